@@ -1,0 +1,35 @@
+//! Compiles `proto/` with protox, so no protoc is needed on the machine.
+
+use std::{error::Error, fs, path::PathBuf};
+
+const PROTO_ROOT: &str = "proto";
+const PACKAGES: [&str; 2] = ["dintorni/v1", "dintorni/state/v1"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={PROTO_ROOT}");
+    let mut compiler = protox::Compiler::new([PROTO_ROOT])?;
+    compiler.include_imports(true).include_source_info(true);
+    for file in proto_files()? {
+        compiler.open_file(file)?;
+    }
+    // Server reflection hands these bytes to clients, with the comments.
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}
+
+/// Every .proto file, relative to [`PROTO_ROOT`], sorted so that builds repeat.
+fn proto_files() -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for package in PACKAGES {
+        for entry in fs::read_dir(PathBuf::from(PROTO_ROOT).join(package))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "proto") {
+                files.push(path.strip_prefix(PROTO_ROOT)?.to_owned());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

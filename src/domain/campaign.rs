@@ -1,0 +1,245 @@
+//! A campaign: WHO + WHAT + TRIGGER + limits.
+//!
+//! Law: only transitions fire campaigns; a campaign that can be read back is sound in itself (whether its places
+//! exist is the catalog's question, asked when it is activated).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    audience::Audience,
+    content::Content,
+    name::{CampaignName, OrganizationName},
+    place::PlaceName,
+    text::{Tag, Topic},
+    time::Timestamp,
+    violation::{Invalid, Violations},
+};
+
+/// Most places one campaign names one by one; a tag has no such bound.
+pub const MAX_TARGETS: usize = 1_000;
+/// Longest window of a cap or cool-down: offers older than this leave the profile.
+pub const MAX_WINDOW: Duration = Duration::from_secs(90 * 86_400);
+/// Smallest and largest radius of a `near` trigger, in metres: phones know no less, people walk no more.
+pub const NEAR_RADIUS_M: std::ops::RangeInclusive<u32> = 20..=10_000;
+/// Shortest and longest dwell.
+pub const DWELL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(12 * 3_600);
+/// Longest time an offer may wait to be shown or stay valid after it was made.
+pub const MAX_VALIDITY: Duration = MAX_WINDOW;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Campaign {
+    pub name: CampaignName,
+    pub display_name: String,
+    pub state: CampaignState,
+    /// WHO.
+    pub audience: Audience,
+    /// WHAT.
+    pub content: Content,
+    /// What it speaks of; a person's interest in any of them raises its rank.
+    pub topics: BTreeSet<Topic>,
+    pub trigger: Trigger,
+    pub limits: Limits,
+    pub weight: Weight,
+}
+
+/// draft → active ⇄ paused → archived; a draft may be archived, and archived is the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CampaignState {
+    Draft,
+    Active,
+    Paused,
+    Archived,
+}
+
+impl CampaignState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CampaignState::Draft => "draft",
+            CampaignState::Active => "active",
+            CampaignState::Paused => "paused",
+            CampaignState::Archived => "archived",
+        }
+    }
+
+    /// Whether the life of a campaign allows this step. A step to the same state changes nothing and is allowed.
+    pub fn may_become(self, next: CampaignState) -> bool {
+        use CampaignState::{Active, Archived, Draft, Paused};
+        self == next
+            || matches!((self, next), (Draft | Paused, Active) | (Active, Paused) | (Draft | Active | Paused, Archived))
+    }
+}
+
+/// TRIGGER: which transition, at which places.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    pub on: On,
+    pub at: Target,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum On {
+    Entered,
+    Exited,
+    Dwelt { after: Duration },
+    Near { radius_m: u32 },
+    Heard,
+}
+
+impl On {
+    pub fn check(self) -> Result<Self, Invalid> {
+        match self {
+            On::Near { radius_m } if !NEAR_RADIUS_M.contains(&radius_m) => Err(Invalid::new(format!(
+                "radius must be {} to {} metres, was {radius_m}",
+                NEAR_RADIUS_M.start(),
+                NEAR_RADIUS_M.end()
+            ))),
+            On::Dwelt { after } if !DWELL.contains(&after) => Err(Invalid::new(format!(
+                "dwell must be {} to {} seconds, was {}",
+                DWELL.start().as_secs(),
+                DWELL.end().as_secs(),
+                after.as_secs_f64()
+            ))),
+            sound => Ok(sound),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// These places. A store stands for its geofences (entered, exited, dwelt), for the circle around it (near) and
+    /// for its beacons (heard).
+    Places(BTreeSet<PlaceName>),
+    /// Every place of the network that has all of the tags, or belongs to a store that has.
+    Tagged { network: OrganizationName, tags: BTreeSet<Tag> },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// In force from then, if set.
+    pub starts_at: Option<Timestamp>,
+    /// Until then, if set.
+    pub ends_at: Option<Timestamp>,
+    /// To one person.
+    pub per_profile: Cap,
+    /// Least time between two offers of this campaign to one person; zero for none.
+    pub cool_down: Duration,
+    /// Offers to all people together.
+    pub budget: Option<u64>,
+    /// How long after it is made an offer may first be shown.
+    pub show_within: Duration,
+    /// How long after it is made an offer is good, within `ends_at`.
+    pub valid_for: Duration,
+}
+
+/// At most `offers` given out in any window of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cap {
+    pub offers: u32,
+    pub window: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        Self {
+            starts_at: None,
+            ends_at: None,
+            per_profile: Cap { offers: 1, window: DAY },
+            cool_down: Duration::ZERO,
+            budget: None,
+            show_within: Duration::from_secs(15 * 60),
+            valid_for: DAY,
+        }
+    }
+}
+
+impl Limits {
+    pub fn check(self) -> Result<Self, Violations> {
+        let mut wrong = Violations::default();
+        let span = |span: Duration, least: Duration| {
+            if (least..=MAX_WINDOW).contains(&span) {
+                return Ok(());
+            }
+            let (least, most) = (least.as_secs(), MAX_WINDOW.as_secs());
+            Err(Invalid::new(format!("must be {least} to {most} seconds, was {}", span.as_secs_f64())))
+        };
+        const SECOND: Duration = Duration::from_secs(1);
+        wrong.take("per_profile.window", span(self.per_profile.window, SECOND));
+        wrong.take("cool_down", span(self.cool_down, Duration::ZERO));
+        wrong.take("show_within", span(self.show_within, SECOND));
+        wrong.take("valid_for", span(self.valid_for, SECOND));
+        if self.per_profile.offers == 0 {
+            wrong.add("per_profile.offers", "must be at least 1, was 0");
+        }
+        if let (Some(starts), Some(ends)) = (self.starts_at, self.ends_at)
+            && ends <= starts
+        {
+            wrong.add("ends_at", format!("must be after starts_at ({starts}), was {ends}"));
+        }
+        wrong.finish(Some(self))
+    }
+}
+
+/// How much a brand wants this campaign before its others: 0.01 to 100, 1 by default.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Weight(f64);
+
+impl Weight {
+    pub fn new(weight: f64) -> Result<Self, Invalid> {
+        if (0.01..=100.0).contains(&weight) {
+            return Ok(Self(weight));
+        }
+        Err(Invalid::new(format!("must be between 0.01 and 100, was {weight}")))
+    }
+
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl TryFrom<f64> for Weight {
+    type Error = Invalid;
+    fn try_from(weight: f64) -> Result<Self, Invalid> {
+        Self::new(weight)
+    }
+}
+
+impl From<Weight> for f64 {
+    fn from(weight: Weight) -> f64 {
+        weight.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archived_is_the_end() {
+        use CampaignState::{Active, Archived, Draft, Paused};
+        assert!(Draft.may_become(Active) && Active.may_become(Paused) && Paused.may_become(Active));
+        for next in [Draft, Active, Paused] {
+            assert!(!Archived.may_become(next));
+        }
+        assert!(!Draft.may_become(Paused) && !Active.may_become(Draft));
+    }
+
+    #[test]
+    fn limits_name_every_fault() {
+        let cap = Cap { offers: 0, window: Duration::ZERO };
+        let wrong = Limits { per_profile: cap, ..Limits::default() }.check().expect_err("two faults");
+        assert_eq!(wrong.iter().count(), 2);
+    }
+}

@@ -1,0 +1,210 @@
+//! The outcome of one ping: every considered campaign with exactly one verdict, from a closed list of reasons.
+//!
+//! Law 5: what is stored explains what was done, with the numbers that were read, by the evaluation that decided.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    name::{CampaignName, DeviceName, ProfileName},
+    offer::{DecisionId, Offer, OfferId},
+    ping::PingId,
+    presence::{Area, Transition},
+    time::{TimeOfDay, Timestamp},
+};
+
+/// Everything that came of one ping. Its stored form is the receipt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    pub id: DecisionId,
+    pub profile: ProfileName,
+    pub device: DeviceName,
+    pub ping: PingId,
+    /// Server time.
+    pub at: Timestamp,
+    /// The catalog it was made under.
+    pub catalog_version: u64,
+    pub seed: u64,
+    pub test: bool,
+    pub transitions: Vec<Transition>,
+    /// What was so of the ping as a whole.
+    pub notes: Vec<Note>,
+    /// Triggered campaigns, best first, then the refused in the order of their names.
+    pub considered: Vec<Considered>,
+    /// The chosen, best first.
+    pub offers: Vec<Offer>,
+    pub next: Next,
+}
+
+/// One campaign at one area.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Considered {
+    pub campaign: CampaignName,
+    pub area: Area,
+    pub verdict: Verdict,
+    /// What it was ranked by, if it passed every gate.
+    pub rank: Option<Rank>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Chosen(OfferId),
+    Refused(Reason),
+}
+
+/// The features a score was made of: score = weight × (1 + affinity) × nearness.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rank {
+    pub score: f64,
+    pub weight: f64,
+    /// Strongest interest of the person in a topic of the campaign, 0 to 1; 0 without consent to profiling.
+    pub affinity: f64,
+    /// 1 at the place, a half at 200 m, towards 0 far away.
+    pub nearness: f64,
+}
+
+/// Why a campaign was refused: the first gate that said no, with the numbers behind it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The transition was learnt too late.
+    Stale {
+        age: Duration,
+    },
+    /// The position is not to be believed.
+    Suspect,
+    NoMarketingConsent,
+    NotStarted {
+        starts_at: Timestamp,
+    },
+    Ended {
+        ended_at: Timestamp,
+    },
+    /// The publisher did not let this brand reach the app's people.
+    NotGranted,
+    /// The person muted the brand.
+    Muted,
+    QuietHours {
+        local: TimeOfDay,
+        from: TimeOfDay,
+        to: TimeOfDay,
+    },
+    /// Over all campaigns of the app, in the person's civil day.
+    DailyOffers {
+        given: u32,
+        most: u32,
+    },
+    /// Of this campaign, in its rolling window.
+    CampaignCap {
+        given: u32,
+        most: u32,
+        window: Duration,
+    },
+    CoolDown {
+        until: Timestamp,
+    },
+    /// The term that failed, in words.
+    Audience {
+        term: String,
+    },
+    /// All units of the budget are taken.
+    BudgetExhausted,
+    /// The same campaign was chosen at a better place of this ping.
+    SameCampaign,
+    /// Others ranked higher.
+    Outranked {
+        rank: u32,
+        most: u32,
+    },
+}
+
+impl Reason {
+    /// The stable code of the reason, as the API and metrics spell it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::Stale { .. } => "STALE",
+            Reason::Suspect => "SUSPECT",
+            Reason::NoMarketingConsent => "NO_MARKETING_CONSENT",
+            Reason::NotStarted { .. } => "NOT_STARTED",
+            Reason::Ended { .. } => "ENDED",
+            Reason::NotGranted => "NOT_GRANTED",
+            Reason::Muted => "MUTED",
+            Reason::QuietHours { .. } => "QUIET_HOURS",
+            Reason::DailyOffers { .. } => "DAILY_OFFERS",
+            Reason::CampaignCap { .. } => "CAMPAIGN_CAP",
+            Reason::CoolDown { .. } => "COOL_DOWN",
+            Reason::Audience { .. } => "AUDIENCE",
+            Reason::BudgetExhausted => "BUDGET_EXHAUSTED",
+            Reason::SameCampaign => "SAME_CAMPAIGN",
+            Reason::Outranked { .. } => "OUTRANKED",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Stale { age } => write!(f, "the transition was learnt {} s late", age.as_secs()),
+            Reason::Suspect => f.write_str("the position is not to be believed"),
+            Reason::NoMarketingConsent => f.write_str("the person did not agree to marketing"),
+            Reason::NotStarted { starts_at } => write!(f, "the campaign starts at {starts_at}"),
+            Reason::Ended { ended_at } => write!(f, "the campaign ended at {ended_at}"),
+            Reason::NotGranted => f.write_str("the publisher has not let this brand reach the app's people"),
+            Reason::Muted => f.write_str("the person muted this brand"),
+            Reason::QuietHours { local, from, to } => {
+                write!(f, "it was {local} for the person, and {from} to {to} is quiet")
+            }
+            Reason::DailyOffers { given, most } => write!(f, "the person got {given} of at most {most} offers today"),
+            Reason::CampaignCap { given, most, window } => {
+                write!(f, "the person got {given} of at most {most} offers of this campaign in {} s", window.as_secs())
+            }
+            Reason::CoolDown { until } => write!(f, "the campaign rests for this person until {until}"),
+            Reason::Audience { term } => write!(f, "the person is not in the audience: {term}"),
+            Reason::BudgetExhausted => f.write_str("the campaign's budget is used up"),
+            Reason::SameCampaign => f.write_str("the campaign was chosen at a better place"),
+            Reason::Outranked { rank, most } => write!(f, "it ranked {rank}, and {most} could be given"),
+        }
+    }
+}
+
+/// What was so of a ping as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    /// Without consent to location nothing is matched and nothing is kept.
+    NoLocationConsent,
+    /// Without consent to profiling only the place and the moment were used.
+    ContextOnly,
+    /// Some fixes or sightings were older than what is known already.
+    OutOfOrder { readings: u32 },
+    /// The newest fix was worse than 1,000 m and moved nobody.
+    Inaccurate,
+    /// The platform marked the position as set by a tool.
+    Mocked,
+    /// Beacons that nobody registered.
+    UnknownBeacons { sightings: u32 },
+}
+
+impl Note {
+    pub fn code(self) -> &'static str {
+        match self {
+            Note::NoLocationConsent => "NO_LOCATION_CONSENT",
+            Note::ContextOnly => "CONTEXT_ONLY",
+            Note::OutOfOrder { .. } => "OUT_OF_ORDER",
+            Note::Inaccurate => "INACCURATE",
+            Note::Mocked => "MOCKED",
+            Note::UnknownBeacons { .. } => "UNKNOWN_BEACONS",
+        }
+    }
+}
+
+/// When the next ping can matter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Next {
+    /// No fix within this many metres of the newest one changes presence before [`Self::at`].
+    pub safe_radius_m: f64,
+    /// Ask again then, even if the phone has not moved.
+    pub at: Timestamp,
+}

@@ -1,0 +1,105 @@
+//! Positions on the earth and great-circle distances between them.
+//!
+//! Law 7: the whole globe. Latitude is within ±90, longitude normalised to [-180, 180).
+
+use serde::{Deserialize, Serialize};
+
+use super::violation::Invalid;
+
+/// Mean radius of the earth in metres (IUGG R1). Great circles on it are within 0.6 % of the WGS84 ellipsoid.
+pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
+/// Metres in one degree of latitude on that sphere.
+pub const METRES_PER_DEGREE: f64 = EARTH_RADIUS_M * std::f64::consts::PI / 180.0;
+
+/// A WGS84 position in degrees.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "[f64; 2]", into = "[f64; 2]")]
+pub struct Position {
+    latitude: f64,
+    longitude: f64,
+}
+
+impl Position {
+    /// Longitudes from -360 to 360 are accepted and normalised; refused are NaN, infinities and latitudes past ±90.
+    pub fn new(latitude: f64, longitude: f64) -> Result<Self, Invalid> {
+        check_latitude(latitude)?;
+        Ok(Self { latitude, longitude: normalised_longitude(longitude)? })
+    }
+
+    pub fn latitude(self) -> f64 {
+        self.latitude
+    }
+
+    pub fn longitude(self) -> f64 {
+        self.longitude
+    }
+
+    /// The point on the unit sphere.
+    pub fn unit_vector(self) -> [f64; 3] {
+        let (sin_lat, cos_lat) = self.latitude.to_radians().sin_cos();
+        let (sin_lng, cos_lng) = self.longitude.to_radians().sin_cos();
+        [cos_lat * cos_lng, cos_lat * sin_lng, sin_lat]
+    }
+
+    /// Great-circle distance in metres (haversine; well-conditioned at all distances up to near antipodes).
+    pub fn distance_to(self, other: Position) -> f64 {
+        let half_lat = (other.latitude - self.latitude).to_radians() / 2.0;
+        let half_lng = (other.longitude - self.longitude).to_radians() / 2.0;
+        let cosines = self.latitude.to_radians().cos() * other.latitude.to_radians().cos();
+        let h = half_lat.sin().powi(2) + cosines * half_lng.sin().powi(2);
+        2.0 * EARTH_RADIUS_M * h.clamp(0.0, 1.0).sqrt().asin()
+    }
+}
+
+/// Refuses what is not a latitude.
+pub fn check_latitude(latitude: f64) -> Result<(), Invalid> {
+    if (-90.0..=90.0).contains(&latitude) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("latitude must be between -90 and 90 degrees, was {latitude}")))
+}
+
+/// The longitude in [-180, 180); refused outside ±360.
+pub fn normalised_longitude(longitude: f64) -> Result<f64, Invalid> {
+    if !(-360.0..=360.0).contains(&longitude) {
+        return Err(Invalid::new(format!("longitude must be between -180 and 180 degrees, was {longitude}")));
+    }
+    if (-180.0..180.0).contains(&longitude) {
+        return Ok(longitude);
+    }
+    Ok((longitude + 180.0).rem_euclid(360.0) - 180.0)
+}
+
+impl TryFrom<[f64; 2]> for Position {
+    type Error = Invalid;
+    fn try_from([latitude, longitude]: [f64; 2]) -> Result<Self, Invalid> {
+        Self::new(latitude, longitude)
+    }
+}
+
+impl From<Position> for [f64; 2] {
+    fn from(position: Position) -> [f64; 2] {
+        [position.latitude, position.longitude]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_normalised_or_refused() {
+        assert_eq!(Position::new(1.0, 180.0).expect("sound").longitude(), -180.0);
+        assert_eq!(Position::new(1.0, 190.0).expect("sound").longitude(), -170.0);
+        for (lat, lng) in [(90.1, 0.0), (f64::NAN, 0.0), (0.0, f64::INFINITY), (0.0, 361.0)] {
+            assert!(Position::new(lat, lng).is_err(), "{lat} {lng}");
+        }
+    }
+
+    #[test]
+    fn distances_cross_the_antimeridian() {
+        let a = Position::new(0.0, 179.999).expect("sound");
+        let b = Position::new(0.0, -179.999).expect("sound");
+        assert!((a.distance_to(b) - 0.002 * METRES_PER_DEGREE).abs() < 0.01);
+    }
+}

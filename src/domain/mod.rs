@@ -1,0 +1,36 @@
+//! Floor 0: the words of the house as types whose constructors keep their invariants.
+//!
+//! Law: nothing here reads a clock, a socket or a random number, and a value that exists is valid.
+//!
+//! | word | file |
+//! |---|---|
+//! | what is wrong with an input | [`violation`] |
+//! | resource names (`organizations/{o}/stores/{s}`) | [`name`] |
+//! | points in time | [`time`] |
+//! | positions and distances | [`geo`], [`shape`] |
+//! | stores, geofences, beacons | [`place`] |
+//! | organizations, apps, keys, grants | [`organization`] |
+//! | what a phone reports | [`ping`] |
+//! | people, their devices and consents | [`profile`], [`consent`], [`presence`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`content`] |
+//! | what was decided, and why | [`decision`], [`offer`] |
+//! | everything the catalog holds | [`catalog`] |
+
+pub mod audience;
+pub mod campaign;
+pub mod catalog;
+pub mod consent;
+pub mod content;
+pub mod decision;
+pub mod geo;
+pub mod name;
+pub mod offer;
+pub mod organization;
+pub mod ping;
+pub mod place;
+pub mod presence;
+pub mod profile;
+pub mod shape;
+pub mod text;
+pub mod time;
+pub mod violation;

@@ -1,0 +1,111 @@
+//! An offer: one campaign's proposal to one profile, as it is answered and kept.
+//!
+//! Law: offered, shown, opened, dismissed, returned are times of their own, which may be reported in any order.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    content::Content,
+    geo::Position,
+    name::{CampaignName, DeviceName, StoreName},
+    presence::Area,
+    text::quoted,
+    time::Timestamp,
+    violation::Invalid,
+};
+
+macro_rules! random_id {
+    ($($(#[$doc:meta])* $T:ident;)*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $T(uuid::Uuid);
+
+        impl $T {
+            /// A UUID of version 7: sorts by time, so an index on it grows at its end.
+            pub fn new(at: Timestamp, random: u128) -> Self {
+                let millis = u64::try_from(at.micros() / 1_000).unwrap_or(0);
+                let random = random.to_be_bytes();
+                let tail = [random[0], random[1], random[2], random[3], random[4], random[5], random[6], random[7], random[8], random[9]];
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+            }
+
+            pub fn parse(text: &str) -> Result<Self, Invalid> {
+                uuid::Uuid::try_parse(text)
+                    .map(Self)
+                    .map_err(|_| Invalid::new(format!("must be a UUID, was {}", quoted(text))))
+            }
+        }
+
+        impl fmt::Display for $T {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl TryFrom<String> for $T {
+            type Error = Invalid;
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$T> for String {
+            fn from(id: $T) -> String {
+                id.to_string()
+            }
+        }
+    )* };
+}
+
+random_id! {
+    /** Names one offer to one person. */
+    OfferId;
+    /** Names one decision and its receipt. */
+    DecisionId;
+}
+
+/// What a ping's answer carries, and what the receipt keeps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    pub id: OfferId,
+    pub campaign: CampaignName,
+    pub content: Content,
+    pub area: Area,
+    /// The store it is about, if the place has one.
+    pub store: Option<OfferStore>,
+    /// Metres from the fix to the store, or to the geofence (0 inside); none for a beacon without a store.
+    pub distance_m: Option<f64>,
+    /// Why this person got it, in words.
+    pub reason: String,
+    /// First shown after this it must not be.
+    pub show_by: Timestamp,
+    /// Good until then.
+    pub valid_until: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfferStore {
+    pub name: StoreName,
+    pub display_name: String,
+    pub address: String,
+    pub position: Position,
+}
+
+/// What a profile remembers of an offer: enough for caps, cool-downs and returning its units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenOffer {
+    pub id: OfferId,
+    pub campaign: CampaignName,
+    pub device: DeviceName,
+    pub offered_at: Timestamp,
+    pub shown_at: Option<Timestamp>,
+    pub opened_at: Option<Timestamp>,
+    pub dismissed_at: Option<Timestamp>,
+    /// The device said it was never shown; its units went back.
+    pub returned_at: Option<Timestamp>,
+    /// Whether it took a unit of the campaign's budget.
+    pub holds_budget: bool,
+}

@@ -1,0 +1,121 @@
+//! Organizations, their apps and keys, and what one allows another.
+//!
+//! Law 10: a secret is stored as its hash; what is public (the app key) opens one call only.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    name::{AppName, GrantName, KeyName, OrganizationName},
+    text::TraitKey,
+    time::{QuietHours, TimeZone, Timestamp},
+};
+
+/// Owner of everything else. It acts as network, brand, publisher, or several at once, by what it owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    pub name: OrganizationName,
+    pub display_name: String,
+}
+
+/// A publisher's app, with the limits that hold over all campaigns in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct App {
+    pub name: AppName,
+    pub display_name: String,
+    /// The zone of people whose phone does not say.
+    pub time_zone: TimeZone,
+    /// Most offers to one person in one civil day of theirs.
+    pub daily_offers: u32,
+    /// No offers then, by the person's clock; none switches them off.
+    pub quiet_hours: Option<QuietHours>,
+    /// The traits a profile of this app may have.
+    pub traits: BTreeMap<TraitKey, TraitDeclaration>,
+}
+
+/// What a trait is and who may write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraitDeclaration {
+    pub kind: TraitKind,
+    pub writer: TraitWriter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraitKind {
+    Text,
+    Number,
+    Flag,
+}
+
+/// Each may write what it is named for; a server key may also write what a device may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraitWriter {
+    Device,
+    Server,
+    System,
+}
+
+/// A secret that opens some calls. The secret itself is shown once and kept as a hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    pub name: KeyName,
+    pub display_name: String,
+    pub scope: Scope,
+    /// SHA-256 of the secret; 256 random bits need no slow hash.
+    pub secret_hash: [u8; 32],
+    pub created_at: Timestamp,
+    /// Refused from then on.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What a key opens. Every scope is limited to the organization that owns the key, but for `Operator`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everything, in every organization.
+    Operator,
+    /// Everything of its own organization.
+    Owner,
+    /// Stores, geofences and beacons.
+    Network,
+    /// Campaigns, and decisions about them.
+    Brand,
+    /// Profiles and decisions of one app, from the publisher's own server.
+    Server(AppName),
+    /// Registering devices of one app. It ships in the app, so it is public.
+    App(AppName),
+}
+
+impl Scope {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Scope::Operator => "operator",
+            Scope::Owner => "owner",
+            Scope::Network => "network",
+            Scope::Brand => "brand",
+            Scope::Server(_) => "server",
+            Scope::App(_) => "app",
+        }
+    }
+}
+
+/// A permission: `grantee` may target places of the granting network, or reach people of the granting publisher.
+/// Nobody needs a grant from itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub name: GrantName,
+    pub grantee: OrganizationName,
+    pub permission: Permission,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// The brand's campaigns may target all places of the network.
+    TargetPlaces,
+    /// The brand's campaigns may reach people of this app.
+    ReachApp(AppName),
+}

@@ -1,0 +1,178 @@
+//! What a phone reports: fixes, beacon sightings, and how much it wants back.
+//!
+//! Law 3: event time = received − (sent_at − fix_at), both of the same device clock, so a wrong phone clock harms nobody.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{geo::Position, place::BeaconIdentity, text::quoted, time::Timestamp, violation::Invalid};
+
+/// Most fixes in one ping: a night's offline buffer at one fix every five minutes is 96.
+pub const MAX_FIXES: usize = 120;
+/// Most beacon sightings in one ping.
+pub const MAX_SIGHTINGS: usize = 200;
+/// Most offers one ping may ask for.
+pub const MAX_OFFERS: u32 = 10;
+/// Longest ping id, in characters; a UUID has 36.
+pub const MAX_PING_ID: usize = 64;
+/// A reading older than this at receipt makes transitions but fires no campaign.
+pub const STALE_AFTER: Duration = Duration::from_secs(120);
+
+/// Chosen by the device, new for every ping and the same for its retries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PingId(String);
+
+impl PingId {
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let sound = (8..=MAX_PING_ID).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if sound {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Invalid::new(format!(
+            "must be 8 to {MAX_PING_ID} letters, digits, - _ . (a UUID is best), was {}",
+            quoted(text)
+        )))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for PingId {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        Self::new(&text)
+    }
+}
+
+impl From<PingId> for String {
+    fn from(id: PingId) -> String {
+        id.0
+    }
+}
+
+/// When something was read: by the device's clock, and in event time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The device's own clock: tells a new reading from a repeated one.
+    pub device: Timestamp,
+    /// Event time: comparable between devices and with the server's clock; never after receipt.
+    pub event: Timestamp,
+}
+
+/// How a device's clock relates to the server's, at one ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockReading {
+    pub sent_at: Timestamp,
+    pub received_at: Timestamp,
+}
+
+impl ClockReading {
+    pub fn reading(self, device: Timestamp) -> Reading {
+        let event = self.received_at - self.sent_at.since(device);
+        Reading { device, event }
+    }
+
+    /// Server time minus device time, in microseconds.
+    pub fn offset(self) -> i64 {
+        self.received_at.micros() - self.sent_at.micros()
+    }
+}
+
+/// One position fix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fix {
+    pub position: Position,
+    pub accuracy: Accuracy,
+    pub speed_mps: Option<f64>,
+    /// The platform says that the position was set by a tool.
+    pub mocked: bool,
+    pub read: Reading,
+}
+
+/// The radius in metres in which the true position lies with 68 % probability.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Accuracy(f64);
+
+impl Accuracy {
+    /// The worst accuracy a phone may state: wider than any cell.
+    pub const MAX_M: f64 = 1_000_000.0;
+
+    pub fn new(metres: f64) -> Result<Self, Invalid> {
+        if metres > 0.0 && metres <= Self::MAX_M {
+            return Ok(Self(metres));
+        }
+        Err(Invalid::new(format!("must be more than 0 and at most {} metres, was {metres}", Self::MAX_M)))
+    }
+
+    pub fn metres(self) -> f64 {
+        self.0
+    }
+}
+
+/// One beacon heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    pub beacon: BeaconIdentity,
+    /// Received signal strength in dBm, if the platform says.
+    pub rssi_dbm: Option<i32>,
+    pub read: Reading,
+}
+
+/// A ping, sound in itself. Fixes and sightings are in the order of the device's clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ping {
+    pub id: PingId,
+    pub clock: ClockReading,
+    pub fixes: Vec<Fix>,
+    pub sightings: Vec<Sighting>,
+    pub max_offers: u32,
+    /// Event time up to which the device has reported everything it showed.
+    pub reported_through: Option<Timestamp>,
+}
+
+impl Ping {
+    /// Puts the readings in the order of the device's clock.
+    pub fn in_order(mut self) -> Self {
+        self.fixes.sort_by_key(|fix| fix.read.device);
+        self.sightings.sort_by_key(|sighting| sighting.read.device);
+        self
+    }
+
+    /// The fix that decides.
+    pub fn newest_fix(&self) -> Option<&Fix> {
+        self.fixes.last()
+    }
+
+    /// The newest reading by the device's clock.
+    pub fn newest_reading(&self) -> Option<Timestamp> {
+        let fix = self.fixes.last().map(|fix| fix.read.device);
+        fix.max(self.sightings.last().map(|sighting| sighting.read.device))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_wrong_phone_clock_harms_nobody() {
+        let clock = ClockReading { sent_at: at(1_000_010), received_at: at(500) };
+        assert_eq!(clock.reading(at(1_000_000)).event, at(490));
+        assert_eq!(clock.reading(at(1_000_020)).event, at(500), "a reading after sending counts as now");
+    }
+}

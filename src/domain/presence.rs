@@ -1,0 +1,143 @@
+//! What we believe about a device at the areas around it, and the transitions between beliefs.
+//!
+//! Law 3: illegal transitions cannot be made. An area that is absent from [`DevicePresence`] is outside (or unknown);
+//! only an [`Belief::Inside`] can be left, and only what is not inside can be entered.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    name::{BeaconName, GeofenceName, StoreName},
+    text::quoted,
+    time::Timestamp,
+    violation::Invalid,
+};
+
+/// Where presence can be: a geofence, the circle of so many metres around a store, or the reach of a beacon.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Area {
+    Geofence(GeofenceName),
+    Around(StoreName, u32),
+    Beacon(BeaconName),
+}
+
+impl Area {
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let unknown = || Invalid::new(format!("must name an area, was {}", quoted(text)));
+        if let Some((store, radius)) = text.split_once('@') {
+            let radius = radius.strip_suffix('m').and_then(|r| r.parse().ok()).ok_or_else(unknown)?;
+            return Ok(Self::Around(StoreName::parse(store)?, radius));
+        }
+        match text.split('/').nth(2) {
+            Some("geofences") => GeofenceName::parse(text).map(Self::Geofence),
+            Some("beacons") => BeaconName::parse(text).map(Self::Beacon),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Geofence(name) => name.fmt(f),
+            Self::Around(store, radius) => write!(f, "{store}@{radius}m"),
+            Self::Beacon(name) => name.fmt(f),
+        }
+    }
+}
+
+impl TryFrom<String> for Area {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Area> for String {
+    fn from(area: Area) -> String {
+        area.to_string()
+    }
+}
+
+/// What we believe about one device at one geofence or store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belief {
+    /// Outside, with a first fix inside that waits for a second one.
+    Entering { since: Timestamp },
+    /// Inside.
+    Inside(Visit),
+}
+
+/// An open visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visit {
+    pub entered_at: Timestamp,
+    /// The newest fix that was inside; the exit's time, when it comes.
+    pub last_inside: Timestamp,
+    /// The first of the fixes outside that may become an exit.
+    pub leaving_since: Option<Timestamp>,
+    /// The longest dwell that was reported already.
+    pub dwelt: Duration,
+}
+
+/// When a beacon was heard. Its reach is left by silence alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hearing {
+    /// First reading of this visit.
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// Whether two readings far enough apart have made it a transition.
+    pub confirmed: bool,
+}
+
+/// Everything we believe about where one device is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DevicePresence {
+    /// The newest reading, by the device's own clock: an older or equal one is out of order or a repetition.
+    pub newest_reading: Option<Timestamp>,
+    /// Server time minus device time at the newest ping, in microseconds.
+    pub clock_offset: i64,
+    /// Event time of the newest fix.
+    pub last_fix: Option<Timestamp>,
+    pub areas: BTreeMap<Area, Belief>,
+    pub heard: BTreeMap<BeaconName, Hearing>,
+}
+
+/// What changed about a device at an area.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    pub area: Area,
+    pub kind: TransitionKind,
+    /// Event time.
+    pub at: Timestamp,
+    /// Too old at receipt to fire a campaign.
+    pub stale: bool,
+    /// Metres from the fix to the store or the geofence's edge (0 inside); none for beacons.
+    pub distance_m: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionKind {
+    Entered,
+    /// Inside for at least this long.
+    Dwelt(Duration),
+    /// The visit lasted this long, by the fixes seen inside.
+    Exited(Duration),
+    /// A registered beacon, twice.
+    Heard,
+}
+
+impl TransitionKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TransitionKind::Entered => "entered",
+            TransitionKind::Dwelt(_) => "dwelt",
+            TransitionKind::Exited(_) => "exited",
+            TransitionKind::Heard => "heard",
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A profile: one person of one app, over devices and channels, with everything a decision may read.
+//!
+//! Law 1: the version serialises every change. Law 4: traits and interests are behind [`Consented<Profiling>`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    audience::TraitValue,
+    campaign::MAX_WINDOW,
+    consent::{Consented, Consents, Profiling},
+    name::{DeviceName, OrganizationName, ProfileName},
+    offer::GivenOffer,
+    presence::DevicePresence,
+    text::{Topic, TraitKey},
+    time::{TimeZone, Timestamp},
+};
+
+/// One person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    pub name: ProfileName,
+    pub revision: Revision,
+    pub created_at: Timestamp,
+    pub consents: Consents,
+    /// Brands this person does not want to hear from.
+    pub muted: BTreeSet<OrganizationName>,
+    pub devices: BTreeMap<DeviceName, Device>,
+    /// Offers given, oldest first, none older than [`MAX_WINDOW`].
+    pub offers: Vec<GivenOffer>,
+    personal: Personal,
+}
+
+/// How new a copy of a profile is. Copies compare by `version`, then by `soft`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Revision {
+    /// Counts the commits; SQL decides on it.
+    pub version: u64,
+    /// Counts what only the cache knows since that commit: pending confirmations, times last seen.
+    pub soft: u64,
+}
+
+/// Traits and interests, which only profiling may read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Personal {
+    pub traits: BTreeMap<TraitKey, TraitValue>,
+    /// Strength from 0 to 1.
+    pub interests: BTreeMap<Topic, f64>,
+}
+
+/// One installation of the app.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    pub language: String,
+    pub platform: Platform,
+    /// Where the phone's clock is; the app's zone if it did not say.
+    pub time_zone: Option<TimeZone>,
+    /// A test device: it takes no budget and is in no statistic.
+    pub test: bool,
+    /// Tokens of an older epoch are revoked.
+    pub token_epoch: u64,
+    pub registered_at: Timestamp,
+    pub presence: DevicePresence,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    Ios,
+    Android,
+    Other,
+}
+
+impl Profile {
+    /// A profile nobody has changed yet, of version 0: its first commit makes it version 1.
+    pub fn new(name: ProfileName, created_at: Timestamp, consents: Consents, personal: Personal) -> Self {
+        Self {
+            name,
+            revision: Revision::default(),
+            created_at,
+            consents,
+            muted: BTreeSet::new(),
+            devices: BTreeMap::new(),
+            offers: Vec::new(),
+            personal,
+        }
+    }
+
+    /// What only profiling may read; the permit is the proof that it may.
+    pub fn personal(&self, _permit: Consented<Profiling>) -> &Personal {
+        &self.personal
+    }
+
+    /// The traits and interests for their owner and for storage: to show, change or keep them, not to decide by.
+    pub fn personal_of_record(&self) -> &Personal {
+        &self.personal
+    }
+
+    pub fn personal_of_record_mut(&mut self) -> &mut Personal {
+        &mut self.personal
+    }
+
+    /// Forgets offers that no cap can ask for any more.
+    pub fn forget_old_offers(&mut self, now: Timestamp) {
+        self.offers.retain(|offer| now.since(offer.offered_at) <= MAX_WINDOW);
+    }
+}

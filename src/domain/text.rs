@@ -1,0 +1,127 @@
+//! Short pieces of text with bounds: tags, topics, trait keys, display names, languages, time zones.
+//!
+//! Law: bounds are stated once, here, so that every door refuses the same values with the same words.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::violation::Invalid;
+
+/// Longest tag, topic or trait key, in characters: they are typed by people and stored with every profile.
+pub const MAX_SLUG: usize = 64;
+/// Longest display name, in characters.
+pub const MAX_DISPLAY_NAME: usize = 200;
+
+/// Defines a lower-case word of `[a-z0-9][a-z0-9_.:-]*`, at most [`MAX_SLUG`] characters.
+macro_rules! slug {
+    ($(#[$doc:meta])* $T:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $T(Arc<str>);
+
+        impl $T {
+            pub fn new(text: &str) -> Result<Self, Invalid> {
+                checked_slug(text).map(|()| Self(text.into()))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $T {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $T {
+            type Error = Invalid;
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$T> for String {
+            fn from(value: $T) -> String {
+                value.0.as_ref().to_owned()
+            }
+        }
+    };
+}
+
+slug!(/** A word an owner puts on places to target them together: `cafe`, `airport`. */ Tag);
+slug!(/** What a person may care about and a campaign may speak of: `coffee`, `running`. */ Topic);
+slug!(/** The key of a profile trait: `loyalty_tier`. */ TraitKey);
+
+fn checked_slug(text: &str) -> Result<(), Invalid> {
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let rest = |c: char| first(c) || matches!(c, '_' | '.' | ':' | '-');
+    let sound = text.chars().next().is_some_and(first) && text.chars().all(rest) && text.len() <= MAX_SLUG;
+    if sound {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "must be 1 to {MAX_SLUG} of a-z, 0-9, _ . : -, beginning with a letter or digit, was {}",
+        quoted(text)
+    )))
+}
+
+/// `text` in quotes and cut to a length that is safe in a message.
+pub fn quoted(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let cut: String = text.chars().take(SHOWN).collect();
+    let dots = if text.chars().count() > SHOWN { "…" } else { "" };
+    format!("{cut:?}{dots}")
+}
+
+/// Text of 1 to `max` characters without control characters; surrounding blanks are cut.
+pub fn line(text: &str, max: usize) -> Result<String, Invalid> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if length == 0 || length > max {
+        return Err(Invalid::new(format!("must have 1 to {max} characters, had {length}")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Invalid::new("must not contain control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// As [`line()`], and empty text is no text.
+pub fn optional_line(text: &str, max: usize) -> Result<Option<String>, Invalid> {
+    if text.trim().is_empty() { Ok(None) } else { line(text, max).map(Some) }
+}
+
+/// A BCP 47 language tag such as `it` or `pt-BR`, checked for its form only.
+pub fn language(text: &str) -> Result<String, Invalid> {
+    let part = |part: &str| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric());
+    let mut parts = text.split('-');
+    let primary =
+        parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.chars().all(|c| c.is_ascii_alphabetic()));
+    if primary && parts.all(part) && text.len() <= 35 {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::new(format!("must be a BCP 47 language tag such as \"it\" or \"pt-BR\", was {}", quoted(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_keep_their_bounds() {
+        assert!(Tag::new("cafe").is_ok());
+        for bad in ["", "Cafe", "-x", "caffè", &"x".repeat(65)] {
+            assert!(Tag::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn languages_have_a_form() {
+        assert!(language("it").is_ok() && language("zh-Hant-TW").is_ok());
+        assert!(language("").is_err() && language("italian").is_err() && language("it_IT").is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! The catalog as one immutable snapshot: every resource by name, with the version that last changed it.
+//!
+//! Law: a snapshot never changes; an edit makes the next one, and shares what did not change.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::domain::{
+    campaign::Campaign,
+    catalog::{CatalogChange, Resource, ResourceName},
+    name::{AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, StoreName},
+    organization::{App, Grant, Key, Organization},
+    place::{Beacon, Geofence, Store},
+};
+
+/// A resource, and the version of the catalog that last changed it: its etag.
+#[derive(Debug)]
+pub struct Entry<T> {
+    pub etag: u64,
+    pub value: Arc<T>,
+}
+
+impl<T> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        Self { etag: self.etag, value: self.value.clone() }
+    }
+}
+
+/// All resources of one kind, in the order of their names.
+pub type Table<Name, T> = BTreeMap<Name, Entry<T>>;
+
+/// One version of the catalog.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    pub version: u64,
+    pub organizations: Arc<Table<OrganizationName, Organization>>,
+    pub apps: Arc<Table<AppName, App>>,
+    pub keys: Arc<Table<KeyName, Key>>,
+    pub grants: Arc<Table<GrantName, Grant>>,
+    pub stores: Arc<Table<StoreName, Store>>,
+    pub geofences: Arc<Table<GeofenceName, Geofence>>,
+    pub beacons: Arc<Table<BeaconName, Beacon>>,
+    pub campaigns: Arc<Table<CampaignName, Campaign>>,
+}
+
+impl Catalog {
+    /// The catalog after these changes, which are in order and newer than this version.
+    pub fn after(&self, changes: &[CatalogChange]) -> Self {
+        let mut next = self.clone();
+        for change in changes {
+            next.version = next.version.max(change.version);
+            match &change.resource {
+                Some(resource) => next.insert(change.version, resource),
+                None => next.remove(&change.name),
+            }
+        }
+        next
+    }
+
+    fn insert(&mut self, etag: u64, resource: &Resource) {
+        fn put<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N, etag: u64, value: &Arc<T>) {
+            Arc::make_mut(table).insert(name.clone(), Entry { etag, value: value.clone() });
+        }
+        match resource {
+            Resource::Organization(value) => put(&mut self.organizations, &value.name, etag, value),
+            Resource::App(value) => put(&mut self.apps, &value.name, etag, value),
+            Resource::Key(value) => put(&mut self.keys, &value.name, etag, value),
+            Resource::Grant(value) => put(&mut self.grants, &value.name, etag, value),
+            Resource::Store(value) => put(&mut self.stores, &value.name, etag, value),
+            Resource::Geofence(value) => put(&mut self.geofences, &value.name, etag, value),
+            Resource::Beacon(value) => put(&mut self.beacons, &value.name, etag, value),
+            Resource::Campaign(value) => put(&mut self.campaigns, &value.name, etag, value),
+        }
+    }
+
+    fn remove(&mut self, name: &ResourceName) {
+        fn cut<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N) {
+            Arc::make_mut(table).remove(name);
+        }
+        match name {
+            ResourceName::Organization(name) => cut(&mut self.organizations, name),
+            ResourceName::App(name) => cut(&mut self.apps, name),
+            ResourceName::Key(name) => cut(&mut self.keys, name),
+            ResourceName::Grant(name) => cut(&mut self.grants, name),
+            ResourceName::Store(name) => cut(&mut self.stores, name),
+            ResourceName::Geofence(name) => cut(&mut self.geofences, name),
+            ResourceName::Beacon(name) => cut(&mut self.beacons, name),
+            ResourceName::Campaign(name) => cut(&mut self.campaigns, name),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Dintorni: the open, self-hosted backend for mobile proximity marketing.
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod domain;
+pub mod engine;
+pub mod ports;

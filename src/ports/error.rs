@@ -1,0 +1,15 @@
+//! How a store can fail: three ways, each with its own advice to the caller.
+
+/// The cause is for the log; what the caller is told is the edge's choice.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Away, slow or shutting down. Nothing happened, or what happened is found again under the same request id.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// No room left on its disk. Nothing happened.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// What was read cannot be understood, or a statement was refused: a fault of ours or of the disk.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+}

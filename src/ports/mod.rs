@@ -1,0 +1,17 @@
+//! Floor 2: contracts with the outside, each with its laws in its docs.
+//!
+//! To add a port: write the trait here with its laws, write one conformance suite for them in
+//! `tests/it/conformance`, then write adapters in `storage`, and run the suite on each. A port speaks of domain
+//! types only; how they are encoded is the adapter's business.
+
+mod cache;
+mod catalog_store;
+mod clock;
+mod error;
+mod records;
+
+pub use cache::{CachedProfile, ProfileCache};
+pub use catalog_store::{Appended, CatalogStore, Edit, Expected};
+pub use clock::{Clock, Entropy};
+pub use error::StoreError;
+pub use records::{Answer, Commit, Committed, EngagementMark, ProfileWrite, Records, Take};

@@ -1,0 +1,127 @@
+//! The durable record of people: profiles, answers, offers, holds and receipts, changed one transaction at a time.
+//!
+//! Laws:
+//! 1. A [`Commit`] happens whole or not at all, and is durable when its result is known.
+//! 2. It happens only if every profile in it still has the expected version: else [`Committed::Stale`].
+//! 3. A (device, ping) is answered once: a second commit under it is [`Committed::Repeated`], with the first answer.
+//! 4. No account takes more units than its limit: else [`Committed::Exhausted`], and nothing happened.
+//! 5. For every account, taken = Σ (units − returned) of its holds, at any moment.
+//! 6. An erased profile leaves a tombstone: its name, and nothing else in any table.
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use crate::domain::{
+    decision::Decision,
+    name::{CampaignName, DeviceName, ProfileName},
+    offer::{DecisionId, GivenOffer, OfferId},
+    ping::PingId,
+    profile::Profile,
+    time::Timestamp,
+};
+
+/// One change of the record.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// When it is made, by the server's clock.
+    pub at: Timestamp,
+    pub profiles: Vec<ProfileWrite>,
+    /// Devices and the profile each belongs to from now on.
+    pub devices: Vec<(DeviceName, ProfileName)>,
+    /// The ping this answers, if one is answered.
+    pub answer: Option<Answer>,
+    /// The receipt; its offers are recorded with it.
+    pub decision: Option<Decision>,
+    /// One unit of budget for each of these offers of the decision.
+    pub takes: Vec<Take>,
+    /// What became known of offers made earlier.
+    pub engagement: Vec<EngagementMark>,
+}
+
+/// A profile as it shall be; `profile.revision.version` is `expected + 1`.
+#[derive(Debug, Clone)]
+pub struct ProfileWrite {
+    /// The version it has in the record; 0 if it is not there yet.
+    pub expected: u64,
+    pub profile: Profile,
+}
+
+/// That a ping was answered, and by which decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub device: DeviceName,
+    pub ping: PingId,
+    /// SHA-256 of what the ping said, but for `sent_at`: another body under the same id is refused.
+    pub fingerprint: [u8; 32],
+    pub decision: DecisionId,
+}
+
+/// One unit of a campaign's budget, for one offer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Take {
+    pub campaign: CampaignName,
+    pub offer: OfferId,
+}
+
+/// The times of one offer as they are known now. An offer marked returned gives its unit back, once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngagementMark {
+    pub offer: OfferId,
+    pub shown_at: Option<Timestamp>,
+    pub opened_at: Option<Timestamp>,
+    pub dismissed_at: Option<Timestamp>,
+    pub returned_at: Option<Timestamp>,
+}
+
+impl From<&GivenOffer> for EngagementMark {
+    fn from(given: &GivenOffer) -> Self {
+        Self {
+            offer: given.id,
+            shown_at: given.shown_at,
+            opened_at: given.opened_at,
+            dismissed_at: given.dismissed_at,
+            returned_at: given.returned_at,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Committed {
+    Done,
+    /// The ping was answered before, so nothing happened now.
+    Repeated(Answer),
+    /// A profile changed meanwhile (or was erased): read again, decide again.
+    Stale,
+    /// The budget of this campaign is used up: decide again without it.
+    Exhausted(CampaignName),
+}
+
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// The profile as last committed; none if it never was, or was erased.
+    async fn profile(&self, name: &ProfileName) -> Result<Option<Profile>, StoreError>;
+
+    /// Its version alone, to confirm a cached copy.
+    async fn profile_version(&self, name: &ProfileName) -> Result<Option<u64>, StoreError>;
+
+    /// The profile a device belongs to.
+    async fn profile_of(&self, device: &DeviceName) -> Result<Option<ProfileName>, StoreError>;
+
+    /// How a ping was answered, if that is not longer ago than answers are kept.
+    async fn answer(&self, device: &DeviceName, ping: &PingId) -> Result<Option<Answer>, StoreError>;
+
+    /// The receipt, while it is kept.
+    async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError>;
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
+
+    /// Erases a profile with its devices, answers, offers and receipts, and leaves a tombstone. Units its offers hold
+    /// stay taken. Returns the version it had; none if there is no such profile.
+    async fn erase(&self, name: &ProfileName, at: Timestamp) -> Result<Option<u64>, StoreError>;
+
+    /// The secret of that label: the one kept, or `fresh`, which is kept from now on.
+    async fn secret(&self, label: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
+
+    /// Deletes what is past its time, at most `most` rows of each kind; returns how many went.
+    async fn sweep(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
+}
