@@ -19,11 +19,11 @@ use super::{
 use crate::domain::{
     consent::{Consented, Location, Marketing},
     decision::{Considered, Decision, Note, Reason, Verdict},
-    name::{CampaignName, DeviceName},
+    name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
     ping::Ping,
-    presence::Transition,
+    presence::{DevicePresence, Transition},
     profile::{Device, Profile},
     time::TimeZone,
 };
@@ -64,13 +64,14 @@ pub enum Effect {
 /// Decides. A device that the profile does not have is answered as one that never pinged.
 pub fn decide(question: &Question<'_>) -> Outcome {
     let mut outcome = Outcome {
-        decision: blank(question),
+        decision: blank(question.catalog, &question.profile.name, question.device, question.ping, question.seed),
         profile: question.profile.clone(),
         effect: Effect::Nothing,
         takes: Vec::new(),
         returned: Vec::new(),
     };
     let device = question.profile.devices.get(question.device);
+    outcome.decision.test = device.is_some_and(|device| device.test);
     match (question.profile.consents.permit::<Location>(), device) {
         (Some(permit), Some(device)) => locate(question, device, permit, &mut outcome),
         _ => outcome.decision.notes.push(Note::NoLocationConsent),
@@ -79,22 +80,23 @@ pub fn decide(question: &Question<'_>) -> Outcome {
     outcome
 }
 
-fn blank(question: &Question<'_>) -> Decision {
-    let at = question.ping.clock.received_at;
+/// A decision about a ping that nothing was decided of yet: no transitions, no offers.
+pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping: &Ping, seed: u64) -> Decision {
+    let at = ping.clock.received_at;
     Decision {
-        id: DecisionId::new(at, choice::random(question.seed, 0)),
-        profile: question.profile.name.clone(),
-        device: question.device.clone(),
-        ping: question.ping.id.clone(),
+        id: DecisionId::new(at, choice::random(seed, 0)),
+        profile: profile.clone(),
+        device: device.clone(),
+        ping: ping.id.clone(),
         at,
-        catalog_version: question.catalog.version,
-        seed: question.seed,
-        test: question.profile.devices.get(question.device).is_some_and(|device| device.test),
+        catalog_version: catalog.version,
+        seed,
+        test: false,
         transitions: Vec::new(),
         notes: Vec::new(),
         considered: Vec::new(),
         offers: Vec::new(),
-        next: silence::next(&question.catalog.areas, &Default::default(), None, at),
+        next: silence::next(&catalog.areas, &DevicePresence::default(), None, at),
     }
 }
 
