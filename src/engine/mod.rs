@@ -10,7 +10,11 @@ pub mod audience;
 pub mod catalog;
 pub mod choice;
 pub mod decide;
+#[cfg(test)]
+mod decide_tests;
 pub mod eligibility;
+#[cfg(test)]
+mod fixture;
 pub mod index;
 pub mod presence;
 pub mod ranging;

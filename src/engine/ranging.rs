@@ -56,3 +56,44 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     presence.heard.retain(|_, hearing| ping.clock.received_at.since(hearing.last) <= SILENCE);
     heard
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{ping::Sighting, place::BeaconIdentity},
+        engine::fixture::{at, beacon, catalog, ping},
+    };
+
+    fn heard(presence: &mut DevicePresence, received: i64, readings: &[i64], identity: BeaconIdentity) -> Heard {
+        let catalog = catalog(vec![beacon("door").into()]);
+        let mut ping = ping(received, &[]);
+        let sighting = |&s| Sighting { beacon: identity, rssi_dbm: None, read: ping.clock.reading(at(s)) };
+        ping.sightings = readings.iter().map(sighting).collect();
+        let before = presence.clone();
+        let heard = listen(&catalog.areas, &before, presence, &ping);
+        presence.newest_reading = before.newest_reading.max(ping.newest_reading());
+        heard
+    }
+
+    #[test]
+    fn two_readings_two_seconds_apart_are_heard_once() {
+        let (mut presence, door) = (DevicePresence::default(), beacon("door").identity);
+        assert!(heard(&mut presence, 1, &[0, 1], door).transitions.is_empty());
+        assert_eq!(heard(&mut presence, 2, &[2], door).transitions.len(), 1, "in two pings");
+        assert!(heard(&mut presence, 300, &[290, 300], door).transitions.is_empty(), "still the same visit");
+        assert_eq!(
+            heard(&mut presence, 1_000, &[990, 1_000], door).transitions.len(),
+            1,
+            "after ten minutes of silence"
+        );
+    }
+
+    #[test]
+    fn strangers_are_counted_and_ignored() {
+        let mut presence = DevicePresence::default();
+        let stranger = BeaconIdentity::EddystoneUid { namespace: [1; 10], instance: [2; 6] };
+        let heard = heard(&mut presence, 9, &[0, 9], stranger);
+        assert!(heard.unknown == 2 && heard.transitions.is_empty() && presence.heard.is_empty());
+    }
+}

@@ -24,7 +24,7 @@ const KEPT_BACK: (f64, f64) = (0.01, 1.0);
 /// The search widens in these steps and stops at the first that holds the answer.
 const SEARCH_RADII_M: [f64; 4] = [60.0, 300.0, 1_200.0, MAX_RADIUS_M];
 
-/// When the next ping can matter, for a device whose newest fix is at `position`.
+/// When the next ping can matter (a radius of 0: at once), for a device whose newest fix is at `position`.
 pub fn next(areas: &Areas, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
     let radius = position.map_or(0.0, |position| radius(areas, device, position));
     let safe_radius_m = (radius * (1.0 - KEPT_BACK.0) - KEPT_BACK.1).max(0.0);
@@ -57,4 +57,51 @@ fn nearest_entry(areas: &Areas, device: &DevicePresence, position: Position, rea
         .filter_map(|entry| entry.shape.as_ref())
         .map(|outline| shape::signed_distance(outline, position).max(0.0))
         .fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::engine::fixture::{at, catalog, geofence, metres, ping};
+
+    proptest! {
+        /// The promise itself: whatever a phone reports within the radius before the time, nothing changes.
+        #[test]
+        fn within_the_safe_radius_nothing_changes(
+            fences in prop::collection::vec((-2_000.0..2_000.0f64, 5.0..400.0f64), 1..12),
+            walk in prop::collection::vec((1..90i64, -2_000.0..2_000.0f64, 3.0..120.0f64), 1..12),
+            turn in 0.0..std::f64::consts::TAU,
+            share in 0.0..1.0f64,
+            accuracy in 1.0..2_000.0f64,
+            wait in 0.0..1.0f64,
+        ) {
+            let fences = fences.iter().enumerate().map(|(i, &(east, r))| geofence(&format!("f{i}"), east, r).into());
+            let catalog = catalog(fences.collect());
+            let areas = &catalog.areas;
+            let (mut device, mut now, mut east) = (DevicePresence::default(), 0, 0.0);
+            for (pause, to, accuracy) in walk {
+                (now, east) = (now + pause, to);
+                device = presence::step(areas, &device, &ping(now, &[(now, metres(0.0, east), accuracy)])).presence;
+            }
+            let next = next(areas, &device, Some(metres(0.0, east)), at(now));
+            let reach = next.safe_radius_m * share;
+            let later = now + ((next.at.since(at(now)).as_secs() as f64) * wait) as i64;
+            // A radius of 0 promises nothing: the phone is inside a place that it has not entered yet.
+            if next.safe_radius_m == 0.0 || later == now || at(later) >= next.at {
+                return Ok(());
+            }
+            let there = metres(reach * turn.sin(), east + reach * turn.cos());
+            let step = presence::step(areas, &device, &ping(later, &[(later, there, accuracy)]));
+            prop_assert!(step.transitions.is_empty(), "{:?} after {} s within {} m", step.transitions, later - now, reach);
+        }
+    }
+
+    #[test]
+    fn far_from_everything_the_radius_and_the_time_are_bounded() {
+        let catalog = catalog(vec![geofence("far", 60_000.0, 100.0).into()]);
+        let next = next(&catalog.areas, &DevicePresence::default(), Some(metres(0.0, 0.0)), at(0));
+        assert!((next.safe_radius_m - 4_949.0).abs() < 1e-6 && next.at == at(3_600), "{next:?}");
+    }
 }
