@@ -1,0 +1,18 @@
+//! Floor 4: the public API over gRPC. One file per service, and what all of them share:
+//!
+//! | question | file |
+//! |---|---|
+//! | who is calling, and may they? | [`auth`] |
+//! | how is a refusal said? | [`status`] |
+//! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
+//! | too often, or too much at once? | [`limits`], [`overload`] |
+//! | how long did it take? | [`measure`] |
+//! | the generated messages | [`pb`] |
+//!
+//! Law 8: a request is taken apart field by field, so that a new field must be decided upon, and everything wrong with
+//! it is said in one answer.
+
+pub mod auth;
+pub mod pb;
+pub mod status;
+pub mod wire;
