@@ -70,6 +70,7 @@ fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
 fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt> {
     decision.considered.retain(|considered| considered.campaign.organization() == *brand);
     decision.offers.retain(|offer| offer.campaign.organization() == *brand);
+    decision.offers.iter_mut().for_each(|offer| offer.distance_m = None);
     decision.transitions.clear();
     decision.notes.clear();
     (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
