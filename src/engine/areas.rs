@@ -30,8 +30,6 @@ pub struct AreaEntry {
     pub display_name: String,
     /// None for the reach of a beacon.
     pub shape: Option<Shape>,
-    /// See [`shape::inner_radius`].
-    pub inner_radius_m: f64,
     pub store: Option<Arc<Store>>,
     /// Campaigns that a transition here may fire, by name.
     pub campaigns: Vec<Arc<Campaign>>,
@@ -119,7 +117,6 @@ impl Areas {
         self.entries.push(AreaEntry {
             area,
             display_name: display_name.to_owned(),
-            inner_radius_m: shape.as_ref().map_or(0.0, shape::inner_radius),
             shape,
             store,
             campaigns: Vec::new(),

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use super::{
     areas::{AreaEntry, Areas},
-    shape,
+    probability, shape,
 };
 use crate::domain::{
     ping::{Fix, Ping, STALE_AFTER},
     presence::{Area, Belief, DevicePresence, Transition, TransitionKind, Visit},
+    shape::Shape,
     time::Timestamp,
 };
 
@@ -78,25 +79,31 @@ pub fn newest_known(before: &DevicePresence, ping: &Ping) -> Option<Timestamp> {
 }
 
 /// What a fix says about one area.
-struct Seen {
+struct Seen<'a> {
+    fix: &'a Fix,
+    outline: &'a Shape,
     /// Signed distance in metres.
     s: f64,
-    inside_probability: f64,
     margin_m: f64,
     at: Timestamp,
     stale: bool,
 }
 
-impl Seen {
-    fn new(fix: &Fix, entry: &AreaEntry, outline: &crate::domain::shape::Shape, received_at: Timestamp) -> Self {
-        let s = shape::signed_distance(outline, fix.position);
+impl<'a> Seen<'a> {
+    fn new(fix: &'a Fix, outline: &'a Shape, received_at: Timestamp) -> Self {
         Self {
-            s,
-            inside_probability: inside_probability(s, fix.accuracy.metres(), entry.inner_radius_m),
+            fix,
+            outline,
+            s: shape::signed_distance(outline, fix.position),
             margin_m: (2.0 * fix.accuracy.metres()).clamp(25.0, 100.0),
             at: fix.read.event,
             stale: received_at.since(fix.read.event) > STALE_AFTER,
         }
+    }
+
+    /// Probability of being inside, for a reported point inside.
+    fn probability(&self) -> f64 {
+        probability::inside(self.outline, self.fix.position, probability::sigma(self.fix.accuracy.metres()))
     }
 
     fn transition(&self, area: &Area, kind: TransitionKind, at: Timestamp) -> Transition {
@@ -104,27 +111,12 @@ impl Seen {
     }
 }
 
-/// Probability that the true position is inside, for a fix of which the reported point is `s` from the edge.
-///
-/// Edges are taken as straight (the normal distribution of s), and no fix is surer of a shape than of a circle of its
-/// inner radius around the fix: 1 − exp(−R² / 2σ²).
-fn inside_probability(s: f64, accuracy_m: f64, inner_radius_m: f64) -> f64 {
-    let sigma = accuracy_m.max(5.0) / 1.51;
-    let largest = 1.0 - (-inner_radius_m.powi(2) / (2.0 * sigma.powi(2))).exp();
-    normal_cdf(-s / sigma).min(largest)
-}
-
-/// Φ(x), by the logistic approximation of Bowling et al. (2009): 1 / (1 + exp(−1.5976 x − 0.07056 x³)), within 1.4e-4.
-fn normal_cdf(x: f64) -> f64 {
-    1.0 / (1.0 + (-1.5976 * x - 0.07056 * x.powi(3)).exp())
-}
-
 impl Step {
     fn take(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
         self.close_silent(fix.read.event);
         for entry in areas.maybe_holding(fix.position) {
             if let Some(outline) = &entry.shape {
-                let seen = Seen::new(fix, entry, outline, received_at);
+                let seen = Seen::new(fix, outline, received_at);
                 if seen.s <= 0.0 {
                     self.seen_inside(entry, &seen);
                 }
@@ -135,7 +127,7 @@ impl Step {
             if let Some(entry) = areas.get(&area)
                 && let Some(outline) = &entry.shape
             {
-                let seen = Seen::new(fix, entry, outline, received_at);
+                let seen = Seen::new(fix, outline, received_at);
                 if seen.s > 0.0 {
                     self.seen_outside(&area, &seen);
                 }
@@ -144,18 +136,19 @@ impl Step {
         self.presence.last_fix = self.presence.last_fix.max(Some(fix.read.event));
     }
 
-    fn seen_inside(&mut self, entry: &AreaEntry, seen: &Seen) {
-        let entered_at = match self.presence.areas.get(&entry.area).copied() {
-            Some(Belief::Inside(visit)) => {
-                let visit = Visit { last_inside: visit.last_inside.max(seen.at), leaving_since: None, ..visit };
-                self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
-                return self.dwell(entry, visit, seen);
-            }
-            _ if seen.inside_probability >= SURE => Some(seen.at),
-            Some(Belief::Entering { since }) if seen.inside_probability >= LIKELY => {
+    fn seen_inside(&mut self, entry: &AreaEntry, seen: &Seen<'_>) {
+        let belief = self.presence.areas.get(&entry.area).copied();
+        if let Some(Belief::Inside(visit)) = belief {
+            let visit = Visit { last_inside: visit.last_inside.max(seen.at), leaving_since: None, ..visit };
+            self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
+            return self.dwell(entry, visit, seen);
+        }
+        let entered_at = match (belief, seen.probability()) {
+            (_, sure) if sure >= SURE => Some(seen.at),
+            (Some(Belief::Entering { since }), likely) if likely >= LIKELY => {
                 (seen.at.since(since) >= ENTER_CONFIRMATION).then_some(since)
             }
-            None if seen.inside_probability >= LIKELY => {
+            (None, likely) if likely >= LIKELY => {
                 self.presence.areas.insert(entry.area.clone(), Belief::Entering { since: seen.at });
                 None
             }
@@ -170,7 +163,7 @@ impl Step {
     }
 
     /// Reports the thresholds reached since the last fix inside.
-    fn dwell(&mut self, entry: &AreaEntry, visit: Visit, seen: &Seen) {
+    fn dwell(&mut self, entry: &AreaEntry, visit: Visit, seen: &Seen<'_>) {
         let inside_for = visit.last_inside.since(visit.entered_at);
         for &threshold in &entry.dwells {
             if threshold > visit.dwelt && threshold <= inside_for {
@@ -182,7 +175,7 @@ impl Step {
         }
     }
 
-    fn seen_outside(&mut self, area: &Area, seen: &Seen) {
+    fn seen_outside(&mut self, area: &Area, seen: &Seen<'_>) {
         let Some(Belief::Inside(visit)) = self.presence.areas.get(area).copied() else {
             self.presence.areas.remove(area);
             return;

@@ -122,23 +122,6 @@ fn split(west: f64, east: f64, south: f64, north: f64) -> Vec<DegreeBox> {
     }
 }
 
-/// The greatest depth a point of the shape can have, in metres: a circle's radius, or the radius of the circle of a
-/// polygon's area. Only its size matters: it bounds how sure one fix can be of being inside.
-pub fn inner_radius(shape: &Shape) -> f64 {
-    match shape {
-        Shape::Circle(circle) => circle.radius_m(),
-        Shape::Polygons(polygons) => {
-            use geo::Area;
-            let largest = polygons.geometry().iter().max_by(|a, b| a.unsigned_area().total_cmp(&b.unsigned_area()));
-            largest.map_or(0.0, |polygon| {
-                let latitude = polygon.exterior().coords().next().map_or(0.0, |corner| corner.y);
-                let area = polygon.unsigned_area() * METRES_PER_DEGREE.powi(2) * latitude.to_radians().cos();
-                (area / std::f64::consts::PI).sqrt()
-            })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use geo::{Contains, Distance, Geodesic, Haversine, HaversineClosestPoint};
