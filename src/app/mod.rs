@@ -5,4 +5,6 @@ pub mod devices;
 pub mod ingest;
 pub mod keys;
 pub mod live_catalog;
+pub mod profile_store;
+pub mod stripes;
 pub mod tokens;

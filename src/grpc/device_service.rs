@@ -107,6 +107,8 @@ impl From<RegisterError> for Status {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut pb::RegisterDeviceRequest);
+
     fn sound() -> pb::RegisterDeviceRequest {
         pb::RegisterDeviceRequest {
             installation_secret: vec![7; 16],
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn each_field_is_refused_by_its_name() {
-        let cases: [(&str, fn(&mut pb::RegisterDeviceRequest)); _] = [
+        let cases: [(&str, Spoil); _] = [
             ("installation_secret", |r| r.installation_secret = vec![7; 15]),
             ("installation_secret", |r| r.installation_secret = vec![7; 33]),
             ("consents[0].purpose", |r| r.consents[0].purpose = 0),

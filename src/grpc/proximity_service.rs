@@ -36,7 +36,7 @@ impl ProximityService for ProximityEdge {
         let mut request = request.into_inner();
         let fingerprint = fingerprint(&mut request);
         let ping = ping(request, now)?;
-        let answered = self.ingest.ping(&verified.caller, ping, fingerprint).await?;
+        let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
         Ok(Response::new(self.response(&answered, &verified, now)))
     }
 }
