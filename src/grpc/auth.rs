@@ -71,10 +71,14 @@ impl Auth {
 
     /// The app key that calls, and its app; everything else is refused.
     pub fn app(&self, metadata: &MetadataMap) -> Result<(KeyName, AppName), Status> {
-        match self.key(metadata)? {
-            (name, Scope::App(app)) => Ok((name, app)),
-            (_, scope) => Err(denied(&scope, "this call takes an app key")),
+        let (name, app) = match self.key(metadata)? {
+            (name, Scope::App(app)) => (name, app),
+            (_, scope) => return Err(denied(&scope, "this call takes an app key")),
+        };
+        if !self.live.snapshot().apps.contains_key(&app) {
+            return Err(Problem::NotFound.says(format!("the app of this key is gone: {app}")));
         }
+        Ok((name, app))
     }
 }
 

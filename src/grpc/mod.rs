@@ -13,6 +13,13 @@
 //! it is said in one answer.
 
 pub mod auth;
+pub mod decision_service;
+pub mod device_service;
+pub mod limits;
+pub mod offers;
+pub mod overload;
 pub mod pb;
+pub mod ping;
+pub mod proximity_service;
 pub mod status;
 pub mod wire;

@@ -16,6 +16,9 @@ use crate::{
 /// `google.rpc.ErrorInfo.domain` of every refusal.
 pub const DOMAIN: &str = "dintorni";
 
+/// Most bytes of field names and descriptions in one refusal.
+const MAX_DETAILS: usize = 3_500;
+
 /// Everything a call can be refused for, but for its fields ([`invalid`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
@@ -40,6 +43,8 @@ pub enum Problem {
     RateLimited,
     /// All callers together call too often.
     Overloaded,
+    /// The call took longer than it may.
+    TooSlow,
     /// Changed by others again and again while we tried.
     Busy,
     StoreUnavailable,
@@ -66,6 +71,7 @@ impl Problem {
             Self::Precondition => (Code::FailedPrecondition, "PRECONDITION", None),
             Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
             Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),
+            Self::TooSlow => (Code::DeadlineExceeded, "TOO_SLOW", SECOND),
             Self::Busy => (Code::Unavailable, "BUSY", MOMENT),
             Self::StoreUnavailable => (Code::Unavailable, "STORE_UNAVAILABLE", SECOND),
             Self::StoreFull => (Code::ResourceExhausted, "STORE_FULL", MINUTE),
@@ -93,13 +99,31 @@ impl Problem {
     }
 }
 
-/// The refusal of a request for its fields: all of them, as `google.rpc.BadRequest`.
+/// The refusal of a request for its fields, as `google.rpc.BadRequest`. All of them are named, unless they would not
+/// fit in what clients accept as trailers (8 KiB in some); then the last entry says how many more there are.
 pub fn invalid(violations: &Violations) -> Status {
     let mut details = ErrorDetails::with_error_info("INVALID_FIELDS", DOMAIN, []);
+    let (mut room, mut left) = (MAX_DETAILS, violations.iter().count());
     for violation in violations.iter() {
+        let size = violation.field.len() + violation.description.len();
+        if size > room {
+            details.add_bad_request_violation("", format!("and {left} more"));
+            break;
+        }
+        (room, left) = (room - size, left - 1);
         details.add_bad_request_violation(&violation.field, &violation.description);
     }
-    Status::with_error_details(Code::InvalidArgument, violations.to_string(), details)
+    Status::with_error_details(Code::InvalidArgument, summary(violations), details)
+}
+
+/// The first finding, and how many there are.
+fn summary(violations: &Violations) -> String {
+    let Some(first) = violations.iter().next() else { return "the request is not sound".to_owned() };
+    let more = match violations.iter().count() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more, see the details)"),
+    };
+    format!("{}: {}{more}", first.field, first.description)
 }
 
 impl From<Violations> for Status {
@@ -168,6 +192,19 @@ mod tests {
             details.bad_request().expect("given").field_violations.iter().map(|v| v.field.as_str()).collect();
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(named, ["ping_id", "fixes[2].accuracy_m"]);
+    }
+
+    #[test]
+    fn too_many_violations_still_fit_in_trailers() {
+        let mut violations = Violations::default();
+        for i in 0..600 {
+            violations.add(format!("fixes[{i}].accuracy_m"), Invalid::new("must be more than 0"));
+        }
+        let status = invalid(&violations);
+        let details = status.get_error_details();
+        let named = &details.bad_request().expect("given").field_violations;
+        assert!(status.details().len() < 6_000, "{}", status.details().len());
+        assert_eq!(named.last().expect("some").description, format!("and {} more", 600 - (named.len() - 1)));
     }
 
     #[test]
