@@ -1,3 +1,10 @@
 //! Floor 3a: the use cases. Each speaks to the outside through ports only.
 
+pub mod campaign_check;
+pub mod campaigns;
+pub mod imports;
 pub mod live_catalog;
+pub mod organizations;
+pub mod phone_size;
+pub mod places;
+pub mod resources;
