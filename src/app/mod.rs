@@ -2,9 +2,14 @@
 
 pub mod campaign_check;
 pub mod campaigns;
+pub mod decisions;
+pub mod devices;
 pub mod imports;
+pub mod ingest;
+pub mod keys;
 pub mod live_catalog;
 pub mod organizations;
 pub mod phone_size;
 pub mod places;
 pub mod resources;
+pub mod tokens;

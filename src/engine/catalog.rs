@@ -40,6 +40,8 @@ pub struct Catalog {
     pub geofences: Arc<Table<GeofenceName, Geofence>>,
     pub beacons: Arc<Table<BeaconName, Beacon>>,
     pub campaigns: Arc<Table<CampaignName, Campaign>>,
+    /// Which key has the secret of that SHA-256.
+    key_names: Arc<BTreeMap<[u8; 32], KeyName>>,
 }
 
 impl Catalog {
@@ -56,9 +58,28 @@ impl Catalog {
         next
     }
 
+    /// The key one of whose secrets has this SHA-256.
+    pub fn key_by_hash(&self, hash: &[u8; 32]) -> Option<&Entry<Key>> {
+        self.keys.get(self.key_names.get(hash)?)
+    }
+
+    /// Keeps [`Self::key_names`] true before `name` becomes `new`, or nothing.
+    fn rename_key(&mut self, name: &KeyName, new: Option<&Key>) {
+        let names = Arc::make_mut(&mut self.key_names);
+        if let Some(old) = self.keys.get(name) {
+            old.value.hashes().for_each(|hash| drop(names.remove(hash)));
+        }
+        if let Some(new) = new {
+            names.extend(new.hashes().map(|hash| (*hash, name.clone())));
+        }
+    }
+
     fn insert(&mut self, etag: u64, resource: &Resource) {
         fn put<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N, etag: u64, value: &Arc<T>) {
             Arc::make_mut(table).insert(name.clone(), Entry { etag, value: value.clone() });
+        }
+        if let Resource::Key(key) = resource {
+            self.rename_key(&key.name, Some(key));
         }
         match resource {
             Resource::Organization(value) => put(&mut self.organizations, &value.name, etag, value),
@@ -75,6 +96,9 @@ impl Catalog {
     fn remove(&mut self, name: &ResourceName) {
         fn cut<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N) {
             Arc::make_mut(table).remove(name);
+        }
+        if let ResourceName::Key(name) = name {
+            self.rename_key(name, None);
         }
         match name {
             ResourceName::Organization(name) => cut(&mut self.organizations, name),
