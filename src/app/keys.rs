@@ -34,9 +34,9 @@ pub fn mint(entropy: [u8; 32]) -> (String, [u8; 32]) {
 
 /// The key this secret belongs to and what it opens; none if there is none, or it is revoked.
 pub fn authenticate(catalog: &Catalog, secret: &str, now: Timestamp) -> Option<(KeyName, Scope)> {
-    let key = &catalog.key_by_hash(&hash(secret))?.value;
-    let live = key.revoked_at.is_none_or(|revoked_at| now < revoked_at);
-    live.then(|| (key.name.clone(), key.scope.clone()))
+    let hash = hash(secret);
+    let key = &catalog.key_by_hash(&hash)?.value;
+    key.opens(&hash, now).then(|| (key.name.clone(), key.scope.clone()))
 }
 
 /// Makes an operator key if there is none that works, and returns its secret, which is known nowhere else.
@@ -69,6 +69,7 @@ fn operator_edits(snapshot: &Catalog, secret_hash: [u8; 32], now: Timestamp) -> 
         secret_hash,
         created_at: now,
         revoked_at: None,
+        retiring: None,
     };
     let mut edits = vec![Edit::put(key, expected)];
     if !snapshot.organizations.contains_key(&owner) {
@@ -102,6 +103,7 @@ mod tests {
             secret_hash: hash,
             created_at: at(0),
             revoked_at,
+            retiring: None,
         };
         let version = catalog.version + 1;
         catalog.after(&[CatalogChange { version, name: name.into(), resource: Some(key.into()) }])

@@ -64,7 +64,7 @@ impl Catalog {
         next
     }
 
-    /// The key whose secret has this SHA-256.
+    /// The key one of whose secrets has this SHA-256.
     pub fn key_by_hash(&self, hash: &[u8; 32]) -> Option<&Entry<Key>> {
         self.keys.get(self.key_names.get(hash)?)
     }
@@ -73,10 +73,10 @@ impl Catalog {
     fn rename_key(&mut self, name: &KeyName, new: Option<&Key>) {
         let names = Arc::make_mut(&mut self.key_names);
         if let Some(old) = self.keys.get(name) {
-            names.remove(&old.value.secret_hash);
+            old.value.hashes().for_each(|hash| drop(names.remove(hash)));
         }
         if let Some(new) = new {
-            names.insert(new.secret_hash, name.clone());
+            names.extend(new.hashes().map(|hash| (*hash, name.clone())));
         }
     }
 
