@@ -6,3 +6,4 @@ pub mod app;
 pub mod domain;
 pub mod engine;
 pub mod ports;
+pub mod storage;
