@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// Answers [`DecisionService`].
-pub struct DecisionEdge {
+pub struct DecisionGrpc {
     pub auth: Auth,
     pub devices: Arc<Devices>,
     pub decisions: Arc<Decisions>,
 }
 
 #[tonic::async_trait]
-impl DecisionService for DecisionEdge {
+impl DecisionService for DecisionGrpc {
     async fn get_decision(&self, request: Request<pb::GetDecisionRequest>) -> Result<Response<pb::Decision>, Status> {
         let reader = self.reader(self.auth.principal(request.metadata())?).await?;
         let pb::GetDecisionRequest { decision } = request.into_inner();
@@ -37,7 +37,7 @@ impl DecisionService for DecisionEdge {
     }
 }
 
-impl DecisionEdge {
+impl DecisionGrpc {
     async fn reader(&self, principal: Principal) -> Result<Reader, Status> {
         let (name, scope) = match principal {
             Principal::Device(verified) => {

@@ -28,7 +28,7 @@ use crate::{
 const MAX_ATTESTATION: usize = 16 * 1024;
 
 /// Answers [`DeviceService`].
-pub struct DeviceEdge {
+pub struct DeviceGrpc {
     pub auth: Auth,
     pub limits: Arc<Limits>,
     pub devices: Arc<Devices>,
@@ -36,7 +36,7 @@ pub struct DeviceEdge {
 }
 
 #[tonic::async_trait]
-impl DeviceService for DeviceEdge {
+impl DeviceService for DeviceGrpc {
     async fn register_device(
         &self,
         request: Request<pb::RegisterDeviceRequest>,

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Answers [`ProximityService`].
-pub struct ProximityEdge {
+pub struct ProximityGrpc {
     pub auth: Auth,
     pub tokens: Arc<Tokens>,
     pub ingest: Arc<Ingest>,
@@ -29,7 +29,7 @@ pub struct ProximityEdge {
 }
 
 #[tonic::async_trait]
-impl ProximityService for ProximityEdge {
+impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
         let now = self.clock.now();
         let verified = self.auth.device(request.metadata())?;
@@ -41,7 +41,7 @@ impl ProximityService for ProximityEdge {
     }
 }
 
-impl ProximityEdge {
+impl ProximityGrpc {
     fn response(&self, answered: &Answered, verified: &Verified, now: Timestamp) -> pb::PingResponse {
         let Answered { decision, recorded, degraded, profile, token_epoch } = answered;
         let renewed = self.tokens.renewal(verified, profile, *token_epoch, now);
