@@ -21,6 +21,23 @@ use crate::domain::{
     text::Tag,
 };
 
+/// Why a campaign cannot fire at something it targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// NOT_GRANTED, TARGET_MISSING or TARGET_CANNOT_FIRE.
+    pub code: &'static str,
+    /// The name of the place or network it is about.
+    pub subject: String,
+    /// The whole sentence.
+    pub why: String,
+}
+
+impl Fault {
+    fn new(code: &'static str, subject: impl std::fmt::Display, what: impl std::fmt::Display) -> Self {
+        Self { code, subject: subject.to_string(), why: format!("{subject} {what}") }
+    }
+}
+
 /// Every active campaign with the areas it fires at; what is amiss is added to `problems`.
 pub fn of_active_campaigns(catalog: &Catalog, problems: &mut Vec<Problem>) -> Vec<(Arc<Campaign>, BTreeSet<Area>)> {
     let resolver = Resolver::new(catalog);
@@ -28,7 +45,8 @@ pub fn of_active_campaigns(catalog: &Catalog, problems: &mut Vec<Problem>) -> Ve
     active
         .map(|campaign| {
             let (areas, faults) = resolver.areas(campaign);
-            problems.extend(faults.into_iter().map(|what| Problem { campaign: campaign.name.clone(), what }));
+            problems
+                .extend(faults.into_iter().map(|fault| Problem { campaign: campaign.name.clone(), what: fault.why }));
             (campaign.clone(), areas)
         })
         .collect()
@@ -45,29 +63,39 @@ impl<'a> Resolver<'a> {
         Self { catalog, by_store: by_store(catalog) }
     }
 
-    /// The areas, and every fault of the targets in words. A campaign without an area always has a fault.
-    pub fn areas(&self, campaign: &Campaign) -> (BTreeSet<Area>, Vec<String>) {
-        let mut faults = Vec::new();
-        let brand = campaign.name.organization();
+    /// The areas, and every fault of the targets. A campaign without an area always has a fault.
+    pub fn areas(&self, campaign: &Campaign) -> (BTreeSet<Area>, Vec<Fault>) {
+        let (brand, on) = (campaign.name.organization(), campaign.trigger.on);
         let places = match &campaign.trigger.at {
             Target::Places(places) => places.clone(),
-            Target::Tagged { network, tags } => self.tagged(network, tags, campaign.trigger.on),
+            Target::Tagged { network, tags } => self.tagged(network, tags, on),
         };
-        if places.is_empty() {
-            faults.push("the trigger's target matches no place".to_owned());
+        let mut faults = self.ungranted(&brand, &campaign.trigger.at);
+        if let (Target::Tagged { network, tags }, true) = (&campaign.trigger.at, places.is_empty()) {
+            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+            let what = format!("has no {} tagged {}", wants(on), tags.join(" and "));
+            faults.push(Fault::new("TARGET_MISSING", network, what));
         }
         let mut areas = BTreeSet::new();
         for place in &places {
-            if !self.granted(&brand, &place.organization()) {
-                faults.push(format!("{place}: {} has not granted its places to {brand}", place.organization()));
-                continue;
-            }
-            match self.areas_of(place, campaign.trigger.on) {
-                Ok(found) => areas.extend(found),
-                Err(fault) => faults.push(format!("{place}: {fault}")),
+            match self.areas_of(place, on) {
+                Ok(found) if self.granted(&brand, &place.organization()) => areas.extend(found),
+                Ok(_) => {}
+                Err(fault) => faults.push(fault),
             }
         }
         (areas, faults)
+    }
+
+    fn ungranted(&self, brand: &OrganizationName, target: &Target) -> Vec<Fault> {
+        let networks: BTreeSet<OrganizationName> = match target {
+            Target::Places(places) => places.iter().map(PlaceName::organization).collect(),
+            Target::Tagged { network, .. } => BTreeSet::from([network.clone()]),
+        };
+        let foreign = networks.iter().filter(|network| !self.granted(brand, network));
+        foreign
+            .map(|network| Fault::new("NOT_GRANTED", network, format!("has not granted its places to {brand}")))
+            .collect()
     }
 
     fn granted(&self, brand: &OrganizationName, network: &OrganizationName) -> bool {
@@ -79,42 +107,38 @@ impl<'a> Resolver<'a> {
             })
     }
 
-    fn areas_of(&self, place: &PlaceName, on: On) -> Result<Vec<Area>, &'static str> {
+    fn areas_of(&self, place: &PlaceName, on: On) -> Result<Vec<Area>, Fault> {
+        let catalog = self.catalog;
+        let exists = match place {
+            PlaceName::Store(name) => catalog.stores.contains_key(name),
+            PlaceName::Geofence(name) => catalog.geofences.contains_key(name),
+            PlaceName::Beacon(name) => catalog.beacons.contains_key(name),
+        };
+        if !exists {
+            return Err(Fault::new("TARGET_MISSING", place, "does not exist"));
+        }
         match (place, on) {
-            (PlaceName::Store(store), On::Near { radius_m }) => {
-                self.exists(self.catalog.stores.contains_key(store), vec![Area::Around(store.clone(), radius_m)])
-            }
+            (PlaceName::Store(store), On::Near { radius_m }) => Ok(vec![Area::Around(store.clone(), radius_m)]),
             (PlaceName::Store(store), on) => self.parts_of(store, on),
             (PlaceName::Geofence(fence), On::Entered | On::Exited | On::Dwelt { .. }) => {
-                self.exists(self.catalog.geofences.contains_key(fence), vec![Area::Geofence(fence.clone())])
+                Ok(vec![Area::Geofence(fence.clone())])
             }
-            (PlaceName::Beacon(beacon), On::Heard) => {
-                self.exists(self.catalog.beacons.contains_key(beacon), vec![Area::Beacon(beacon.clone())])
+            (PlaceName::Beacon(beacon), On::Heard) => Ok(vec![Area::Beacon(beacon.clone())]),
+            _ => {
+                Err(Fault::new("TARGET_CANNOT_FIRE", place, format!("cannot fire: this trigger needs a {}", wants(on))))
             }
-            (PlaceName::Geofence(_), On::Near { .. }) => Err("`near` is for stores; use `entered` for a geofence"),
-            (PlaceName::Geofence(_), On::Heard) => {
-                Err("a geofence is not heard; target a beacon or a store with beacons")
-            }
-            (PlaceName::Beacon(_), _) => Err("a beacon can only be heard"),
         }
     }
 
-    fn exists(&self, exists: bool, areas: Vec<Area>) -> Result<Vec<Area>, &'static str> {
-        if exists { Ok(areas) } else { Err("does not exist") }
-    }
-
-    fn parts_of(&self, store: &StoreName, on: On) -> Result<Vec<Area>, &'static str> {
-        if !self.catalog.stores.contains_key(store) {
-            return Err("does not exist");
-        }
-        let heard = on == On::Heard;
+    fn parts_of(&self, store: &StoreName, on: On) -> Result<Vec<Area>, Fault> {
         let parts = self.by_store.get(store).into_iter().flatten();
+        let heard = on == On::Heard;
         let fitting: Vec<Area> = parts.filter(|area| matches!(area, Area::Beacon(_)) == heard).cloned().collect();
-        match (fitting.is_empty(), heard) {
-            (false, _) => Ok(fitting),
-            (true, true) => Err("the store has no beacon"),
-            (true, false) => Err("the store has no geofence; give it one, or use `near`"),
+        if fitting.is_empty() {
+            let what = format!("has no {}, which this trigger needs", wants(on));
+            return Err(Fault::new("TARGET_CANNOT_FIRE", store, what));
         }
+        Ok(fitting)
     }
 
     /// Places of the network that fit the trigger and have all tags, or belong to a store that has.
@@ -138,5 +162,14 @@ impl<'a> Resolver<'a> {
             On::Heard => beacons.map(|(name, _)| PlaceName::Beacon(name.clone())).collect(),
         };
         places.into_iter().filter(|place| place.organization() == *network).collect()
+    }
+}
+
+/// What a transition can happen at.
+fn wants(on: On) -> &'static str {
+    match on {
+        On::Entered | On::Exited | On::Dwelt { .. } => "geofence",
+        On::Near { .. } => "store",
+        On::Heard => "beacon",
     }
 }
