@@ -13,3 +13,6 @@ pub mod phone_size;
 pub mod places;
 pub mod resources;
 pub mod tokens;
+
+#[cfg(test)]
+mod fakes;

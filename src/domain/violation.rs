@@ -78,7 +78,10 @@ impl Violations {
 }
 
 fn join(prefix: &str, field: &str) -> String {
-    if field.is_empty() { prefix.to_owned() } else { format!("{prefix}.{field}") }
+    match (prefix, field) {
+        (only, "") | ("", only) => only.to_owned(),
+        (prefix, field) => format!("{prefix}.{field}"),
+    }
 }
 
 impl fmt::Display for Violations {
