@@ -10,6 +10,7 @@ pub mod keys;
 pub mod live_catalog;
 pub mod organizations;
 pub mod phone_size;
+pub mod place_files;
 pub mod places;
 pub mod resources;
 pub mod tokens;
