@@ -1,12 +1,11 @@
-//! Reads receipts for those who may see them.
+//! Reading receipts, each role as far as it may.
 //!
-//! Law 10: a brand sees its own campaigns in a receipt, never positions, other brands, or people it cannot name. Whoever
-//! may not see a receipt learns nothing of its being there.
+//! Law 10: a brand sees its own campaigns in a receipt, never where somebody was, other brands, or people it cannot
+//! name. Whoever may not see a receipt is told that there is none.
 
 use std::sync::Arc;
 
 use crate::{
-    app::ingest::DeviceCaller,
     domain::{
         decision::Decision,
         name::{AppName, OrganizationName, ProfileName},
@@ -15,40 +14,29 @@ use crate::{
     ports::{Records, StoreError},
 };
 
-/// Who wants to see a receipt.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Viewer {
-    /// Sees decisions of its own profile.
-    Device(DeviceCaller),
-    /// Sees everything.
+/// Who reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reader {
     Operator,
-    /// Sees its apps' decisions whole, and in others what concerns its own campaigns.
-    Owner(OrganizationName),
-    /// Sees the app's decisions whole.
+    /// The person, by one of its devices.
+    Person(ProfileName),
+    /// The publisher's own server.
     Server(AppName),
-    /// Sees what concerns its own campaigns.
+    /// The organization: all of its apps' receipts, and its campaigns in those of others.
+    Owner(OrganizationName),
+    /// Its campaigns, in whatever receipt.
     Brand(OrganizationName),
 }
 
-/// A receipt, or the part of it that the viewer may see.
+/// A receipt as one reader may see it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    pub decision: Decision,
-    /// The viewer may not know whose it is: profile, device, ping, notes, transitions and `next` are not for it.
-    pub person_hidden: bool,
+pub enum Receipt {
+    Whole(Decision),
+    /// Only what concerns one brand's campaigns: no person, device, ping, transition or next time may be shown of it.
+    OfBrand(Decision),
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    #[error("the device token was revoked")]
-    Revoked,
-    #[error("there is no such decision, or no more, or it is not yours to see")]
-    NotFound,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Reads receipts.
+/// Finds receipts.
 pub struct Decisions {
     records: Arc<dyn Records>,
 }
@@ -58,45 +46,92 @@ impl Decisions {
         Self { records }
     }
 
-    pub async fn read(&self, viewer: &Viewer, id: &DecisionId) -> Result<Seen, ReadError> {
-        let own = match viewer {
-            Viewer::Device(caller) => Some(self.profile_of(caller).await?),
-            _ => None,
-        };
-        let decision = self.records.decision(id).await?.ok_or(ReadError::NotFound)?;
-        let app = decision.profile.app();
-        let whole = match viewer {
-            Viewer::Device(_) => own.as_ref() == Some(&decision.profile),
-            Viewer::Operator => true,
-            Viewer::Server(server) => *server == app,
-            Viewer::Owner(owner) => *owner == app.organization(),
-            Viewer::Brand(_) => false,
-        };
-        match viewer {
-            _ if whole => Ok(Seen { decision, person_hidden: false }),
-            Viewer::Owner(brand) | Viewer::Brand(brand) => of_brand(decision, brand).ok_or(ReadError::NotFound),
-            _ => Err(ReadError::NotFound),
-        }
-    }
-
-    /// The profile the device belongs to now, if its token still holds.
-    async fn profile_of(&self, caller: &DeviceCaller) -> Result<ProfileName, ReadError> {
-        let name = self.records.profile_of(&caller.device).await?.ok_or(ReadError::Revoked)?;
-        let profile = self.records.profile(&name).await?.ok_or(ReadError::Revoked)?;
-        let device = profile.devices.get(&caller.device).ok_or(ReadError::Revoked)?;
-        if caller.token_epoch < device.token_epoch { Err(ReadError::Revoked) } else { Ok(name) }
+    /// The receipt, while it is kept; none for whoever may see nothing of it.
+    pub async fn get(&self, id: &DecisionId, reader: &Reader) -> Result<Option<Receipt>, StoreError> {
+        Ok(self.records.decision(id).await?.and_then(|decision| seen_by(decision, reader)))
     }
 }
 
-/// What concerns the brand's own campaigns; none if nothing does.
-fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Seen> {
+fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
+    let whole = match reader {
+        Reader::Operator => true,
+        Reader::Person(profile) => decision.profile == *profile,
+        Reader::Server(app) => decision.profile.app() == *app,
+        Reader::Owner(owner) => decision.profile.organization() == *owner,
+        Reader::Brand(_) => false,
+    };
+    match reader {
+        _ if whole => Some(Receipt::Whole(decision)),
+        Reader::Owner(brand) | Reader::Brand(brand) => of_brand(decision, brand),
+        _ => None,
+    }
+}
+
+fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt> {
     decision.considered.retain(|considered| considered.campaign.organization() == *brand);
     decision.offers.retain(|offer| offer.campaign.organization() == *brand);
-    for offer in &mut decision.offers {
-        // Distances to several stores would give the position away.
-        offer.distance_m = None;
-    }
+    decision.offers.iter_mut().for_each(|offer| offer.distance_m = None);
     decision.transitions.clear();
     decision.notes.clear();
-    (!decision.considered.is_empty()).then_some(Seen { decision, person_hidden: true })
+    (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        decision::{Considered, Next, Reason, Verdict},
+        name::CampaignName,
+        ping::PingId,
+        presence::Area,
+        time::Timestamp,
+    };
+
+    fn decision() -> Decision {
+        let app = AppName::parse("organizations/pub/apps/a").expect("sound");
+        let considered = |campaign: &str| Considered {
+            campaign: CampaignName::parse(campaign).expect("sound"),
+            area: Area::parse("organizations/net/geofences/g").expect("sound"),
+            verdict: Verdict::Refused(Reason::Muted),
+            rank: None,
+        };
+        Decision {
+            id: DecisionId::new(Timestamp::default(), 1),
+            profile: app.profile("p").expect("sound"),
+            device: app.device("d").expect("sound"),
+            ping: PingId::new("12345678").expect("sound"),
+            at: Timestamp::default(),
+            catalog_version: 1,
+            seed: 0,
+            test: false,
+            transitions: Vec::new(),
+            notes: Vec::new(),
+            considered: vec![considered("organizations/x/campaigns/1"), considered("organizations/y/campaigns/1")],
+            offers: Vec::new(),
+            next: Next { safe_radius_m: 0.0, at: Timestamp::default() },
+        }
+    }
+
+    fn organization(id: &str) -> OrganizationName {
+        OrganizationName::parse(&format!("organizations/{id}")).expect("sound")
+    }
+
+    #[test]
+    fn a_brand_sees_its_own_campaigns_only() {
+        let Some(Receipt::OfBrand(seen)) = seen_by(decision(), &Reader::Brand(organization("x"))) else {
+            panic!("the brand has a campaign in it")
+        };
+        assert_eq!(seen.considered.len(), 1);
+        assert_eq!(seen_by(decision(), &Reader::Brand(organization("z"))), None);
+        assert_eq!(seen_by(decision(), &Reader::Brand(organization("pub"))), None, "a brand key of the publisher");
+    }
+
+    #[test]
+    fn whose_people_they_are_sees_all_of_it() {
+        let whole = Some(Receipt::Whole(decision()));
+        assert_eq!(seen_by(decision(), &Reader::Owner(organization("pub"))), whole);
+        assert_eq!(seen_by(decision(), &Reader::Person(decision().profile)), whole);
+        let other = decision().profile.app().profile("q").expect("sound");
+        assert_eq!(seen_by(decision(), &Reader::Person(other)), None);
+    }
 }

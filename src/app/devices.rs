@@ -6,11 +6,12 @@
 use std::{fmt, sync::Arc};
 
 use ring::digest;
-use tokio::sync::Mutex;
 
 use crate::{
     app::{
         ingest::DeviceCaller,
+        profile_store::{ProfileStore, Read},
+        stripes::Stripes,
         tokens::{Token, Tokens},
     },
     domain::{
@@ -21,13 +22,11 @@ use crate::{
         time::{TimeZone, Timestamp},
         violation::Invalid,
     },
-    ports::{CachedProfile, Clock, Commit, Committed, Entropy, ProfileCache, ProfileWrite, Records, StoreError},
+    ports::{Clock, Commit, Committed, Entropy, ProfileWrite, StoreError},
 };
 
 /// How often a registration is tried when its profile changes meanwhile.
 const TRIES: usize = 4;
-/// Registrations of one device are one after the other within a node, so that two at once make one profile.
-const STRIPES: usize = 64;
 
 /// What the phone drew once and keeps: whoever has it is that installation.
 pub struct InstallationSecret(Vec<u8>);
@@ -93,38 +92,67 @@ impl From<Invalid> for RegisterError {
     }
 }
 
-/// Registers devices.
+/// Why a device's word does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// The token's epoch is over, the device is unknown, or its profile was erased.
+    #[error("the device token was revoked")]
+    Revoked,
+    /// The cache is away and too many read the record already.
+    #[error("too many callers at once")]
+    Overloaded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Registers devices, and knows whose they are.
 pub struct Devices {
-    records: Arc<dyn Records>,
-    cache: Arc<dyn ProfileCache>,
+    profiles: Arc<ProfileStore>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     tokens: Arc<Tokens>,
-    stripes: [Mutex<()>; STRIPES],
+    stripes: Arc<Stripes>,
 }
 
 impl Devices {
     pub fn new(
-        records: Arc<dyn Records>,
-        cache: Arc<dyn ProfileCache>,
+        profiles: Arc<ProfileStore>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         tokens: Arc<Tokens>,
+        stripes: Arc<Stripes>,
     ) -> Self {
-        Self { records, cache, clock, entropy, tokens, stripes: std::array::from_fn(|_| Mutex::default()) }
+        Self { profiles, clock, entropy, tokens, stripes }
     }
 
     /// Registers the device, or finds it again; commits only what changed.
     pub async fn register(&self, app: &AppName, registration: &Registration) -> Result<Registered, RegisterError> {
-        let device = app.device(&registration.secret.device_id(app))?;
-        let stripe = device.id().bytes().fold(0, |sum, byte| sum + usize::from(byte)) % STRIPES;
-        let _alone = self.stripes[stripe].lock().await;
+        let id = registration.secret.device_id(app);
+        let device = app.device(&id)?;
+        // One after the other for each device, so that two first registrations at once make one profile.
+        let _turn = self.stripes.turn(&app.profile(&id)?).await;
         for _ in 0..TRIES {
             if let Some(profile) = self.attempt(&device, registration).await? {
                 return Ok(self.registered(device, profile));
             }
         }
         Err(RegisterError::Busy)
+    }
+
+    /// The profile the calling device belongs to now, which its token may not know yet.
+    pub async fn person(&self, caller: &DeviceCaller) -> Result<Arc<Profile>, CallerError> {
+        let now = self.clock.now();
+        let named = self.profiles.read(&caller.profile, now).await?;
+        let found = match with_device(named, &caller.device)? {
+            Some(profile) => profile,
+            None => {
+                let current = self.profiles.records.profile_of(&caller.device).await?.ok_or(CallerError::Revoked)?;
+                let read = self.profiles.read(&current, now).await?;
+                with_device(read, &caller.device)?.ok_or(CallerError::Revoked)?
+            }
+        };
+        let live = found.devices.get(&caller.device).is_some_and(|device| caller.token_epoch >= device.token_epoch);
+        if live { Ok(found) } else { Err(CallerError::Revoked) }
     }
 
     /// The profile as it is now in the record; none if somebody else changed it meanwhile.
@@ -144,26 +172,27 @@ impl Devices {
         profile.revision = Revision { version: expected + 1, soft: 0 };
         let write = ProfileWrite { expected, profile: profile.clone() };
         let devices = vec![(device.clone(), profile.name.clone())];
-        match self.records.commit(Commit { at: now, profiles: vec![write], devices, ..Commit::default() }).await? {
+        match self
+            .profiles
+            .records
+            .commit(Commit { at: now, profiles: vec![write], devices, ..Commit::default() })
+            .await?
+        {
             Committed::Done => {}
             Committed::Stale => return Ok(None),
             other => return Err(StoreError::Corrupt(format!("a registration cannot be {other:?}")).into()),
         }
-        let copy = CachedProfile { profile: Arc::new(profile.clone()), confirmed_at: now };
-        if let Err(error) = self.cache.put(copy).await {
-            tracing::debug!(%error, "the cache did not take a registered profile");
-        }
+        self.profiles.keep(Arc::new(profile.clone()), now).await;
         Ok(Some(profile))
     }
 
-    /// The profile the device belongs to, with what only the cache knows of it; none if it is new or was erased.
+    /// The profile the device belongs to, as last committed; none if it is new or was erased. What only the cache knew
+    /// of it (a first fix inside, a time last seen) is given up if the registration changes anything.
     async fn known(&self, device: &DeviceName) -> Result<Option<Profile>, StoreError> {
-        let Some(name) = self.records.profile_of(device).await? else { return Ok(None) };
-        let Some(kept) = self.records.profile(&name).await? else { return Ok(None) };
-        let copy = self.cache.get(&name).await.ok().flatten().map(|copy| copy.profile);
-        let newer = copy
-            .filter(|copy| copy.revision.version == kept.revision.version && copy.revision.soft > kept.revision.soft);
-        Ok(Some(newer.map_or(kept, |copy| Profile::clone(&copy))))
+        match self.profiles.records.profile_of(device).await? {
+            Some(name) => self.profiles.records.profile(&name).await,
+            None => Ok(None),
+        }
     }
 
     fn registered(&self, device: DeviceName, profile: Profile) -> Registered {
@@ -171,6 +200,14 @@ impl Devices {
         let caller = DeviceCaller { device, profile: profile.name, token_epoch };
         let token = self.tokens.issue(&caller, self.clock.now());
         Registered { device: caller.device, profile: caller.profile, token }
+    }
+}
+
+fn with_device(read: Read, device: &DeviceName) -> Result<Option<Arc<Profile>>, CallerError> {
+    match read {
+        Read::Found(profile) if profile.devices.contains_key(device) => Ok(Some(profile)),
+        Read::Found(_) | Read::Absent => Ok(None),
+        Read::Overloaded => Err(CallerError::Overloaded),
     }
 }
 

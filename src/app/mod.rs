@@ -12,7 +12,9 @@ pub mod organizations;
 pub mod phone_size;
 pub mod place_files;
 pub mod places;
+pub mod profile_store;
 pub mod resources;
+pub mod stripes;
 pub mod tokens;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::areas::Areas;
 use crate::domain::{
     campaign::Campaign,
     catalog::{CatalogChange, Resource, ResourceName},
@@ -40,6 +41,8 @@ pub struct Catalog {
     pub geofences: Arc<Table<GeofenceName, Geofence>>,
     pub beacons: Arc<Table<BeaconName, Beacon>>,
     pub campaigns: Arc<Table<CampaignName, Campaign>>,
+    /// What places, campaigns and grants compile into.
+    pub areas: Arc<Areas>,
     /// Which key has the secret of that SHA-256.
     key_names: Arc<BTreeMap<[u8; 32], KeyName>>,
 }
@@ -54,6 +57,9 @@ impl Catalog {
                 Some(resource) => next.insert(change.version, resource),
                 None => next.remove(&change.name),
             }
+        }
+        if changes.iter().any(|change| is_matched(&change.name)) {
+            next.areas = Arc::new(Areas::compile(&next));
         }
         next
     }
@@ -110,5 +116,14 @@ impl Catalog {
             ResourceName::Beacon(name) => cut(&mut self.beacons, name),
             ResourceName::Campaign(name) => cut(&mut self.campaigns, name),
         }
+    }
+}
+
+/// Whether pings are matched against resources of this kind, so that a change of one needs compiling.
+fn is_matched(name: &ResourceName) -> bool {
+    match name {
+        ResourceName::Store(_) | ResourceName::Geofence(_) | ResourceName::Beacon(_) => true,
+        ResourceName::Campaign(_) | ResourceName::Grant(_) => true,
+        ResourceName::Organization(_) | ResourceName::App(_) | ResourceName::Key(_) => false,
     }
 }

@@ -28,7 +28,7 @@ use crate::{
 const MAX_ATTESTATION: usize = 16 * 1024;
 
 /// Answers [`DeviceService`].
-pub struct DeviceEdge {
+pub struct DeviceGrpc {
     pub auth: Auth,
     pub limits: Arc<Limits>,
     pub devices: Arc<Devices>,
@@ -36,7 +36,7 @@ pub struct DeviceEdge {
 }
 
 #[tonic::async_trait]
-impl DeviceService for DeviceEdge {
+impl DeviceService for DeviceGrpc {
     async fn register_device(
         &self,
         request: Request<pb::RegisterDeviceRequest>,
@@ -107,6 +107,8 @@ impl From<RegisterError> for Status {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut pb::RegisterDeviceRequest);
+
     fn sound() -> pb::RegisterDeviceRequest {
         pb::RegisterDeviceRequest {
             installation_secret: vec![7; 16],
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn each_field_is_refused_by_its_name() {
-        let cases: [(&str, fn(&mut pb::RegisterDeviceRequest)); _] = [
+        let cases: [(&str, Spoil); _] = [
             ("installation_secret", |r| r.installation_secret = vec![7; 15]),
             ("installation_secret", |r| r.installation_secret = vec![7; 33]),
             ("consents[0].purpose", |r| r.consents[0].purpose = 0),

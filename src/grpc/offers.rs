@@ -1,7 +1,7 @@
 //! Offers, transitions and decisions as messages.
 
 use crate::{
-    app::decisions::Seen,
+    app::decisions::Receipt,
     domain::{
         decision::{Considered, Decision, Next, Note, Rank, Verdict},
         offer::{Offer, OfferStore},
@@ -81,9 +81,23 @@ pub fn notes_to_wire(notes: &[Note]) -> Vec<String> {
     notes.iter().map(|note| note.code().to_owned()).collect()
 }
 
-/// The receipt, without the person where the viewer may not know them.
-pub fn decision_to_wire(seen: &Seen) -> pb::Decision {
-    let Seen { decision, person_hidden } = seen;
+/// The receipt, as far as its reader may see it.
+pub fn receipt_to_wire(receipt: &Receipt) -> pb::Decision {
+    match receipt {
+        Receipt::Whole(decision) => decision_to_wire(decision),
+        Receipt::OfBrand(decision) => pb::Decision {
+            profile: String::new(),
+            device: String::new(),
+            ping_id: String::new(),
+            transitions: Vec::new(),
+            notes: Vec::new(),
+            next: None,
+            ..decision_to_wire(decision)
+        },
+    }
+}
+
+fn decision_to_wire(decision: &Decision) -> pb::Decision {
     let Decision {
         id,
         profile,
@@ -99,12 +113,11 @@ pub fn decision_to_wire(seen: &Seen) -> pb::Decision {
         offers,
         next,
     } = decision;
-    let shown = |text: &str| if *person_hidden { String::new() } else { text.to_owned() };
     pb::Decision {
         id: id.to_string(),
-        profile: shown(profile.as_str()),
-        device: shown(device.as_str()),
-        ping_id: shown(ping.as_str()),
+        profile: profile.to_string(),
+        device: device.to_string(),
+        ping_id: ping.to_string(),
         decided_at: Some(timestamp_to_wire(*at)),
         catalog_version: *catalog_version,
         test: *test,
@@ -112,7 +125,7 @@ pub fn decision_to_wire(seen: &Seen) -> pb::Decision {
         notes: notes_to_wire(notes),
         considered: considered.iter().map(considered_to_wire).collect(),
         offers: offers.iter().map(offer_to_wire).collect(),
-        next: (!person_hidden).then(|| next_to_wire(next)),
+        next: Some(next_to_wire(next)),
     }
 }
 

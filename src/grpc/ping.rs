@@ -120,6 +120,8 @@ fn strength(wire: Option<i32>) -> Result<Option<i32>, Invalid> {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut pb::PingRequest);
+
     fn at(seconds: i64) -> Option<prost_types::Timestamp> {
         Some(prost_types::Timestamp { seconds, nanos: 0 })
     }
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn each_field_is_refused_by_its_name() {
-        let cases: [(&str, fn(&mut pb::PingRequest)); _] = [
+        let cases: [(&str, Spoil); _] = [
             ("ping_id", |p| p.ping_id = "short".into()),
             ("sent_at", |p| p.sent_at = None),
             ("max_offers", |p| p.max_offers = 11),

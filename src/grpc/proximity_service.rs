@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Answers [`ProximityService`].
-pub struct ProximityEdge {
+pub struct ProximityGrpc {
     pub auth: Auth,
     pub tokens: Arc<Tokens>,
     pub ingest: Arc<Ingest>,
@@ -29,19 +29,19 @@ pub struct ProximityEdge {
 }
 
 #[tonic::async_trait]
-impl ProximityService for ProximityEdge {
+impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
         let now = self.clock.now();
         let verified = self.auth.device(request.metadata())?;
         let mut request = request.into_inner();
         let fingerprint = fingerprint(&mut request);
         let ping = ping(request, now)?;
-        let answered = self.ingest.ping(&verified.caller, ping, fingerprint).await?;
+        let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
         Ok(Response::new(self.response(&answered, &verified, now)))
     }
 }
 
-impl ProximityEdge {
+impl ProximityGrpc {
     fn response(&self, answered: &Answered, verified: &Verified, now: Timestamp) -> pb::PingResponse {
         let Answered { decision, recorded, degraded, profile, token_epoch } = answered;
         let renewed = self.tokens.renewal(verified, profile, *token_epoch, now);

@@ -1,0 +1,121 @@
+//! A device and what we believe about where it is, as messages and back.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Undecodable, at, state};
+use crate::domain::{
+    name::{BeaconName, DeviceName},
+    presence::{Area, Belief, DevicePresence, Hearing, Visit},
+    profile::{Device, Platform},
+    time::{TimeZone, Timestamp},
+};
+
+impl From<(&DeviceName, &Device)> for state::Device {
+    fn from((name, device): (&DeviceName, &Device)) -> Self {
+        let platform = match device.platform {
+            Platform::Ios => state::Platform::Ios,
+            Platform::Android => state::Platform::Android,
+            Platform::Other => state::Platform::Other,
+        };
+        Self {
+            name: name.to_string(),
+            language: device.language.clone(),
+            platform: platform.into(),
+            time_zone: device.time_zone.as_ref().map(|zone| zone.name().to_owned()),
+            test: device.test,
+            token_epoch: device.token_epoch,
+            registered_at: device.registered_at.micros(),
+            presence: Some((&device.presence).into()),
+        }
+    }
+}
+
+pub fn read(message: state::Device) -> Result<(DeviceName, Device), Undecodable> {
+    let platform = match message.platform() {
+        state::Platform::Ios => Platform::Ios,
+        state::Platform::Android => Platform::Android,
+        state::Platform::Other => Platform::Other,
+        state::Platform::Unspecified => return Err(Undecodable::missing("devices.platform")),
+    };
+    let zone = message.time_zone.map(|zone| at("devices.time_zone", TimeZone::new(&zone)));
+    let device = Device {
+        language: message.language,
+        platform,
+        time_zone: zone.transpose()?,
+        test: message.test,
+        token_epoch: message.token_epoch,
+        registered_at: Timestamp::from_micros(message.registered_at),
+        presence: message.presence.unwrap_or_default().try_into()?,
+    };
+    Ok((at("devices.name", DeviceName::parse(&message.name))?, device))
+}
+
+impl From<&DevicePresence> for state::Presence {
+    fn from(presence: &DevicePresence) -> Self {
+        Self {
+            newest_reading: presence.newest_reading.map(Timestamp::micros),
+            clock_offset: presence.clock_offset,
+            last_fix: presence.last_fix.map(Timestamp::micros),
+            areas: presence.areas.iter().map(belief).collect(),
+            heard: presence.heard.iter().map(hearing).collect(),
+        }
+    }
+}
+
+impl TryFrom<state::Presence> for DevicePresence {
+    type Error = Undecodable;
+
+    fn try_from(message: state::Presence) -> Result<Self, Undecodable> {
+        Ok(Self {
+            newest_reading: message.newest_reading.map(Timestamp::from_micros),
+            clock_offset: message.clock_offset,
+            last_fix: message.last_fix.map(Timestamp::from_micros),
+            areas: message.areas.into_iter().map(read_belief).collect::<Result<BTreeMap<_, _>, _>>()?,
+            heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
+        })
+    }
+}
+
+fn belief((area, belief): (&Area, &Belief)) -> state::AreaBelief {
+    let belief = match belief {
+        Belief::Entering { since } => state::area_belief::Belief::EnteringSince(since.micros()),
+        Belief::Inside(visit) => state::area_belief::Belief::Visit(state::Visit {
+            entered_at: visit.entered_at.micros(),
+            last_inside: visit.last_inside.micros(),
+            leaving_since: visit.leaving_since.map(Timestamp::micros),
+            dwelt_nanos: u64::try_from(visit.dwelt.as_nanos()).unwrap_or(u64::MAX),
+        }),
+    };
+    state::AreaBelief { area: area.to_string(), belief: Some(belief) }
+}
+
+fn read_belief(message: state::AreaBelief) -> Result<(Area, Belief), Undecodable> {
+    let belief = match message.belief.ok_or(Undecodable::missing("areas.belief"))? {
+        state::area_belief::Belief::EnteringSince(since) => Belief::Entering { since: Timestamp::from_micros(since) },
+        state::area_belief::Belief::Visit(visit) => Belief::Inside(Visit {
+            entered_at: Timestamp::from_micros(visit.entered_at),
+            last_inside: Timestamp::from_micros(visit.last_inside),
+            leaving_since: visit.leaving_since.map(Timestamp::from_micros),
+            dwelt: Duration::from_nanos(visit.dwelt_nanos),
+        }),
+    };
+    Ok((at("areas.area", Area::parse(&message.area))?, belief))
+}
+
+fn hearing((beacon, hearing): (&BeaconName, &Hearing)) -> state::Hearing {
+    state::Hearing {
+        beacon: beacon.to_string(),
+        first: hearing.first.micros(),
+        last: hearing.last.micros(),
+        confirmed: hearing.confirmed,
+    }
+}
+
+fn read_hearing(message: state::Hearing) -> Result<(BeaconName, Hearing), Undecodable> {
+    let hearing = Hearing {
+        first: Timestamp::from_micros(message.first),
+        last: Timestamp::from_micros(message.last),
+        confirmed: message.confirmed,
+    };
+    Ok((at("heard.beacon", BeaconName::parse(&message.beacon))?, hearing))
+}

@@ -1,0 +1,133 @@
+//! The catalog's changes, appended under one counter.
+//!
+//! Law: the first statement of an append raises the head and so locks it until the append is committed: versions
+//! appear in order and without gaps on both engines.
+
+use async_trait::async_trait;
+
+use super::{
+    change::{Change, Outcome},
+    conn::{Conn, Row, values},
+    error::unsound,
+    units::budget_of,
+};
+use crate::{
+    domain::{
+        campaign::Campaign,
+        catalog::{CatalogChange, Resource, ResourceName},
+        time::Timestamp,
+    },
+    ports::{Appended, Edit, Expected, StoreError},
+};
+
+pub async fn head(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
+    let row = conn.row("SELECT version FROM catalog_head", &[]).await?;
+    row.ok_or_else(|| unsound("the catalog has no head"))?.count(0)
+}
+
+/// Of each resource only its last change, by version and name.
+pub async fn changes_since(conn: &mut Conn<'_>, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+    const SQL: &str = "SELECT version, id, body FROM catalog_change AS change WHERE version > $1 AND NOT EXISTS
+        (SELECT 1 FROM catalog_change AS later WHERE later.id = change.id AND later.version > change.version)";
+    let rows = conn.rows(SQL, values![version]).await?;
+    let mut changes = rows.iter().map(read_change).collect::<Result<Vec<_>, _>>()?;
+    // Sorted here, because engines differ in how they compare text.
+    changes.sort_by(|a, b| (a.version, a.name.as_str()).cmp(&(b.version, b.name.as_str())));
+    Ok(changes)
+}
+
+fn read_change(row: &Row) -> Result<CatalogChange, StoreError> {
+    let (name, body): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+    let name = ResourceName::parse(&name).map_err(unsound)?;
+    let resource = body.map(|body| serde_json::from_str::<Resource>(&body)).transpose();
+    let resource = resource.map_err(|fault| unsound(format!("{name}: {fault}")))?;
+    if resource.as_ref().is_some_and(|resource| resource.name() != name) {
+        return Err(unsound(format!("the body of {name} is another's")));
+    }
+    Ok(CatalogChange { version: row.count(0)?, name, resource })
+}
+
+pub struct Append {
+    pub edits: Vec<Edit>,
+    pub author: String,
+    pub at: Timestamp,
+}
+
+#[async_trait]
+impl Change for Append {
+    type Output = Appended;
+
+    async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Appended>, StoreError> {
+        if self.edits.is_empty() {
+            return Ok(Outcome::Undo(Appended::Version(head(conn).await?)));
+        }
+        let row = conn.row("UPDATE catalog_head SET version = version + 1 RETURNING version", &[]).await?;
+        let version = row.ok_or_else(|| unsound("the catalog has no head"))?.count(0)?;
+        for edit in &self.edits {
+            if !holds(edit.expected, last_version(conn, &edit.name).await?) {
+                return Ok(Outcome::Undo(Appended::Conflict(edit.name.clone())));
+            }
+            self.write(conn, version, edit).await?;
+        }
+        self.set_limits(conn).await?;
+        Ok(Outcome::Keep(Appended::Version(version)))
+    }
+}
+
+/// The version of the resource's last change; none if it does not exist.
+async fn last_version(conn: &mut Conn<'_>, name: &ResourceName) -> Result<Option<u64>, StoreError> {
+    const SQL: &str = "SELECT CASE WHEN body IS NULL THEN 0 ELSE version END FROM catalog_change
+        WHERE id = $1 ORDER BY version DESC LIMIT 1";
+    let Some(row) = conn.row(SQL, values![name.as_str()]).await? else { return Ok(None) };
+    Ok(Some(row.count(0)?).filter(|version| *version > 0))
+}
+
+fn holds(expected: Expected, last: Option<u64>) -> bool {
+    match expected {
+        Expected::Anything => true,
+        Expected::Absent => last.is_none(),
+        Expected::Version(version) => last == Some(version),
+    }
+}
+
+impl Append {
+    async fn write(&self, conn: &mut Conn<'_>, version: u64, edit: &Edit) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO catalog_change (id, version, kind, author, at, body)
+            VALUES ($1, $2, $3, $4, $5, $6)";
+        let body = edit.resource.as_ref().map(serde_json::to_string).transpose().map_err(unsound)?;
+        let (name, kind) = (edit.name.as_str(), edit.name.kind());
+        let values = values![name, version, kind, &self.author, self.at, body.as_ref()];
+        conn.execute(SQL, values).await.map(|_| ())
+    }
+
+    /// In the order of ids, as everyone who touches accounts.
+    async fn set_limits(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+        let mut campaigns: Vec<&Campaign> = self.edits.iter().filter_map(campaign).collect();
+        campaigns.sort_by(|a, b| a.name.cmp(&b.name));
+        for campaign in campaigns {
+            set_limit(conn, campaign).await?;
+        }
+        Ok(())
+    }
+}
+
+fn campaign(edit: &Edit) -> Option<&Campaign> {
+    match &edit.resource {
+        Some(Resource::Campaign(campaign)) => Some(campaign),
+        _ => None,
+    }
+}
+
+/// A budget that is taken away lifts the limit and keeps the account, as a deleted campaign keeps its own: what was
+/// taken stays taken if a budget comes again.
+async fn set_limit(conn: &mut Conn<'_>, campaign: &Campaign) -> Result<(), StoreError> {
+    const SET: &str = "INSERT INTO account (id, unit, limit_units, taken) VALUES ($1, 'offer', $2, 0)
+        ON CONFLICT (id) DO UPDATE SET limit_units = excluded.limit_units";
+    const LIFT: &str = "UPDATE account SET limit_units = NULL WHERE id = $1";
+    let account = budget_of(&campaign.name);
+    match campaign.limits.budget {
+        Some(budget) => conn.execute(SET, values![&account, budget]).await?,
+        None => conn.execute(LIFT, values![&account]).await?,
+    };
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! The transaction of a ping, and of everything else that changes a profile.
+//!
+//! Law: the steps come in one order on every node (answer, profiles, devices, receipt, offers, units), and within a
+//! step in the order of names, so that two of them wait for each other but never in a circle. The first step that is
+//! refused ends it, and nothing has happened.
+
+use async_trait::async_trait;
+
+use super::{
+    Retention,
+    change::{Change, Outcome},
+    conn::{Conn, values},
+    error::unsound,
+    read,
+    units::Units,
+};
+use crate::{
+    domain::{decision::Decision, offer::Offer},
+    ports::{Answer, Commit, Committed, EngagementMark, ProfileWrite, StoreError},
+    storage::codec,
+};
+
+pub struct Recorded {
+    pub commit: Commit,
+    pub keep: Retention,
+}
+
+/// Why a step ended the transaction.
+pub enum Halt {
+    Refused(Committed),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(fault: StoreError) -> Self {
+        Halt::Failed(fault)
+    }
+}
+
+#[async_trait]
+impl Change for Recorded {
+    type Output = Committed;
+
+    async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Committed>, StoreError> {
+        match self.steps(conn).await {
+            Ok(()) => Ok(Outcome::Keep(Committed::Done)),
+            Err(Halt::Refused(why)) => Ok(Outcome::Undo(why)),
+            Err(Halt::Failed(fault)) => Err(fault),
+        }
+    }
+}
+
+impl Recorded {
+    async fn steps(&self, conn: &mut Conn<'_>) -> Result<(), Halt> {
+        if let Some(answer) = &self.commit.answer {
+            self.claim(conn, answer).await?;
+        }
+        let mut profiles: Vec<&ProfileWrite> = self.commit.profiles.iter().collect();
+        profiles.sort_by(|a, b| a.profile.name.cmp(&b.profile.name));
+        for write in profiles {
+            write_profile(conn, write).await?;
+        }
+        self.write_devices(conn).await?;
+        if let Some(decision) = &self.commit.decision {
+            self.write_decision(conn, decision).await?;
+            for offer in &decision.offers {
+                self.write_offer(conn, decision, offer).await?;
+            }
+        }
+        let mut marks: Vec<&EngagementMark> = self.commit.engagement.iter().collect();
+        marks.sort_by_key(|mark| mark.offer);
+        let mut units = Units::default();
+        for mark in marks {
+            write_mark(conn, mark).await?;
+            if mark.returned_at.is_some() {
+                units.give_back(conn, &mark.offer).await?;
+            }
+        }
+        for take in &self.commit.takes {
+            units.take(conn, take, self.commit.at + self.keep.offers).await?;
+        }
+        units.settle(conn).await
+    }
+
+    /// Claims the ping for this transaction, or finds who answered it.
+    async fn claim(&self, conn: &mut Conn<'_>, answer: &Answer) -> Result<(), Halt> {
+        const SQL: &str = "INSERT INTO answer (device_id, ping_id, fingerprint, decision_id, expires_at)
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+        let (device, ping) = (answer.device.as_str(), answer.ping.as_str());
+        let until = self.commit.at + self.keep.answers;
+        let fingerprint = answer.fingerprint.as_slice();
+        if conn.execute(SQL, values![device, ping, fingerprint, &answer.decision, until]).await? > 0 {
+            return Ok(());
+        }
+        match read::answer(conn, &answer.device, &answer.ping).await? {
+            Some(first) => Err(Halt::Refused(Committed::Repeated(first))),
+            // It was swept between the two statements: a retry finds the way free.
+            None => Err(StoreError::Unavailable("the answer expired just now".to_owned()).into()),
+        }
+    }
+
+    async fn write_devices(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO device (id, profile_id) VALUES ($1, $2)
+            ON CONFLICT (id) DO UPDATE SET profile_id = excluded.profile_id";
+        let mut devices: Vec<_> = self.commit.devices.iter().collect();
+        devices.sort();
+        for (device, profile) in devices {
+            conn.execute(SQL, values![device.as_str(), profile.as_str()]).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_decision(&self, conn: &mut Conn<'_>, decision: &Decision) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO decision
+            (id, profile_id, device_id, ping_id, catalog_version, at, expires_at, receipt)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let receipt = serde_json::to_string(decision).map_err(unsound)?;
+        let (profile, device) = (decision.profile.as_str(), decision.device.as_str());
+        let until = decision.at + self.keep.receipts;
+        let (ping, version) = (decision.ping.as_str(), decision.catalog_version);
+        let values = values![&decision.id, profile, device, ping, version, decision.at, until, &receipt];
+        conn.execute(SQL, values).await.map(|_| ())
+    }
+
+    async fn write_offer(&self, conn: &mut Conn<'_>, decision: &Decision, offer: &Offer) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO offer
+            (id, profile_id, campaign_id, decision_id, offered_at, show_by, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let (profile, campaign) = (decision.profile.as_str(), offer.campaign.as_str());
+        let until = decision.at + self.keep.offers;
+        let values = values![&offer.id, profile, campaign, &decision.id, decision.at, offer.show_by, until];
+        conn.execute(SQL, values).await.map(|_| ())
+    }
+}
+
+/// Guarded by the version: of two transactions that read the same one, the second is stale.
+async fn write_profile(conn: &mut Conn<'_>, write: &ProfileWrite) -> Result<(), Halt> {
+    const NEW: &str = "INSERT INTO profile (id, version, state) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    const NEXT: &str =
+        "UPDATE profile SET version = $2, state = $3 WHERE id = $1 AND version = $4 AND state IS NOT NULL";
+    let (name, version) = (write.profile.name.as_str(), write.profile.revision.version);
+    if Some(version) != write.expected.checked_add(1) {
+        let expected = write.expected;
+        return Err(unsound(format!("{name} shall be version {version}, which does not follow {expected}")).into());
+    }
+    let state = codec::encode(&write.profile);
+    let state = state.as_slice();
+    let written = match write.expected {
+        0 => conn.execute(NEW, values![name, version, state]).await?,
+        expected => conn.execute(NEXT, values![name, version, state, expected]).await?,
+    };
+    if written > 0 { Ok(()) } else { Err(Halt::Refused(Committed::Stale)) }
+}
+
+/// A time that is known stays known. An offer that was swept has nothing left to mark.
+async fn write_mark(conn: &mut Conn<'_>, mark: &EngagementMark) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE offer SET shown_at = COALESCE($2, shown_at), opened_at = COALESCE($3, opened_at),
+        dismissed_at = COALESCE($4, dismissed_at), returned_at = COALESCE($5, returned_at) WHERE id = $1";
+    let values = values![&mark.offer, mark.shown_at, mark.opened_at, mark.dismissed_at, mark.returned_at];
+    conn.execute(SQL, values).await.map(|_| ())
+}

@@ -1,0 +1,75 @@
+//! What the record counts about itself; the shell reads it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::ports::{Committed, StoreError};
+
+/// Upper ends of the sizes of SQLite's commit groups; one more bucket is for the larger ones.
+pub const GROUP_SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+
+/// Counted since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SqlCounts {
+    /// COMMITs that a disk had to confirm.
+    pub transactions: u64,
+    /// Transactions that failed.
+    pub failed: u64,
+    /// Results of `Records::commit`.
+    pub done: u64,
+    pub repeated: u64,
+    pub stale: u64,
+    pub exhausted: u64,
+    pub errors: u64,
+    /// SQLite's transactions by how many changes each carried, in the buckets of [`GROUP_SIZES`].
+    pub groups: [u64; GROUP_SIZES.len() + 1],
+}
+
+#[derive(Debug, Default)]
+pub struct Counters {
+    transactions: AtomicU64,
+    failed: AtomicU64,
+    done: AtomicU64,
+    repeated: AtomicU64,
+    stale: AtomicU64,
+    exhausted: AtomicU64,
+    errors: AtomicU64,
+    groups: [AtomicU64; GROUP_SIZES.len() + 1],
+}
+
+impl Counters {
+    /// One transaction of `size` changes on SQLite.
+    pub fn group(&self, size: usize, committed: bool) {
+        let bucket = GROUP_SIZES.iter().position(|most| size <= *most).unwrap_or(GROUP_SIZES.len());
+        self.groups[bucket].fetch_add(1, Relaxed);
+        self.transaction(committed);
+    }
+
+    pub fn transaction(&self, committed: bool) {
+        let counter = if committed { &self.transactions } else { &self.failed };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    pub fn commit(&self, result: &Result<Committed, StoreError>) {
+        let counter = match result {
+            Ok(Committed::Done) => &self.done,
+            Ok(Committed::Repeated(_)) => &self.repeated,
+            Ok(Committed::Stale) => &self.stale,
+            Ok(Committed::Exhausted(_)) => &self.exhausted,
+            Err(_) => &self.errors,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    pub fn read(&self) -> SqlCounts {
+        SqlCounts {
+            transactions: self.transactions.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            done: self.done.load(Relaxed),
+            repeated: self.repeated.load(Relaxed),
+            stale: self.stale.load(Relaxed),
+            exhausted: self.exhausted.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            groups: std::array::from_fn(|i| self.groups[i].load(Relaxed)),
+        }
+    }
+}

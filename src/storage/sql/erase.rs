@@ -1,0 +1,61 @@
+//! Erasing a person: a tombstone stays, and nothing else.
+//!
+//! Law: the units that the person's offers hold stay taken, in the nameless hold of their accounts, so that no budget
+//! is given twice and no row points to whom it was given.
+
+use async_trait::async_trait;
+
+use super::{
+    change::{Change, Outcome},
+    conn::{Conn, values},
+    units::fold,
+};
+use crate::{
+    domain::{name::ProfileName, time::Timestamp},
+    ports::StoreError,
+};
+
+pub struct Erasure {
+    pub name: ProfileName,
+    pub at: Timestamp,
+}
+
+#[async_trait]
+impl Change for Erasure {
+    /// The version it had; none if there is no such profile.
+    type Output = Option<u64>;
+
+    async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Option<u64>>, StoreError> {
+        // First, because it locks the row: a commit of the same profile comes wholly before or is stale.
+        const TOMBSTONE: &str = "UPDATE profile SET state = NULL, erased_at = $2 WHERE id = $1 AND state IS NOT NULL
+            RETURNING version";
+        let name = self.name.as_str();
+        let Some(row) = conn.row(TOMBSTONE, values![name, self.at]).await? else { return Ok(Outcome::Undo(None)) };
+        let version = row.count(0)?;
+        erase_answers(conn, name).await?;
+        erase_offers(conn, name).await?;
+        for sql in ["DELETE FROM decision WHERE profile_id = $1", "DELETE FROM device WHERE profile_id = $1"] {
+            conn.execute(sql, values![name]).await?;
+        }
+        Ok(Outcome::Keep(Some(version)))
+    }
+}
+
+/// Those of its devices, and those it had from devices that belong to somebody else by now.
+async fn erase_answers(conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreError> {
+    const OF_DEVICES: &str = "DELETE FROM answer WHERE device_id IN (SELECT id FROM device WHERE profile_id = $1)";
+    const OF_DECISIONS: &str = "DELETE FROM answer
+        WHERE (device_id, ping_id) IN (SELECT device_id, ping_id FROM decision WHERE profile_id = $1)";
+    for sql in [OF_DEVICES, OF_DECISIONS] {
+        conn.execute(sql, values![profile]).await?;
+    }
+    Ok(())
+}
+
+async fn erase_offers(conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreError> {
+    const HOLDS: &str = "DELETE FROM hold WHERE offer_id IN (SELECT id FROM offer WHERE profile_id = $1)
+        RETURNING account_id, units - returned";
+    let holds = conn.rows(HOLDS, values![profile]).await?;
+    fold(conn, &holds).await?;
+    conn.execute("DELETE FROM offer WHERE profile_id = $1", values![profile]).await.map(|_| ())
+}

@@ -1,0 +1,134 @@
+//! The durable record and the catalog's truth in SQL: SQLite for one machine, PostgreSQL for several, by one code.
+//!
+//! Laws: those of [`Records`] and [`CatalogStore`]. One SQL text serves both engines; [`conn`] alone knows which one runs.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`config`] | the settings, and how long things are kept |
+//! | [`open`](mod@open), [`schema`] | opening a database and bringing its tables up to date |
+//! | [`engine`], [`writer`], [`change`] | how changes are run: a transaction each, or SQLite's groups |
+//! | [`commit`], [`units`] | the transaction of a ping |
+//! | [`read`], [`catalog`], [`erase`], [`sweep`], [`secret`] | the other statements |
+//! | [`audit`] | the proof that nothing was oversold |
+
+mod audit;
+mod catalog;
+mod change;
+mod commit;
+mod config;
+mod conn;
+mod counters;
+mod engine;
+mod erase;
+mod error;
+mod open;
+mod read;
+mod schema;
+mod secret;
+mod sweep;
+mod units;
+mod writer;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use audit::Balance;
+pub use config::{Retention, SqlConfig};
+pub use counters::{GROUP_SIZES, SqlCounts};
+pub use error::OpenError;
+pub use open::open;
+
+use crate::{
+    domain::{
+        catalog::CatalogChange,
+        decision::Decision,
+        name::{DeviceName, ProfileName},
+        offer::DecisionId,
+        ping::PingId,
+        profile::Profile,
+        time::Timestamp,
+    },
+    ports::{Answer, Appended, CatalogStore, Commit, Committed, Edit, Records, StoreError},
+};
+use counters::Counters;
+use engine::Engine;
+
+/// An open database.
+pub struct Sql {
+    engine: Engine,
+    keep: Retention,
+    counters: Arc<Counters>,
+}
+
+impl Sql {
+    pub fn counts(&self) -> SqlCounts {
+        self.counters.read()
+    }
+
+    /// Every account with what it says is taken and what its holds say; the two are equal, or law 5 is broken.
+    pub async fn balances(&self) -> Result<Vec<Balance>, StoreError> {
+        audit::balances(&mut self.engine.reader().await?.conn()).await
+    }
+
+    /// Ends what is under way and lets the database go; whatever comes later is refused as unavailable.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+}
+
+#[async_trait]
+impl Records for Sql {
+    async fn profile(&self, name: &ProfileName) -> Result<Option<Profile>, StoreError> {
+        read::profile(&mut self.engine.reader().await?.conn(), name).await
+    }
+
+    async fn profile_version(&self, name: &ProfileName) -> Result<Option<u64>, StoreError> {
+        read::profile_version(&mut self.engine.reader().await?.conn(), name).await
+    }
+
+    async fn profile_of(&self, device: &DeviceName) -> Result<Option<ProfileName>, StoreError> {
+        read::profile_of(&mut self.engine.reader().await?.conn(), device).await
+    }
+
+    async fn answer(&self, device: &DeviceName, ping: &PingId) -> Result<Option<Answer>, StoreError> {
+        read::answer(&mut self.engine.reader().await?.conn(), device, ping).await
+    }
+
+    async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
+        read::decision(&mut self.engine.reader().await?.conn(), id).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let result = self.engine.write(commit::Recorded { commit, keep: self.keep }).await;
+        self.counters.commit(&result);
+        result
+    }
+
+    async fn erase(&self, name: &ProfileName, at: Timestamp) -> Result<Option<u64>, StoreError> {
+        self.engine.write(erase::Erasure { name: name.clone(), at }).await
+    }
+
+    async fn secret(&self, label: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.engine.write(secret::Secret { label: label.to_owned(), fresh }).await
+    }
+
+    async fn sweep(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+        self.engine.write(sweep::Sweep { now, most }).await
+    }
+}
+
+#[async_trait]
+impl CatalogStore for Sql {
+    async fn head(&self) -> Result<u64, StoreError> {
+        catalog::head(&mut self.engine.reader().await?.conn()).await
+    }
+
+    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        catalog::changes_since(&mut self.engine.reader().await?.conn(), version).await
+    }
+
+    async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
+        self.engine.write(catalog::Append { edits, author: author.to_owned(), at }).await
+    }
+}

@@ -1,0 +1,150 @@
+//! The laws of [`CatalogStore`], on SQLite and on PostgreSQL.
+
+use std::sync::Arc;
+
+use dintorni::{
+    domain::{
+        campaign::Campaign,
+        catalog::{CatalogChange, Resource, ResourceName},
+    },
+    ports::{Appended, CatalogStore, Edit, Expected},
+};
+use tokio::task::JoinSet;
+
+use crate::support::{
+    databases::Database,
+    samples::{at, campaign, campaign_name},
+};
+
+macro_rules! on_every_engine {
+    ($($law:ident)*) => {
+        mod sqlite { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $law() { super::$law(crate::support::databases::sqlite().await).await; }
+        )* }
+        mod postgres { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $law() { super::$law(crate::support::databases::postgres().await).await; }
+        )* }
+    };
+}
+
+on_every_engine! {
+    versions_have_no_gaps_and_carry_their_changes
+    an_edit_that_does_not_hold_makes_the_whole_append_a_conflict
+    racing_appends_see_whole_versions_in_order
+    only_the_last_change_of_a_resource_is_given
+    a_budget_has_its_account_at_once
+}
+
+async fn append(database: &Database, edits: Vec<Edit>) -> Appended {
+    database.sql.append(edits, "organizations/acme/keys/tests", at(0)).await.expect("the database answers")
+}
+
+fn name(id: &str) -> ResourceName {
+    campaign_name(id).into()
+}
+
+fn change(version: u64, campaign: Campaign) -> CatalogChange {
+    let resource = Resource::from(campaign);
+    CatalogChange { version, name: resource.name(), resource: Some(resource) }
+}
+
+async fn versions_have_no_gaps_and_carry_their_changes(database: Database) {
+    assert_eq!(database.sql.head().await.expect("read"), 0);
+    assert_eq!(database.sql.changes_since(0).await.expect("read"), []);
+    let both = vec![
+        Edit::put(campaign("tea", None), Expected::Absent),
+        Edit::put(campaign("coffee", Some(5)), Expected::Absent),
+    ];
+    assert_eq!(append(&database, both).await, Appended::Version(1));
+    assert_eq!(append(&database, Vec::new()).await, Appended::Version(1), "nothing to append makes no version");
+    let one = vec![Edit::put(campaign("milk", None), Expected::Anything)];
+    assert_eq!(append(&database, one).await, Appended::Version(2));
+
+    let database = database.reopen().await;
+    let (coffee, tea) = (change(1, campaign("coffee", Some(5))), change(1, campaign("tea", None)));
+    let milk = change(2, campaign("milk", None));
+    assert_eq!(database.sql.head().await.expect("read"), 2);
+    assert_eq!(database.sql.changes_since(0).await.expect("read"), [coffee, tea, milk.clone()]);
+    assert_eq!(database.sql.changes_since(1).await.expect("read"), [milk]);
+    assert_eq!(database.sql.changes_since(2).await.expect("read"), []);
+}
+
+async fn an_edit_that_does_not_hold_makes_the_whole_append_a_conflict(database: Database) {
+    let put = |id: &str, expected| Edit::put(campaign(id, None), expected);
+    assert_eq!(append(&database, vec![put("coffee", Expected::Absent)]).await, Appended::Version(1));
+    for expected in [Expected::Absent, Expected::Version(2), Expected::Version(0)] {
+        let edits = vec![put("tea", Expected::Absent), put("coffee", expected)];
+        assert_eq!(append(&database, edits).await, Appended::Conflict(name("coffee")));
+    }
+    let missing = vec![put("milk", Expected::Version(1))];
+    assert_eq!(append(&database, missing).await, Appended::Conflict(name("milk")));
+    assert_eq!(database.sql.head().await.expect("read"), 1);
+    assert_eq!(database.sql.changes_since(0).await.expect("read"), [change(1, campaign("coffee", None))]);
+
+    let deletion = vec![Edit::delete(campaign_name("coffee"), Expected::Version(1))];
+    assert_eq!(append(&database, deletion).await, Appended::Version(2));
+    let stale = vec![put("coffee", Expected::Version(2))];
+    assert_eq!(append(&database, stale).await, Appended::Conflict(name("coffee")), "a deleted one has no version");
+    assert_eq!(append(&database, vec![put("coffee", Expected::Absent)]).await, Appended::Version(3));
+}
+
+async fn racing_appends_see_whole_versions_in_order(database: Database) {
+    const WRITERS: u64 = 6;
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let sql = Arc::clone(&database.sql);
+        writers.spawn(async move {
+            for round in 0..5 {
+                let edit = |half: &str| {
+                    let id = format!("w{writer}-{round}-{half}");
+                    Edit::put(campaign(&id, None), Expected::Absent)
+                };
+                sql.append(vec![edit("a"), edit("b")], "tests", at(round)).await.expect("appended");
+            }
+        });
+    }
+    // A reader in between sees each version with both of its changes, and none before the one ahead of it.
+    let mut seen = 0;
+    while seen < WRITERS * 5 {
+        let changes = database.sql.changes_since(seen).await.expect("read");
+        for pair in changes.chunks(2) {
+            seen += 1;
+            assert!(pair.len() == 2 && pair.iter().all(|change| change.version == seen), "{pair:?}");
+        }
+    }
+    writers.join_all().await;
+}
+
+async fn only_the_last_change_of_a_resource_is_given(database: Database) {
+    for budget in 1..=3 {
+        append(&database, vec![Edit::put(campaign("coffee", Some(budget)), Expected::Anything)]).await;
+    }
+    append(&database, vec![Edit::put(campaign("tea", None), Expected::Absent)]).await;
+    append(&database, vec![Edit::delete(campaign_name("tea"), Expected::Anything)]).await;
+    let gone = CatalogChange { version: 5, name: name("tea"), resource: None };
+    let coffee = change(3, campaign("coffee", Some(3)));
+    assert_eq!(database.sql.changes_since(0).await.expect("read"), [coffee.clone(), gone.clone()]);
+    assert_eq!(database.sql.changes_since(2).await.expect("read"), [coffee, gone.clone()]);
+    assert_eq!(database.sql.changes_since(3).await.expect("read"), [gone]);
+}
+
+async fn a_budget_has_its_account_at_once(database: Database) {
+    let limit = async || {
+        let balances = database.sql.balances().await.expect("read");
+        balances.first().map(|account| (account.account.clone(), account.limit))
+    };
+    let account = format!("{}/offers", campaign_name("coffee"));
+    let edit = |budget| vec![Edit::put(campaign("coffee", budget), Expected::Anything)];
+    append(&database, edit(None)).await;
+    assert_eq!(limit().await, None);
+    append(&database, edit(Some(5))).await;
+    assert_eq!(limit().await, Some((account.clone(), Some(5))));
+    let mut refused = edit(Some(9));
+    refused.push(Edit::delete(campaign_name("tea"), Expected::Version(1)));
+    append(&database, refused).await;
+    assert_eq!(limit().await, Some((account.clone(), Some(5))), "a conflict sets no limit");
+    append(&database, edit(None)).await;
+    assert_eq!(limit().await, Some((account, None)));
+}

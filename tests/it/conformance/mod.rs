@@ -1,0 +1,4 @@
+//! The laws of the ports, each a test, written once and run on every adapter against real servers.
+
+mod catalog_store;
+mod records;

@@ -1,0 +1,4 @@
+//! The integration tests: one binary, real servers on free ports, started once and stopped with it.
+
+mod conformance;
+mod support;

@@ -1,0 +1,144 @@
+//! Small sound values to store: people, decisions, campaigns.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use dintorni::{
+    domain::{
+        audience::Audience,
+        campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
+        consent::Consents,
+        content::Content,
+        decision::{Decision, Next},
+        name::{AppName, CampaignName, DeviceName, OrganizationName, ProfileName},
+        offer::{DecisionId, Offer, OfferId},
+        ping::PingId,
+        presence::Area,
+        profile::{Personal, Profile, Revision},
+        time::Timestamp,
+    },
+    ports::{Answer, Commit, ProfileWrite, Take},
+};
+
+/// `seconds` after a fixed moment of 2026.
+pub fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_micros(1_790_000_000_000_000) + Duration::from_secs(seconds)
+}
+
+/// An app of its own for each call, so that tests which share a server never meet.
+pub fn app() -> AppName {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let id = format!("app-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    organization().app(&id).expect("sound")
+}
+
+pub fn organization() -> OrganizationName {
+    OrganizationName::parse("organizations/acme").expect("sound")
+}
+
+pub fn campaign_name(id: &str) -> CampaignName {
+    organization().campaign(id).expect("sound")
+}
+
+/// One person with one device.
+#[derive(Clone)]
+pub struct Person {
+    pub name: ProfileName,
+    pub device: DeviceName,
+}
+
+pub fn person(app: &AppName, id: &str) -> Person {
+    Person { name: app.profile(id).expect("sound"), device: app.device(id).expect("sound") }
+}
+
+impl Person {
+    /// The profile at a version.
+    pub fn profile(&self, version: u64) -> Profile {
+        let mut profile = Profile::new(self.name.clone(), at(0), Consents::default(), Personal::default());
+        profile.revision = Revision { version, soft: 0 };
+        profile
+    }
+
+    /// A commit that raises the profile to `version`.
+    pub fn writes(&self, version: u64) -> Commit {
+        let write = ProfileWrite { expected: version - 1, profile: self.profile(version) };
+        let devices = vec![(self.device.clone(), self.name.clone())];
+        Commit { at: at(version), profiles: vec![write], devices, ..Commit::default() }
+    }
+
+    /// As [`Self::writes`], and it answers a ping with these offers, each of which takes a unit of its campaign.
+    pub fn answers(&self, version: u64, ping: &str, offers: &[(OfferId, &CampaignName)]) -> Commit {
+        let mut commit = self.writes(version);
+        let ping = PingId::new(ping).expect("sound");
+        let decision = self.decision(ping.clone(), commit.at, offers);
+        let fingerprint = [7; 32];
+        commit.answer = Some(Answer { device: self.device.clone(), ping, fingerprint, decision: decision.id });
+        commit.decision = Some(decision);
+        let take = |(offer, campaign): &(OfferId, &CampaignName)| Take { campaign: (*campaign).clone(), offer: *offer };
+        commit.takes = offers.iter().map(take).collect();
+        commit
+    }
+
+    fn decision(&self, ping: PingId, at: Timestamp, offers: &[(OfferId, &CampaignName)]) -> Decision {
+        Decision {
+            id: DecisionId::new(at, fresh()),
+            profile: self.name.clone(),
+            device: self.device.clone(),
+            ping,
+            at,
+            catalog_version: 1,
+            seed: u64::MAX,
+            test: false,
+            transitions: Vec::new(),
+            notes: Vec::new(),
+            considered: Vec::new(),
+            offers: offers.iter().map(|(id, campaign)| offer(*id, campaign, at)).collect(),
+            next: Next { safe_radius_m: 0.1 + 0.2, at: at + Duration::from_secs(60) },
+        }
+    }
+}
+
+fn offer(id: OfferId, campaign: &CampaignName, at: Timestamp) -> Offer {
+    Offer {
+        id,
+        campaign: campaign.clone(),
+        content: content(),
+        area: Area::Geofence(organization().geofence("square").expect("sound")),
+        store: None,
+        distance_m: Some(1.0 / 3.0),
+        reason: "you are here".to_owned(),
+        show_by: at + Duration::from_secs(900),
+        valid_until: at + Duration::from_secs(86_400),
+    }
+}
+
+fn content() -> Content {
+    Content::new("Caffè", "", "", "", None).expect("sound")
+}
+
+/// A number nobody had before: the random part of an id.
+fn fresh() -> u128 {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    u128::from(COUNT.fetch_add(1, Ordering::Relaxed)) << 64
+}
+
+pub fn offer_id() -> OfferId {
+    OfferId::new(at(0), fresh())
+}
+
+pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
+    Campaign {
+        name: campaign_name(id),
+        display_name: "Coffee".to_owned(),
+        state: CampaignState::Active,
+        audience: Audience::everyone(),
+        content: content(),
+        topics: BTreeSet::new(),
+        trigger: Trigger { on: On::Entered, at: Target::Places(BTreeSet::new()) },
+        limits: Limits { budget, ..Limits::default() },
+        weight: Weight::default(),
+    }
+}
