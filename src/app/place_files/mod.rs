@@ -165,4 +165,3 @@ fn degrees(text: &str) -> Result<f64, Invalid> {
     }
     text.parse().map_err(|_| Invalid::new(format!("must be degrees such as 45.4642, was {}", quoted(text))))
 }
-
