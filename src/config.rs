@@ -13,6 +13,7 @@ pub use self::layers::Sources;
 use crate::{
     app::profile_store::ProfileStoreConfig,
     grpc::{limits::LimitsConfig, overload::GuardConfig},
+    storage::{memory::MemoryConfig, sql::SqlConfig},
     telemetry::TelemetryConfig,
 };
 
@@ -26,6 +27,8 @@ pub const VARIABLES: &str = "DINTORNI__";
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub server: ServerConfig,
+    pub storage: SqlConfig,
+    pub memory: MemoryConfig,
     pub devices: DevicesConfig,
     pub profiles: ProfileStoreConfig,
     pub catalog: CatalogConfig,
@@ -45,6 +48,7 @@ pub struct ServerConfig {
     pub max_in_flight: NonZeroU32,
     pub max_streams_per_connection: NonZeroU32,
     pub timeout_ms: NonZeroU32,
+    pub stream_timeout_ms: NonZeroU32,
     pub keepalive_seconds: NonZeroU32,
     pub stop_notice_ms: u32,
     pub stop_grace_ms: u32,
@@ -112,9 +116,40 @@ impl Config {
 
 impl ServerConfig {
     pub fn guard(&self) -> GuardConfig {
-        let max_in_flight = self.max_in_flight.get() as usize;
-        GuardConfig { max_in_flight, timeout: Duration::from_millis(self.timeout_ms.get().into()) }
+        GuardConfig {
+            max_in_flight: self.max_in_flight.get() as usize,
+            timeout: millis(self.timeout_ms.get()),
+            stream_timeout: millis(self.stream_timeout_ms.get()),
+        }
     }
+
+    pub fn keepalive(&self) -> Duration {
+        Duration::from_secs(self.keepalive_seconds.get().into())
+    }
+
+    pub fn stop_notice(&self) -> Duration {
+        millis(self.stop_notice_ms)
+    }
+
+    pub fn stop_grace(&self) -> Duration {
+        millis(self.stop_grace_ms)
+    }
+}
+
+impl CatalogConfig {
+    pub fn poll(&self) -> Duration {
+        millis(self.poll_ms.get())
+    }
+}
+
+impl SweepConfig {
+    pub fn every(&self) -> Duration {
+        Duration::from_secs(self.every_seconds.get().into())
+    }
+}
+
+fn millis(millis: u32) -> Duration {
+    Duration::from_millis(millis.into())
 }
 
 impl DevicesConfig {
@@ -132,6 +167,10 @@ impl DevicesConfig {
 mod tests {
     use super::*;
 
+    fn environment(variables: &[(&str, &str)]) -> Sources {
+        Sources::new(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+    }
+
     fn mistakes(sources: &Sources) -> Vec<String> {
         Config::read(sources).expect_err("refused").0
     }
@@ -141,11 +180,10 @@ mod tests {
         let config = Config::read(&Sources::default()).expect("sound");
         assert_eq!(config.server.listen.port(), 7447);
 
-        let mut sources = Sources::default();
-        sources.file = Some(("a.toml".into(), "[server]\nlisten = \"127.0.0.1:1\"\nreflection = false".into()));
-        sources.variables.insert("DINTORNI__SERVER__LISTEN".into(), "127.0.0.1:2".into());
-        sources.variables.insert("DINTORNI__SWEEP__MOST_ROWS".into(), "7".into());
-        sources.variables.insert("HOME".into(), "/".into());
+        let variables =
+            [("DINTORNI__SERVER__LISTEN", "127.0.0.1:2"), ("DINTORNI__SWEEP__MOST_ROWS", "7"), ("HOME", "/")];
+        let file = "[server]\nlisten = \"127.0.0.1:1\"\nreflection = false";
+        let mut sources = environment(&variables).with_file("a.toml", file);
         sources.flag("--listen", "server.listen", "127.0.0.1:3");
         let config = Config::read(&sources).expect("sound");
         assert_eq!(config.server.listen.port(), 3);
@@ -155,11 +193,9 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_reported_at_once_with_their_origin() {
-        let mut sources = Sources::default();
+        let variables = [("DINTORNI__DEVICES__TOKEN_DAYS", "soon"), ("DINTORNI__SERVER__REFLECTION", "maybe")];
         let text = "[server]\nlisten = \"nowhere\"\nmax_in_flight = 0\nlisden = 1\n[sweep]\nevery_seconds = 1.5";
-        sources.file = Some(("a.toml".into(), text.into()));
-        sources.variables.insert("DINTORNI__DEVICES__TOKEN_DAYS".into(), "soon".into());
-        sources.variables.insert("DINTORNI__SERVER__REFLECTION".into(), "maybe".into());
+        let mut sources = environment(&variables).with_file("a.toml", text);
         sources.flag("--set", "server.timeout_ms", "-1");
         sources.flag("--set", "telemetry.format", "xml");
         let found = mistakes(&sources).join("\n");
@@ -180,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_toml_and_half_a_certificate_are_mistakes() {
-        let sources = Sources { file: Some(("a.toml".into(), "[server".into())), ..Sources::default() };
+        let sources = Sources::default().with_file("a.toml", "[server");
         assert!(mistakes(&sources)[0].starts_with("a.toml: "));
         let mut sources = Sources::default();
         sources.flag("--set", "server.tls_key", "/nowhere/key.pem");

@@ -12,9 +12,9 @@ use super::{Config, DEFAULTS, Mistakes, VARIABLES};
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The path of a TOML file, and its text.
-    pub file: Option<(PathBuf, String)>,
+    file: Option<(PathBuf, String)>,
     /// The whole environment; only what begins with [`VARIABLES`] counts.
-    pub variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
     flags: Vec<Setting>,
 }
 
@@ -29,6 +29,16 @@ struct Setting {
 }
 
 impl Sources {
+    /// The variables alone.
+    pub fn new(variables: BTreeMap<String, String>) -> Self {
+        Self { variables, ..Self::default() }
+    }
+
+    /// A TOML file, of which only the text counts; the path is for messages.
+    pub fn with_file(self, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { file: Some((path.into(), text.into())), ..self }
+    }
+
     /// Adds what the flag says of the setting `key`.
     pub fn flag(&mut self, flag: &str, key: &str, value: &str) {
         self.flags.push(Setting { key: key.to_owned(), value: Value::from(value), origin: flag.to_owned() });
@@ -37,7 +47,8 @@ impl Sources {
 
 /// The defaults with all settings over them.
 pub(super) fn merge(sources: &Sources) -> Result<Config, Mistakes> {
-    let defaults: BTreeMap<String, Value> = parse(DEFAULTS).map_err(|error| Mistakes(vec![error]))?.into_iter().collect();
+    let defaults: BTreeMap<String, Value> =
+        parse(DEFAULTS).map_err(|error| Mistakes(vec![error]))?.into_iter().collect();
     let (mut mistakes, mut sound) = (Vec::new(), Vec::new());
     for Setting { key, value, origin } in settings(sources, &mut mistakes) {
         match checked(&key, value, &defaults) {
@@ -54,8 +65,9 @@ fn settings(sources: &Sources, mistakes: &mut Vec<String>) -> Vec<Setting> {
     if let Some((path, text)) = &sources.file {
         let origin = path.display().to_string();
         match parse(text) {
-            Ok(leaves) => settings
-                .extend(leaves.into_iter().map(|(key, value)| Setting { key, value, origin: origin.clone() })),
+            Ok(leaves) => {
+                settings.extend(leaves.into_iter().map(|(key, value)| Setting { key, value, origin: origin.clone() }))
+            }
             Err(error) => mistakes.push(format!("{origin}: {error}")),
         }
     }

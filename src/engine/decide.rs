@@ -73,10 +73,12 @@ pub fn decide(question: &Question<'_>) -> Outcome {
     let device = question.profile.devices.get(question.device);
     outcome.decision.test = device.is_some_and(|device| device.test);
     match (question.profile.consents.permit::<Location>(), device) {
-        (Some(permit), Some(device)) => locate(question, device, permit, &mut outcome),
+        (Some(permit), Some(device)) => {
+            locate(question, device, permit, &mut outcome);
+            return_unshown(question, &mut outcome);
+        }
         _ => outcome.decision.notes.push(Note::NoLocationConsent),
     }
-    return_unshown(question, &mut outcome);
     outcome
 }
 
@@ -130,16 +132,12 @@ fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, pin
     if step.inaccurate {
         notes.push(Note::Inaccurate);
     }
-    if is_suspect(ping) {
+    if ping.is_suspect() {
         notes.push(Note::Mocked);
     }
     if heard.unknown > 0 {
         notes.push(Note::UnknownBeacons { sightings: heard.unknown });
     }
-}
-
-fn is_suspect(ping: &Ping) -> bool {
-    ping.fixes.iter().any(|fix| fix.mocked)
 }
 
 /// Every campaign that the transitions fire gets a verdict; the chosen become offers.
@@ -180,7 +178,7 @@ fn refusal(
     if candidate.transition.stale {
         return Some(Reason::Stale { age: gates.now.since(candidate.transition.at) });
     }
-    if is_suspect(question.ping) {
+    if question.ping.is_suspect() {
         return Some(Reason::Suspect);
     }
     if !question.catalog.areas.may_reach(&candidate.campaign.name.organization(), &question.app.name) {

@@ -147,7 +147,7 @@ fn near_a_store_is_a_circle_around_it_and_a_dwell_waits() {
 
 #[test]
 fn a_mocked_position_fires_nothing() {
-    let mut ping = here(0, metres(0.0, 0.0));
+    let mut ping = super::fixture::ping(9, &[(0, metres(0.0, 0.0), 5.0), (9, metres(0.0, 0.0), 5.0)]);
     ping.fixes[0].mocked = true;
     let outcome = ask(&quay(), &app(), &person(), &ping);
     assert!(outcome.decision.transitions.is_empty() && outcome.decision.offers.is_empty());

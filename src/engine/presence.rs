@@ -59,9 +59,8 @@ pub fn step(areas: &Areas, before: &DevicePresence, ping: &Ping) -> Step {
             continue;
         }
         newest = Some(fix.read.device);
-        let usable = !fix.mocked && fix.accuracy.metres() <= WORST_ACCURACY_M;
-        step.inaccurate = !fix.mocked && !usable;
-        if usable {
+        step.inaccurate = fix.accuracy.metres() > WORST_ACCURACY_M;
+        if !step.inaccurate && !ping.is_suspect() {
             step.take(areas, fix, ping.clock.received_at);
         }
     }

@@ -23,18 +23,27 @@ pub struct GuardConfig {
     pub max_in_flight: usize,
     /// Until a call has an answer.
     pub timeout: Duration,
+    /// The same for calls that send a stream.
+    pub stream_timeout: Duration,
 }
 
 /// The bound over all calls of this process.
 #[derive(Clone)]
 pub struct Guard {
     places: Arc<Semaphore>,
-    timeout: Duration,
+    config: GuardConfig,
 }
+
+/// Calls whose request is a stream, and takes as long as the caller's file is long.
+const STREAMED: [&str; 1] = ["/dintorni.v1.PlaceService/ImportPlaces"];
 
 impl Guard {
     pub fn new(config: GuardConfig) -> Self {
-        Self { places: Arc::new(Semaphore::new(config.max_in_flight)), timeout: config.timeout }
+        Self { places: Arc::new(Semaphore::new(config.max_in_flight)), config }
+    }
+
+    fn timeout(&self, path: &str) -> Duration {
+        if STREAMED.contains(&path) { self.config.stream_timeout } else { self.config.timeout }
     }
 }
 
@@ -75,7 +84,8 @@ where
             let refusal = Problem::Overloaded.says("the server is at its limit of calls in progress");
             return Box::pin(async move { Ok(refusal.into_http()) });
         };
-        let answer = tokio::time::timeout(self.guard.timeout, self.inner.call(request));
+        let timeout = self.guard.timeout(request.uri().path());
+        let answer = tokio::time::timeout(timeout, self.inner.call(request));
         Box::pin(async move {
             let answer = answer.await;
             drop(place);
@@ -92,6 +102,11 @@ mod tests {
     use tonic::{Code, Status};
     use tower::ServiceExt;
 
+    fn config() -> GuardConfig {
+        let timeout = Duration::from_secs(5);
+        GuardConfig { max_in_flight: 1, timeout, stream_timeout: timeout }
+    }
+
     fn request(path: &str) -> http::Request<()> {
         http::Request::builder().uri(path).body(()).expect("sound")
     }
@@ -102,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_over_the_bound_is_refused_but_health_is_not() {
-        let guard = Guard::new(GuardConfig { max_in_flight: 1, timeout: Duration::from_secs(60) });
+        let guard = Guard::new(config());
         let opened = Arc::new(Notify::new());
         let open = opened.clone();
         let slow = guard.layer(tower::service_fn(move |_| {
@@ -133,7 +148,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_call_is_ended() {
-        let guard = Guard::new(GuardConfig { max_in_flight: 1, timeout: Duration::from_secs(5) });
+        let guard = Guard::new(config());
         let never = guard.layer(tower::service_fn(|_: http::Request<()>| {
             std::future::pending::<Result<http::Response<Body>, Infallible>>()
         }));
