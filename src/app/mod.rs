@@ -10,8 +10,12 @@ pub mod keys;
 pub mod live_catalog;
 pub mod organizations;
 pub mod phone_size;
+pub mod place_files;
 pub mod places;
 pub mod profile_store;
 pub mod resources;
 pub mod stripes;
 pub mod tokens;
+
+#[cfg(test)]
+mod fakes;
