@@ -9,10 +9,11 @@ use crate::{
         ingest::{Answered, Ingest},
         tokens::{Tokens, Verified},
     },
-    domain::time::Timestamp,
+    domain::{decision::Verdict, time::Timestamp},
     grpc::{
         auth::Auth,
         device_service::token_to_wire,
+        measure::Observer,
         offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
         pb::{self, proximity_service_server::ProximityService},
         ping::{fingerprint, ping},
@@ -26,6 +27,7 @@ pub struct ProximityGrpc {
     pub tokens: Arc<Tokens>,
     pub ingest: Arc<Ingest>,
     pub clock: Arc<dyn Clock>,
+    pub observer: Arc<dyn Observer>,
 }
 
 #[tonic::async_trait]
@@ -37,6 +39,11 @@ impl ProximityService for ProximityGrpc {
         let fingerprint = fingerprint(&mut request);
         let ping = ping(request, now)?;
         let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
+        for considered in &answered.decision.considered {
+            if let Verdict::Refused(reason) = &considered.verdict {
+                self.observer.refused(reason.code());
+            }
+        }
         Ok(Response::new(self.response(&answered, &verified, now)))
     }
 }
