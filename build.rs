@@ -22,8 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Every .proto file, relative to [`PROTO_ROOT`], sorted so that builds repeat.
 fn proto_files() -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut files = Vec::new();
-    for package in PACKAGES {
-        for entry in fs::read_dir(PathBuf::from(PROTO_ROOT).join(package))? {
+    for folder in PACKAGES.map(|package| PathBuf::from(PROTO_ROOT).join(package)) {
+        if !folder.exists() {
+            continue;
+        }
+        for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "proto") {
                 files.push(path.strip_prefix(PROTO_ROOT)?.to_owned());

@@ -1,3 +1,21 @@
 //! Floor 3a: the use cases. Each speaks to the outside through ports only.
 
+pub mod campaign_check;
+pub mod campaigns;
+pub mod decisions;
+pub mod devices;
+pub mod imports;
+pub mod ingest;
+pub mod keys;
 pub mod live_catalog;
+pub mod organizations;
+pub mod phone_size;
+pub mod place_files;
+pub mod places;
+pub mod profile_store;
+pub mod resources;
+pub mod stripes;
+pub mod tokens;
+
+#[cfg(test)]
+mod fakes;

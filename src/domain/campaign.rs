@@ -19,6 +19,8 @@ use super::{
 
 /// Most places one campaign names one by one; a tag has no such bound.
 pub const MAX_TARGETS: usize = 1_000;
+/// Most topics of one campaign.
+pub const MAX_TOPICS: usize = 32;
 /// Longest window of a cap or cool-down: offers older than this leave the profile.
 pub const MAX_WINDOW: Duration = Duration::from_secs(90 * 86_400);
 /// Smallest and largest radius of a `near` trigger, in metres: phones know no less, people walk no more.

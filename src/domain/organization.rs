@@ -12,6 +12,12 @@ use super::{
     time::{QuietHours, TimeZone, Timestamp},
 };
 
+/// Offers a day that an app may set, and what it has if it does not.
+pub const DAILY_OFFERS: std::ops::RangeInclusive<u32> = 1..=50;
+pub const USUAL_DAILY_OFFERS: u32 = 3;
+/// Most traits of one app.
+pub const MAX_TRAITS: usize = 100;
+
 /// Owner of everything else. It acts as network, brand, publisher, or several at once, by what it owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Organization {
@@ -69,6 +75,31 @@ pub struct Key {
     pub created_at: Timestamp,
     /// Refused from then on.
     pub revoked_at: Option<Timestamp>,
+    /// The secret before the last rotation, while it is good as well.
+    #[serde(default)]
+    pub retiring: Option<RetiringSecret>,
+}
+
+/// A secret that was replaced and is good for a while yet, so that nobody is locked out while the new one spreads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiringSecret {
+    pub secret_hash: [u8; 32],
+    /// Refused from then on.
+    pub until: Timestamp,
+}
+
+impl Key {
+    /// Whether a secret of this hash opens anything at `now`.
+    pub fn opens(&self, secret_hash: &[u8; 32], now: Timestamp) -> bool {
+        let live = self.revoked_at.is_none_or(|revoked_at| now < revoked_at);
+        let retiring = self.retiring.as_ref().is_some_and(|old| old.secret_hash == *secret_hash && now < old.until);
+        live && (self.secret_hash == *secret_hash || retiring)
+    }
+
+    /// The hashes of all secrets it may open with.
+    pub fn hashes(&self) -> impl Iterator<Item = &[u8; 32]> {
+        std::iter::once(&self.secret_hash).chain(self.retiring.iter().map(|old| &old.secret_hash))
+    }
 }
 
 /// What a key opens. Every scope is limited to the organization that owns the key, but for `Operator`.

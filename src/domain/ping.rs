@@ -154,6 +154,11 @@ impl Ping {
         self.fixes.last()
     }
 
+    /// Whether any of its positions was set by a tool: then none of them is to be believed.
+    pub fn is_suspect(&self) -> bool {
+        self.fixes.iter().any(|fix| fix.mocked)
+    }
+
     /// The newest reading by the device's clock.
     pub fn newest_reading(&self) -> Option<Timestamp> {
         let fix = self.fixes.last().map(|fix| fix.read.device);

@@ -17,6 +17,12 @@ use super::{
 
 /// Most tags on one place.
 pub const MAX_TAGS: usize = 32;
+/// Longest address, in characters.
+pub const MAX_ADDRESS: usize = 500;
+/// Longest brand, in characters.
+pub const MAX_BRAND: usize = 200;
+/// Longest opening hours, in characters.
+pub const MAX_OPENING_HOURS: usize = 1_000;
 
 /// A point of sale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

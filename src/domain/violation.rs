@@ -43,7 +43,8 @@ impl Violations {
         value.map_err(|invalid| self.add(field, invalid)).ok()
     }
 
-    /// Notes the violations of a nested message under `prefix.`, and hands on the value.
+    /// Notes the violations of a nested message under `prefix.` (of the same message if it is empty), and hands on the
+    /// value.
     pub fn nest<T>(&mut self, prefix: &str, value: Result<T, Violations>) -> Option<T> {
         let inner = match value {
             Ok(value) => return Some(value),
@@ -78,7 +79,10 @@ impl Violations {
 }
 
 fn join(prefix: &str, field: &str) -> String {
-    if field.is_empty() { prefix.to_owned() } else { format!("{prefix}.{field}") }
+    match (prefix, field) {
+        (only, "") | ("", only) => only.to_owned(),
+        (prefix, field) => format!("{prefix}.{field}"),
+    }
 }
 
 impl fmt::Display for Violations {

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::areas::Areas;
 use crate::domain::{
     campaign::Campaign,
     catalog::{CatalogChange, Resource, ResourceName},
@@ -40,6 +41,10 @@ pub struct Catalog {
     pub geofences: Arc<Table<GeofenceName, Geofence>>,
     pub beacons: Arc<Table<BeaconName, Beacon>>,
     pub campaigns: Arc<Table<CampaignName, Campaign>>,
+    /// What places, campaigns and grants compile into.
+    pub areas: Arc<Areas>,
+    /// Which key has the secret of that SHA-256.
+    key_names: Arc<BTreeMap<[u8; 32], KeyName>>,
 }
 
 impl Catalog {
@@ -53,12 +58,34 @@ impl Catalog {
                 None => next.remove(&change.name),
             }
         }
+        if changes.iter().any(|change| is_matched(&change.name)) {
+            next.areas = Arc::new(Areas::compile(&next));
+        }
         next
+    }
+
+    /// The key one of whose secrets has this SHA-256.
+    pub fn key_by_hash(&self, hash: &[u8; 32]) -> Option<&Entry<Key>> {
+        self.keys.get(self.key_names.get(hash)?)
+    }
+
+    /// Keeps [`Self::key_names`] true before `name` becomes `new`, or nothing.
+    fn rename_key(&mut self, name: &KeyName, new: Option<&Key>) {
+        let names = Arc::make_mut(&mut self.key_names);
+        if let Some(old) = self.keys.get(name) {
+            old.value.hashes().for_each(|hash| drop(names.remove(hash)));
+        }
+        if let Some(new) = new {
+            names.extend(new.hashes().map(|hash| (*hash, name.clone())));
+        }
     }
 
     fn insert(&mut self, etag: u64, resource: &Resource) {
         fn put<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N, etag: u64, value: &Arc<T>) {
             Arc::make_mut(table).insert(name.clone(), Entry { etag, value: value.clone() });
+        }
+        if let Resource::Key(key) = resource {
+            self.rename_key(&key.name, Some(key));
         }
         match resource {
             Resource::Organization(value) => put(&mut self.organizations, &value.name, etag, value),
@@ -76,6 +103,9 @@ impl Catalog {
         fn cut<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N) {
             Arc::make_mut(table).remove(name);
         }
+        if let ResourceName::Key(name) = name {
+            self.rename_key(name, None);
+        }
         match name {
             ResourceName::Organization(name) => cut(&mut self.organizations, name),
             ResourceName::App(name) => cut(&mut self.apps, name),
@@ -86,5 +116,14 @@ impl Catalog {
             ResourceName::Beacon(name) => cut(&mut self.beacons, name),
             ResourceName::Campaign(name) => cut(&mut self.campaigns, name),
         }
+    }
+}
+
+/// Whether pings are matched against resources of this kind, so that a change of one needs compiling.
+fn is_matched(name: &ResourceName) -> bool {
+    match name {
+        ResourceName::Store(_) | ResourceName::Geofence(_) | ResourceName::Beacon(_) => true,
+        ResourceName::Campaign(_) | ResourceName::Grant(_) => true,
+        ResourceName::Organization(_) | ResourceName::App(_) | ResourceName::Key(_) => false,
     }
 }

@@ -1,3 +1,25 @@
 //! Floor 1: the decision, pure and synchronous: no clock, no I/O, no randomness of its own.
+//!
+//! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] (over [`areas`], [`index`], [`shape`] and [`probability`])
+//! and [`ranging`] for transitions, [`areas`] for the campaigns they fire, [`eligibility`] (with [`audience`]) for
+//! refusals, [`ranking`] and [`choice`] for the best few, and [`silence`] for when to ask again. [`catalog`] is the
+//! snapshot all of them read; [`targets`] resolves what campaigns aim at when it is made.
 
+pub mod areas;
+pub mod audience;
 pub mod catalog;
+pub mod choice;
+pub mod decide;
+#[cfg(test)]
+mod decide_tests;
+pub mod eligibility;
+#[cfg(test)]
+mod fixture;
+pub mod index;
+pub mod presence;
+pub mod probability;
+pub mod ranging;
+pub mod ranking;
+pub mod shape;
+pub mod silence;
+pub mod targets;

@@ -2,5 +2,6 @@
 
 pub mod caches;
 pub mod databases;
+pub mod harness;
 pub mod samples;
 pub mod servers;

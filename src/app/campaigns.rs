@@ -1,0 +1,195 @@
+//! Campaigns: their drafts, and the steps of their life.
+//!
+//! Law: what becomes active could fire; every reason why it could not is told at once.
+
+use std::sync::Arc;
+
+use super::{
+    campaign_check::obstacles,
+    resources::{EditError, Obstacle, Resources, find},
+};
+use crate::{
+    domain::{
+        campaign::{Campaign, CampaignState},
+        name::CampaignName,
+        organization::Organization,
+        violation::Violations,
+    },
+    engine::catalog::{Catalog, Entry},
+};
+
+/// Edits the campaigns of brands.
+pub struct Campaigns {
+    resources: Arc<Resources>,
+}
+
+impl Campaigns {
+    pub fn new(resources: Arc<Resources>) -> Self {
+        Self { resources }
+    }
+
+    /// For reading, which asks for nothing more.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// Files it as a draft, whatever its state says.
+    pub async fn create(&self, campaign: Campaign, author: &str) -> Result<Entry<Campaign>, EditError> {
+        let brand = campaign.name.organization();
+        let draft = Campaign { state: CampaignState::Draft, ..campaign };
+        self.resources.create(draft, author, move |catalog| find::<Organization>(catalog, &brand).map(drop)).await
+    }
+
+    /// As [`Resources::update`]; the state stays what it is. An active campaign must remain one that could be activated.
+    pub async fn update(
+        &self,
+        name: &CampaignName,
+        etag: Option<u64>,
+        author: &str,
+        change: impl Fn(&Campaign) -> Result<Campaign, Violations>,
+    ) -> Result<Entry<Campaign>, EditError> {
+        self.resources
+            .update(name, etag, author, |campaign: &Campaign, catalog| {
+                let state = campaign.state;
+                if state == CampaignState::Archived {
+                    return Err(wrong_state(campaign, "is archived, and stays as it is"));
+                }
+                let next = Campaign { state, ..change(campaign).map_err(EditError::Invalid)? };
+                if state == CampaignState::Active && next != *campaign {
+                    self.check(&next, catalog)?;
+                }
+                Ok(next)
+            })
+            .await
+    }
+
+    /// Takes the step to `state`. To become active it is checked; nothing happens if it is there already.
+    pub async fn become_state(
+        &self,
+        name: &CampaignName,
+        state: CampaignState,
+        etag: Option<u64>,
+        author: &str,
+    ) -> Result<Entry<Campaign>, EditError> {
+        self.resources
+            .update(name, etag, author, |campaign: &Campaign, catalog| {
+                if !campaign.state.may_become(state) {
+                    let why = format!("is {} and cannot become {}", campaign.state.as_str(), state.as_str());
+                    return Err(wrong_state(campaign, &why));
+                }
+                if state == CampaignState::Active && campaign.state != state {
+                    self.check(campaign, catalog)?;
+                }
+                Ok(Campaign { state, ..campaign.clone() })
+            })
+            .await
+    }
+
+    /// Deletes a draft.
+    pub async fn delete(&self, name: &CampaignName, etag: Option<u64>, author: &str) -> Result<(), EditError> {
+        self.resources
+            .delete(name, etag, author, |campaign: &Campaign, _| match campaign.state {
+                CampaignState::Draft => Ok(Vec::new()),
+                state => {
+                    Err(wrong_state(campaign, &format!("is {}; only drafts are deleted: archive it", state.as_str())))
+                }
+            })
+            .await
+    }
+
+    fn check(&self, campaign: &Campaign, catalog: &Catalog) -> Result<(), EditError> {
+        let found = obstacles(campaign, catalog, self.resources.now());
+        if found.is_empty() { Ok(()) } else { Err(EditError::Refused(found)) }
+    }
+}
+
+fn wrong_state(campaign: &Campaign, why: &str) -> EditError {
+    EditError::Refused(vec![Obstacle::new("CAMPAIGN_STATE", &campaign.name, format!("{} {why}", campaign.name))])
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::{
+        app::{
+            fakes::{AUTHOR, geofence, owner, resources, store},
+            organizations::Organizations,
+            places::Places,
+        },
+        domain::{
+            audience::Audience,
+            campaign::{Limits, On, Target, Trigger, Weight},
+            content::Content,
+            organization::{Grant, Permission},
+            place::PlaceName,
+        },
+    };
+
+    /// A campaign of `brand` at places of `acme`.
+    pub fn campaign(on: On, places: &[&str]) -> Campaign {
+        let place = |place: &&str| PlaceName::parse(&format!("organizations/acme/{place}")).expect("sound");
+        Campaign {
+            name: owner("brand").campaign("coffee").expect("sound"),
+            display_name: "Coffee".into(),
+            state: CampaignState::Draft,
+            audience: Audience::everyone(),
+            content: Content::new("One free", "", "", "", None).expect("sound"),
+            topics: Default::default(),
+            trigger: Trigger { on, at: Target::Places(places.iter().map(place).collect()) },
+            limits: Limits::default(),
+            weight: Weight::default(),
+        }
+    }
+
+    async fn granted(resources: &Arc<Resources>) {
+        let name = owner("acme").grant("to-brand").expect("sound");
+        let grant = Grant { name, grantee: owner("brand"), permission: Permission::TargetPlaces };
+        let organizations = Organizations::new(resources.clone(), Arc::new(crate::app::fakes::Counting::default()));
+        organizations.create_grant(grant, AUTHOR).await.expect("made");
+    }
+
+    fn codes(refused: Result<Entry<Campaign>, EditError>) -> Vec<&'static str> {
+        match refused {
+            Err(EditError::Refused(obstacles)) => obstacles.iter().map(|obstacle| obstacle.code).collect(),
+            other => panic!("not refused: {:?}", other.map(|entry| entry.value)),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_reason_against_activation_is_told() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        places.create(store("bare", "Cafe"), AUTHOR).await.expect("made");
+        let limits = Limits { ends_at: Some(crate::app::fakes::at(999)), ..Limits::default() };
+        let draft = Campaign { limits, ..campaign(On::Entered, &["stores/bare", "stores/gone", "beacons/gone"]) };
+        let name = campaigns.create(draft, AUTHOR).await.expect("a draft may be anything").value.name.clone();
+        let told = codes(campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await);
+        assert_eq!(told, ["ENDED", "NOT_GRANTED", "TARGET_CANNOT_FIRE", "TARGET_MISSING", "TARGET_MISSING"]);
+    }
+
+    #[tokio::test]
+    async fn a_campaign_lives_its_life() {
+        use CampaignState::{Active, Archived, Paused};
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        places.create(geofence("g", Some("1"), 80.0), AUTHOR).await.expect("made");
+        let wanted = || campaign(On::Entered, &["stores/1", "geofences/g"]);
+        let name = campaigns.create(wanted(), AUTHOR).await.expect("made").value.name.clone();
+        let step = |state| campaigns.become_state(&name, state, None, AUTHOR);
+        let active = step(Active).await.expect("sound").etag;
+        assert_eq!(step(Active).await.expect("the same").etag, active);
+        assert_eq!(campaigns.create(wanted(), AUTHOR).await.expect("harmless").value.state, Active);
+        assert!(matches!(campaigns.delete(&name, None, AUTHOR).await, Err(EditError::Refused(_))));
+
+        // What an active campaign becomes must be able to fire as well.
+        let to_missing = |_: &Campaign| Ok(campaign(On::Entered, &["stores/gone"]));
+        assert_eq!(codes(campaigns.update(&name, None, AUTHOR, to_missing).await), ["TARGET_MISSING"]);
+        step(Paused).await.expect("allowed");
+        campaigns.update(&name, None, AUTHOR, to_missing).await.expect("paused ones may be anything");
+        step(Archived).await.expect("allowed");
+        assert_eq!(codes(step(Active).await), ["CAMPAIGN_STATE"]);
+        assert_eq!(codes(campaigns.update(&name, None, AUTHOR, to_missing).await), ["CAMPAIGN_STATE"]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading receipts, each role as far as it may.
+//!
+//! Law 10: a brand sees its own campaigns in a receipt, never where somebody was, other brands, or people it cannot
+//! name. Whoever may not see a receipt is told that there is none.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{
+        decision::Decision,
+        name::{AppName, OrganizationName, ProfileName},
+        offer::DecisionId,
+    },
+    ports::{Records, StoreError},
+};
+
+/// Who reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reader {
+    Operator,
+    /// The person, by one of its devices.
+    Person(ProfileName),
+    /// The publisher's own server.
+    Server(AppName),
+    /// The organization: all of its apps' receipts, and its campaigns in those of others.
+    Owner(OrganizationName),
+    /// Its campaigns, in whatever receipt.
+    Brand(OrganizationName),
+}
+
+/// A receipt as one reader may see it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Receipt {
+    Whole(Decision),
+    /// Only what concerns one brand's campaigns: no person, device, ping, transition or next time may be shown of it.
+    OfBrand(Decision),
+}
+
+/// Finds receipts.
+pub struct Decisions {
+    records: Arc<dyn Records>,
+}
+
+impl Decisions {
+    pub fn new(records: Arc<dyn Records>) -> Self {
+        Self { records }
+    }
+
+    /// The receipt, while it is kept; none for whoever may see nothing of it.
+    pub async fn get(&self, id: &DecisionId, reader: &Reader) -> Result<Option<Receipt>, StoreError> {
+        Ok(self.records.decision(id).await?.and_then(|decision| seen_by(decision, reader)))
+    }
+}
+
+fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
+    let whole = match reader {
+        Reader::Operator => true,
+        Reader::Person(profile) => decision.profile == *profile,
+        Reader::Server(app) => decision.profile.app() == *app,
+        Reader::Owner(owner) => decision.profile.organization() == *owner,
+        Reader::Brand(_) => false,
+    };
+    match reader {
+        _ if whole => Some(Receipt::Whole(decision)),
+        Reader::Owner(brand) | Reader::Brand(brand) => of_brand(decision, brand),
+        _ => None,
+    }
+}
+
+fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt> {
+    decision.considered.retain(|considered| considered.campaign.organization() == *brand);
+    decision.offers.retain(|offer| offer.campaign.organization() == *brand);
+    decision.offers.iter_mut().for_each(|offer| offer.distance_m = None);
+    decision.transitions.clear();
+    decision.notes.clear();
+    (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        decision::{Considered, Next, Reason, Verdict},
+        name::CampaignName,
+        ping::PingId,
+        presence::Area,
+        time::Timestamp,
+    };
+
+    fn decision() -> Decision {
+        let app = AppName::parse("organizations/pub/apps/a").expect("sound");
+        let considered = |campaign: &str| Considered {
+            campaign: CampaignName::parse(campaign).expect("sound"),
+            area: Area::parse("organizations/net/geofences/g").expect("sound"),
+            verdict: Verdict::Refused(Reason::Muted),
+            rank: None,
+        };
+        Decision {
+            id: DecisionId::new(Timestamp::default(), 1),
+            profile: app.profile("p").expect("sound"),
+            device: app.device("d").expect("sound"),
+            ping: PingId::new("12345678").expect("sound"),
+            at: Timestamp::default(),
+            catalog_version: 1,
+            seed: 0,
+            test: false,
+            transitions: Vec::new(),
+            notes: Vec::new(),
+            considered: vec![considered("organizations/x/campaigns/1"), considered("organizations/y/campaigns/1")],
+            offers: Vec::new(),
+            next: Next { safe_radius_m: 0.0, at: Timestamp::default() },
+        }
+    }
+
+    fn organization(id: &str) -> OrganizationName {
+        OrganizationName::parse(&format!("organizations/{id}")).expect("sound")
+    }
+
+    #[test]
+    fn a_brand_sees_its_own_campaigns_only() {
+        let Some(Receipt::OfBrand(seen)) = seen_by(decision(), &Reader::Brand(organization("x"))) else {
+            panic!("the brand has a campaign in it")
+        };
+        assert_eq!(seen.considered.len(), 1);
+        assert_eq!(seen_by(decision(), &Reader::Brand(organization("z"))), None);
+        assert_eq!(seen_by(decision(), &Reader::Brand(organization("pub"))), None, "a brand key of the publisher");
+    }
+
+    #[test]
+    fn whose_people_they_are_sees_all_of_it() {
+        let whole = Some(Receipt::Whole(decision()));
+        assert_eq!(seen_by(decision(), &Reader::Owner(organization("pub"))), whole);
+        assert_eq!(seen_by(decision(), &Reader::Person(decision().profile)), whole);
+        let other = decision().profile.app().profile("q").expect("sound");
+        assert_eq!(seen_by(decision(), &Reader::Person(other)), None);
+    }
+}

@@ -1,0 +1,270 @@
+//! A ping, from the edge to the record and back.
+//!
+//! Laws 1 and 2: what is answered is durable; a ping happens once, on any node, and its retries get the same answer.
+//! Pings of one person are serialised within the node; the profile's version serialises them between nodes.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use super::{
+    live_catalog::LiveCatalog,
+    profile_store::{ProfileStore, Read},
+    stripes::Stripes,
+};
+use crate::{
+    domain::{
+        decision::Decision,
+        name::{CampaignName, DeviceName, ProfileName},
+        ping::Ping,
+        profile::Profile,
+    },
+    engine::{
+        catalog::Catalog,
+        decide::{self, Effect, Outcome, Question},
+    },
+    ports::{Answer, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
+};
+
+/// Times a decision is made anew because the profile changed meanwhile.
+const MAX_TRIES: u32 = 3;
+
+/// Who pings, as its token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceCaller {
+    pub device: DeviceName,
+    pub profile: ProfileName,
+    pub token_epoch: u64,
+}
+
+/// What a ping is answered.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    pub decision: Decision,
+    /// Whether there is a receipt; a ping that changed nothing has none.
+    pub recorded: bool,
+    /// The profile could not be read: nothing was decided, nothing recorded.
+    pub degraded: bool,
+    /// Whom the device belongs to now; the token may still name another.
+    pub profile: ProfileName,
+    /// The epoch a fresh token must have.
+    pub token_epoch: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PingError {
+    #[error("the device's token is revoked, or its profile is gone; register the device again")]
+    Revoked,
+    #[error("this ping_id was used for another ping")]
+    AnotherBody,
+    #[error("the profile is changing too fast; try again")]
+    Busy,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, Default)]
+pub struct IngestCounters {
+    pub pings: AtomicU64,
+    pub repeated: AtomicU64,
+    pub committed: AtomicU64,
+    pub stale: AtomicU64,
+    pub exhausted: AtomicU64,
+    pub degraded: AtomicU64,
+    pub offers: AtomicU64,
+}
+
+/// Answers pings.
+pub struct Ingest {
+    profiles: Arc<ProfileStore>,
+    catalog: Arc<LiveCatalog>,
+    entropy: Arc<dyn Entropy>,
+    stripes: Arc<Stripes>,
+    pub counters: IngestCounters,
+}
+
+/// One ping while it is answered.
+struct Visitor<'a> {
+    device: &'a DeviceName,
+    token_epoch: u64,
+    ping: &'a Ping,
+    fingerprint: [u8; 32],
+}
+
+/// How one try at a decision ended.
+enum Tried {
+    Answered(Box<Answered>),
+    /// The device belongs to this profile now.
+    Moved(ProfileName),
+    Stale,
+}
+
+impl Ingest {
+    pub fn new(
+        profiles: Arc<ProfileStore>,
+        catalog: Arc<LiveCatalog>,
+        entropy: Arc<dyn Entropy>,
+        stripes: Arc<Stripes>,
+    ) -> Self {
+        Self { profiles, catalog, entropy, stripes, counters: IngestCounters::default() }
+    }
+
+    /// Decides about a ping, makes the decision durable if it changed anything, and answers. `fingerprint` tells a
+    /// retry from another ping under the same id.
+    pub async fn ping(&self, caller: &DeviceCaller, ping: &Ping, fingerprint: [u8; 32]) -> Result<Answered, PingError> {
+        self.counters.pings.fetch_add(1, Relaxed);
+        let visitor = Visitor { device: &caller.device, token_epoch: caller.token_epoch, ping, fingerprint };
+        let mut profile = caller.profile.clone();
+        for round in 0..MAX_TRIES {
+            match self.serialised(&visitor, &profile, round > 0).await? {
+                Tried::Answered(answered) => return Ok(*answered),
+                Tried::Moved(other) => profile = other,
+                Tried::Stale => {
+                    self.counters.stale.fetch_add(1, Relaxed);
+                }
+            }
+        }
+        Err(PingError::Busy)
+    }
+
+    async fn serialised(&self, visitor: &Visitor<'_>, name: &ProfileName, fresh: bool) -> Result<Tried, PingError> {
+        let _turn = self.stripes.turn(name).await;
+        let now = visitor.ping.clock.received_at;
+        let read = match fresh {
+            true => self.profiles.from_record(name, now).await?,
+            false => self.profiles.read(name, now).await?,
+        };
+        let profile = match read {
+            Read::Found(profile) => profile,
+            Read::Absent => return self.moved(visitor, name).await,
+            Read::Overloaded => return Ok(Tried::Answered(Box::new(self.degraded(visitor, name)))),
+        };
+        let Some(device) = profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
+        if visitor.token_epoch < device.token_epoch {
+            return Err(PingError::Revoked);
+        }
+        if visitor.ping.newest_reading() <= device.presence.newest_reading
+            && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
+        {
+            return self.repeat(visitor, &profile, &answer).await;
+        }
+        self.decide(visitor, &profile).await
+    }
+
+    /// The profile that the device belongs to, if that is another one than its token names.
+    async fn moved(&self, visitor: &Visitor<'_>, name: &ProfileName) -> Result<Tried, PingError> {
+        match self.profiles.records.profile_of(visitor.device).await? {
+            Some(other) if other != *name => Ok(Tried::Moved(other)),
+            _ => Err(PingError::Revoked),
+        }
+    }
+
+    fn degraded(&self, visitor: &Visitor<'_>, profile: &ProfileName) -> Answered {
+        self.counters.degraded.fetch_add(1, Relaxed);
+        let snapshot = self.catalog.snapshot();
+        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.seed());
+        let token_epoch = visitor.token_epoch;
+        Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
+    }
+
+    async fn repeat(&self, visitor: &Visitor<'_>, profile: &Profile, answer: &Answer) -> Result<Tried, PingError> {
+        if answer.fingerprint != visitor.fingerprint {
+            return Err(PingError::AnotherBody);
+        }
+        self.counters.repeated.fetch_add(1, Relaxed);
+        let decision = self.profiles.records.decision(&answer.decision).await?;
+        let decision = decision.ok_or_else(|| StoreError::Corrupt(format!("no decision {}", answer.decision)))?;
+        Ok(answered(visitor, profile, decision, true))
+    }
+
+    async fn decide(&self, visitor: &Visitor<'_>, profile: &Arc<Profile>) -> Result<Tried, PingError> {
+        let snapshot = self.catalog.snapshot();
+        let mut exhausted = BTreeSet::new();
+        loop {
+            let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
+            match outcome.effect {
+                Effect::Nothing => return Ok(answered(visitor, profile, outcome.decision, false)),
+                Effect::Soft => {
+                    let mut soft = outcome.profile;
+                    soft.revision.soft += 1;
+                    self.profiles.keep(Arc::new(soft), visitor.ping.clock.received_at).await;
+                    return Ok(answered(visitor, profile, outcome.decision, false));
+                }
+                Effect::Durable => {}
+            }
+            let commit = commit(visitor, profile, outcome);
+            match self.profiles.records.commit(commit.clone()).await? {
+                Committed::Done => return Ok(self.done(visitor, commit).await),
+                Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
+                Committed::Stale => return Ok(Tried::Stale),
+                Committed::Exhausted(campaign) => {
+                    self.counters.exhausted.fetch_add(1, Relaxed);
+                    if !exhausted.insert(campaign) {
+                        return Err(PingError::Busy);
+                    }
+                }
+            }
+        }
+    }
+
+    fn outcome(
+        &self,
+        catalog: &Catalog,
+        visitor: &Visitor<'_>,
+        profile: &Profile,
+        exhausted: &BTreeSet<CampaignName>,
+    ) -> Result<Outcome, PingError> {
+        // An app that was deleted takes its devices' access with it.
+        let app = catalog.apps.get(&visitor.device.app()).ok_or(PingError::Revoked)?;
+        let (device, ping, seed) = (visitor.device, visitor.ping, self.seed());
+        Ok(decide::decide(&Question { catalog, app: &app.value, profile, device, ping, seed, exhausted }))
+    }
+
+    async fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {
+        self.counters.committed.fetch_add(1, Relaxed);
+        let Commit { profiles, decision, .. } = commit;
+        let (Some(write), Some(decision)) = (profiles.into_iter().next(), decision) else { return Tried::Stale };
+        self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
+        let profile = Arc::new(write.profile);
+        self.profiles.keep(profile.clone(), visitor.ping.clock.received_at).await;
+        answered(visitor, &profile, decision, true)
+    }
+
+    fn seed(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.entropy.bytes();
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+fn answered(visitor: &Visitor<'_>, profile: &Profile, decision: Decision, recorded: bool) -> Tried {
+    let token_epoch = profile.devices.get(visitor.device).map_or(0, |device| device.token_epoch);
+    let profile = profile.name.clone();
+    Tried::Answered(Box::new(Answered { decision, recorded, degraded: false, profile, token_epoch }))
+}
+
+/// What the record shall be after the decision.
+fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
+    let Outcome { decision, mut profile, takes, returned, .. } = outcome;
+    let expected = before.revision.version;
+    profile.revision.version = expected + 1;
+    profile.revision.soft = 0;
+    let marked = profile.offers.iter().filter(|offer| returned.contains(&offer.id));
+    Commit {
+        at: visitor.ping.clock.received_at,
+        engagement: marked.map(EngagementMark::from).collect(),
+        answer: Some(Answer {
+            device: visitor.device.clone(),
+            ping: visitor.ping.id.clone(),
+            fingerprint: visitor.fingerprint,
+            decision: decision.id,
+        }),
+        takes: takes.into_iter().map(|(campaign, offer)| Take { campaign, offer }).collect(),
+        decision: Some(decision),
+        profiles: vec![ProfileWrite { expected, profile }],
+        devices: Vec::new(),
+    }
+}

@@ -1,0 +1,264 @@
+//! Stores, geofences and beacons: what may refer to what, and what may be deleted.
+//!
+//! Law: a place refers only to places of its own organization that exist; nothing that a live campaign names is deleted
+//! unasked.
+
+use std::sync::Arc;
+
+use super::resources::{EditError, Kind, Obstacle, Resources, find};
+use crate::{
+    domain::{
+        campaign::{CampaignState, Target},
+        name::{OrganizationName, StoreName},
+        organization::Organization,
+        place::{Beacon, Geofence, PlaceName, Store},
+        violation::Violations,
+    },
+    engine::catalog::{Catalog, Entry},
+    ports::{Edit, Expected},
+};
+
+/// A resource that is a place.
+pub trait Place: Kind {
+    /// Its name among all places.
+    fn place_name(&self) -> PlaceName;
+    /// The organization it belongs to.
+    fn network(&self) -> OrganizationName;
+    /// The store it belongs to, if it does.
+    fn store(&self) -> Option<&StoreName>;
+    /// Refuses what clashes with other places of the network.
+    fn check_unique(&self, _catalog: &Catalog) -> Result<(), EditError> {
+        Ok(())
+    }
+    /// What belongs to this place and must not go on naming it.
+    fn dependents(&self, _catalog: &Catalog) -> Vec<Dependent> {
+        Vec::new()
+    }
+}
+
+/// A place that belongs to a store, and the edit that makes it stand alone.
+pub struct Dependent {
+    name: PlaceName,
+    released: Edit,
+}
+
+impl Place for Store {
+    fn place_name(&self) -> PlaceName {
+        PlaceName::Store(self.name.clone())
+    }
+    fn network(&self) -> OrganizationName {
+        self.name.organization()
+    }
+    fn store(&self) -> Option<&StoreName> {
+        None
+    }
+    fn dependents(&self, catalog: &Catalog) -> Vec<Dependent> {
+        let mut dependents = members::<Geofence>(catalog, &self.name, |geofence| Geofence { store: None, ..geofence });
+        dependents.extend(members::<Beacon>(catalog, &self.name, |beacon| Beacon { store: None, ..beacon }));
+        dependents
+    }
+}
+
+impl Place for Geofence {
+    fn place_name(&self) -> PlaceName {
+        PlaceName::Geofence(self.name.clone())
+    }
+    fn network(&self) -> OrganizationName {
+        self.name.organization()
+    }
+    fn store(&self) -> Option<&StoreName> {
+        self.store.as_ref()
+    }
+}
+
+impl Place for Beacon {
+    fn place_name(&self) -> PlaceName {
+        PlaceName::Beacon(self.name.clone())
+    }
+    fn network(&self) -> OrganizationName {
+        self.name.organization()
+    }
+    fn store(&self) -> Option<&StoreName> {
+        self.store.as_ref()
+    }
+    fn check_unique(&self, catalog: &Catalog) -> Result<(), EditError> {
+        let network = self.network();
+        let twin = catalog.beacons.values().map(|entry| &entry.value).find(|other| {
+            other.identity == self.identity && other.name != self.name && other.name.organization() == network
+        });
+        twin.map_or(Ok(()), |twin| Err(EditError::AlreadyExists(twin.name.clone().into())))
+    }
+}
+
+fn members<P: Place>(catalog: &Catalog, store: &StoreName, release: impl Fn(P) -> P) -> Vec<Dependent> {
+    let of_store = |entry: &&Entry<P>| entry.value.store() == Some(store);
+    let dependent = |entry: &Entry<P>| Dependent {
+        name: entry.value.place_name(),
+        released: Edit::put(release(entry.value.as_ref().clone()), Expected::Version(entry.etag)),
+    };
+    P::table(catalog).values().filter(of_store).map(dependent).collect()
+}
+
+/// Edits the places of networks.
+pub struct Places {
+    resources: Arc<Resources>,
+}
+
+impl Places {
+    pub fn new(resources: Arc<Resources>) -> Self {
+        Self { resources }
+    }
+
+    /// For reading, which asks for nothing more.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    pub async fn create<P: Place>(&self, place: P, author: &str) -> Result<Entry<P>, EditError> {
+        let wanted = place.clone();
+        self.resources
+            .create(place, author, move |catalog| {
+                find::<Organization>(catalog, &wanted.network())?;
+                check(&wanted, catalog)
+            })
+            .await
+    }
+
+    /// As [`Resources::update`]; `change` returns the place as it shall be.
+    pub async fn update<P: Place>(
+        &self,
+        name: &P::Name,
+        etag: Option<u64>,
+        author: &str,
+        change: impl Fn(&P) -> Result<P, Violations>,
+    ) -> Result<Entry<P>, EditError> {
+        self.resources
+            .update(name, etag, author, |place, catalog| {
+                let next = change(place).map_err(EditError::Invalid)?;
+                check(&next, catalog)?;
+                Ok(next)
+            })
+            .await
+    }
+
+    /// Deletes the place. What stands in the way is listed, unless `force`: then campaigns go on without it, and what
+    /// belongs to a store stands alone from then on.
+    pub async fn delete<P: Place>(
+        &self,
+        name: &P::Name,
+        etag: Option<u64>,
+        force: bool,
+        author: &str,
+    ) -> Result<(), EditError> {
+        self.resources
+            .delete(name, etag, author, |place: &P, catalog| {
+                let dependents = place.dependents(catalog);
+                let mut obstacles = targeting(catalog, &place.place_name());
+                obstacles.extend(dependents.iter().map(belongs));
+                if force || obstacles.is_empty() {
+                    return Ok(dependents.into_iter().map(|dependent| dependent.released).collect());
+                }
+                Err(EditError::Refused(obstacles))
+            })
+            .await
+    }
+}
+
+fn check<P: Place>(place: &P, catalog: &Catalog) -> Result<(), EditError> {
+    if let Some(store) = place.store() {
+        let exists = catalog.stores.contains_key(store);
+        check_store(place, store, exists).map_err(EditError::Invalid)?;
+    }
+    place.check_unique(catalog)
+}
+
+/// Refuses a store of another organization, or one that does not exist.
+pub fn check_store<P: Place>(place: &P, store: &StoreName, exists: bool) -> Result<(), Violations> {
+    if store.organization() != place.network() {
+        return Err(Violations::one("store", format!("must be a store of {}, was {store}", place.network())));
+    }
+    if exists { Ok(()) } else { Err(Violations::one("store", format!("{store} does not exist"))) }
+}
+
+fn belongs(dependent: &Dependent) -> Obstacle {
+    Obstacle::new("BELONGS_TO_STORE", &dependent.name, format!("{} belongs to it", dependent.name))
+}
+
+fn targeting(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
+    let names_it = |target: &Target| matches!(target, Target::Places(places) if places.contains(place));
+    catalog
+        .campaigns
+        .values()
+        .map(|entry| &entry.value)
+        .filter(|campaign| campaign.state != CampaignState::Archived && names_it(&campaign.trigger.at))
+        .map(|campaign| {
+            let why = format!("{} ({}) targets it", campaign.name, campaign.state.as_str());
+            Obstacle::new("TARGETED_BY_CAMPAIGN", &campaign.name, why)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::{
+            campaigns::Campaigns,
+            fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
+        },
+        domain::{campaign::On, place::BeaconIdentity},
+    };
+
+    fn beacon(id: &str, minor: u16) -> Beacon {
+        Beacon {
+            name: owner("acme").beacon(id).expect("sound"),
+            display_name: "Door".into(),
+            identity: BeaconIdentity::IBeacon { uuid: [7; 16], major: 1, minor },
+            store: None,
+            tags: Default::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reference_must_exist_in_the_same_organization() {
+        let places = Places::new(resources().await);
+        let hanging = places.create(geofence("g", Some("1"), 80.0), AUTHOR).await;
+        assert!(matches!(hanging, Err(EditError::Invalid(_))));
+        let foreign = Geofence { store: Some(owner("brand").store("1").expect("sound")), ..geofence("g", None, 80.0) };
+        assert!(matches!(places.create(foreign, AUTHOR).await, Err(EditError::Invalid(_))));
+        let nowhere = Store { name: owner("nobody").store("1").expect("sound"), ..store("1", "Cafe") };
+        assert!(matches!(places.create(nowhere, AUTHOR).await, Err(EditError::NotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn one_identity_is_one_beacon() {
+        let places = Places::new(resources().await);
+        places.create(beacon("a", 1), AUTHOR).await.expect("made");
+        assert!(matches!(places.create(beacon("b", 1), AUTHOR).await, Err(EditError::AlreadyExists(_))));
+        places.create(beacon("b", 2), AUTHOR).await.expect("made");
+        let twin = places.update(&beacon("b", 2).name, None, AUTHOR, |_: &Beacon| Ok(beacon("b", 1))).await;
+        assert!(matches!(twin, Err(EditError::AlreadyExists(_))));
+    }
+
+    #[tokio::test]
+    async fn what_is_in_use_is_deleted_by_force_only() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources));
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        places.create(geofence("g", Some("1"), 80.0), AUTHOR).await.expect("made");
+        let campaign = crate::app::campaigns::tests::campaign(On::Entered, &["stores/1"]);
+        campaigns.create(campaign, AUTHOR).await.expect("made");
+
+        let Err(EditError::Refused(obstacles)) = places.delete::<Store>(&store_name("1"), None, false, AUTHOR).await
+        else {
+            panic!("it is in use")
+        };
+        let codes: Vec<&str> = obstacles.iter().map(|obstacle| obstacle.code).collect();
+        assert_eq!(codes, ["TARGETED_BY_CAMPAIGN", "BELONGS_TO_STORE"]);
+
+        places.delete::<Store>(&store_name("1"), None, true, AUTHOR).await.expect("deleted");
+        let left: Entry<Geofence> = places.resources().get(&geofence_name("g")).expect("stays");
+        assert_eq!(left.value.store, None);
+        places.delete::<Geofence>(&geofence_name("g"), None, false, AUTHOR).await.expect("free now");
+    }
+}

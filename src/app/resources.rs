@@ -1,0 +1,372 @@
+//! Reading and editing the resources of the catalog: create, update and delete once for all kinds.
+//!
+//! Laws: creating again with the same content is harmless; an edit happens only if the resource is still the one it was
+//! computed from; an edit that changes nothing makes no new version.
+
+use std::{fmt::Display, ops::Bound, sync::Arc};
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::live_catalog::LiveCatalog;
+use crate::{
+    domain::{
+        campaign::Campaign,
+        catalog::{Resource, ResourceName},
+        name::{AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, StoreName},
+        organization::{App, Grant, Key, Organization},
+        place::{Beacon, Geofence, Store},
+        time::Timestamp,
+        violation::{Invalid, Violations},
+    },
+    engine::catalog::{Catalog, Entry, Table},
+    ports::{Appended, Clock, Edit, Expected, StoreError},
+};
+
+/// How often an edit is computed anew because somebody else's came first.
+const TRIES: usize = 4;
+
+/// Why a use case on resources did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EditError {
+    #[error("{0} does not exist")]
+    NotFound(ResourceName),
+    #[error("{0} exists already, with other content")]
+    AlreadyExists(ResourceName),
+    /// Somebody changed it since the etag was read, or faster than we could.
+    #[error("{0} was changed meanwhile; read it again")]
+    Changed(ResourceName),
+    #[error("{0}")]
+    Invalid(Violations),
+    /// The catalog is not in a state that allows it.
+    #[error("{}", in_words(.0))]
+    Refused(Vec<Obstacle>),
+    /// The caller's key does not reach so far.
+    #[error("{0}")]
+    Denied(&'static str),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One thing that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// A stable code, such as `TARGETED_BY_CAMPAIGN`.
+    pub code: &'static str,
+    /// The name of what stands in the way.
+    pub subject: String,
+    /// Why, in words.
+    pub description: String,
+}
+
+impl Obstacle {
+    pub fn new(code: &'static str, subject: impl Display, description: impl Into<String>) -> Self {
+        Self { code, subject: subject.to_string(), description: description.into() }
+    }
+}
+
+fn in_words(obstacles: &[Obstacle]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = obstacles.iter().take(SHOWN).map(|obstacle| obstacle.description.as_str()).collect();
+    let more = obstacles.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{}{rest}", shown.join("; "))
+}
+
+/// A kind of resource: what it is named by, and where the catalog keeps it.
+pub trait Kind: Clone + PartialEq + Into<Resource> + Send + Sync + 'static {
+    type Name: Ord + Clone + Display + Into<ResourceName> + Send + Sync;
+    /// As in names: `stores`.
+    const COLLECTION: &'static str;
+
+    fn name(&self) -> &Self::Name;
+    fn table(catalog: &Catalog) -> &Table<Self::Name, Self>;
+    fn parse_name(text: &str) -> Result<Self::Name, Invalid>;
+
+    /// Whether creating `self` again over `existing` asks for what is there already.
+    fn repeats(&self, existing: &Self) -> bool {
+        self == existing
+    }
+}
+
+macro_rules! kinds {
+    ($($Kind:ident($Name:ident) = $table:ident $({ $($extra:item)* })?;)*) => { $(
+        impl Kind for $Kind {
+            type Name = $Name;
+            const COLLECTION: &'static str = stringify!($table);
+
+            fn name(&self) -> &$Name {
+                &self.name
+            }
+            fn table(catalog: &Catalog) -> &Table<$Name, Self> {
+                &catalog.$table
+            }
+            fn parse_name(text: &str) -> Result<$Name, Invalid> {
+                $Name::parse(text)
+            }
+            $($($extra)*)?
+        }
+    )* };
+}
+
+kinds! {
+    Organization(OrganizationName) = organizations;
+    App(AppName) = apps;
+    Grant(GrantName) = grants;
+    Store(StoreName) = stores;
+    Geofence(GeofenceName) = geofences;
+    Beacon(BeaconName) = beacons;
+    Key(KeyName) = keys {
+        // Its secret was shown once and cannot be shown again.
+        fn repeats(&self, _: &Self) -> bool {
+            false
+        }
+    };
+    Campaign(CampaignName) = campaigns {
+        // It may have been activated since.
+        fn repeats(&self, existing: &Self) -> bool {
+            *self == Campaign { state: self.state, ..existing.clone() }
+        }
+    };
+}
+
+/// Some resources in the order of their names, and whether there are more.
+pub struct Page<K> {
+    pub entries: Vec<Entry<K>>,
+    pub more: bool,
+}
+
+/// Reads and edits resources of every kind.
+pub struct Resources {
+    catalog: Arc<LiveCatalog>,
+    clock: Arc<dyn Clock>,
+    /// Held from looking at the catalog until the edit is in force, so that what one edit refers to is not deleted by
+    /// another on this node at the same moment. Across nodes a reference may be left hanging; it is then inert.
+    editing: Mutex<()>,
+}
+
+impl Resources {
+    pub fn new(catalog: Arc<LiveCatalog>, clock: Arc<dyn Clock>) -> Self {
+        Self { catalog, clock, editing: Mutex::new(()) }
+    }
+
+    pub fn snapshot(&self) -> Arc<Catalog> {
+        self.catalog.snapshot()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn get<K: Kind>(&self, name: &K::Name) -> Result<Entry<K>, EditError> {
+        find::<K>(&self.snapshot(), name).cloned()
+    }
+
+    /// Up to `limit` resources of `parent` (all of the kind if none) after the name `after`, of those that `keep` wants.
+    pub fn list<K: Kind>(
+        &self,
+        parent: Option<&OrganizationName>,
+        after: Option<&K::Name>,
+        limit: usize,
+        keep: impl Fn(&K) -> bool,
+    ) -> Page<K> {
+        let catalog = self.snapshot();
+        let prefix = parent.map_or(String::new(), |parent| format!("{parent}/{}/", K::COLLECTION));
+        // Ids begin with a letter or digit, so no name of this parent sorts before this one.
+        let first = K::parse_name(&format!("{prefix}0")).ok();
+        let from = match (after, &first) {
+            (Some(after), _) => Bound::Excluded(after),
+            (None, Some(first)) => Bound::Included(first),
+            (None, None) => Bound::Unbounded,
+        };
+        let mut entries: Vec<Entry<K>> = K::table(&catalog)
+            .range((from, Bound::Unbounded))
+            .take_while(|(name, _)| (*name).clone().into().as_str().starts_with(&prefix))
+            .filter(|(_, entry)| keep(&entry.value))
+            .take(limit.saturating_add(1))
+            .map(|(_, entry)| entry.clone())
+            .collect();
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        Page { entries, more }
+    }
+
+    /// Makes the resource, or finds it as it is wanted. `check` sees the catalog it is made in.
+    pub async fn create<K: Kind>(
+        &self,
+        wanted: K,
+        author: &str,
+        check: impl Fn(&Catalog) -> Result<(), EditError>,
+    ) -> Result<Entry<K>, EditError> {
+        let name = wanted.name().clone();
+        self.retry(&name, author, |catalog| {
+            if let Some(existing) = K::table(catalog).get(&name) {
+                let same = wanted.repeats(&existing.value);
+                return if same { Ok(Vec::new()) } else { Err(EditError::AlreadyExists(name.clone().into())) };
+            }
+            check(catalog)?;
+            Ok(vec![Edit::put(wanted.clone(), Expected::Absent)])
+        })
+        .await?;
+        self.get(&name)
+    }
+
+    /// Makes the resource what `change` says of it as it is. With an etag only if it is still that of it.
+    pub async fn update<K: Kind>(
+        &self,
+        name: &K::Name,
+        etag: Option<u64>,
+        author: &str,
+        change: impl Fn(&K, &Catalog) -> Result<K, EditError>,
+    ) -> Result<Entry<K>, EditError> {
+        self.retry(name, author, |catalog| {
+            let entry = current::<K>(catalog, name, etag)?;
+            let next = change(&entry.value, catalog)?;
+            let same = next == *entry.value;
+            Ok(if same { Vec::new() } else { vec![Edit::put(next, Expected::Version(entry.etag))] })
+        })
+        .await?;
+        self.get(name)
+    }
+
+    /// Removes the resource, together with the edits that `along` finds necessary. With an etag only if it is still that
+    /// of it.
+    pub async fn delete<K: Kind>(
+        &self,
+        name: &K::Name,
+        etag: Option<u64>,
+        author: &str,
+        along: impl Fn(&K, &Catalog) -> Result<Vec<Edit>, EditError>,
+    ) -> Result<(), EditError> {
+        self.retry(name, author, |catalog| {
+            let entry = current::<K>(catalog, name, etag)?;
+            let mut edits = along(&entry.value, catalog)?;
+            edits.push(Edit::delete(name.clone(), Expected::Version(entry.etag)));
+            Ok(edits)
+        })
+        .await
+    }
+
+    /// Appends what `edits` makes of the catalog, and computes it anew if somebody else's edit came first.
+    async fn retry<N: Clone + Into<ResourceName>>(
+        &self,
+        name: &N,
+        author: &str,
+        edits: impl Fn(&Catalog) -> Result<Vec<Edit>, EditError>,
+    ) -> Result<(), EditError> {
+        let editing = self.begin().await;
+        for _ in 0..TRIES {
+            if self.append(&editing, edits(&self.snapshot())?, author).await?.is_none() {
+                return Ok(());
+            }
+        }
+        Err(EditError::Changed(name.clone().into()))
+    }
+
+    /// Keeps every other edit of this node waiting while the guard lives.
+    pub async fn begin(&self) -> MutexGuard<'_, ()> {
+        self.editing.lock().await
+    }
+
+    /// Appends the edits, if there are any. The name of a resource that was not as expected means that nothing happened,
+    /// and that the snapshot is newer now.
+    pub async fn append(
+        &self,
+        _editing: &MutexGuard<'_, ()>,
+        edits: Vec<Edit>,
+        author: &str,
+    ) -> Result<Option<ResourceName>, EditError> {
+        if edits.is_empty() {
+            return Ok(None);
+        }
+        match self.catalog.edit(edits, author, self.now()).await? {
+            Appended::Version(_) => Ok(None),
+            Appended::Conflict(name) => {
+                self.catalog.refresh().await?;
+                Ok(Some(name))
+            }
+        }
+    }
+}
+
+/// The resource, or that there is none.
+pub fn find<'a, K: Kind>(catalog: &'a Catalog, name: &K::Name) -> Result<&'a Entry<K>, EditError> {
+    K::table(catalog).get(name).ok_or_else(|| EditError::NotFound(name.clone().into()))
+}
+
+fn current<'a, K: Kind>(catalog: &'a Catalog, name: &K::Name, etag: Option<u64>) -> Result<&'a Entry<K>, EditError> {
+    let entry = find::<K>(catalog, name)?;
+    if etag.is_some_and(|etag| etag != entry.etag) {
+        return Err(EditError::Changed(name.clone().into()));
+    }
+    Ok(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::fakes::{AUTHOR, node, owner, resources, store, store_name};
+
+    async fn put(resources: &Resources, wanted: Store) -> Result<Entry<Store>, EditError> {
+        resources.create(wanted, AUTHOR, |_| Ok(())).await
+    }
+
+    #[tokio::test]
+    async fn creating_again_is_harmless_and_other_content_is_refused() {
+        let resources = resources().await;
+        let first = put(&resources, store("1", "Cafe")).await.expect("made");
+        let again = put(&resources, store("1", "Cafe")).await.expect("found");
+        assert_eq!((first.etag, resources.snapshot().version), (again.etag, again.etag));
+        assert!(matches!(put(&resources, store("1", "Bar")).await, Err(EditError::AlreadyExists(_))));
+    }
+
+    #[tokio::test]
+    async fn an_old_etag_edits_nothing() {
+        let resources = resources().await;
+        let name = store_name("1");
+        let old = put(&resources, store("1", "Cafe")).await.expect("made").etag;
+        let bar = |_: &Store, _: &Catalog| Ok(store("1", "Bar"));
+        let new = resources.update(&name, Some(old), AUTHOR, bar).await.expect("edited").etag;
+        assert!(new > old);
+        assert!(matches!(resources.update(&name, Some(old), AUTHOR, bar).await, Err(EditError::Changed(_))));
+        let keep = |_: &Store, _: &Catalog| Ok(Vec::new());
+        assert!(matches!(resources.delete(&name, Some(old), AUTHOR, keep).await, Err(EditError::Changed(_))));
+        assert_eq!(resources.update(&name, Some(new), AUTHOR, bar).await.expect("the same").etag, new);
+        resources.delete(&name, Some(new), AUTHOR, keep).await.expect("deleted");
+        assert!(matches!(resources.get::<Store>(&name), Err(EditError::NotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn an_edit_of_another_node_is_not_overwritten() {
+        let shared = Arc::default();
+        let (here, there) = (node(&shared, 0).await, node(&shared, 0).await);
+        put(&here, store("1", "Cafe")).await.expect("made");
+        there.append(&there.begin().await, Vec::new(), AUTHOR).await.expect("nothing");
+        assert!(matches!(put(&there, store("1", "Bar")).await, Err(EditError::AlreadyExists(_))));
+
+        let renamed = |store: &Store, _: &Catalog| Ok(Store { display_name: "New".into(), ..store.clone() });
+        here.update(&store_name("1"), None, AUTHOR, renamed).await.expect("edited");
+        let moved = |store: &Store, _: &Catalog| Ok(Store { address: "Street 1".into(), ..store.clone() });
+        let both = there.update(&store_name("1"), None, AUTHOR, moved).await.expect("edited").value;
+        assert_eq!((both.display_name.as_str(), both.address.as_str()), ("New", "Street 1"));
+    }
+
+    #[tokio::test]
+    async fn pages_stay_within_their_parent() {
+        let resources = resources().await;
+        for id in ["0", "A", "a", "b", "z"] {
+            put(&resources, store(id, "Cafe")).await.expect("made");
+        }
+        let other = Store { name: owner("acme-2").store("1").expect("sound"), ..store("1", "Other") };
+        put(&resources, other).await.expect("made");
+        let ids = |page: &Page<Store>| page.entries.iter().map(|e| e.value.name.id().to_owned()).collect::<Vec<_>>();
+        let acme = owner("acme");
+        let first = resources.list::<Store>(Some(&acme), None, 3, |_| true);
+        assert_eq!((ids(&first), first.more), (vec!["0".into(), "A".into(), "a".into()], true));
+        let rest = resources.list::<Store>(Some(&acme), Some(&store_name("a")), 3, |_| true);
+        assert_eq!((ids(&rest), rest.more), (vec!["b".into(), "z".into()], false));
+        let kept = resources.list::<Store>(Some(&acme), None, 3, |store| store.name.id() > "a");
+        assert_eq!((ids(&kept), kept.more), (vec!["b".into(), "z".into()], false));
+        let all = resources.list::<Organization>(None, None, 9, |_| true);
+        assert_eq!(all.entries.len(), 2);
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line.
+//!
+//! Exit codes: 0 done, 1 failed, 2 done in part (import), 64 wrong flags or settings (nothing was started), 130 ended by a
+//! second signal.
+
+mod import;
+mod serve;
+mod settings;
+
+use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::config::Mistakes;
+
+const FAILED: u8 = 1;
+const WRONG_USE: u8 = 64;
+
+/// The open, self-hosted backend for proximity marketing: phones say where they are, Dintorni answers with the offers
+/// worth making here and now.
+#[derive(Debug, Parser)]
+#[command(name = "dintorni", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until SIGTERM or SIGINT
+    Serve(serve::Serve),
+    /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
+    Import(import::Import),
+}
+
+/// Runs what the arguments say. `variables` is the environment.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<String, String>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            error.print().ok();
+            return if asked { ExitCode::SUCCESS } else { WRONG_USE.into() };
+        }
+    };
+    let done = match cli.command {
+        Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
+        Command::Import(import) => block_on(import.run()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("dintorni: {error:#}");
+            if error.is::<Mistakes>() { WRONG_USE.into() } else { FAILED.into() }
+        }
+    }
+}
+
+/// Runs a command's work on the multi-threaded runtime.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

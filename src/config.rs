@@ -1,0 +1,225 @@
+//! The settings: defaults from `deploy/default.toml`, then a file, variables and flags.
+//!
+//! Law: every mistake is reported, all at once, before a port is bound; an unknown setting is a mistake. The
+//! environment comes in as an argument, so this can be tested.
+
+mod layers;
+
+use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+pub use self::layers::Sources;
+use crate::{
+    app::profile_store::ProfileStoreConfig,
+    grpc::{limits::LimitsConfig, overload::GuardConfig},
+    storage::{memory::MemoryConfig, sql::SqlConfig},
+    telemetry::TelemetryConfig,
+};
+
+/// The settings' defaults and reasons.
+pub const DEFAULTS: &str = include_str!("../deploy/default.toml");
+/// What variables that set something begin with: `DINTORNI__SERVER__LISTEN`.
+pub const VARIABLES: &str = "DINTORNI__";
+
+/// All settings. What each is for is said in [`DEFAULTS`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub storage: SqlConfig,
+    pub memory: MemoryConfig,
+    pub devices: DevicesConfig,
+    pub profiles: ProfileStoreConfig,
+    pub catalog: CatalogConfig,
+    pub sweep: SweepConfig,
+    pub telemetry: TelemetryConfig,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    pub tls_certificate: PathBuf,
+    pub tls_key: PathBuf,
+    pub reflection: bool,
+    pub max_message_bytes: NonZeroU32,
+    pub max_in_flight: NonZeroU32,
+    pub max_streams_per_connection: NonZeroU32,
+    pub timeout_ms: NonZeroU32,
+    pub stream_timeout_ms: NonZeroU32,
+    pub keepalive_seconds: NonZeroU32,
+    pub stop_notice_ms: u32,
+    pub stop_grace_ms: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevicesConfig {
+    pub token_days: NonZeroU32,
+    pub address_per_minute: NonZeroU32,
+    pub address_burst: NonZeroU32,
+    pub key_per_second: NonZeroU32,
+    pub key_burst: NonZeroU32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogConfig {
+    pub poll_ms: NonZeroU32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepConfig {
+    pub every_seconds: NonZeroU32,
+    pub most_rows: NonZeroU32,
+}
+
+/// Everything wrong with the settings, a line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl Config {
+    /// The settings in force, or all that is wrong with them.
+    pub fn read(sources: &Sources) -> Result<Self, Mistakes> {
+        let config = layers::merge(sources)?;
+        let mistakes = config.contradictions();
+        if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
+    }
+
+    /// What is sound by itself and not together.
+    fn contradictions(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let ServerConfig { tls_certificate, tls_key, .. } = &self.server;
+        if tls_certificate.as_os_str().is_empty() != tls_key.as_os_str().is_empty() {
+            mistakes.push("server.tls_certificate and server.tls_key: set both or neither".to_owned());
+        }
+        for path in [tls_certificate, tls_key].into_iter().filter(|path| !path.as_os_str().is_empty()) {
+            if let Err(error) = std::fs::metadata(path) {
+                mistakes.push(format!("server.tls_certificate, server.tls_key: {}: {error}", path.display()));
+            }
+        }
+        mistakes.extend(self.telemetry.contradictions());
+        mistakes
+    }
+}
+
+impl ServerConfig {
+    pub fn guard(&self) -> GuardConfig {
+        GuardConfig {
+            max_in_flight: self.max_in_flight.get() as usize,
+            timeout: millis(self.timeout_ms.get()),
+            stream_timeout: millis(self.stream_timeout_ms.get()),
+        }
+    }
+
+    pub fn keepalive(&self) -> Duration {
+        Duration::from_secs(self.keepalive_seconds.get().into())
+    }
+
+    pub fn stop_notice(&self) -> Duration {
+        millis(self.stop_notice_ms)
+    }
+
+    pub fn stop_grace(&self) -> Duration {
+        millis(self.stop_grace_ms)
+    }
+}
+
+impl CatalogConfig {
+    pub fn poll(&self) -> Duration {
+        millis(self.poll_ms.get())
+    }
+}
+
+impl SweepConfig {
+    pub fn every(&self) -> Duration {
+        Duration::from_secs(self.every_seconds.get().into())
+    }
+}
+
+fn millis(millis: u32) -> Duration {
+    Duration::from_millis(millis.into())
+}
+
+impl DevicesConfig {
+    pub fn limits(&self) -> LimitsConfig {
+        let Self { address_per_minute, address_burst, key_per_second, key_burst, token_days: _ } = *self;
+        LimitsConfig { address_per_minute, address_burst, key_per_second, key_burst }
+    }
+
+    pub fn token_lifetime(&self) -> Duration {
+        Duration::from_secs(86_400) * self.token_days.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Sources {
+        Sources::new(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+    }
+
+    fn mistakes(sources: &Sources) -> Vec<String> {
+        Config::read(sources).expect_err("refused").0
+    }
+
+    #[test]
+    fn the_defaults_are_sound_and_later_sources_win() {
+        let config = Config::read(&Sources::default()).expect("sound");
+        assert_eq!(config.server.listen.port(), 7447);
+
+        let variables =
+            [("DINTORNI__SERVER__LISTEN", "127.0.0.1:2"), ("DINTORNI__SWEEP__MOST_ROWS", "7"), ("HOME", "/")];
+        let file = "[server]\nlisten = \"127.0.0.1:1\"\nreflection = false";
+        let mut sources = environment(&variables).with_file("a.toml", file);
+        sources.flag("--listen", "server.listen", "127.0.0.1:3");
+        let config = Config::read(&sources).expect("sound");
+        assert_eq!(config.server.listen.port(), 3);
+        assert_eq!(config.sweep.most_rows.get(), 7);
+        assert!(!config.server.reflection);
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_at_once_with_their_origin() {
+        let variables = [("DINTORNI__DEVICES__TOKEN_DAYS", "soon"), ("DINTORNI__SERVER__REFLECTION", "maybe")];
+        let text = "[server]\nlisten = \"nowhere\"\nmax_in_flight = 0\nlisden = 1\n[sweep]\nevery_seconds = 1.5";
+        let mut sources = environment(&variables).with_file("a.toml", text);
+        sources.flag("--set", "server.timeout_ms", "-1");
+        sources.flag("--set", "telemetry.format", "xml");
+        let found = mistakes(&sources).join("\n");
+        for part in [
+            "a.toml: server.listen: ",
+            "a.toml: server.max_in_flight: ",
+            "a.toml: there is no setting server.lisden; did you mean server.listen?",
+            "a.toml: sweep.every_seconds: must be a whole number",
+            "DINTORNI__DEVICES__TOKEN_DAYS: devices.token_days: must be a whole number",
+            "DINTORNI__SERVER__REFLECTION: server.reflection: must be true or false",
+            "--set: server.timeout_ms: ",
+            "--set: telemetry.format: ",
+        ] {
+            assert!(found.contains(part), "{part} is not in:\n{found}");
+        }
+        assert_eq!(mistakes(&sources).len(), 8, "{found}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_and_half_a_certificate_are_mistakes() {
+        let sources = Sources::default().with_file("a.toml", "[server");
+        assert!(mistakes(&sources)[0].starts_with("a.toml: "));
+        let mut sources = Sources::default();
+        sources.flag("--set", "server.tls_key", "/nowhere/key.pem");
+        assert_eq!(mistakes(&sources).len(), 2);
+    }
+}

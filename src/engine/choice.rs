@@ -1,0 +1,141 @@
+//! From the campaigns that passed every gate to the few that become offers.
+//!
+//! Law: all candidates compete once; a campaign is offered at its best place only; what is left out says by what.
+
+use std::collections::BTreeSet;
+
+use super::{
+    eligibility::Gates,
+    ranking::{self, Candidate},
+};
+use crate::domain::{
+    decision::{Considered, Rank, Reason, Verdict},
+    name::CampaignName,
+    offer::{Offer, OfferId, OfferStore},
+    presence::{Area, TransitionKind},
+};
+
+/// What was chosen, and the verdict on everything that competed.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// Best first, each with whether its campaign has a budget.
+    pub offers: Vec<(Offer, bool)>,
+    /// Best first.
+    pub considered: Vec<Considered>,
+}
+
+/// Chooses at most `max_offers`, and no more than the person's day has left.
+pub fn choose(passed: Vec<Candidate<'_>>, gates: &Gates<'_>, max_offers: u32, seed: u64) -> Choice {
+    let rank = |candidate| {
+        let rank = ranking::rank(&candidate, &gates.person);
+        (candidate, rank)
+    };
+    let mut ranked: Vec<(Candidate<'_>, Rank)> = passed.into_iter().map(rank).collect();
+    ranked.sort_by(ranking::order);
+    let mut slots = Slots::new(gates, max_offers);
+    let mut choice = Choice::default();
+    for (candidate, rank) in &ranked {
+        let verdict = match slots.refusal(candidate) {
+            Some(reason) => Verdict::Refused(reason),
+            None => {
+                let number = choice.offers.len() as u64 + 1;
+                let offer = offer(candidate, gates, OfferId::new(gates.now, random(seed, number)));
+                let verdict = Verdict::Chosen(offer.id);
+                choice.offers.push((offer, candidate.campaign.limits.budget.is_some()));
+                verdict
+            }
+        };
+        let (campaign, area) = (candidate.campaign.name.clone(), candidate.entry.area.clone());
+        choice.considered.push(Considered { campaign, area, verdict, rank: Some(*rank) });
+    }
+    choice
+}
+
+/// How many offers may still be chosen.
+struct Slots<'a> {
+    max_offers: u32,
+    given_today: u32,
+    daily_offers: u32,
+    chosen: BTreeSet<&'a CampaignName>,
+    rank: u32,
+}
+
+impl<'a> Slots<'a> {
+    fn new(gates: &Gates<'_>, max_offers: u32) -> Self {
+        let (given_today, daily_offers) = (gates.given_today(), gates.app.daily_offers);
+        Self { max_offers, given_today, daily_offers, chosen: BTreeSet::new(), rank: 0 }
+    }
+
+    /// Why this one, next in rank, cannot be chosen; if it can, it takes a slot.
+    fn refusal(&mut self, candidate: &Candidate<'a>) -> Option<Reason> {
+        if self.chosen.contains(&candidate.campaign.name) {
+            return Some(Reason::SameCampaign);
+        }
+        self.rank += 1;
+        let chosen = self.chosen.len() as u32;
+        if chosen >= self.max_offers {
+            return Some(Reason::Outranked { rank: self.rank, most: self.max_offers });
+        }
+        let given = self.given_today + chosen;
+        if given >= self.daily_offers {
+            return Some(Reason::DailyOffers { given, most: self.daily_offers });
+        }
+        self.chosen.insert(&candidate.campaign.name);
+        None
+    }
+}
+
+fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
+    let limits = &candidate.campaign.limits;
+    let end = limits.ends_at.unwrap_or(crate::domain::time::Timestamp::MAX);
+    Offer {
+        id,
+        campaign: candidate.campaign.name.clone(),
+        content: candidate.campaign.content.clone(),
+        area: candidate.entry.area.clone(),
+        store: candidate.entry.store.as_ref().map(|store| OfferStore {
+            name: store.name.clone(),
+            display_name: store.display_name.clone(),
+            address: store.address.clone(),
+            position: store.position,
+        }),
+        distance_m: candidate.distance_m,
+        reason: reason(candidate, gates),
+        show_by: (gates.now + limits.show_within).min(end),
+        valid_until: (gates.now + limits.valid_for).min(end),
+    }
+}
+
+/// Why this person got it, in words: what happened, where, and what they like.
+fn reason(candidate: &Candidate<'_>, gates: &Gates<'_>) -> String {
+    let place = &candidate.entry.display_name;
+    let event = match (candidate.transition.kind, &candidate.entry.area) {
+        (TransitionKind::Entered, Area::Around(_, radius)) => format!("within {radius} m of {place}"),
+        (TransitionKind::Entered, _) => format!("entered {place}"),
+        (TransitionKind::Dwelt(span), _) => format!("at {place} for {}", minutes(span)),
+        (TransitionKind::Exited(_), _) => format!("left {place}"),
+        (TransitionKind::Heard, _) => format!("close to {place}"),
+    };
+    match ranking::favourite(candidate.campaign, &gates.person) {
+        Some((topic, strength)) if strength > 0.0 => format!("{event}; interested in {topic}"),
+        _ => event,
+    }
+}
+
+fn minutes(span: std::time::Duration) -> String {
+    match span.as_secs() {
+        seconds if seconds < 120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
+/// The `number`-th 128 random bits of a seed: SplitMix64 (Steele, Lea, Flood 2014), twice.
+pub fn random(seed: u64, number: u64) -> u128 {
+    let mix = |n: u64| {
+        let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    (u128::from(mix(2 * number)) << 64) | u128::from(mix(2 * number + 1))
+}

@@ -1,0 +1,266 @@
+//! One ping, one decision: pure and total.
+//!
+//! Law 5: the receipt is what this evaluation did, not a story told beside it. Law 1: what it takes (offers, units) is
+//! only proposed here; the commit decides.
+
+use std::collections::BTreeSet;
+
+use super::{
+    areas::Areas,
+    audience::Person,
+    catalog::Catalog,
+    choice::{self, Choice},
+    eligibility::Gates,
+    presence::{self, Step},
+    ranging,
+    ranking::Candidate,
+    shape, silence,
+};
+use crate::domain::{
+    consent::{Consented, Location, Marketing},
+    decision::{Considered, Decision, Note, Reason, Verdict},
+    name::{CampaignName, DeviceName, ProfileName},
+    offer::{DecisionId, GivenOffer, OfferId},
+    organization::App,
+    ping::Ping,
+    presence::{DevicePresence, Transition},
+    profile::{Device, Profile},
+    time::TimeZone,
+};
+
+/// Everything a decision depends on; the same question has the same answer.
+pub struct Question<'a> {
+    pub catalog: &'a Catalog,
+    pub app: &'a App,
+    pub profile: &'a Profile,
+    pub device: &'a DeviceName,
+    pub ping: &'a Ping,
+    pub seed: u64,
+    /// Campaigns whose budget the ledger has refused for this ping.
+    pub exhausted: &'a BTreeSet<CampaignName>,
+}
+
+/// The decision, and what the profile is after it.
+pub struct Outcome {
+    pub decision: Decision,
+    pub profile: Profile,
+    pub effect: Effect,
+    /// Offers of this decision that need a unit of their campaign's budget.
+    pub takes: Vec<(CampaignName, OfferId)>,
+    /// Offers made earlier that the device says were never shown.
+    pub returned: Vec<OfferId>,
+}
+
+/// What of the profile changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    Nothing,
+    /// What only the cache needs to know.
+    Soft,
+    /// What must survive.
+    Durable,
+}
+
+/// Decides. A device that the profile does not have is answered as one that never pinged.
+pub fn decide(question: &Question<'_>) -> Outcome {
+    let mut outcome = Outcome {
+        decision: blank(question.catalog, &question.profile.name, question.device, question.ping, question.seed),
+        profile: question.profile.clone(),
+        effect: Effect::Nothing,
+        takes: Vec::new(),
+        returned: Vec::new(),
+    };
+    let device = question.profile.devices.get(question.device);
+    outcome.decision.test = device.is_some_and(|device| device.test);
+    match (question.profile.consents.permit::<Location>(), device) {
+        (Some(permit), Some(device)) => {
+            locate(question, device, permit, &mut outcome);
+            return_unshown(question, &mut outcome);
+        }
+        _ => outcome.decision.notes.push(Note::NoLocationConsent),
+    }
+    outcome
+}
+
+/// A decision about a ping that nothing was decided of yet: no transitions, no offers.
+pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping: &Ping, seed: u64) -> Decision {
+    let at = ping.clock.received_at;
+    Decision {
+        id: DecisionId::new(at, choice::random(seed, 0)),
+        profile: profile.clone(),
+        device: device.clone(),
+        ping: ping.id.clone(),
+        at,
+        catalog_version: catalog.version,
+        seed,
+        test: false,
+        transitions: Vec::new(),
+        notes: Vec::new(),
+        considered: Vec::new(),
+        offers: Vec::new(),
+        next: silence::next(&catalog.areas, &DevicePresence::default(), None, at),
+    }
+}
+
+fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>, outcome: &mut Outcome) {
+    let (areas, ping) = (&*question.catalog.areas, question.ping);
+    let mut step = presence::step(areas, &device.presence, ping);
+    let heard = ranging::listen(areas, &device.presence, &mut step.presence, ping);
+    note_readings(&mut outcome.decision.notes, &step, &heard, ping);
+    step.transitions.extend(heard.transitions);
+    step.transitions.sort_by_key(|transition| transition.at);
+    let newest = ping.newest_fix().map(|fix| fix.position);
+    outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
+    if step.presence != device.presence {
+        outcome.effect = Effect::Soft;
+    }
+    if !step.transitions.is_empty() {
+        outcome.effect = Effect::Durable;
+        consider(question, device, &step.transitions, outcome);
+    }
+    outcome.decision.transitions = step.transitions;
+    if let Some(device) = outcome.profile.devices.get_mut(question.device) {
+        device.presence = step.presence;
+    }
+}
+
+fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, ping: &Ping) {
+    let readings = step.out_of_order + heard.out_of_order;
+    if readings > 0 {
+        notes.push(Note::OutOfOrder { readings });
+    }
+    if step.inaccurate {
+        notes.push(Note::Inaccurate);
+    }
+    if ping.is_suspect() {
+        notes.push(Note::Mocked);
+    }
+    if heard.unknown > 0 {
+        notes.push(Note::UnknownBeacons { sightings: heard.unknown });
+    }
+}
+
+/// Every campaign that the transitions fire gets a verdict; the chosen become offers.
+fn consider(question: &Question<'_>, device: &Device, transitions: &[Transition], outcome: &mut Outcome) {
+    let profiling = question.profile.consents.permit();
+    if profiling.is_none() {
+        outcome.decision.notes.push(Note::ContextOnly);
+    }
+    let fired = candidates(question, transitions);
+    let gates = Gates {
+        now: question.ping.clock.received_at,
+        app: question.app,
+        zone: zone_of(device, question.app),
+        profile: question.profile,
+        person: Person::new(question.profile, profiling),
+        exhausted: question.exhausted,
+    };
+    let marketing = question.profile.consents.permit::<Marketing>();
+    let (mut refused, mut passed) = (Vec::new(), Vec::new());
+    for candidate in fired {
+        match refusal(question, &gates, &candidate, marketing) {
+            Some(reason) => refused.push(refused_as(&candidate, reason)),
+            None => passed.push(candidate),
+        }
+    }
+    let chosen = choice::choose(passed, &gates, question.ping.max_offers, question.seed);
+    record(question, device, chosen, outcome);
+    outcome.decision.considered.extend(refused);
+}
+
+fn refusal(
+    question: &Question<'_>,
+    gates: &Gates<'_>,
+    candidate: &Candidate<'_>,
+    marketing: Option<Consented<Marketing>>,
+) -> Option<Reason> {
+    let Some(marketing) = marketing else { return Some(Reason::NoMarketingConsent) };
+    if candidate.transition.stale {
+        return Some(Reason::Stale { age: gates.now.since(candidate.transition.at) });
+    }
+    if question.ping.is_suspect() {
+        return Some(Reason::Suspect);
+    }
+    if !question.catalog.areas.may_reach(&candidate.campaign.name.organization(), &question.app.name) {
+        return Some(Reason::NotGranted);
+    }
+    gates.refusal(candidate.campaign, marketing)
+}
+
+/// Each campaign once per area and transition, in the order of names.
+fn candidates<'a>(question: &Question<'a>, transitions: &'a [Transition]) -> Vec<Candidate<'a>> {
+    let areas: &Areas = &question.catalog.areas;
+    let mut candidates = Vec::new();
+    for transition in transitions {
+        let Some(entry) = areas.get(&transition.area) else { continue };
+        let fired = entry.fired_by(transition.kind);
+        let distance_m = distance(entry, question.ping);
+        candidates.extend(fired.map(|campaign| Candidate { campaign, entry, transition, distance_m }));
+    }
+    candidates.sort_by(|a, b| (&a.campaign.name, &a.entry.area).cmp(&(&b.campaign.name, &b.entry.area)));
+    candidates
+}
+
+/// Metres from the newest fix to the store, else to the geofence (0 inside).
+fn distance(entry: &super::areas::AreaEntry, ping: &Ping) -> Option<f64> {
+    let position = ping.newest_fix()?.position;
+    match (&entry.store, &entry.shape) {
+        (Some(store), _) => Some(store.position.distance_to(position)),
+        (None, Some(outline)) => Some(shape::signed_distance(outline, position).max(0.0)),
+        (None, None) => None,
+    }
+}
+
+fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
+    Considered {
+        campaign: candidate.campaign.name.clone(),
+        area: candidate.entry.area.clone(),
+        verdict: Verdict::Refused(reason),
+        rank: None,
+    }
+}
+
+/// Puts the choice into the decision and the profile.
+fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mut Outcome) {
+    let offered_at = question.ping.clock.received_at;
+    for (offer, has_budget) in choice.offers {
+        let holds_budget = has_budget && !device.test;
+        if holds_budget {
+            outcome.takes.push((offer.campaign.clone(), offer.id));
+        }
+        outcome.profile.offers.push(GivenOffer {
+            id: offer.id,
+            campaign: offer.campaign.clone(),
+            device: question.device.clone(),
+            offered_at,
+            shown_at: None,
+            opened_at: None,
+            dismissed_at: None,
+            returned_at: None,
+            holds_budget,
+        });
+        outcome.decision.offers.push(offer);
+    }
+    outcome.decision.considered = choice.considered;
+    outcome.profile.forget_old_offers(offered_at);
+}
+
+/// Offers of this device that were made before everything shown was reported, and were not shown, go back.
+fn return_unshown(question: &Question<'_>, outcome: &mut Outcome) {
+    let Some(through) = question.ping.reported_through else { return };
+    let now = question.ping.clock.received_at;
+    for offer in &mut outcome.profile.offers {
+        let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.returned_at.is_none();
+        let earlier = offer.offered_at < through.min(now) && offer.device == *question.device;
+        if unseen && earlier {
+            offer.returned_at = Some(now);
+            outcome.returned.push(offer.id);
+            outcome.effect = Effect::Durable;
+        }
+    }
+}
+
+/// The person's own zone: the device's, else the app's.
+fn zone_of<'a>(device: &'a Device, app: &'a App) -> &'a TimeZone {
+    device.time_zone.as_ref().unwrap_or(&app.time_zone)
+}

@@ -1,0 +1,181 @@
+//! The decision as people would tell it: who gets what, and why the others do not.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    decide::{Effect, Outcome, Question, decide},
+    fixture::{acme, app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
+};
+use crate::domain::{
+    audience::{Audience, Rule},
+    campaign::{Cap, On, Weight},
+    catalog::Resource,
+    consent::Purpose,
+    decision::{Reason, Verdict},
+    organization::App,
+    ping::Ping,
+    profile::Profile,
+    text::Topic,
+    time::{QuietHours, TimeOfDay},
+};
+
+/// What a ping comes to in a world.
+fn ask(world: &[Resource], app: &App, profile: &Profile, ping: &Ping) -> Outcome {
+    let catalog = catalog(world.to_vec());
+    let (device, exhausted) = (device_name(), BTreeSet::new());
+    decide(&Question { catalog: &catalog, app, profile, device: &device, ping, seed: 7, exhausted: &exhausted })
+}
+
+fn refusals(outcome: &Outcome) -> Vec<Reason> {
+    let refused = |verdict: &Verdict| match verdict {
+        Verdict::Refused(reason) => Some(reason.clone()),
+        Verdict::Chosen(_) => None,
+    };
+    outcome.decision.considered.iter().filter_map(|c| refused(&c.verdict)).collect()
+}
+
+fn titles(outcome: &Outcome) -> Vec<&str> {
+    outcome.decision.offers.iter().map(|offer| offer.content.title.as_str()).collect()
+}
+
+fn quay() -> Vec<Resource> {
+    vec![geofence("quay", 0.0, 100.0).into(), campaign("hello", On::Entered, "geofences/quay").into()]
+}
+
+#[test]
+fn entering_gives_the_offer_once_and_a_receipt_for_it() {
+    let outcome = ask(&quay(), &app(), &person(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(titles(&outcome), ["hello"]);
+    assert_eq!(outcome.effect, Effect::Durable);
+    assert_eq!(outcome.profile.offers.len(), 1);
+    let again = ask(&quay(), &app(), &outcome.profile, &here(30, metres(0.0, 0.0)));
+    assert!(again.decision.considered.is_empty(), "standing inside fires nothing");
+    assert_eq!(again.effect, Effect::Soft);
+}
+
+#[test]
+fn a_second_entry_meets_the_cap_and_later_the_cool_down() {
+    let first = ask(&quay(), &app(), &person(), &here(0, metres(0.0, 0.0)));
+    let away = ask(&quay(), &app(), &first.profile, &here(60, metres(0.0, 900.0)));
+    let back = ask(&quay(), &app(), &away.profile, &here(120, metres(0.0, 0.0)));
+    assert_eq!(refusals(&back), [Reason::CampaignCap { given: 1, most: 1, window: super::fixture::DAY }]);
+
+    let mut rests = campaign("hello", On::Entered, "geofences/quay");
+    rests.limits.per_profile = Cap { offers: 9, window: super::fixture::DAY };
+    rests.limits.cool_down = Duration::from_secs(3_600);
+    let world = [geofence("quay", 0.0, 100.0).into(), rests.into()];
+    let back = ask(&world, &app(), &away.profile, &here(120, metres(0.0, 0.0)));
+    assert_eq!(refusals(&back), [Reason::CoolDown { until: at(3_600) }]);
+}
+
+#[test]
+fn nobody_is_disturbed_in_quiet_hours_or_past_the_daily_allowance() {
+    let time = |text| TimeOfDay::parse(text).expect("sound");
+    let quiet = App { quiet_hours: Some(QuietHours { from: time("11:00"), to: time("13:00") }), ..app() };
+    let outcome = ask(&quay(), &quiet, &person(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(refusals(&outcome)[0].code(), "QUIET_HOURS");
+    let none = App { daily_offers: 0, ..app() };
+    let outcome = ask(&quay(), &none, &person(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(refusals(&outcome), [Reason::DailyOffers { given: 0, most: 0 }]);
+}
+
+#[test]
+fn the_day_allowance_is_spent_by_rank_over_all_campaigns() {
+    let mut world = vec![Resource::from(geofence("quay", 0.0, 100.0))];
+    for (id, weight) in [("b", 1.0), ("a", 1.0), ("heavy", 5.0), ("light", 0.1)] {
+        let mut campaign = campaign(id, On::Entered, "geofences/quay");
+        campaign.weight = Weight::new(weight).expect("sound");
+        world.push(campaign.into());
+    }
+    let app = App { daily_offers: 3, ..app() };
+    let mut ping = here(0, metres(0.0, 0.0));
+    ping.max_offers = 10;
+    let outcome = ask(&world, &app, &person(), &ping);
+    assert_eq!(titles(&outcome), ["heavy", "a", "b"], "equal scores go by name");
+    assert_eq!(refusals(&outcome), [Reason::DailyOffers { given: 3, most: 3 }]);
+    ping.max_offers = 1;
+    let outcome = ask(&world, &app, &person(), &ping);
+    assert_eq!(refusals(&outcome)[0], Reason::Outranked { rank: 2, most: 1 });
+}
+
+#[test]
+fn interests_decide_who_gets_what() {
+    let coffee = Topic::new("coffee").expect("sound");
+    let mut liked = campaign("z-coffee", On::Entered, "geofences/quay");
+    liked.topics.insert(coffee.clone());
+    liked.audience = Audience::new(Rule::Interest { topic: coffee, at_least: 0.5 }).expect("sound");
+    let world = [quay(), vec![liked.into()]].concat();
+    let outcome = ask(&world, &app(), &person(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(titles(&outcome), ["z-coffee", "hello"]);
+    assert_eq!(outcome.decision.offers[0].reason, "entered quay; interested in coffee");
+
+    let mut shy = person();
+    shy.consents = consents(&[Purpose::Location, Purpose::Marketing]);
+    let outcome = ask(&world, &app(), &shy, &here(0, metres(0.0, 0.0)));
+    assert_eq!(titles(&outcome), ["hello"]);
+    assert_eq!(refusals(&outcome)[0].code(), "AUDIENCE");
+    assert_eq!(outcome.decision.notes[0].code(), "CONTEXT_ONLY");
+}
+
+#[test]
+fn without_consent_there_is_no_offer_and_without_location_nothing_at_all() {
+    let mut person = person();
+    person.consents = consents(&[Purpose::Location]);
+    let outcome = ask(&quay(), &app(), &person, &here(0, metres(0.0, 0.0)));
+    assert_eq!(refusals(&outcome), [Reason::NoMarketingConsent]);
+    person.consents = consents(&[Purpose::Marketing]);
+    let outcome = ask(&quay(), &app(), &person, &here(0, metres(0.0, 0.0)));
+    assert_eq!((outcome.effect, outcome.decision.transitions.len()), (Effect::Nothing, 0));
+    assert_eq!(outcome.profile, person);
+}
+
+#[test]
+fn near_a_store_is_a_circle_around_it_and_a_dwell_waits() {
+    let world = [
+        store("cafe", 0.0).into(),
+        geofence("quay", 0.0, 100.0).into(),
+        campaign("near", On::Near { radius_m: 60 }, "stores/cafe").into(),
+        campaign("stay", On::Dwelt { after: Duration::from_secs(120) }, "geofences/quay").into(),
+    ];
+    let outcome = ask(&world, &app(), &person(), &here(0, metres(0.0, 30.0)));
+    assert_eq!(titles(&outcome), ["near"]);
+    assert!((outcome.decision.offers[0].distance_m.expect("known") - 30.0).abs() < 0.2);
+    assert_eq!(outcome.decision.next.at, at(120), "the dwell asks for a ping");
+    let stayed = ask(&world, &app(), &outcome.profile, &here(121, metres(0.0, 30.0)));
+    assert_eq!(titles(&stayed), ["stay"]);
+}
+
+#[test]
+fn a_mocked_position_fires_nothing() {
+    let mut ping = super::fixture::ping(9, &[(0, metres(0.0, 0.0), 5.0), (9, metres(0.0, 0.0), 5.0)]);
+    ping.fixes[0].mocked = true;
+    let outcome = ask(&quay(), &app(), &person(), &ping);
+    assert!(outcome.decision.transitions.is_empty() && outcome.decision.offers.is_empty());
+    assert_eq!(outcome.decision.notes[0].code(), "MOCKED");
+}
+
+#[test]
+fn offers_that_were_never_shown_go_back_on_the_devices_word() {
+    let first = ask(&quay(), &app(), &person(), &here(0, metres(0.0, 0.0)));
+    let mut later = here(600, metres(0.0, 0.0));
+    later.reported_through = Some(at(500));
+    let outcome = ask(&quay(), &app(), &first.profile, &later);
+    assert_eq!((outcome.effect, outcome.returned.len()), (Effect::Durable, 1));
+    let again = ask(
+        &quay(),
+        &app(),
+        &outcome.profile,
+        &Ping { reported_through: Some(at(700)), ..here(700, metres(0.0, 0.0)) },
+    );
+    assert!(again.returned.is_empty(), "only once");
+}
+
+#[test]
+fn a_campaign_of_another_brand_needs_the_publishers_grant() {
+    let mut foreign = campaign("x", On::Heard, "beacons/door");
+    let brand = crate::domain::name::OrganizationName::parse("organizations/brand").expect("sound");
+    foreign.name = brand.campaign("x").expect("sound");
+    let world = catalog(vec![beacon("door").into(), foreign.into()]);
+    assert!(!world.areas.may_reach(&brand, &app().name) && world.areas.may_reach(&acme(), &app().name));
+    assert!(world.areas.problems[0].what.contains("has not granted its places"), "{:?}", world.areas.problems);
+}

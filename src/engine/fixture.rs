@@ -1,0 +1,164 @@
+//! A small world for the tests of this floor: one network on the quay of Helsinki, one app, one person.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::catalog::Catalog;
+use crate::domain::{
+    audience::Audience,
+    campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
+    catalog::{CatalogChange, Resource},
+    consent::{Consent, Consents, Purpose},
+    content::Content,
+    geo::Position,
+    name::{AppName, DeviceName, OrganizationName},
+    organization::App,
+    ping::{Accuracy, ClockReading, Fix, Ping, PingId},
+    place::{Beacon, BeaconIdentity, Geofence, PlaceName, Store},
+    profile::{Device, Personal, Platform, Profile},
+    shape::{Circle, Shape},
+    text::Topic,
+    time::{TimeZone, Timestamp},
+};
+
+/// Noon UTC of 2026-06-01, a Monday.
+pub const NOON: i64 = 1_780_315_200;
+
+/// `seconds` after noon.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros((NOON + seconds) * 1_000_000)
+}
+
+/// A position so many metres north and east of the quay.
+pub fn metres(north: f64, east: f64) -> Position {
+    let degree = crate::domain::geo::METRES_PER_DEGREE;
+    let latitude = 60.0 + north / degree;
+    Position::new(latitude, 25.0 + east / (degree * 60.0_f64.to_radians().cos())).expect("near the quay")
+}
+
+pub fn acme() -> OrganizationName {
+    OrganizationName::parse("organizations/acme").expect("sound")
+}
+
+pub fn app_name() -> AppName {
+    acme().app("shopper").expect("sound")
+}
+
+pub fn device_name() -> DeviceName {
+    app_name().device("phone").expect("sound")
+}
+
+pub fn app() -> App {
+    App {
+        name: app_name(),
+        display_name: "Shopper".into(),
+        time_zone: TimeZone::utc(),
+        daily_offers: 3,
+        quiet_hours: None,
+        traits: Default::default(),
+    }
+}
+
+/// A circle of that radius around the quay, moved east.
+pub fn geofence(id: &str, east: f64, radius_m: f64) -> Geofence {
+    Geofence {
+        name: acme().geofence(id).expect("sound"),
+        display_name: id.into(),
+        shape: Shape::Circle(Circle::new(metres(0.0, east), radius_m).expect("sound")),
+        store: None,
+        tags: BTreeSet::new(),
+    }
+}
+
+pub fn store(id: &str, east: f64) -> Store {
+    Store {
+        name: acme().store(id).expect("sound"),
+        display_name: id.into(),
+        position: metres(0.0, east),
+        time_zone: TimeZone::utc(),
+        address: String::new(),
+        brand: String::new(),
+        opening_hours: String::new(),
+        tags: BTreeSet::new(),
+    }
+}
+
+pub fn beacon(id: &str) -> Beacon {
+    Beacon {
+        name: acme().beacon(id).expect("sound"),
+        display_name: id.into(),
+        identity: BeaconIdentity::IBeacon { uuid: [7; 16], major: 1, minor: 2 },
+        store: None,
+        tags: BTreeSet::new(),
+    }
+}
+
+/// An active campaign for everyone.
+pub fn campaign(id: &str, on: On, place: &str) -> Campaign {
+    let place = PlaceName::parse(&format!("organizations/acme/{place}")).expect("sound");
+    Campaign {
+        name: acme().campaign(id).expect("sound"),
+        display_name: id.into(),
+        state: CampaignState::Active,
+        audience: Audience::everyone(),
+        content: Content::new(id, "", "", "", None).expect("sound"),
+        topics: BTreeSet::new(),
+        trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
+        limits: Limits::default(),
+        weight: Weight::default(),
+    }
+}
+
+/// Version 1 of a catalog of these.
+pub fn catalog(resources: Vec<Resource>) -> Catalog {
+    let change = |resource: Resource| CatalogChange { version: 1, name: resource.name(), resource: Some(resource) };
+    Catalog::default().after(&resources.into_iter().map(change).collect::<Vec<_>>())
+}
+
+pub fn consents(purposes: &[Purpose]) -> Consents {
+    let mut consents = Consents::default();
+    for purpose in purposes {
+        consents.set(*purpose, Consent { granted: true, text_version: "1".into(), given_at: at(0) });
+    }
+    consents
+}
+
+/// A person with one phone who agreed to everything and likes coffee.
+pub fn person() -> Profile {
+    let mut personal = Personal::default();
+    personal.interests.insert(Topic::new("coffee").expect("sound"), 0.8);
+    let name = app_name().profile("ann").expect("sound");
+    let mut profile = Profile::new(name, at(0), consents(&Purpose::ALL), personal);
+    let device = Device {
+        language: "en".into(),
+        platform: Platform::Other,
+        time_zone: None,
+        test: false,
+        token_epoch: 0,
+        registered_at: at(0),
+        presence: Default::default(),
+    };
+    profile.devices.insert(device_name(), device);
+    profile
+}
+
+/// A ping received at `seconds` by a phone of the same clock, with fixes of (seconds, position, accuracy).
+pub fn ping(seconds: i64, fixes: &[(i64, Position, f64)]) -> Ping {
+    let clock = ClockReading { sent_at: at(seconds), received_at: at(seconds) };
+    let fix = |&(read, position, accuracy): &(i64, Position, f64)| Fix {
+        position,
+        accuracy: Accuracy::new(accuracy).expect("sound"),
+        speed_mps: None,
+        mocked: false,
+        read: clock.reading(at(read)),
+    };
+    let id = PingId::new(&format!("ping-{seconds:06}")).expect("sound");
+    let fixes = fixes.iter().map(fix).collect();
+    Ping { id, clock, fixes, sightings: Vec::new(), max_offers: 3, reported_through: None }.in_order()
+}
+
+/// One accurate fix, received at once.
+pub fn here(seconds: i64, position: Position) -> Ping {
+    ping(seconds, &[(seconds, position, 5.0)])
+}
+
+pub const DAY: Duration = Duration::from_secs(86_400);

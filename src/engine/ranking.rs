@@ -1,0 +1,42 @@
+//! Which of the offers that may be made are the best.
+//!
+//! Law: score = weight × (1 + affinity) × nearness; of equal scores the earlier campaign name wins, then the earlier
+//! area. So the order is total, stable, and the same on every node.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use super::{areas::AreaEntry, audience::Person};
+use crate::domain::{campaign::Campaign, decision::Rank, presence::Transition, text::Topic};
+
+/// Distance at which nearness is a half, in metres: two minutes and a half on foot.
+const HALF_DISTANCE_M: f64 = 200.0;
+
+/// A campaign that a transition fired at an area.
+#[derive(Debug, Clone)]
+pub struct Candidate<'a> {
+    pub campaign: &'a Arc<Campaign>,
+    pub entry: &'a AreaEntry,
+    pub transition: &'a Transition,
+    /// Metres from the newest fix; none if it is unknown.
+    pub distance_m: Option<f64>,
+}
+
+/// What the candidate is ranked by.
+pub fn rank(candidate: &Candidate<'_>, person: &Person<'_>) -> Rank {
+    let weight = candidate.campaign.weight.get();
+    let affinity = favourite(candidate.campaign, person).map_or(0.0, |(_, strength)| strength);
+    let nearness = HALF_DISTANCE_M / (HALF_DISTANCE_M + candidate.distance_m.unwrap_or(0.0));
+    Rank { score: weight * (1.0 + affinity) * nearness, weight, affinity, nearness }
+}
+
+/// The topic of the campaign that the person cares about most, and how much.
+pub fn favourite<'a>(campaign: &'a Campaign, person: &Person<'_>) -> Option<(&'a Topic, f64)> {
+    let known = campaign.topics.iter().filter_map(|topic| person.interest(topic).map(|strength| (topic, strength)));
+    known.max_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a)))
+}
+
+/// Best first.
+pub fn order((a, x): &(Candidate<'_>, Rank), (b, y): &(Candidate<'_>, Rank)) -> Ordering {
+    let by_name = || a.campaign.name.cmp(&b.campaign.name).then_with(|| a.entry.area.cmp(&b.entry.area));
+    y.score.total_cmp(&x.score).then_with(by_name)
+}

@@ -1,0 +1,107 @@
+//! How far and how long a device can stay silent without anything changing.
+//!
+//! Law (DESIGN section 6): no later fix whose reported point lies within the safe radius, of whatever accuracy, changes
+//! presence before `next.at`. It promises nothing about beacons, later catalog edits, or offers.
+
+use std::time::Duration;
+
+use super::{areas::Areas, presence, shape};
+use crate::domain::{
+    decision::Next,
+    geo::Position,
+    presence::{Belief, DevicePresence},
+    time::Timestamp,
+};
+
+/// The largest radius promised, in metres.
+const MAX_RADIUS_M: f64 = 5_000.0;
+/// Ask again at the latest after this.
+const MAX_SILENCE: Duration = Duration::from_secs(3_600);
+/// The smallest margin an exit needs, in metres: nearer than this to the edge nobody leaves.
+const LEAST_LEAVING_M: f64 = 25.0;
+/// Kept back against rounding: 1 % and 1 m.
+const KEPT_BACK: (f64, f64) = (0.01, 1.0);
+/// The search widens in these steps and stops at the first that holds the answer.
+const SEARCH_RADII_M: [f64; 4] = [60.0, 300.0, 1_200.0, MAX_RADIUS_M];
+
+/// When the next ping can matter (a radius of 0: at once), for a device whose newest fix is at `position`.
+pub fn next(areas: &Areas, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
+    let radius = position.map_or(0.0, |position| radius(areas, device, position));
+    let safe_radius_m = (radius * (1.0 - KEPT_BACK.0) - KEPT_BACK.1).max(0.0);
+    let at = presence::wanted_at(areas, device, now + MAX_SILENCE).max(now);
+    Next { safe_radius_m, at }
+}
+
+fn radius(areas: &Areas, device: &DevicePresence, position: Position) -> f64 {
+    let leaving = device.areas.iter().filter(|(_, belief)| matches!(belief, Belief::Inside(_)));
+    let nearest_exit = leaving.filter_map(|(area, _)| {
+        let outline = areas.get(area)?.shape.as_ref()?;
+        Some((LEAST_LEAVING_M - shape::signed_distance(outline, position)).max(0.0))
+    });
+    let limit = nearest_exit.fold(MAX_RADIUS_M, f64::min);
+    let mut nearest = limit;
+    for reach in SEARCH_RADII_M {
+        nearest = limit.min(nearest_entry(areas, device, position, reach.min(limit)));
+        if nearest <= reach {
+            break;
+        }
+    }
+    nearest
+}
+
+/// Metres to the nearest area that is not entered, of those within `reach`; 0 inside one.
+fn nearest_entry(areas: &Areas, device: &DevicePresence, position: Position, reach: f64) -> f64 {
+    areas
+        .maybe_within(position, reach)
+        .filter(|entry| !matches!(device.areas.get(&entry.area), Some(Belief::Inside(_))))
+        .filter_map(|entry| entry.shape.as_ref())
+        .map(|outline| shape::signed_distance(outline, position).max(0.0))
+        .fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::engine::fixture::{at, catalog, geofence, metres, ping};
+
+    proptest! {
+        /// The promise itself: whatever a phone reports within the radius before the time, nothing changes.
+        #[test]
+        fn within_the_safe_radius_nothing_changes(
+            fences in prop::collection::vec((-2_000.0..2_000.0f64, 5.0..400.0f64), 1..12),
+            walk in prop::collection::vec((1..90i64, -2_000.0..2_000.0f64, 3.0..120.0f64), 1..12),
+            turn in 0.0..std::f64::consts::TAU,
+            share in 0.0..1.0f64,
+            accuracy in 1.0..2_000.0f64,
+            wait in 0.0..1.0f64,
+        ) {
+            let fences = fences.iter().enumerate().map(|(i, &(east, r))| geofence(&format!("f{i}"), east, r).into());
+            let catalog = catalog(fences.collect());
+            let areas = &catalog.areas;
+            let (mut device, mut now, mut east) = (DevicePresence::default(), 0, 0.0);
+            for (pause, to, accuracy) in walk {
+                (now, east) = (now + pause, to);
+                device = presence::step(areas, &device, &ping(now, &[(now, metres(0.0, east), accuracy)])).presence;
+            }
+            let next = next(areas, &device, Some(metres(0.0, east)), at(now));
+            let reach = next.safe_radius_m * share;
+            let later = now + ((next.at.since(at(now)).as_secs() as f64) * wait) as i64;
+            // A radius of 0 promises nothing: the phone is inside a place that it has not entered yet.
+            if next.safe_radius_m == 0.0 || later == now || at(later) >= next.at {
+                return Ok(());
+            }
+            let there = metres(reach * turn.sin(), east + reach * turn.cos());
+            let step = presence::step(areas, &device, &ping(later, &[(later, there, accuracy)]));
+            prop_assert!(step.transitions.is_empty(), "{:?} after {} s within {} m", step.transitions, later - now, reach);
+        }
+    }
+
+    #[test]
+    fn far_from_everything_the_radius_and_the_time_are_bounded() {
+        let catalog = catalog(vec![geofence("far", 60_000.0, 100.0).into()]);
+        let next = next(&catalog.areas, &DevicePresence::default(), Some(metres(0.0, 0.0)), at(0));
+        assert!((next.safe_radius_m - 4_949.0).abs() < 1e-6 && next.at == at(3_600), "{next:?}");
+    }
+}

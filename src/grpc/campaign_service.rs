@@ -1,0 +1,111 @@
+//! CampaignService: drafts and their life over gRPC.
+//!
+//! Law: every call begins with [`CampaignGrpc::access`]; whose campaign it is is asked before the campaign is.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+use crate::{
+    app::campaigns::Campaigns,
+    domain::{
+        campaign::{Campaign, CampaignState},
+        violation::Violations,
+    },
+    grpc::{
+        access::{Access, Work},
+        auth::Auth,
+        campaign_wire::state_filter,
+        pb::{self, campaign_service_server::CampaignService},
+        resource::{self, ListRequest, Patch, Wire},
+    },
+};
+
+/// Serves campaigns.
+pub struct CampaignGrpc {
+    auth: Auth,
+    campaigns: Arc<Campaigns>,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl CampaignGrpc {
+    pub fn new(auth: Auth, campaigns: Arc<Campaigns>) -> Self {
+        Self { auth, campaigns }
+    }
+
+    fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        Access::to(Work::Campaigns, &self.auth, metadata)
+    }
+
+    async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
+        let name = resource::named::<Campaign>(&access, "name", name)?;
+        let etag = resource::etag_field(etag)?;
+        let campaign = self.campaigns.become_state(&name, state, etag, access.author()).await?;
+        Ok(Response::new(Campaign::write(&campaign)))
+    }
+}
+
+#[tonic::async_trait]
+impl CampaignService for CampaignGrpc {
+    async fn create_campaign(&self, request: Request<pb::CreateCampaignRequest>) -> Answer<pb::Campaign> {
+        let access = self.access(request.metadata())?;
+        let pb::CreateCampaignRequest { parent, campaign_id, campaign } = request.into_inner();
+        let parent = resource::parent(&access, &parent)?;
+        let draft = resource::wanted::<Campaign>(Some(&parent), "campaign_id", &campaign_id, campaign)?;
+        let campaign = self.campaigns.create(draft, access.author()).await?;
+        Ok(Response::new(Campaign::write(&campaign)))
+    }
+
+    async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
+        let access = self.access(request.metadata())?;
+        let name = &request.get_ref().name;
+        resource::get::<Campaign>(&access, self.campaigns.resources(), name).map(Response::new)
+    }
+
+    async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::ListCampaignsRequest { parent, page_size, page_token, state } = request.get_ref();
+        let parent = resource::parent(&access, parent)?;
+        let wanted = state_filter(*state).map_err(|invalid| Violations::one("state", invalid))?;
+        let request = ListRequest { page_size: *page_size, page_token, filter: state.to_string() };
+        let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
+        let (campaigns, next_page_token) = resource::list(self.campaigns.resources(), Some(&parent), &request, keep)?;
+        Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
+    }
+
+    async fn update_campaign(&self, request: Request<pb::UpdateCampaignRequest>) -> Answer<pb::Campaign> {
+        let access = self.access(request.metadata())?;
+        let pb::UpdateCampaignRequest { campaign, update_mask } = request.into_inner();
+        let patch = Patch::<Campaign>::read(&access, campaign, update_mask.as_ref())?;
+        let change = |campaign: &Campaign| patch.apply(campaign);
+        let campaign = self.campaigns.update(&patch.name, patch.etag, access.author(), change).await?;
+        Ok(Response::new(Campaign::write(&campaign)))
+    }
+
+    async fn delete_campaign(&self, request: Request<pb::DeleteCampaignRequest>) -> Answer<pb::DeleteCampaignResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::DeleteCampaignRequest { name, etag } = request.get_ref();
+        let name = resource::named::<Campaign>(&access, "name", name)?;
+        self.campaigns.delete(&name, resource::etag_field(etag)?, access.author()).await?;
+        Ok(Response::new(pb::DeleteCampaignResponse {}))
+    }
+
+    async fn activate_campaign(&self, request: Request<pb::ActivateCampaignRequest>) -> Answer<pb::Campaign> {
+        let access = self.access(request.metadata())?;
+        let pb::ActivateCampaignRequest { name, etag } = request.get_ref();
+        self.step(access, name, etag, CampaignState::Active).await
+    }
+
+    async fn pause_campaign(&self, request: Request<pb::PauseCampaignRequest>) -> Answer<pb::Campaign> {
+        let access = self.access(request.metadata())?;
+        let pb::PauseCampaignRequest { name, etag } = request.get_ref();
+        self.step(access, name, etag, CampaignState::Paused).await
+    }
+
+    async fn archive_campaign(&self, request: Request<pb::ArchiveCampaignRequest>) -> Answer<pb::Campaign> {
+        let access = self.access(request.metadata())?;
+        let pb::ArchiveCampaignRequest { name, etag } = request.get_ref();
+        self.step(access, name, etag, CampaignState::Archived).await
+    }
+}

@@ -1,0 +1,309 @@
+//! Campaigns on the wire.
+//!
+//! Law 8: every field is decided upon; a default is the domain's and stated in the proto, never a silent zero.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    domain::{
+        campaign::{Campaign, CampaignState, Cap, Limits, MAX_TARGETS, MAX_TOPICS, On, Target, Trigger, Weight},
+        content::Content,
+        name::{CampaignName, OrganizationName},
+        place::PlaceName,
+        text::{MAX_DISPLAY_NAME, Tag, Topic, line},
+        violation::{Invalid, Violations},
+    },
+    engine::catalog::Entry,
+    grpc::{
+        audience_wire::{audience, audience_to_wire},
+        pb,
+        place_wire::tags,
+        resource::{Patched, Wire},
+        wire::{
+            duration, duration_to_wire, money, money_to_wire, optional_duration, optional_timestamp, timestamp_to_wire,
+        },
+    },
+};
+
+impl Wire for Campaign {
+    type Message = pb::Campaign;
+    const FIELD: &'static str = "campaign";
+
+    fn read(message: pb::Campaign, name: CampaignName) -> Result<Self, Violations> {
+        let pb::Campaign {
+            name: _,
+            display_name,
+            state: _,
+            audience: who,
+            content: what,
+            topics: about,
+            trigger: when,
+            limits: within,
+            weight,
+            etag: _,
+        } = message;
+        let mut wrong = Violations::default();
+        let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
+        let audience = wrong.nest("audience", audience(who));
+        let content = wrong.nest("content", content(what.unwrap_or_default()));
+        let topics = topics(&mut wrong, &about);
+        let trigger = wrong.nest("trigger", trigger(when.unwrap_or_default()));
+        let limits = wrong.nest("limits", limits(within.unwrap_or_default()));
+        let weight = wrong.take("weight", weight.map_or(Ok(Weight::default()), Weight::new));
+        let campaign = (|| {
+            let (content, trigger, limits, weight) = (content?, trigger?, limits?, weight?);
+            let (display_name, audience, state) = (display_name?, audience?, CampaignState::Draft);
+            Some(Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight })
+        })();
+        wrong.finish(campaign)
+    }
+
+    fn write(entry: &Entry<Self>) -> pb::Campaign {
+        let Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight } =
+            entry.value.as_ref();
+        pb::Campaign {
+            name: name.to_string(),
+            display_name: display_name.clone(),
+            state: state_to_wire(*state).into(),
+            audience: audience_to_wire(audience),
+            content: Some(content_to_wire(content)),
+            topics: topics.iter().map(Topic::to_string).collect(),
+            trigger: Some(trigger_to_wire(trigger)),
+            limits: Some(limits_to_wire(limits)),
+            weight: Some(weight.get()),
+            etag: entry.etag.to_string(),
+        }
+    }
+}
+
+impl Patched for Campaign {
+    fn name_of(message: &pb::Campaign) -> &str {
+        &message.name
+    }
+    fn etag_of(message: &pb::Campaign) -> &str {
+        &message.etag
+    }
+}
+
+fn state_to_wire(state: CampaignState) -> pb::campaign::State {
+    match state {
+        CampaignState::Draft => pb::campaign::State::Draft,
+        CampaignState::Active => pb::campaign::State::Active,
+        CampaignState::Paused => pb::campaign::State::Paused,
+        CampaignState::Archived => pb::campaign::State::Archived,
+    }
+}
+
+/// The state a list is narrowed to; none for all of them.
+pub fn state_filter(wire: i32) -> Result<Option<CampaignState>, Invalid> {
+    use pb::campaign::State;
+    match State::try_from(wire) {
+        Ok(State::Unspecified) => Ok(None),
+        Ok(State::Draft) => Ok(Some(CampaignState::Draft)),
+        Ok(State::Active) => Ok(Some(CampaignState::Active)),
+        Ok(State::Paused) => Ok(Some(CampaignState::Paused)),
+        Ok(State::Archived) => Ok(Some(CampaignState::Archived)),
+        Err(_) => Err(crate::grpc::wire::unknown(wire)),
+    }
+}
+
+fn content(wire: pb::Content) -> Result<Content, Violations> {
+    let pb::Content { title, body, image_url, link, price } = wire;
+    let mut wrong = Violations::default();
+    let price = wrong.nest("price", money(price));
+    let content = wrong.nest("", Content::new(&title, &body, &image_url, &link, price.flatten()));
+    wrong.finish(content)
+}
+
+fn content_to_wire(content: &Content) -> pb::Content {
+    let Content { title, body, image_url, link, price } = content.clone();
+    pb::Content { title, body, image_url, link, price: price.as_ref().map(money_to_wire) }
+}
+
+fn topics(wrong: &mut Violations, topics: &[String]) -> BTreeSet<Topic> {
+    if topics.len() > MAX_TOPICS {
+        wrong.add("topics", format!("must be at most {MAX_TOPICS}, were {}", topics.len()));
+        return BTreeSet::new();
+    }
+    let each = topics.iter().enumerate();
+    each.filter_map(|(i, topic)| wrong.take(format!("topics[{i}]"), Topic::new(topic))).collect()
+}
+
+fn trigger(wire: pb::Trigger) -> Result<Trigger, Violations> {
+    let pb::Trigger { on: transition, at: place } = wire;
+    let mut wrong = Violations::default();
+    let on = match transition {
+        None => wrong.take("", Err(Invalid::new("needs a transition: entered, exited, dwelt, near or heard"))),
+        Some(wire) => wrong.nest("", on(wire)),
+    };
+    let at = match place {
+        None => wrong.take("", Err(Invalid::new("needs places, or tags of them"))),
+        Some(wire) => wrong.nest("", target(wire)),
+    };
+    let trigger = on.zip(at).map(|(on, at)| Trigger { on, at });
+    wrong.finish(trigger)
+}
+
+fn on(wire: pb::trigger::On) -> Result<On, Violations> {
+    use pb::trigger::On as Wire;
+    let (field, on) = match wire {
+        Wire::Entered(pb::Entered {}) => ("entered", Ok(On::Entered)),
+        Wire::Exited(pb::Exited {}) => ("exited", Ok(On::Exited)),
+        Wire::Dwelt(pb::Dwelt { after }) => ("dwelt.after", duration(after).map(|after| On::Dwelt { after })),
+        Wire::Near(pb::Near { radius_m }) => ("near.radius_m", Ok(On::Near { radius_m })),
+        Wire::Heard(pb::Heard {}) => ("heard", Ok(On::Heard)),
+    };
+    on.and_then(On::check).map_err(|invalid| Violations::one(field, invalid))
+}
+
+fn target(wire: pb::trigger::At) -> Result<Target, Violations> {
+    let mut wrong = Violations::default();
+    let target = match wire {
+        pb::trigger::At::Places(pb::Places { places }) => {
+            if !(1..=MAX_TARGETS).contains(&places.len()) {
+                let said = format!("must be 1 to {MAX_TARGETS}, were {}", places.len());
+                return Err(Violations::one("places.places", said));
+            }
+            let each = places.iter().enumerate();
+            let named =
+                |(i, place): (usize, &String)| wrong.take(format!("places.places[{i}]"), PlaceName::parse(place));
+            Some(Target::Places(each.filter_map(named).collect()))
+        }
+        pb::trigger::At::Tagged(tagged) => wrong.nest("tagged", tagged_places(tagged)),
+    };
+    wrong.finish(target)
+}
+
+fn tagged_places(wire: pb::TaggedPlaces) -> Result<Target, Violations> {
+    let pb::TaggedPlaces { network, tags: words } = wire;
+    let mut wrong = Violations::default();
+    let network = wrong.take("network", OrganizationName::parse(&network));
+    if words.is_empty() {
+        wrong.add("tags", "must be at least 1, were 0");
+    }
+    let tags = tags(&mut wrong, &words);
+    wrong.finish(network.map(|network| Target::Tagged { network, tags }))
+}
+
+fn trigger_to_wire(trigger: &Trigger) -> pb::Trigger {
+    use pb::trigger::{At, On as Wire};
+    let on = match trigger.on {
+        On::Entered => Wire::Entered(pb::Entered {}),
+        On::Exited => Wire::Exited(pb::Exited {}),
+        On::Dwelt { after } => Wire::Dwelt(pb::Dwelt { after: Some(duration_to_wire(after)) }),
+        On::Near { radius_m } => Wire::Near(pb::Near { radius_m }),
+        On::Heard => Wire::Heard(pb::Heard {}),
+    };
+    let at = match &trigger.at {
+        Target::Places(places) => At::Places(pb::Places { places: places.iter().map(PlaceName::to_string).collect() }),
+        Target::Tagged { network, tags } => At::Tagged(pb::TaggedPlaces {
+            network: network.to_string(),
+            tags: tags.iter().map(Tag::to_string).collect(),
+        }),
+    };
+    pb::Trigger { on: Some(on), at: Some(at) }
+}
+
+fn limits(wire: pb::Limits) -> Result<Limits, Violations> {
+    let pb::Limits { start_time, end_time, per_profile, cool_down, budget, show_within, valid_for } = wire;
+    let usual = Limits::default();
+    let mut wrong = Violations::default();
+    let mut span = |field: &str, wire, usual: Duration| {
+        wrong.take(field, optional_duration(wire)).map(|span| span.unwrap_or(usual))
+    };
+    let cool_down = span("cool_down", cool_down, usual.cool_down);
+    let show_within = span("show_within", show_within, usual.show_within);
+    let valid_for = span("valid_for", valid_for, usual.valid_for);
+    let starts_at = wrong.take("start_time", optional_timestamp(start_time));
+    let ends_at = wrong.take("end_time", optional_timestamp(end_time));
+    let per_profile = match per_profile {
+        None => Some(usual.per_profile),
+        Some(pb::Cap { offers, window }) => {
+            wrong.take("per_profile.window", duration(window)).map(|window| Cap { offers, window })
+        }
+    };
+    let limits = (|| {
+        let (starts_at, ends_at, per_profile) = (starts_at?, ends_at?, per_profile?);
+        let (cool_down, show_within, valid_for) = (cool_down?, show_within?, valid_for?);
+        Some(Limits { starts_at, ends_at, per_profile, cool_down, budget, show_within, valid_for })
+    })();
+    wrong.finish(limits)?.check().map_err(in_wire_words)
+}
+
+/// The domain's names of two fields differ from the wire's.
+fn in_wire_words(violations: Violations) -> Violations {
+    let mut said = Violations::default();
+    for violation in violations.iter() {
+        let field = match violation.field.as_str() {
+            "starts_at" => "start_time",
+            "ends_at" => "end_time",
+            same => same,
+        };
+        said.add(field, violation.description.replace("starts_at", "start_time"));
+    }
+    said
+}
+
+fn limits_to_wire(limits: &Limits) -> pb::Limits {
+    let Limits { starts_at, ends_at, per_profile, cool_down, budget, show_within, valid_for } = limits;
+    let Cap { offers, window } = *per_profile;
+    pb::Limits {
+        start_time: starts_at.map(timestamp_to_wire),
+        end_time: ends_at.map(timestamp_to_wire),
+        per_profile: Some(pb::Cap { offers, window: Some(duration_to_wire(window)) }),
+        cool_down: Some(duration_to_wire(*cool_down)),
+        budget: *budget,
+        show_within: Some(duration_to_wire(*show_within)),
+        valid_for: Some(duration_to_wire(*valid_for)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn name() -> CampaignName {
+        CampaignName::parse("organizations/acme/campaigns/coffee").expect("sound")
+    }
+
+    fn coffee() -> pb::Campaign {
+        let places = vec!["organizations/acme/stores/1".to_owned(), "organizations/acme/geofences/2".to_owned()];
+        pb::Campaign {
+            display_name: "Coffee".into(),
+            content: Some(pb::Content { title: "One free".into(), ..Default::default() }),
+            topics: vec!["coffee".into()],
+            trigger: Some(pb::Trigger {
+                on: Some(pb::trigger::On::Entered(pb::Entered {})),
+                at: Some(pb::trigger::At::Places(pb::Places { places })),
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn campaigns_survive_the_wire() {
+        let campaign = Campaign::read(coffee(), name()).expect("sound");
+        assert_eq!((campaign.limits.clone(), campaign.weight), (Limits::default(), Weight::default()));
+        let entry = Entry { etag: 3, value: Arc::new(campaign) };
+        assert_eq!(Campaign::read(Campaign::write(&entry), name()).as_ref(), Ok(entry.value.as_ref()));
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        let second = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let message = pb::Campaign {
+            content: Some(pb::Content { link: "javascript:1".into(), ..Default::default() }),
+            trigger: Some(pb::Trigger { on: Some(pb::trigger::On::Near(pb::Near { radius_m: 1 })), at: None }),
+            limits: Some(pb::Limits { start_time: second(2), end_time: second(1), ..Default::default() }),
+            weight: Some(0.0),
+            ..coffee()
+        };
+        let wrong = Campaign::read(message, name()).expect_err("faulty");
+        let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
+        let expected =
+            ["content.title", "content.link", "trigger.near.radius_m", "trigger", "limits.end_time", "weight"];
+        assert_eq!(fields, expected);
+    }
+}

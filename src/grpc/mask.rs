@@ -1,0 +1,138 @@
+//! Field masks (AIP-134, AIP-161): which fields of a patch replace those of what is there.
+//!
+//! Laws: an unknown path is refused; an empty mask means every field that is set; `*` means all of them. A field that
+//! only the server writes may be named, and is left alone.
+
+use prost_types::FieldMask;
+
+use crate::{
+    domain::{text::quoted, violation::Violations},
+    grpc::pb,
+};
+
+/// A message that can be patched field by field.
+pub trait Masked: Default {
+    /// Every field a caller may write.
+    const FIELDS: &'static [&'static str];
+
+    /// Takes over one field of `from`; `a.b` is field `b` of the message in field `a`. False if there is no such field.
+    fn take_over(&mut self, from: &Self, path: &str) -> bool;
+
+    /// The paths of all fields that are set, those of nested messages one by one.
+    fn populated(&self) -> Vec<String>;
+}
+
+/// `current`, with the fields of `patch` that the mask names.
+pub fn patched<M: Masked>(mut current: M, patch: &M, mask: Option<&FieldMask>) -> Result<M, Violations> {
+    let mut wrong = Violations::default();
+    for path in paths(patch, mask) {
+        if !current.take_over(patch, &path) {
+            let known = M::FIELDS.join(", ");
+            wrong.add("update_mask", format!("has no field {}; known are {known}", quoted(&path)));
+        }
+    }
+    wrong.finish(Some(current))
+}
+
+fn paths<M: Masked>(patch: &M, mask: Option<&FieldMask>) -> Vec<String> {
+    match mask.map(|mask| mask.paths.as_slice()) {
+        None | Some([]) => patch.populated(),
+        Some([all]) if all == "*" => M::FIELDS.iter().map(|&field| field.to_owned()).collect(),
+        Some(paths) => paths.to_vec(),
+    }
+}
+
+macro_rules! masked {
+    ($M:ident { $($field:ident),* } $(nested { $($nested:ident),* })? $(output { $($output:ident),* })?) => {
+        impl Masked for pb::$M {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field),)* $($(stringify!($nested),)*)?];
+
+            fn take_over(&mut self, from: &Self, path: &str) -> bool {
+                match path {
+                    $(stringify!($field) => self.$field.clone_from(&from.$field),)*
+                    $($(stringify!($nested) => self.$nested.clone_from(&from.$nested),)*)?
+                    $($(stringify!($output) => {})*)?
+                    path => {
+                        $($(if let Some(path) = path.strip_prefix(concat!(stringify!($nested), ".")) {
+                            let inner = self.$nested.get_or_insert_default();
+                            return match &from.$nested {
+                                Some(from) => inner.take_over(from, path),
+                                None => inner.take_over(&Default::default(), path),
+                            };
+                        })*)?
+                        let _ = path;
+                        return false;
+                    }
+                }
+                true
+            }
+
+            fn populated(&self) -> Vec<String> {
+                let unset = Self::default();
+                let mut set = Vec::new();
+                $(if self.$field != unset.$field { set.push(stringify!($field).to_owned()); })*
+                $($(if let Some(inner) = &self.$nested {
+                    set.extend(inner.populated().iter().map(|path| format!("{}.{path}", stringify!($nested))));
+                })*)?
+                set
+            }
+        }
+    };
+}
+
+masked!(App { display_name, time_zone, daily_offers, quiet_hours, traits } output { name, etag });
+masked!(Store { display_name, position, time_zone, address, brand, opening_hours, tags } output { name, etag });
+masked!(Geofence { display_name, shape, store, tags } output { name, etag });
+masked!(Beacon { display_name, identity, store, tags } output { name, etag });
+masked!(
+    Campaign { display_name, audience, topics, trigger, weight }
+    nested { content, limits }
+    output { name, state, etag }
+);
+masked!(Content { title, body, image_url, link, price });
+masked!(Limits { start_time, end_time, per_profile, cool_down, budget, show_within, valid_for });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn campaign(title: &str, body: &str, budget: Option<u64>) -> pb::Campaign {
+        pb::Campaign {
+            display_name: "Coffee".into(),
+            content: Some(pb::Content { title: title.into(), body: body.into(), ..Default::default() }),
+            limits: budget.map(|budget| pb::Limits { budget: Some(budget), ..Default::default() }),
+            ..Default::default()
+        }
+    }
+
+    fn after(patch: &pb::Campaign, paths: &[&str]) -> Result<pb::Campaign, Violations> {
+        let mask = FieldMask { paths: paths.iter().map(|&path| path.to_owned()).collect() };
+        patched(campaign("Old", "Stays", Some(10)), patch, Some(&mask))
+    }
+
+    #[test]
+    fn an_empty_mask_takes_what_is_set() {
+        let patch = pb::Campaign {
+            content: Some(pb::Content { title: "New".into(), ..Default::default() }),
+            ..Default::default()
+        };
+        assert_eq!(after(&patch, &[]), Ok(campaign("New", "Stays", Some(10))));
+        assert_eq!(patched(campaign("Old", "Stays", None), &patch, None), Ok(campaign("New", "Stays", None)));
+    }
+
+    #[test]
+    fn a_path_takes_one_field_even_if_it_is_unset() {
+        let patch = campaign("New", "", None);
+        assert_eq!(after(&patch, &["content.title"]), Ok(campaign("New", "Stays", Some(10))));
+        assert_eq!(after(&patch, &["content"]), Ok(campaign("New", "", Some(10))));
+        let freed = after(&patch, &["limits.budget"]).expect("known");
+        assert_eq!(freed.limits.expect("kept").budget, None);
+        assert_eq!(after(&patch, &["*"]), Ok(patch));
+    }
+
+    #[test]
+    fn unknown_paths_are_named_all_at_once() {
+        let wrong = after(&pb::Campaign::default(), &["titel", "content.colour", "etag", "content.price.x"]);
+        assert_eq!(wrong.expect_err("three").iter().count(), 3);
+    }
+}

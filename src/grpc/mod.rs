@@ -1,0 +1,39 @@
+//! Floor 4: the public API over gRPC. One file per service, and what all of them share:
+//!
+//! | question | file |
+//! |---|---|
+//! | who is calling, and may they? | [`auth`] |
+//! | what may a key touch? | [`access`] |
+//! | get, list, create, update, delete of resources? | [`resource`], [`mask`], [`pages`] |
+//! | how is a refusal said? | [`status`] |
+//! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
+//! | too often, or too much at once? | [`limits`], [`overload`] |
+//! | how long did it take? | [`measure`] |
+//! | the generated messages | [`pb`] |
+//!
+//! Law 8: a request is taken apart field by field, so that a new field must be decided upon, and everything wrong with
+//! it is said in one answer.
+
+pub mod access;
+pub mod audience_wire;
+pub mod auth;
+pub mod campaign_service;
+pub mod campaign_wire;
+pub mod decision_service;
+pub mod device_service;
+pub mod limits;
+pub mod mask;
+pub mod offers;
+pub mod organization_service;
+pub mod organization_wire;
+pub mod overload;
+pub mod pages;
+pub mod pb;
+pub mod ping;
+pub mod place_import;
+pub mod place_service;
+pub mod place_wire;
+pub mod proximity_service;
+pub mod resource;
+pub mod status;
+pub mod wire;

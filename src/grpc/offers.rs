@@ -1,0 +1,152 @@
+//! Offers, transitions and decisions as messages.
+
+use crate::{
+    app::decisions::Receipt,
+    domain::{
+        decision::{Considered, Decision, Next, Note, Rank, Verdict},
+        offer::{Offer, OfferStore},
+        presence::{Area, Transition, TransitionKind},
+    },
+    grpc::{
+        pb,
+        wire::{duration_to_wire, money_to_wire, position_to_wire, timestamp_to_wire},
+    },
+};
+
+pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
+    let Offer { id, campaign, content, area, store, distance_m, reason, show_by, valid_until } = offer;
+    pb::Offer {
+        id: id.to_string(),
+        campaign: campaign.to_string(),
+        title: content.title.clone(),
+        body: content.body.clone(),
+        image_url: content.image_url.clone(),
+        link: content.link.clone(),
+        price: content.price.as_ref().map(money_to_wire),
+        place: place_to_wire(area).0,
+        store: store.as_ref().map(store_to_wire),
+        distance_m: *distance_m,
+        reason: reason.clone(),
+        show_by: Some(timestamp_to_wire(*show_by)),
+        valid_until: Some(timestamp_to_wire(*valid_until)),
+    }
+}
+
+fn store_to_wire(store: &OfferStore) -> pb::OfferStore {
+    let OfferStore { name, display_name, address, position } = store;
+    pb::OfferStore {
+        name: name.to_string(),
+        display_name: display_name.clone(),
+        address: address.clone(),
+        position: Some(position_to_wire(*position)),
+    }
+}
+
+/// The place's name, and the circle's radius around a store.
+pub fn place_to_wire(area: &Area) -> (String, Option<u32>) {
+    match area {
+        Area::Geofence(name) => (name.to_string(), None),
+        Area::Around(store, radius_m) => (store.to_string(), Some(*radius_m)),
+        Area::Beacon(name) => (name.to_string(), None),
+    }
+}
+
+/// The distance stays behind: whoever reports a position knows it, and nobody else may.
+pub fn transition_to_wire(transition: &Transition) -> pb::Transition {
+    use pb::transition::Kind;
+    let Transition { area, kind, at, stale, distance_m: _ } = transition;
+    let (kind, duration) = match kind {
+        TransitionKind::Entered => (Kind::Entered, None),
+        TransitionKind::Dwelt(threshold) => (Kind::Dwelt, Some(*threshold)),
+        TransitionKind::Exited(visit) => (Kind::Exited, Some(*visit)),
+        TransitionKind::Heard => (Kind::Heard, None),
+    };
+    let (place, radius_m) = place_to_wire(area);
+    pb::Transition {
+        kind: kind.into(),
+        place,
+        radius_m,
+        at: Some(timestamp_to_wire(*at)),
+        duration: duration.map(duration_to_wire),
+        stale: *stale,
+    }
+}
+
+pub fn next_to_wire(next: &Next) -> pb::Next {
+    let Next { safe_radius_m, at } = next;
+    pb::Next { safe_radius_m: *safe_radius_m, at: Some(timestamp_to_wire(*at)) }
+}
+
+pub fn notes_to_wire(notes: &[Note]) -> Vec<String> {
+    notes.iter().map(|note| note.code().to_owned()).collect()
+}
+
+/// The receipt, as far as its reader may see it.
+pub fn receipt_to_wire(receipt: &Receipt) -> pb::Decision {
+    match receipt {
+        Receipt::Whole(decision) => decision_to_wire(decision),
+        Receipt::OfBrand(decision) => pb::Decision {
+            profile: String::new(),
+            device: String::new(),
+            ping_id: String::new(),
+            transitions: Vec::new(),
+            notes: Vec::new(),
+            next: None,
+            ..decision_to_wire(decision)
+        },
+    }
+}
+
+fn decision_to_wire(decision: &Decision) -> pb::Decision {
+    let Decision {
+        id,
+        profile,
+        device,
+        ping,
+        at,
+        catalog_version,
+        seed: _,
+        test,
+        transitions,
+        notes,
+        considered,
+        offers,
+        next,
+    } = decision;
+    pb::Decision {
+        id: id.to_string(),
+        profile: profile.to_string(),
+        device: device.to_string(),
+        ping_id: ping.to_string(),
+        decided_at: Some(timestamp_to_wire(*at)),
+        catalog_version: *catalog_version,
+        test: *test,
+        transitions: transitions.iter().map(transition_to_wire).collect(),
+        notes: notes_to_wire(notes),
+        considered: considered.iter().map(considered_to_wire).collect(),
+        offers: offers.iter().map(offer_to_wire).collect(),
+        next: Some(next_to_wire(next)),
+    }
+}
+
+fn considered_to_wire(considered: &Considered) -> pb::ConsideredCampaign {
+    use pb::considered_campaign::Verdict as Wire;
+    let Considered { campaign, area, verdict, rank } = considered;
+    let verdict = match verdict {
+        Verdict::Chosen(offer) => Wire::Chosen(offer.to_string()),
+        Verdict::Refused(reason) => {
+            Wire::Refused(pb::Refusal { code: reason.code().to_owned(), description: reason.to_string() })
+        }
+    };
+    pb::ConsideredCampaign {
+        campaign: campaign.to_string(),
+        place: place_to_wire(area).0,
+        verdict: Some(verdict),
+        rank: rank.as_ref().map(rank_to_wire),
+    }
+}
+
+fn rank_to_wire(rank: &Rank) -> pb::Rank {
+    let Rank { score, weight, affinity, nearness } = *rank;
+    pb::Rank { score, weight, affinity, nearness }
+}

@@ -1,0 +1,183 @@
+//! OrganizationService: organizations, apps, keys and grants over gRPC.
+//!
+//! Law: every call begins with [`Access::to`]; organizations are the operator's, the rest their owner's.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+use crate::{
+    app::organizations::{Issued, NewKey, Organizations},
+    domain::{
+        name::check_id,
+        organization::{App, Grant, Key, Organization},
+        violation::Violations,
+    },
+    grpc::{
+        access::{Access, Work},
+        auth::Auth,
+        organization_wire::{key_to_wire, new_key},
+        pb::{self, organization_service_server::OrganizationService},
+        resource::{self, ListRequest, Patch, Wire},
+        wire::optional_duration,
+    },
+};
+
+/// Serves organizations and what belongs to them but places and campaigns.
+pub struct OrganizationGrpc {
+    auth: Auth,
+    organizations: Arc<Organizations>,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl OrganizationGrpc {
+    pub fn new(auth: Auth, organizations: Arc<Organizations>) -> Self {
+        Self { auth, organizations }
+    }
+
+    fn operator(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        Access::to(Work::Organizations, &self.auth, metadata)
+    }
+
+    fn owner(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        Access::to(Work::Ownership, &self.auth, metadata)
+    }
+
+    fn get<K: Wire>(&self, access: &Access, name: &str) -> Answer<K::Message> {
+        resource::get::<K>(access, self.organizations.resources(), name).map(Response::new)
+    }
+
+    fn list<K: Wire>(
+        &self,
+        access: &Access,
+        parent: &str,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<(Vec<K::Message>, String), Status> {
+        let parent = resource::parent(access, parent)?;
+        let request = ListRequest { page_size, page_token, filter: String::new() };
+        resource::list::<K>(self.organizations.resources(), Some(&parent), &request, |_| true)
+    }
+}
+
+fn issued(issued: Issued) -> Response<pb::IssuedKey> {
+    Response::new(pb::IssuedKey { key: Some(key_to_wire(&issued.key)), secret: issued.secret })
+}
+
+#[tonic::async_trait]
+impl OrganizationService for OrganizationGrpc {
+    async fn create_organization(&self, request: Request<pb::CreateOrganizationRequest>) -> Answer<pb::Organization> {
+        let access = self.operator(request.metadata())?;
+        let pb::CreateOrganizationRequest { organization_id, organization } = request.into_inner();
+        let wanted = resource::wanted::<Organization>(None, "organization_id", &organization_id, organization)?;
+        let organization = self.organizations.create(wanted, access.author()).await?;
+        Ok(Response::new(Organization::write(&organization)))
+    }
+
+    async fn get_organization(&self, request: Request<pb::GetOrganizationRequest>) -> Answer<pb::Organization> {
+        let access = self.owner(request.metadata())?;
+        self.get::<Organization>(&access, &request.get_ref().name)
+    }
+
+    async fn list_organizations(
+        &self,
+        request: Request<pb::ListOrganizationsRequest>,
+    ) -> Answer<pb::ListOrganizationsResponse> {
+        self.operator(request.metadata())?;
+        let pb::ListOrganizationsRequest { page_size, page_token } = request.get_ref();
+        let request = ListRequest { page_size: *page_size, page_token, filter: String::new() };
+        let (organizations, next_page_token) =
+            resource::list::<Organization>(self.organizations.resources(), None, &request, |_| true)?;
+        Ok(Response::new(pb::ListOrganizationsResponse { organizations, next_page_token }))
+    }
+
+    async fn create_app(&self, request: Request<pb::CreateAppRequest>) -> Answer<pb::App> {
+        let access = self.owner(request.metadata())?;
+        let pb::CreateAppRequest { parent, app_id, app } = request.into_inner();
+        let parent = resource::parent(&access, &parent)?;
+        let wanted = resource::wanted::<App>(Some(&parent), "app_id", &app_id, app)?;
+        Ok(Response::new(App::write(&self.organizations.create_app(wanted, access.author()).await?)))
+    }
+
+    async fn get_app(&self, request: Request<pb::GetAppRequest>) -> Answer<pb::App> {
+        let access = self.owner(request.metadata())?;
+        self.get::<App>(&access, &request.get_ref().name)
+    }
+
+    async fn list_apps(&self, request: Request<pb::ListAppsRequest>) -> Answer<pb::ListAppsResponse> {
+        let access = self.owner(request.metadata())?;
+        let pb::ListAppsRequest { parent, page_size, page_token } = request.get_ref();
+        let (apps, next_page_token) = self.list::<App>(&access, parent, *page_size, page_token)?;
+        Ok(Response::new(pb::ListAppsResponse { apps, next_page_token }))
+    }
+
+    async fn update_app(&self, request: Request<pb::UpdateAppRequest>) -> Answer<pb::App> {
+        let access = self.owner(request.metadata())?;
+        let pb::UpdateAppRequest { app, update_mask } = request.into_inner();
+        let patch = Patch::<App>::read(&access, app, update_mask.as_ref())?;
+        let change = |app: &App| patch.apply(app);
+        let app = self.organizations.update_app(&patch.name, patch.etag, access.author(), change).await?;
+        Ok(Response::new(App::write(&app)))
+    }
+
+    async fn create_key(&self, request: Request<pb::CreateKeyRequest>) -> Answer<pb::IssuedKey> {
+        let access = self.owner(request.metadata())?;
+        let pb::CreateKeyRequest { parent, key_id, key } = request.into_inner();
+        let parent = resource::parent(&access, &parent)?;
+        let mut wrong = Violations::default();
+        wrong.take("key_id", check_id(&key_id));
+        let name = parent.key(&key_id).ok();
+        let said = wrong.nest("key", new_key(key));
+        let new = wrong.finish(name.zip(said))?;
+        let (name, (display_name, scope)) = new;
+        let new = NewKey { name, display_name, scope };
+        Ok(issued(self.organizations.create_key(new, &access.scope, access.author()).await?))
+    }
+
+    async fn list_keys(&self, request: Request<pb::ListKeysRequest>) -> Answer<pb::ListKeysResponse> {
+        let access = self.owner(request.metadata())?;
+        let pb::ListKeysRequest { parent, page_size, page_token } = request.get_ref();
+        let (keys, next_page_token) = self.list::<Key>(&access, parent, *page_size, page_token)?;
+        Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
+    }
+
+    async fn revoke_key(&self, request: Request<pb::RevokeKeyRequest>) -> Answer<pb::Key> {
+        let access = self.owner(request.metadata())?;
+        let name = resource::named::<Key>(&access, "name", &request.get_ref().name)?;
+        let key = self.organizations.revoke_key(&name, &access.scope, access.author()).await?;
+        Ok(Response::new(key_to_wire(&key)))
+    }
+
+    async fn rotate_key(&self, request: Request<pb::RotateKeyRequest>) -> Answer<pb::IssuedKey> {
+        let access = self.owner(request.metadata())?;
+        let pb::RotateKeyRequest { name, overlap } = request.get_ref();
+        let name = resource::named::<Key>(&access, "name", name)?;
+        let overlap = optional_duration(*overlap).map_err(|invalid| Violations::one("overlap", invalid))?;
+        let overlap = overlap.unwrap_or_default();
+        Ok(issued(self.organizations.rotate_key(&name, overlap, &access.scope, access.author()).await?))
+    }
+
+    async fn create_grant(&self, request: Request<pb::CreateGrantRequest>) -> Answer<pb::Grant> {
+        let access = self.owner(request.metadata())?;
+        let pb::CreateGrantRequest { parent, grant_id, grant } = request.into_inner();
+        let parent = resource::parent(&access, &parent)?;
+        let wanted = resource::wanted::<Grant>(Some(&parent), "grant_id", &grant_id, grant)?;
+        Ok(Response::new(Grant::write(&self.organizations.create_grant(wanted, access.author()).await?)))
+    }
+
+    async fn list_grants(&self, request: Request<pb::ListGrantsRequest>) -> Answer<pb::ListGrantsResponse> {
+        let access = self.owner(request.metadata())?;
+        let pb::ListGrantsRequest { parent, page_size, page_token } = request.get_ref();
+        let (grants, next_page_token) = self.list::<Grant>(&access, parent, *page_size, page_token)?;
+        Ok(Response::new(pb::ListGrantsResponse { grants, next_page_token }))
+    }
+
+    async fn delete_grant(&self, request: Request<pb::DeleteGrantRequest>) -> Answer<pb::DeleteGrantResponse> {
+        let access = self.owner(request.metadata())?;
+        let pb::DeleteGrantRequest { name, etag } = request.get_ref();
+        let name = resource::named::<Grant>(&access, "name", name)?;
+        self.organizations.delete_grant(&name, resource::etag_field(etag)?, access.author()).await?;
+        Ok(Response::new(pb::DeleteGrantResponse {}))
+    }
+}

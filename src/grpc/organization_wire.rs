@@ -1,0 +1,324 @@
+//! Organizations, apps, keys and grants on the wire.
+//!
+//! Law 10: a key's hash never leaves; nothing here can write it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    domain::{
+        name::{AppName, GrantName, KeyName, OrganizationName},
+        organization::{
+            App, DAILY_OFFERS, Grant, Key, MAX_TRAITS, Organization, Permission, Scope, TraitDeclaration, TraitKind,
+            TraitWriter, USUAL_DAILY_OFFERS,
+        },
+        text::{MAX_DISPLAY_NAME, TraitKey, line},
+        time::{QuietHours, TimeOfDay},
+        violation::{Invalid, Violations},
+    },
+    engine::catalog::Entry,
+    grpc::{
+        pb,
+        place_wire::zone,
+        resource::{Patched, Wire},
+        wire::{required, timestamp_to_wire, unknown},
+    },
+};
+
+/// Quiet hours of an app that does not say.
+const USUAL_QUIET: (&str, &str) = ("21:00", "09:00");
+
+impl Wire for Organization {
+    type Message = pb::Organization;
+    const FIELD: &'static str = "organization";
+
+    fn read(message: pb::Organization, name: OrganizationName) -> Result<Self, Violations> {
+        let pb::Organization { name: _, display_name, etag: _ } = message;
+        let display_name =
+            line(&display_name, MAX_DISPLAY_NAME).map_err(|invalid| Violations::one("display_name", invalid))?;
+        Ok(Self { name, display_name })
+    }
+
+    fn write(entry: &Entry<Self>) -> pb::Organization {
+        let Organization { name, display_name } = entry.value.as_ref();
+        pb::Organization { name: name.to_string(), display_name: display_name.clone(), etag: entry.etag.to_string() }
+    }
+}
+
+impl Wire for App {
+    type Message = pb::App;
+    const FIELD: &'static str = "app";
+
+    fn read(message: pb::App, name: AppName) -> Result<Self, Violations> {
+        let pb::App { name: _, display_name, time_zone, daily_offers: daily, quiet_hours: quiet, traits, etag: _ } =
+            message;
+        let mut wrong = Violations::default();
+        let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
+        let time_zone = wrong.take("time_zone", zone(&time_zone));
+        let daily_offers = wrong.take("daily_offers", daily_offers(daily));
+        let quiet_hours = wrong.nest("quiet_hours", quiet_hours(quiet));
+        let traits = self::traits(&mut wrong, traits);
+        let app = (|| {
+            let (daily_offers, quiet_hours) = (daily_offers?, quiet_hours?);
+            Some(App { name, display_name: display_name?, time_zone: time_zone?, daily_offers, quiet_hours, traits })
+        })();
+        wrong.finish(app)
+    }
+
+    fn write(entry: &Entry<Self>) -> pb::App {
+        let App { name, display_name, time_zone, daily_offers, quiet_hours, traits } = entry.value.as_ref();
+        let declared = |(key, trait_): (&TraitKey, &TraitDeclaration)| (key.to_string(), declaration_to_wire(*trait_));
+        pb::App {
+            name: name.to_string(),
+            display_name: display_name.clone(),
+            time_zone: time_zone.name().to_owned(),
+            daily_offers: i32::try_from(*daily_offers).ok(),
+            quiet_hours: Some(quiet_hours_to_wire(*quiet_hours)),
+            traits: traits.iter().map(declared).collect(),
+            etag: entry.etag.to_string(),
+        }
+    }
+}
+
+impl Patched for App {
+    fn name_of(message: &pb::App) -> &str {
+        &message.name
+    }
+    fn etag_of(message: &pb::App) -> &str {
+        &message.etag
+    }
+}
+
+fn daily_offers(wire: Option<i32>) -> Result<u32, Invalid> {
+    let Some(wire) = wire else { return Ok(USUAL_DAILY_OFFERS) };
+    let refuse = || Invalid::new(format!("must be {} to {}, was {wire}", DAILY_OFFERS.start(), DAILY_OFFERS.end()));
+    u32::try_from(wire).ok().filter(|offers| DAILY_OFFERS.contains(offers)).ok_or_else(refuse)
+}
+
+fn quiet_hours(wire: Option<pb::QuietHours>) -> Result<Option<QuietHours>, Violations> {
+    let pb::QuietHours { from, to, off } = wire.unwrap_or_else(|| pb::QuietHours {
+        from: USUAL_QUIET.0.to_owned(),
+        to: USUAL_QUIET.1.to_owned(),
+        off: false,
+    });
+    if off && (!from.is_empty() || !to.is_empty()) {
+        return Err(Violations::one("off", "must not stand beside from and to"));
+    }
+    if off {
+        return Ok(None);
+    }
+    let mut wrong = Violations::default();
+    let from = wrong.take("from", TimeOfDay::parse(&from));
+    let to = wrong.take("to", TimeOfDay::parse(&to));
+    let quiet = from.zip(to).map(|(from, to)| Some(QuietHours { from, to }));
+    wrong.finish(quiet)
+}
+
+fn quiet_hours_to_wire(quiet: Option<QuietHours>) -> pb::QuietHours {
+    match quiet {
+        Some(QuietHours { from, to }) => pb::QuietHours { from: from.to_string(), to: to.to_string(), off: false },
+        None => pb::QuietHours { off: true, ..Default::default() },
+    }
+}
+
+fn traits(
+    wrong: &mut Violations,
+    wire: std::collections::HashMap<String, pb::TraitDeclaration>,
+) -> BTreeMap<TraitKey, TraitDeclaration> {
+    if wire.len() > MAX_TRAITS {
+        wrong.add("traits", format!("must be at most {MAX_TRAITS}, were {}", wire.len()));
+        return BTreeMap::new();
+    }
+    // In the order of the keys, so that the same request is refused in the same words.
+    let sorted: BTreeMap<String, pb::TraitDeclaration> = wire.into_iter().collect();
+    let mut traits = BTreeMap::new();
+    for (key, wire) in sorted {
+        let field = format!("traits[{key:?}]");
+        let declared = wrong.nest(&field, declaration(wire));
+        if let (Some(key), Some(declared)) = (wrong.take(field, TraitKey::new(&key)), declared) {
+            traits.insert(key, declared);
+        }
+    }
+    traits
+}
+
+fn declaration(wire: pb::TraitDeclaration) -> Result<TraitDeclaration, Violations> {
+    use pb::trait_declaration::{Kind, Writer};
+    let mut wrong = Violations::default();
+    let kind = match Kind::try_from(wire.kind) {
+        Ok(Kind::Text) => Ok(TraitKind::Text),
+        Ok(Kind::Number) => Ok(TraitKind::Number),
+        Ok(Kind::Flag) => Ok(TraitKind::Flag),
+        Ok(Kind::Unspecified) => Err(required()),
+        Err(_) => Err(unknown(wire.kind)),
+    };
+    let writer = match Writer::try_from(wire.writer) {
+        Ok(Writer::Device) => Ok(TraitWriter::Device),
+        Ok(Writer::Server) => Ok(TraitWriter::Server),
+        Ok(Writer::System) => Ok(TraitWriter::System),
+        Ok(Writer::Unspecified) => Err(required()),
+        Err(_) => Err(unknown(wire.writer)),
+    };
+    let (kind, writer) = (wrong.take("kind", kind), wrong.take("writer", writer));
+    wrong.finish(kind.zip(writer).map(|(kind, writer)| TraitDeclaration { kind, writer }))
+}
+
+fn declaration_to_wire(declared: TraitDeclaration) -> pb::TraitDeclaration {
+    use pb::trait_declaration::{Kind, Writer};
+    let kind = match declared.kind {
+        TraitKind::Text => Kind::Text,
+        TraitKind::Number => Kind::Number,
+        TraitKind::Flag => Kind::Flag,
+    };
+    let writer = match declared.writer {
+        TraitWriter::Device => Writer::Device,
+        TraitWriter::Server => Writer::Server,
+        TraitWriter::System => Writer::System,
+    };
+    pb::TraitDeclaration { kind: kind.into(), writer: writer.into() }
+}
+
+/// What a create request says of a key: its display name and scope. The secret is not the caller's to choose.
+pub fn new_key(wire: Option<pb::Key>) -> Result<(String, Scope), Violations> {
+    let pb::Key { display_name, scope: kind, app, .. } = wire.ok_or_else(|| Violations::one("", required()))?;
+    let mut wrong = Violations::default();
+    let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
+    let scope = wrong.nest("", scope(kind, &app));
+    wrong.finish(display_name.zip(scope))
+}
+
+fn scope(kind: i32, app: &str) -> Result<Scope, Violations> {
+    use pb::key::Scope as Wire;
+    let of_app = || AppName::parse(app).map_err(|invalid| Violations::one("app", invalid));
+    let scope = match Wire::try_from(kind) {
+        Ok(Wire::Server) => return of_app().map(Scope::Server),
+        Ok(Wire::App) => return of_app().map(Scope::App),
+        Ok(Wire::Operator) => Scope::Operator,
+        Ok(Wire::Owner) => Scope::Owner,
+        Ok(Wire::Network) => Scope::Network,
+        Ok(Wire::Brand) => Scope::Brand,
+        Ok(Wire::Unspecified) => return Err(Violations::one("scope", required())),
+        Err(_) => return Err(Violations::one("scope", unknown(kind))),
+    };
+    if app.is_empty() { Ok(scope) } else { Err(Violations::one("app", "must be empty for this scope")) }
+}
+
+/// A key without its hash.
+pub fn key_to_wire(entry: &Entry<Key>) -> pb::Key {
+    let Key { name, display_name, scope, secret_hash: _, created_at, revoked_at, retiring } = entry.value.as_ref();
+    let (kind, app) = match scope {
+        Scope::Operator => (pb::key::Scope::Operator, String::new()),
+        Scope::Owner => (pb::key::Scope::Owner, String::new()),
+        Scope::Network => (pb::key::Scope::Network, String::new()),
+        Scope::Brand => (pb::key::Scope::Brand, String::new()),
+        Scope::Server(app) => (pb::key::Scope::Server, app.to_string()),
+        Scope::App(app) => (pb::key::Scope::App, app.to_string()),
+    };
+    pb::Key {
+        name: name.to_string(),
+        display_name: display_name.clone(),
+        scope: kind.into(),
+        app,
+        create_time: Some(timestamp_to_wire(*created_at)),
+        revoke_time: revoked_at.map(timestamp_to_wire),
+        old_secret_expire_time: retiring.as_ref().map(|old| timestamp_to_wire(old.until)),
+        etag: entry.etag.to_string(),
+    }
+}
+
+impl Wire for Key {
+    type Message = pb::Key;
+    const FIELD: &'static str = "key";
+
+    /// Keys are made by [`new_key`] alone.
+    fn read(_: pb::Key, name: KeyName) -> Result<Self, Violations> {
+        Err(Violations::one("", format!("{name} cannot be written")))
+    }
+
+    fn write(entry: &Entry<Self>) -> pb::Key {
+        key_to_wire(entry)
+    }
+}
+
+impl Wire for Grant {
+    type Message = pb::Grant;
+    const FIELD: &'static str = "grant";
+
+    fn read(message: pb::Grant, name: GrantName) -> Result<Self, Violations> {
+        let pb::Grant { name: _, grantee, permission: wire, etag: _ } = message;
+        let mut wrong = Violations::default();
+        let grantee = wrong.take("grantee", OrganizationName::parse(&grantee));
+        let permission = match wire {
+            None => wrong.take("", Err(Invalid::new("needs target_places or reach_app"))),
+            Some(pb::grant::Permission::TargetPlaces(pb::TargetPlaces {})) => Some(Permission::TargetPlaces),
+            Some(pb::grant::Permission::ReachApp(app)) => {
+                wrong.take("reach_app", AppName::parse(&app)).map(Permission::ReachApp)
+            }
+        };
+        let grant = grantee.zip(permission).map(|(grantee, permission)| Grant { name, grantee, permission });
+        wrong.finish(grant)
+    }
+
+    fn write(entry: &Entry<Self>) -> pb::Grant {
+        let Grant { name, grantee, permission } = entry.value.as_ref();
+        let permission = match permission {
+            Permission::TargetPlaces => pb::grant::Permission::TargetPlaces(pb::TargetPlaces {}),
+            Permission::ReachApp(app) => pb::grant::Permission::ReachApp(app.to_string()),
+        };
+        pb::Grant {
+            name: name.to_string(),
+            grantee: grantee.to_string(),
+            permission: Some(permission),
+            etag: entry.etag.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn app(quiet: Option<pb::QuietHours>, daily: Option<i32>) -> Result<App, Violations> {
+        let declared = pb::TraitDeclaration { kind: 2, writer: 1 };
+        let message = pb::App {
+            display_name: "Shopper".into(),
+            time_zone: "Europe/Rome".into(),
+            daily_offers: daily,
+            quiet_hours: quiet,
+            traits: [("points".to_owned(), declared)].into(),
+            ..Default::default()
+        };
+        App::read(message, AppName::parse("organizations/acme/apps/shopper").expect("sound"))
+    }
+
+    #[test]
+    fn apps_have_sane_defaults_and_survive_the_wire() {
+        let usual = app(None, None).expect("sound");
+        let quiet = usual.quiet_hours.expect("on");
+        assert_eq!(
+            (quiet.from.to_string(), quiet.to.to_string(), usual.daily_offers),
+            ("21:00".into(), "09:00".into(), 3)
+        );
+        let off = app(Some(pb::QuietHours { off: true, ..Default::default() }), Some(50)).expect("sound");
+        assert_eq!(off.quiet_hours, None);
+        for app in [usual, off] {
+            let entry = Entry { etag: 1, value: Arc::new(app) };
+            assert_eq!(App::read(App::write(&entry), entry.value.name.clone()).as_ref(), Ok(entry.value.as_ref()));
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let both = pb::QuietHours { from: "21:00".into(), to: "09:00".into(), off: true };
+        assert!(app(Some(both), None).is_err());
+        assert!(app(Some(pb::QuietHours::default()), Some(0)).expect_err("three faults").iter().count() == 3);
+        let key = |scope: pb::key::Scope, app: &str| scope_of(scope, app).is_ok();
+        assert!(key(pb::key::Scope::Brand, "") && !key(pb::key::Scope::Brand, "organizations/a/apps/b"));
+        assert!(key(pb::key::Scope::App, "organizations/a/apps/b") && !key(pb::key::Scope::App, ""));
+    }
+
+    fn scope_of(kind: pb::key::Scope, app: &str) -> Result<Scope, Violations> {
+        scope(kind.into(), app)
+    }
+}

@@ -1,0 +1,158 @@
+//! How much is done at once, and for how long: what is over the bound is refused at the door, with RetryInfo.
+//!
+//! Law: an overloaded server answers at once and says so; it queues nothing and never refuses a health check.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+use tonic::{body::Body, codegen::http};
+use tower::{Layer, Service};
+
+use crate::grpc::status::Problem;
+
+/// Settings of [`Guard`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardConfig {
+    /// Calls in progress, over all connections.
+    pub max_in_flight: usize,
+    /// Until a call has an answer.
+    pub timeout: Duration,
+    /// The same for calls that send a stream.
+    pub stream_timeout: Duration,
+}
+
+/// The bound over all calls of this process.
+#[derive(Clone)]
+pub struct Guard {
+    places: Arc<Semaphore>,
+    config: GuardConfig,
+}
+
+/// Calls whose request is a stream, and takes as long as the caller's file is long.
+const STREAMED: [&str; 1] = ["/dintorni.v1.PlaceService/ImportPlaces"];
+
+impl Guard {
+    pub fn new(config: GuardConfig) -> Self {
+        Self { places: Arc::new(Semaphore::new(config.max_in_flight)), config }
+    }
+
+    fn timeout(&self, path: &str) -> Duration {
+        if STREAMED.contains(&path) { self.config.stream_timeout } else { self.config.timeout }
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { guard: self.clone(), inner }
+    }
+}
+
+/// A service behind a [`Guard`].
+#[derive(Clone)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+type Answer<E> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, E>> + Send>>;
+
+impl<S, B> Service<http::Request<B>> for Guarded<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = Answer<S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Answer<S::Error> {
+        if request.uri().path().starts_with("/grpc.health.") {
+            return Box::pin(self.inner.call(request));
+        }
+        let Ok(place) = self.guard.places.clone().try_acquire_owned() else {
+            let refusal = Problem::Overloaded.says("the server is at its limit of calls in progress");
+            return Box::pin(async move { Ok(refusal.into_http()) });
+        };
+        let timeout = self.guard.timeout(request.uri().path());
+        let answer = tokio::time::timeout(timeout, self.inner.call(request));
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(place);
+            answer.unwrap_or_else(|_| Ok(Problem::TooSlow.says("the call took too long; send it again").into_http()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use tokio::sync::Notify;
+    use tonic::{Code, Status};
+    use tower::ServiceExt;
+
+    fn config() -> GuardConfig {
+        let timeout = Duration::from_secs(5);
+        GuardConfig { max_in_flight: 1, timeout, stream_timeout: timeout }
+    }
+
+    fn request(path: &str) -> http::Request<()> {
+        http::Request::builder().uri(path).body(()).expect("sound")
+    }
+
+    fn code(response: &http::Response<Body>) -> Code {
+        Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
+    }
+
+    #[tokio::test]
+    async fn what_is_over_the_bound_is_refused_but_health_is_not() {
+        let guard = Guard::new(config());
+        let opened = Arc::new(Notify::new());
+        let open = opened.clone();
+        let slow = guard.layer(tower::service_fn(move |_| {
+            let opened = opened.clone();
+            async move {
+                opened.notified().await;
+                Ok::<_, Infallible>(http::Response::new(Body::default()))
+            }
+        }));
+        let quick = guard.layer(tower::service_fn(|_: http::Request<()>| async {
+            Ok::<_, Infallible>(http::Response::new(Body::default()))
+        }));
+        let first = slow.oneshot(request("/dintorni.v1.ProximityService/Ping"));
+        let first = tokio::spawn(first);
+        while guard.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let over = quick.clone().oneshot(request("/dintorni.v1.ProximityService/Ping")).await.expect("answered");
+        assert_eq!(code(&over), Code::ResourceExhausted);
+        let health = quick.clone().oneshot(request("/grpc.health.v1.Health/Check")).await.expect("answered");
+        assert_eq!(code(&health), Code::Ok);
+
+        open.notify_one();
+        first.await.expect("no panic").expect("answered");
+        let free = quick.oneshot(request("/dintorni.v1.ProximityService/Ping")).await.expect("answered");
+        assert_eq!(code(&free), Code::Ok);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_call_is_ended() {
+        let guard = Guard::new(config());
+        let never = guard.layer(tower::service_fn(|_: http::Request<()>| {
+            std::future::pending::<Result<http::Response<Body>, Infallible>>()
+        }));
+        let ended = never.oneshot(request("/dintorni.v1.ProximityService/Ping")).await.expect("answered");
+        assert_eq!(code(&ended), Code::DeadlineExceeded);
+    }
+}

@@ -1,0 +1,185 @@
+//! The stream of ImportPlaces: options, then rows, and the report at the end.
+//!
+//! Laws: a wrong stream is refused as a whole; a wrong row is one line of the report; what is held while the stream
+//! lasts is bounded.
+
+use tonic::{Code, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    app::imports::{MAX_ROWS, Numbered, Options, Problem, Report, Row, SmallGeofence},
+    domain::{
+        name::{GeofenceName, OrganizationName, StoreName},
+        place::{Geofence, Store},
+        shape::Shape,
+        violation::{Invalid, Violations},
+    },
+    engine::catalog::Entry,
+    grpc::{
+        access::Access,
+        pb::{self, import_places_request::Part, import_row::Place},
+        resource::Wire,
+        status::DOMAIN,
+        wire::required,
+    },
+};
+
+/// Most rows of one message.
+pub const MAX_ROWS_A_MESSAGE: usize = 1_000;
+/// Most corners of one import: its shapes are held until the last row has been looked at.
+const MAX_CORNERS: usize = 5_000_000;
+
+/// A client closes a message when it has so many bytes; one geofence alone may have more.
+const FULL: usize = 256 << 10;
+
+/// Reads the whole stream.
+pub async fn receive(
+    access: &Access,
+    mut stream: Streaming<pb::ImportPlacesRequest>,
+) -> Result<(Options, Vec<Numbered>), Status> {
+    let first = stream.message().await?.and_then(|message| message.part);
+    let Some(Part::Options(wire)) = first else {
+        return Err(Violations::one("options", "must be in the first message").into());
+    };
+    let options = options(access, &wire)?;
+    let mut received = Received::default();
+    while let Some(message) = stream.message().await? {
+        match message.part {
+            Some(Part::Rows(rows)) => received.add(rows)?,
+            Some(Part::Options(_)) => {
+                return Err(Violations::one("options", "must be in the first message only").into());
+            }
+            None => return Err(Violations::one("rows", required()).into()),
+        }
+    }
+    Ok((options, received.rows))
+}
+
+fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
+    let pb::ImportOptions { parent, dry_run, allow_partial } = wire;
+    let network = OrganizationName::parse(parent).map_err(|invalid| Violations::one("options.parent", invalid))?;
+    access.reaches(&network)?;
+    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial })
+}
+
+#[derive(Default)]
+struct Received {
+    rows: Vec<Numbered>,
+    corners: usize,
+}
+
+impl Received {
+    fn add(&mut self, wire: pb::ImportRows) -> Result<(), Status> {
+        let count = wire.rows.len();
+        if !(1..=MAX_ROWS_A_MESSAGE).contains(&count) {
+            let said = format!("must be 1 to {MAX_ROWS_A_MESSAGE} a message, were {count}");
+            return Err(Violations::one("rows.rows", said).into());
+        }
+        for row in wire.rows {
+            let number = if row.row == 0 { self.rows.len() as u64 + 1 } else { row.row };
+            let row = row_from_wire(row);
+            self.corners += row.as_ref().map_or(0, corners);
+            self.rows.push(Numbered { number, row });
+        }
+        if self.rows.len() > MAX_ROWS || self.corners > MAX_CORNERS {
+            return Err(too_large());
+        }
+        Ok(())
+    }
+}
+
+fn too_large() -> Status {
+    let details = ErrorDetails::with_error_info("IMPORT_TOO_LARGE", DOMAIN, []);
+    let said = format!("one import has at most {MAX_ROWS} rows and {MAX_CORNERS} corners; nothing was changed");
+    Status::with_error_details(Code::ResourceExhausted, said, details)
+}
+
+fn corners(row: &Row) -> usize {
+    use geo::CoordsIter;
+    match row {
+        Row::Geofence(Geofence { shape: Shape::Polygons(polygons), .. }) => polygons.geometry().coords_count(),
+        _ => 0,
+    }
+}
+
+fn row_from_wire(wire: pb::ImportRow) -> Result<Row, Violations> {
+    match wire.place.ok_or_else(|| Violations::one("place", required()))? {
+        Place::Store(message) => place(StoreName::parse(&message.name), message).map(Row::Store),
+        Place::Geofence(message) => place(GeofenceName::parse(&message.name), message).map(Row::Geofence),
+    }
+}
+
+/// The place of a row; if its name is wrong, its other faults are told as well.
+fn place<P: Wire>(name: Result<P::Name, Invalid>, message: P::Message) -> Result<P, Violations> {
+    let mut wrong = Violations::default();
+    let name = wrong.take(format!("{}.name", P::FIELD), name);
+    let stand_in = || P::parse_name(&format!("organizations/0/{}/0", P::COLLECTION)).ok();
+    let read = name.or_else(stand_in).and_then(|name| wrong.nest(P::FIELD, P::read(message, name)));
+    wrong.finish(read)
+}
+
+/// The stream a client sends: options, then the rows in messages that every server takes. `sent` hears how many rows each
+/// message has as it goes.
+pub fn messages(
+    options: pb::ImportOptions,
+    rows: Vec<(u64, Row)>,
+    mut sent: impl FnMut(u64) + Send,
+) -> impl Iterator<Item = pb::ImportPlacesRequest> + Send {
+    let mut rows = rows.into_iter();
+    let parts = std::iter::from_fn(move || {
+        let part = next_part(&mut rows)?;
+        sent(part.rows.len() as u64);
+        Some(Part::Rows(part))
+    });
+    std::iter::once(Part::Options(options)).chain(parts).map(|part| pb::ImportPlacesRequest { part: Some(part) })
+}
+
+/// Made as it is sent, so that only one message is held beside the rows.
+fn next_part(rows: &mut impl Iterator<Item = (u64, Row)>) -> Option<pb::ImportRows> {
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    while bytes < FULL && part.len() < MAX_ROWS_A_MESSAGE {
+        let Some((number, row)) = rows.next() else { break };
+        let row = row_to_wire(number, row);
+        bytes += prost::Message::encoded_len(&row);
+        part.push(row);
+    }
+    (!part.is_empty()).then_some(pb::ImportRows { rows: part })
+}
+
+fn row_to_wire(number: u64, row: Row) -> pb::ImportRow {
+    fn message<P: Wire>(place: P) -> P::Message {
+        P::write(&Entry { etag: 0, value: std::sync::Arc::new(place) })
+    }
+    let place = match row {
+        Row::Store(store) => Place::Store(pb::Store { etag: String::new(), ..message::<Store>(store) }),
+        Row::Geofence(geofence) => {
+            Place::Geofence(pb::Geofence { etag: String::new(), ..message::<Geofence>(geofence) })
+        }
+    };
+    pb::ImportRow { row: number, place: Some(place) }
+}
+
+pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
+    let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version } = report;
+    let problem = |Problem { number, violation }| pb::ImportProblem {
+        row: number,
+        field: violation.field,
+        description: violation.description,
+    };
+    let small_geofence = |SmallGeofence { number, name, effective_radius_m, why }| pb::SmallGeofence {
+        row: number,
+        geofence: name.to_string(),
+        effective_radius_m,
+        description: why.to_owned(),
+    };
+    pb::ImportPlacesResponse {
+        applied,
+        created,
+        changed,
+        unchanged,
+        refused,
+        problems: problems.into_iter().map(problem).collect(),
+        small_geofences: small.into_iter().map(small_geofence).collect(),
+        catalog_version,
+    }
+}

@@ -1,0 +1,208 @@
+//! PlaceService: stores, geofences and beacons over gRPC.
+//!
+//! Law: every call begins with [`PlaceGrpc::access`]; what it then does is said once, in [`resource`].
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+
+use crate::{
+    app::{
+        imports::Imports,
+        places::{Place, Places},
+    },
+    domain::{
+        name::StoreName,
+        place::{Beacon, Geofence, Store},
+        violation::Violations,
+    },
+    grpc::{
+        access::{Access, Work},
+        auth::Auth,
+        pb::{self, place_service_server::PlaceService},
+        place_import,
+        resource::{self, ListRequest, Patch, Patched, Wire},
+    },
+};
+
+/// Bytes that a request must be allowed to have: a geofence of 100,000 corners has 1.6 MB.
+pub const MAX_PLACE_MESSAGE: usize = 2 << 20;
+
+/// Serves places.
+pub struct PlaceGrpc {
+    auth: Auth,
+    places: Arc<Places>,
+    imports: Arc<Imports>,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl PlaceGrpc {
+    pub fn new(auth: Auth, places: Arc<Places>, imports: Arc<Imports>) -> Self {
+        Self { auth, places, imports }
+    }
+
+    fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        Access::to(Work::Places, &self.auth, metadata)
+    }
+
+    async fn create<P: Place + Wire>(
+        &self,
+        access: Access,
+        parent: &str,
+        (id_field, id): (&str, &str),
+        message: Option<P::Message>,
+    ) -> Answer<P::Message> {
+        let parent = resource::parent(&access, parent)?;
+        let place = resource::wanted::<P>(Some(&parent), id_field, id, message)?;
+        Ok(Response::new(P::write(&self.places.create(place, access.author()).await?)))
+    }
+
+    fn get<P: Wire>(&self, access: &Access, name: &str) -> Answer<P::Message> {
+        resource::get::<P>(access, self.places.resources(), name).map(Response::new)
+    }
+
+    /// The places on a page, of one store if one is named.
+    fn list<P: Place + Wire>(
+        &self,
+        access: &Access,
+        parent: &str,
+        (page_size, page_token): (i32, &str),
+        store: &str,
+    ) -> Result<(Vec<P::Message>, String), Status> {
+        let parent = resource::parent(access, parent)?;
+        let wanted = if store.is_empty() { None } else { Some(StoreName::parse(store)) };
+        let wanted = wanted.transpose().map_err(|invalid| Violations::one("store", invalid))?;
+        let request = ListRequest { page_size, page_token, filter: store.to_owned() };
+        resource::list::<P>(self.places.resources(), Some(&parent), &request, |place| {
+            wanted.as_ref().is_none_or(|wanted| place.store() == Some(wanted))
+        })
+    }
+
+    async fn update<P: Place + Patched>(
+        &self,
+        access: Access,
+        message: Option<P::Message>,
+        mask: Option<prost_types::FieldMask>,
+    ) -> Answer<P::Message> {
+        let patch = Patch::<P>::read(&access, message, mask.as_ref())?;
+        let change = |place: &P| patch.apply(place);
+        let place = self.places.update(&patch.name, patch.etag, access.author(), change).await?;
+        Ok(Response::new(P::write(&place)))
+    }
+
+    async fn delete<P: Place + Wire>(
+        &self,
+        access: Access,
+        name: &str,
+        etag: &str,
+        force: bool,
+    ) -> Answer<pb::DeletePlaceResponse> {
+        let name = resource::named::<P>(&access, "name", name)?;
+        self.places.delete::<P>(&name, resource::etag_field(etag)?, force, access.author()).await?;
+        Ok(Response::new(pb::DeletePlaceResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl PlaceService for PlaceGrpc {
+    async fn create_store(&self, request: Request<pb::CreateStoreRequest>) -> Answer<pb::Store> {
+        let access = self.access(request.metadata())?;
+        let pb::CreateStoreRequest { parent, store_id, store } = request.into_inner();
+        self.create::<Store>(access, &parent, ("store_id", &store_id), store).await
+    }
+
+    async fn get_store(&self, request: Request<pb::GetStoreRequest>) -> Answer<pb::Store> {
+        let access = self.access(request.metadata())?;
+        self.get::<Store>(&access, &request.get_ref().name)
+    }
+
+    async fn list_stores(&self, request: Request<pb::ListStoresRequest>) -> Answer<pb::ListStoresResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::ListStoresRequest { parent, page_size, page_token } = request.get_ref();
+        let (stores, next_page_token) = self.list::<Store>(&access, parent, (*page_size, page_token), "")?;
+        Ok(Response::new(pb::ListStoresResponse { stores, next_page_token }))
+    }
+
+    async fn update_store(&self, request: Request<pb::UpdateStoreRequest>) -> Answer<pb::Store> {
+        let access = self.access(request.metadata())?;
+        let pb::UpdateStoreRequest { store, update_mask } = request.into_inner();
+        self.update::<Store>(access, store, update_mask).await
+    }
+
+    async fn delete_store(&self, request: Request<pb::DeleteStoreRequest>) -> Answer<pb::DeletePlaceResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::DeleteStoreRequest { name, etag, force } = request.get_ref();
+        self.delete::<Store>(access, name, etag, *force).await
+    }
+
+    async fn create_geofence(&self, request: Request<pb::CreateGeofenceRequest>) -> Answer<pb::Geofence> {
+        let access = self.access(request.metadata())?;
+        let pb::CreateGeofenceRequest { parent, geofence_id, geofence } = request.into_inner();
+        self.create::<Geofence>(access, &parent, ("geofence_id", &geofence_id), geofence).await
+    }
+
+    async fn get_geofence(&self, request: Request<pb::GetGeofenceRequest>) -> Answer<pb::Geofence> {
+        let access = self.access(request.metadata())?;
+        self.get::<Geofence>(&access, &request.get_ref().name)
+    }
+
+    async fn list_geofences(&self, request: Request<pb::ListGeofencesRequest>) -> Answer<pb::ListGeofencesResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::ListGeofencesRequest { parent, page_size, page_token, store } = request.get_ref();
+        let (geofences, next_page_token) = self.list::<Geofence>(&access, parent, (*page_size, page_token), store)?;
+        Ok(Response::new(pb::ListGeofencesResponse { geofences, next_page_token }))
+    }
+
+    async fn update_geofence(&self, request: Request<pb::UpdateGeofenceRequest>) -> Answer<pb::Geofence> {
+        let access = self.access(request.metadata())?;
+        let pb::UpdateGeofenceRequest { geofence, update_mask } = request.into_inner();
+        self.update::<Geofence>(access, geofence, update_mask).await
+    }
+
+    async fn delete_geofence(&self, request: Request<pb::DeleteGeofenceRequest>) -> Answer<pb::DeletePlaceResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::DeleteGeofenceRequest { name, etag, force } = request.get_ref();
+        self.delete::<Geofence>(access, name, etag, *force).await
+    }
+
+    async fn create_beacon(&self, request: Request<pb::CreateBeaconRequest>) -> Answer<pb::Beacon> {
+        let access = self.access(request.metadata())?;
+        let pb::CreateBeaconRequest { parent, beacon_id, beacon } = request.into_inner();
+        self.create::<Beacon>(access, &parent, ("beacon_id", &beacon_id), beacon).await
+    }
+
+    async fn get_beacon(&self, request: Request<pb::GetBeaconRequest>) -> Answer<pb::Beacon> {
+        let access = self.access(request.metadata())?;
+        self.get::<Beacon>(&access, &request.get_ref().name)
+    }
+
+    async fn list_beacons(&self, request: Request<pb::ListBeaconsRequest>) -> Answer<pb::ListBeaconsResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::ListBeaconsRequest { parent, page_size, page_token, store } = request.get_ref();
+        let (beacons, next_page_token) = self.list::<Beacon>(&access, parent, (*page_size, page_token), store)?;
+        Ok(Response::new(pb::ListBeaconsResponse { beacons, next_page_token }))
+    }
+
+    async fn update_beacon(&self, request: Request<pb::UpdateBeaconRequest>) -> Answer<pb::Beacon> {
+        let access = self.access(request.metadata())?;
+        let pb::UpdateBeaconRequest { beacon, update_mask } = request.into_inner();
+        self.update::<Beacon>(access, beacon, update_mask).await
+    }
+
+    async fn delete_beacon(&self, request: Request<pb::DeleteBeaconRequest>) -> Answer<pb::DeletePlaceResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::DeleteBeaconRequest { name, etag, force } = request.get_ref();
+        self.delete::<Beacon>(access, name, etag, *force).await
+    }
+
+    async fn import_places(
+        &self,
+        request: Request<Streaming<pb::ImportPlacesRequest>>,
+    ) -> Answer<pb::ImportPlacesResponse> {
+        let access = self.access(request.metadata())?;
+        let (options, rows) = place_import::receive(&access, request.into_inner()).await?;
+        let report = self.imports.run(&options, rows, access.author()).await?;
+        Ok(Response::new(place_import::report_to_wire(report)))
+    }
+}

@@ -1,0 +1,58 @@
+//! `ProximityService`: pings.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    app::{
+        ingest::{Answered, Ingest},
+        tokens::{Tokens, Verified},
+    },
+    domain::time::Timestamp,
+    grpc::{
+        auth::Auth,
+        device_service::token_to_wire,
+        offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
+        pb::{self, proximity_service_server::ProximityService},
+        ping::{fingerprint, ping},
+    },
+    ports::Clock,
+};
+
+/// Answers [`ProximityService`].
+pub struct ProximityGrpc {
+    pub auth: Auth,
+    pub tokens: Arc<Tokens>,
+    pub ingest: Arc<Ingest>,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[tonic::async_trait]
+impl ProximityService for ProximityGrpc {
+    async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
+        let now = self.clock.now();
+        let verified = self.auth.device(request.metadata())?;
+        let mut request = request.into_inner();
+        let fingerprint = fingerprint(&mut request);
+        let ping = ping(request, now)?;
+        let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
+        Ok(Response::new(self.response(&answered, &verified, now)))
+    }
+}
+
+impl ProximityGrpc {
+    fn response(&self, answered: &Answered, verified: &Verified, now: Timestamp) -> pb::PingResponse {
+        let Answered { decision, recorded, degraded, profile, token_epoch } = answered;
+        let renewed = self.tokens.renewal(verified, profile, *token_epoch, now);
+        pb::PingResponse {
+            offers: decision.offers.iter().map(offer_to_wire).collect(),
+            transitions: decision.transitions.iter().map(transition_to_wire).collect(),
+            next: Some(next_to_wire(&decision.next)),
+            decision: if *recorded { decision.id.to_string() } else { String::new() },
+            notes: notes_to_wire(&decision.notes),
+            degraded: *degraded,
+            renewed_token: renewed.map(token_to_wire),
+        }
+    }
+}

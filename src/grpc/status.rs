@@ -1,0 +1,221 @@
+//! How a refusal is said: one closed list of problems, each with its code, its reason and when to try again.
+//!
+//! Law: the caller gets one message it can act on; the cause goes to the log, and never the other way round.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    app::{ingest::PingError, tokens::TokenError},
+    domain::violation::Violations,
+    ports::StoreError,
+};
+
+/// `google.rpc.ErrorInfo.domain` of every refusal.
+pub const DOMAIN: &str = "dintorni";
+
+/// Most bytes of field names and descriptions in one refusal.
+const MAX_DETAILS: usize = 3_500;
+
+/// Everything a call can be refused for, but for its fields ([`invalid`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// No `authorization: Bearer …`.
+    CredentialMissing,
+    /// Neither a key nor a token of this server, or a key that was revoked.
+    CredentialUnknown,
+    TokenExpired,
+    /// The token's epoch is over, its device is unknown, or its profile was erased.
+    TokenRevoked,
+    /// A sound credential, which does not open this call or this resource.
+    ScopeTooNarrow,
+    NotFound,
+    AlreadyExists,
+    /// A used ping id came with another body.
+    PingIdReused,
+    /// The resource is not as the caller expected.
+    EtagMismatch,
+    /// The state of something else forbids it.
+    Precondition,
+    /// This caller calls too often.
+    RateLimited,
+    /// All callers together call too often.
+    Overloaded,
+    /// The call took longer than it may.
+    TooSlow,
+    /// Changed by others again and again while we tried.
+    Busy,
+    StoreUnavailable,
+    StoreFull,
+    StoreDamaged,
+}
+
+impl Problem {
+    /// The gRPC code, the stable reason (`google.rpc.ErrorInfo.reason`), and when to try again, if that can help.
+    fn row(self) -> (Code, &'static str, Option<Duration>) {
+        const MOMENT: Option<Duration> = Some(Duration::from_millis(250));
+        const SECOND: Option<Duration> = Some(Duration::from_secs(1));
+        const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
+        match self {
+            Self::CredentialMissing => (Code::Unauthenticated, "CREDENTIAL_MISSING", None),
+            Self::CredentialUnknown => (Code::Unauthenticated, "CREDENTIAL_UNKNOWN", None),
+            Self::TokenExpired => (Code::Unauthenticated, "TOKEN_EXPIRED", None),
+            Self::TokenRevoked => (Code::Unauthenticated, "TOKEN_REVOKED", None),
+            Self::ScopeTooNarrow => (Code::PermissionDenied, "SCOPE_TOO_NARROW", None),
+            Self::NotFound => (Code::NotFound, "NOT_FOUND", None),
+            Self::AlreadyExists => (Code::AlreadyExists, "ALREADY_EXISTS", None),
+            Self::PingIdReused => (Code::AlreadyExists, "PING_ID_REUSED", None),
+            Self::EtagMismatch => (Code::Aborted, "ETAG_MISMATCH", None),
+            Self::Precondition => (Code::FailedPrecondition, "PRECONDITION", None),
+            Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
+            Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),
+            Self::TooSlow => (Code::DeadlineExceeded, "TOO_SLOW", SECOND),
+            Self::Busy => (Code::Unavailable, "BUSY", MOMENT),
+            Self::StoreUnavailable => (Code::Unavailable, "STORE_UNAVAILABLE", SECOND),
+            Self::StoreFull => (Code::ResourceExhausted, "STORE_FULL", MINUTE),
+            Self::StoreDamaged => (Code::DataLoss, "STORE_DAMAGED", None),
+        }
+    }
+
+    /// The refusal in words the caller can act on.
+    pub fn says(self, message: impl Into<String>) -> Status {
+        self.after(None, message)
+    }
+
+    /// As [`Self::says`], with a better knowledge of when to try again.
+    pub fn says_until(self, retry: Duration, message: impl Into<String>) -> Status {
+        self.after(Some(retry), message)
+    }
+
+    fn after(self, retry: Option<Duration>, message: impl Into<String>) -> Status {
+        let (code, reason, usual) = self.row();
+        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+        if let Some(retry) = retry.or(usual) {
+            details.set_retry_info(Some(retry));
+        }
+        Status::with_error_details(code, message, details)
+    }
+}
+
+/// The refusal of a request for its fields, as `google.rpc.BadRequest`. All of them are named, unless they would not
+/// fit in what clients accept as trailers (8 KiB in some); then the last entry says how many more there are.
+pub fn invalid(violations: &Violations) -> Status {
+    let mut details = ErrorDetails::with_error_info("INVALID_FIELDS", DOMAIN, []);
+    let (mut room, mut left) = (MAX_DETAILS, violations.iter().count());
+    for violation in violations.iter() {
+        let size = violation.field.len() + violation.description.len();
+        if size > room {
+            details.add_bad_request_violation("", format!("and {left} more"));
+            break;
+        }
+        (room, left) = (room - size, left - 1);
+        details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    Status::with_error_details(Code::InvalidArgument, summary(violations), details)
+}
+
+/// The first finding, and how many there are.
+fn summary(violations: &Violations) -> String {
+    let Some(first) = violations.iter().next() else { return "the request is not sound".to_owned() };
+    let more = match violations.iter().count() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more, see the details)"),
+    };
+    format!("{}: {}{more}", first.field, first.description)
+}
+
+impl From<Violations> for Status {
+    fn from(violations: Violations) -> Self {
+        invalid(&violations)
+    }
+}
+
+impl From<StoreError> for Status {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Unavailable(cause) => {
+                tracing::warn!(cause, "the store is unavailable");
+                Problem::StoreUnavailable.says("the store is away for the moment; the same request may be sent again")
+            }
+            StoreError::Full(cause) => {
+                tracing::error!(cause, "the store is full");
+                Problem::StoreFull.says("the store has no room left; nothing was changed")
+            }
+            StoreError::Corrupt(cause) => {
+                tracing::error!(cause, "the store is damaged");
+                Problem::StoreDamaged.says("the store returned what cannot be understood; the operator must look")
+            }
+        }
+    }
+}
+
+impl From<TokenError> for Status {
+    fn from(error: TokenError) -> Self {
+        let problem = match error {
+            TokenError::Forged => Problem::CredentialUnknown,
+            TokenError::Expired => Problem::TokenExpired,
+        };
+        problem.says(error.to_string())
+    }
+}
+
+impl From<PingError> for Status {
+    fn from(error: PingError) -> Self {
+        match error {
+            PingError::Revoked => revoked(),
+            PingError::AnotherBody => Problem::PingIdReused.says("ping_id was used for another ping; draw a new one"),
+            PingError::Busy => Problem::Busy.says("the profile is changing too fast; send the same ping again"),
+            PingError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The refusal of a token that was good once.
+pub fn revoked() -> Status {
+    Problem::TokenRevoked.says("the device token was revoked; register the device again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::violation::Invalid;
+
+    #[test]
+    fn all_violations_are_named() {
+        let mut violations = Violations::one("ping_id", Invalid::new("must be longer"));
+        violations.add("fixes[2].accuracy_m", Invalid::new("is required"));
+        let status = invalid(&violations);
+        let details = status.get_error_details();
+        let named: Vec<&str> =
+            details.bad_request().expect("given").field_violations.iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(named, ["ping_id", "fixes[2].accuracy_m"]);
+    }
+
+    #[test]
+    fn too_many_violations_still_fit_in_trailers() {
+        let mut violations = Violations::default();
+        for i in 0..600 {
+            violations.add(format!("fixes[{i}].accuracy_m"), Invalid::new("must be more than 0"));
+        }
+        let status = invalid(&violations);
+        let details = status.get_error_details();
+        let named = &details.bad_request().expect("given").field_violations;
+        assert!(status.details().len() < 6_000, "{}", status.details().len());
+        assert_eq!(named.last().expect("some").description, format!("and {} more", 600 - (named.len() - 1)));
+    }
+
+    #[test]
+    fn whoever_should_try_again_is_told_when() {
+        for error in [StoreError::Unavailable("host 10.0.0.7".into()), StoreError::Full("/var".into())] {
+            let status = Status::from(error);
+            assert!(status.get_error_details().retry_info().is_some(), "{status}");
+            assert!(!status.message().contains("10.0.0.7") && !status.message().contains("/var"), "{status}");
+        }
+        let status = Status::from(PingError::AnotherBody);
+        assert!(status.get_error_details().retry_info().is_none());
+        assert_eq!(status.get_error_details().error_info().expect("given").reason, "PING_ID_REUSED");
+    }
+}

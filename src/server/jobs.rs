@@ -1,0 +1,100 @@
+//! What runs beside the calls: taking over catalog changes of other nodes, sweeping, and saying how the server is.
+//!
+//! Law: health tells the truth. `""` is SERVING while the process answers; each `dintorni.v1.…Service` is SERVING while
+//! the record can be reached as well: the first is for restarting a process, the second for sending it calls.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use super::Ports;
+use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits};
+
+/// The services whose health depends on the record.
+const SERVICES: [&str; 6] = [
+    "dintorni.v1.CampaignService",
+    "dintorni.v1.DecisionService",
+    "dintorni.v1.DeviceService",
+    "dintorni.v1.OrganizationService",
+    "dintorni.v1.PlaceService",
+    "dintorni.v1.ProximityService",
+];
+/// Polls that must fail one after the other before the record counts as away.
+const FAILURES: u32 = 3;
+/// How often the counts of registrations forget who has been quiet.
+const PRUNE: Duration = Duration::from_secs(60);
+
+/// The jobs and what they need.
+#[derive(Clone)]
+pub(super) struct Jobs {
+    pub ports: Ports,
+    pub live: Arc<LiveCatalog>,
+    pub limits: Arc<Limits>,
+    pub health: HealthReporter,
+}
+
+impl Jobs {
+    /// Starts all jobs; they end when `ended` is cancelled.
+    pub fn start(&self, config: &Config, tracker: &TaskTracker, ended: &CancellationToken) {
+        let (poll, sweep, most) = (config.catalog.poll(), config.sweep.every(), config.sweep.most_rows.get());
+        let jobs = self.clone();
+        tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.follow_catalog(poll).await }));
+        let jobs = self.clone();
+        tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.sweep(sweep, most).await }));
+        let limits = self.limits.clone();
+        tracker.spawn(ended.clone().run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(PRUNE).await;
+                limits.prune();
+            }
+        }));
+    }
+
+    /// Says whether the record can be reached.
+    pub async fn announce(&self, reachable: bool) {
+        let status = if reachable { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in SERVICES {
+            self.health.set_service_status(service, status).await;
+        }
+    }
+
+    /// Says that no new calls should come here.
+    pub async fn stopping(&self) {
+        self.announce(false).await;
+        self.health.set_service_status("", ServingStatus::NotServing).await;
+    }
+
+    async fn follow_catalog(&self, every: Duration) {
+        let mut failures = 0;
+        loop {
+            tokio::time::sleep(every).await;
+            match self.live.refresh().await {
+                Ok(_) if failures >= FAILURES => {
+                    tracing::info!("the record can be reached again");
+                    failures = 0;
+                    self.announce(true).await;
+                }
+                Ok(_) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    if failures == FAILURES {
+                        tracing::error!(%error, "the record cannot be reached");
+                        self.announce(false).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn sweep(&self, every: Duration, most: u32) {
+        loop {
+            tokio::time::sleep(every).await;
+            match self.ports.records.sweep(self.ports.clock.now(), most).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, "swept what is past its time"),
+                Err(error) => tracing::warn!(%error, "the sweep failed; it will be tried again"),
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Puts the use cases together and behind their services.
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+
+use super::Ports;
+use crate::{
+    app::{
+        campaigns::Campaigns,
+        decisions::Decisions,
+        devices::Devices,
+        imports::Imports,
+        ingest::Ingest,
+        live_catalog::LiveCatalog,
+        organizations::Organizations,
+        places::Places,
+        profile_store::ProfileStore,
+        resources::Resources,
+        stripes::Stripes,
+        tokens::{self, Tokens},
+    },
+    config::{Config, ServerConfig},
+    grpc::{
+        auth::Auth,
+        campaign_service::CampaignGrpc,
+        decision_service::DecisionGrpc,
+        device_service::DeviceGrpc,
+        limits::Limits,
+        organization_service::OrganizationGrpc,
+        pb::{
+            self, campaign_service_server::CampaignServiceServer, decision_service_server::DecisionServiceServer,
+            device_service_server::DeviceServiceServer, organization_service_server::OrganizationServiceServer,
+            place_service_server::PlaceServiceServer, proximity_service_server::ProximityServiceServer,
+        },
+        place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
+        proximity_service::ProximityGrpc,
+    },
+    ports::{Clock, StoreError},
+};
+
+/// Everything that answers calls.
+pub(super) struct Services {
+    pub live: Arc<LiveCatalog>,
+    pub limits: Arc<Limits>,
+    ingest: Arc<Ingest>,
+    auth: Auth,
+    tokens: Arc<Tokens>,
+    devices: Arc<Devices>,
+    decisions: Arc<Decisions>,
+    organizations: Arc<Organizations>,
+    places: Arc<Places>,
+    imports: Arc<Imports>,
+    campaigns: Arc<Campaigns>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Services {
+    /// Reads the catalog and the signing secret, and builds the use cases on them.
+    pub async fn build(config: &Config, ports: &Ports) -> Result<Self, StoreError> {
+        let Ports { records, catalog, cache, clock, entropy } = ports.clone();
+        let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
+        let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
+        let live = Arc::new(LiveCatalog::load(catalog).await?);
+        let profiles = Arc::new(ProfileStore::new(records.clone(), cache, &config.profiles));
+        let stripes = Arc::new(Stripes::default());
+        let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
+        let (a, b) = (clock.clone(), entropy.clone());
+        Ok(Self {
+            limits: Arc::new(Limits::new(config.devices.limits())),
+            auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
+            devices: Arc::new(Devices::new(profiles.clone(), a, b, tokens.clone(), stripes.clone())),
+            ingest: Arc::new(Ingest::new(profiles, live.clone(), entropy.clone(), stripes)),
+            decisions: Arc::new(Decisions::new(records)),
+            organizations: Arc::new(Organizations::new(resources.clone(), entropy)),
+            places: Arc::new(Places::new(resources.clone())),
+            imports: Arc::new(Imports::new(resources.clone())),
+            campaigns: Arc::new(Campaigns::new(resources)),
+            tokens,
+            live,
+            clock,
+        })
+    }
+
+    /// The services by their paths. What has no path here is UNIMPLEMENTED.
+    pub fn routes(&self, config: &ServerConfig) -> anyhow::Result<Routes> {
+        let most = config.max_message_bytes.get() as usize;
+        let mut routes = Routes::default()
+            .add_service(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
+            .add_service(ProximityServiceServer::new(self.proximity_service()).max_decoding_message_size(most))
+            .add_service(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
+            .add_service(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
+            .add_service(
+                PlaceServiceServer::new(self.place_service()).max_decoding_message_size(most.max(MAX_PLACE_MESSAGE)),
+            )
+            .add_service(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
+        if config.reflection {
+            let describe = || {
+                tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            };
+            // Older clients ask by the older name.
+            routes = routes.add_service(describe().build_v1()?).add_service(describe().build_v1alpha()?);
+        }
+        Ok(routes)
+    }
+
+    fn device_service(&self) -> DeviceGrpc {
+        let (auth, limits) = (self.auth.clone(), self.limits.clone());
+        DeviceGrpc { auth, limits, devices: self.devices.clone(), clock: self.clock.clone() }
+    }
+
+    fn proximity_service(&self) -> ProximityGrpc {
+        let (auth, tokens) = (self.auth.clone(), self.tokens.clone());
+        ProximityGrpc { auth, tokens, ingest: self.ingest.clone(), clock: self.clock.clone() }
+    }
+
+    fn decision_service(&self) -> DecisionGrpc {
+        let (auth, devices) = (self.auth.clone(), self.devices.clone());
+        DecisionGrpc { auth, devices, decisions: self.decisions.clone() }
+    }
+
+    fn organization_service(&self) -> OrganizationGrpc {
+        OrganizationGrpc::new(self.auth.clone(), self.organizations.clone())
+    }
+
+    fn place_service(&self) -> PlaceGrpc {
+        PlaceGrpc::new(self.auth.clone(), self.places.clone(), self.imports.clone())
+    }
+
+    fn campaign_service(&self) -> CampaignGrpc {
+        CampaignGrpc::new(self.auth.clone(), self.campaigns.clone())
+    }
+}

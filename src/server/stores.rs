@@ -1,0 +1,35 @@
+//! Opens the stores that the settings name.
+
+use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+
+use anyhow::Context;
+
+use super::Ports;
+use crate::{
+    clock::SystemEntropy,
+    config::Config,
+    ports::Clock,
+    storage::{Address, memory::MemoryCache, sql},
+};
+
+/// The file of the embedded database, within the data directory.
+const EMBEDDED: &str = "dintorni.db";
+
+/// The stores, going by `clock`, with real randomness. Makes the data directory.
+pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
+    let entropy = Arc::new(SystemEntropy::new().ok().context("the system gives no random numbers")?);
+    let data_dir = &config.server.data_dir;
+    make_private(data_dir).with_context(|| format!("the directory {} cannot be made", data_dir.display()))?;
+    let mut storage = config.storage.clone();
+    if storage.url.reveal().is_empty() {
+        storage.url = Address::new(format!("sqlite:{}", data_dir.join(EMBEDDED).display()));
+    }
+    let sql = sql::open(&storage).await?;
+    let cache = Arc::new(MemoryCache::new(&config.memory, clock.clone()));
+    Ok(Ports { records: sql.clone(), catalog: sql, cache, clock, entropy })
+}
+
+/// Nobody but the server's user may look into it: it holds what people did, and secrets.
+fn make_private(directory: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
