@@ -1,0 +1,8 @@
+//! The edge: who may call what, what is said of wrong input, tokens and their end, starting and stopping.
+
+mod access;
+mod fields;
+mod path;
+mod registering;
+mod serving;
+mod tokens;
