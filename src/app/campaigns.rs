@@ -106,3 +106,90 @@ impl Campaigns {
 fn wrong_state(campaign: &Campaign, why: &str) -> EditError {
     EditError::Refused(vec![Obstacle::new("CAMPAIGN_STATE", &campaign.name, format!("{} {why}", campaign.name))])
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::{
+        app::{
+            fakes::{AUTHOR, geofence, owner, resources, store},
+            organizations::Organizations,
+            places::Places,
+        },
+        domain::{
+            audience::Audience,
+            campaign::{Limits, On, Target, Trigger, Weight},
+            content::Content,
+            organization::{Grant, Permission},
+            place::PlaceName,
+        },
+    };
+
+    /// A campaign of `brand` at places of `acme`.
+    pub fn campaign(on: On, places: &[&str]) -> Campaign {
+        let place = |place: &&str| PlaceName::parse(&format!("organizations/acme/{place}")).expect("sound");
+        Campaign {
+            name: owner("brand").campaign("coffee").expect("sound"),
+            display_name: "Coffee".into(),
+            state: CampaignState::Draft,
+            audience: Audience::everyone(),
+            content: Content::new("One free", "", "", "", None).expect("sound"),
+            topics: Default::default(),
+            trigger: Trigger { on, at: Target::Places(places.iter().map(place).collect()) },
+            limits: Limits::default(),
+            weight: Weight::default(),
+        }
+    }
+
+    async fn granted(resources: &Arc<Resources>) {
+        let name = owner("acme").grant("to-brand").expect("sound");
+        let grant = Grant { name, grantee: owner("brand"), permission: Permission::TargetPlaces };
+        let organizations = Organizations::new(resources.clone(), Arc::new(crate::app::fakes::Counting::default()));
+        organizations.create_grant(grant, AUTHOR).await.expect("made");
+    }
+
+    fn codes(refused: Result<Entry<Campaign>, EditError>) -> Vec<&'static str> {
+        match refused {
+            Err(EditError::Refused(obstacles)) => obstacles.iter().map(|obstacle| obstacle.code).collect(),
+            other => panic!("not refused: {:?}", other.map(|entry| entry.value)),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_reason_against_activation_is_told() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        places.create(store("bare", "Cafe"), AUTHOR).await.expect("made");
+        let limits = Limits { ends_at: Some(crate::app::fakes::at(999)), ..Limits::default() };
+        let draft = Campaign { limits, ..campaign(On::Entered, &["stores/bare", "stores/gone", "beacons/gone"]) };
+        let name = campaigns.create(draft, AUTHOR).await.expect("a draft may be anything").value.name.clone();
+        let told = codes(campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await);
+        assert_eq!(told, ["ENDED", "NOT_GRANTED", "TARGET_CANNOT_FIRE", "TARGET_MISSING", "TARGET_MISSING"]);
+    }
+
+    #[tokio::test]
+    async fn a_campaign_lives_its_life() {
+        use CampaignState::{Active, Archived, Paused};
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        places.create(geofence("g", Some("1"), 80.0), AUTHOR).await.expect("made");
+        let wanted = || campaign(On::Entered, &["stores/1", "geofences/g"]);
+        let name = campaigns.create(wanted(), AUTHOR).await.expect("made").value.name.clone();
+        let step = |state| campaigns.become_state(&name, state, None, AUTHOR);
+        let active = step(Active).await.expect("sound").etag;
+        assert_eq!(step(Active).await.expect("the same").etag, active);
+        assert_eq!(campaigns.create(wanted(), AUTHOR).await.expect("harmless").value.state, Active);
+        assert!(matches!(campaigns.delete(&name, None, AUTHOR).await, Err(EditError::Refused(_))));
+
+        // What an active campaign becomes must be able to fire as well.
+        let to_missing = |_: &Campaign| Ok(campaign(On::Entered, &["stores/gone"]));
+        assert_eq!(codes(campaigns.update(&name, None, AUTHOR, to_missing).await), ["TARGET_MISSING"]);
+        step(Paused).await.expect("allowed");
+        campaigns.update(&name, None, AUTHOR, to_missing).await.expect("paused ones may be anything");
+        step(Archived).await.expect("allowed");
+        assert_eq!(codes(step(Active).await), ["CAMPAIGN_STATE"]);
+        assert_eq!(codes(campaigns.update(&name, None, AUTHOR, to_missing).await), ["CAMPAIGN_STATE"]);
+    }
+}

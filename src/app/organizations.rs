@@ -175,3 +175,93 @@ fn check_app(app: &AppName, owner: &OrganizationName, catalog: &Catalog, field: 
     }
     Err(EditError::Invalid(Violations::one(field, format!("{app} does not exist"))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::fakes::{AUTHOR, Counting, node, owner},
+        domain::time::TimeZone,
+    };
+
+    fn key(id: &str, scope: Scope) -> NewKey {
+        NewKey { name: owner("acme").key(id).expect("sound"), display_name: "Till".into(), scope }
+    }
+
+    /// The organizations at a time, over the same catalog.
+    async fn at(store: &Arc<crate::app::fakes::FakeCatalog>, now: i64) -> Organizations {
+        Organizations::new(node(store, now).await, Arc::new(Counting::default()))
+    }
+
+    async fn acme(store: &Arc<crate::app::fakes::FakeCatalog>) -> Organizations {
+        let organizations = at(store, 1_000).await;
+        for id in ["acme", "brand"] {
+            let organization = Organization { name: owner(id), display_name: id.into() };
+            organizations.create(organization, AUTHOR).await.expect("made");
+        }
+        organizations
+    }
+
+    #[tokio::test]
+    async fn an_owner_makes_no_operator() {
+        let organizations = acme(&Arc::default()).await;
+        let stolen = organizations.create_key(key("k", Scope::Operator), &Scope::Owner, AUTHOR).await;
+        assert!(matches!(stolen, Err(EditError::Denied(_))));
+        organizations.create_key(key("k", Scope::Operator), &Scope::Operator, AUTHOR).await.expect("made");
+        let name = key("k", Scope::Operator).name;
+        let taken = organizations.rotate_key(&name, Duration::ZERO, &Scope::Owner, AUTHOR).await;
+        assert!(matches!(taken, Err(EditError::Denied(_))));
+        assert!(matches!(organizations.revoke_key(&name, &Scope::Owner, AUTHOR).await, Err(EditError::Denied(_))));
+    }
+
+    #[tokio::test]
+    async fn both_secrets_open_while_a_key_is_rotated() {
+        let store = Arc::default();
+        let organizations = acme(&store).await;
+        let old = organizations.create_key(key("k", Scope::Brand), &Scope::Owner, AUTHOR).await.expect("made").secret;
+        let name = key("k", Scope::Brand).name;
+        let too_long = organizations.rotate_key(&name, MAX_OVERLAP * 2, &Scope::Owner, AUTHOR).await;
+        assert!(matches!(too_long, Err(EditError::Invalid(_))));
+        let overlap = Duration::from_secs(60);
+        let new = organizations.rotate_key(&name, overlap, &Scope::Owner, AUTHOR).await.expect("rotated").secret;
+        let opens = |secret: &str, now: i64| {
+            let catalog = organizations.resources().snapshot();
+            keys::authenticate(&catalog, secret, crate::app::fakes::at(now)).is_some()
+        };
+        assert!(opens(&old, 1_059) && opens(&new, 1_059));
+        assert!(!opens(&old, 1_060) && opens(&new, 1_060));
+        organizations.revoke_key(&name, &Scope::Owner, AUTHOR).await.expect("revoked");
+        assert!(!opens(&old, 1_059) && !opens(&new, 1_059));
+        let again = organizations.rotate_key(&name, overlap, &Scope::Owner, AUTHOR).await;
+        assert!(matches!(again, Err(EditError::Refused(_))));
+    }
+
+    #[tokio::test]
+    async fn keys_and_grants_name_apps_of_their_owner() {
+        let organizations = acme(&Arc::default()).await;
+        let shopper = owner("brand").app("shopper").expect("sound");
+        let app = App {
+            name: shopper.clone(),
+            display_name: "Shopper".into(),
+            time_zone: TimeZone::utc(),
+            daily_offers: 3,
+            quiet_hours: None,
+            traits: Default::default(),
+        };
+        organizations.create_app(app, AUTHOR).await.expect("made");
+        let foreign = organizations.create_key(key("k", Scope::App(shopper.clone())), &Scope::Owner, AUTHOR).await;
+        assert!(matches!(foreign, Err(EditError::Invalid(_))));
+        let grant = |owner_id: &str, grantee: &str| Grant {
+            name: owner(owner_id).grant("g").expect("sound"),
+            grantee: owner(grantee),
+            permission: Permission::ReachApp(shopper.clone()),
+        };
+        assert!(matches!(organizations.create_grant(grant("acme", "brand"), AUTHOR).await, Err(EditError::Invalid(_))));
+        assert!(matches!(
+            organizations.create_grant(grant("brand", "brand"), AUTHOR).await,
+            Err(EditError::Invalid(_))
+        ));
+        assert!(matches!(organizations.create_grant(grant("brand", "gone"), AUTHOR).await, Err(EditError::Invalid(_))));
+        organizations.create_grant(grant("brand", "acme"), AUTHOR).await.expect("made");
+    }
+}

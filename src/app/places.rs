@@ -197,3 +197,68 @@ fn targeting(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::{
+            campaigns::Campaigns,
+            fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
+        },
+        domain::{campaign::On, place::BeaconIdentity},
+    };
+
+    fn beacon(id: &str, minor: u16) -> Beacon {
+        Beacon {
+            name: owner("acme").beacon(id).expect("sound"),
+            display_name: "Door".into(),
+            identity: BeaconIdentity::IBeacon { uuid: [7; 16], major: 1, minor },
+            store: None,
+            tags: Default::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reference_must_exist_in_the_same_organization() {
+        let places = Places::new(resources().await);
+        let hanging = places.create(geofence("g", Some("1"), 80.0), AUTHOR).await;
+        assert!(matches!(hanging, Err(EditError::Invalid(_))));
+        let foreign = Geofence { store: Some(owner("brand").store("1").expect("sound")), ..geofence("g", None, 80.0) };
+        assert!(matches!(places.create(foreign, AUTHOR).await, Err(EditError::Invalid(_))));
+        let nowhere = Store { name: owner("nobody").store("1").expect("sound"), ..store("1", "Cafe") };
+        assert!(matches!(places.create(nowhere, AUTHOR).await, Err(EditError::NotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn one_identity_is_one_beacon() {
+        let places = Places::new(resources().await);
+        places.create(beacon("a", 1), AUTHOR).await.expect("made");
+        assert!(matches!(places.create(beacon("b", 1), AUTHOR).await, Err(EditError::AlreadyExists(_))));
+        places.create(beacon("b", 2), AUTHOR).await.expect("made");
+        let twin = places.update(&beacon("b", 2).name, None, AUTHOR, |_: &Beacon| Ok(beacon("b", 1))).await;
+        assert!(matches!(twin, Err(EditError::AlreadyExists(_))));
+    }
+
+    #[tokio::test]
+    async fn what_is_in_use_is_deleted_by_force_only() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources));
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        places.create(geofence("g", Some("1"), 80.0), AUTHOR).await.expect("made");
+        let campaign = crate::app::campaigns::tests::campaign(On::Entered, &["stores/1"]);
+        campaigns.create(campaign, AUTHOR).await.expect("made");
+
+        let Err(EditError::Refused(obstacles)) = places.delete::<Store>(&store_name("1"), None, false, AUTHOR).await
+        else {
+            panic!("it is in use")
+        };
+        let codes: Vec<&str> = obstacles.iter().map(|obstacle| obstacle.code).collect();
+        assert_eq!(codes, ["TARGETED_BY_CAMPAIGN", "BELONGS_TO_STORE"]);
+
+        places.delete::<Store>(&store_name("1"), None, true, AUTHOR).await.expect("deleted");
+        let left: Entry<Geofence> = places.resources().get(&geofence_name("g")).expect("stays");
+        assert_eq!(left.value.store, None);
+        places.delete::<Geofence>(&geofence_name("g"), None, false, AUTHOR).await.expect("free now");
+    }
+}

@@ -1,7 +1,9 @@
 //! The command line.
 //!
-//! Exit codes: 0 done, 1 failed, 64 wrong flags or settings (nothing was started), 130 ended by a second signal.
+//! Exit codes: 0 done, 1 failed, 2 done in part (import), 64 wrong flags or settings (nothing was started), 130 ended by a
+//! second signal.
 
+mod import;
 mod serve;
 mod settings;
 
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     /// Run the server until SIGTERM or SIGINT
     Serve(serve::Serve),
+    /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
+    Import(import::Import),
 }
 
 /// Runs what the arguments say. `variables` is the environment.
@@ -40,10 +44,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         }
     };
     let done = match cli.command {
-        Command::Serve(serve) => serve.run(variables),
+        Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
+        Command::Import(import) => block_on(import.run()),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("dintorni: {error:#}");
             if error.is::<Mistakes>() { WRONG_USE.into() } else { FAILED.into() }
@@ -52,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
 }
 
 /// Runs a command's work on the multi-threaded runtime.
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 

@@ -6,6 +6,7 @@ use std::{
     io::{IsTerminal, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -13,7 +14,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{block_on, settings::Settings};
-use crate::{config::Config, lifecycle, server, telemetry};
+use crate::{clock::SystemClock, config::Config, lifecycle, server, telemetry};
 
 /// Holds the first operator key, within the data directory, when there is no terminal to show it on.
 const KEY_FILE: &str = "operator.key";
@@ -34,7 +35,7 @@ impl Serve {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let stop = lifecycle::stop_on_signal().context("signals cannot be listened to")?;
-    let ports = server::open_stores(config).await?;
+    let ports = server::open_stores(config, Arc::new(SystemClock)).await?;
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
     let running = server::start(config, ports, listener, stop).await?;

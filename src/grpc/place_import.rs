@@ -29,6 +29,9 @@ pub const MAX_ROWS_A_MESSAGE: usize = 1_000;
 /// Most corners of one import: its shapes are held until the last row has been looked at.
 const MAX_CORNERS: usize = 5_000_000;
 
+/// A client closes a message when it has so many bytes; one geofence alone may have more.
+const FULL: usize = 256 << 10;
+
 /// Reads the whole stream.
 pub async fn receive(
     access: &Access,
@@ -115,8 +118,35 @@ fn place<P: Wire>(name: Result<P::Name, Invalid>, message: P::Message) -> Result
     wrong.finish(read)
 }
 
-/// The message of a row, as a client sends it.
-pub fn row_to_wire(number: u64, row: Row) -> pb::ImportRow {
+/// The stream a client sends: options, then the rows in messages that every server takes. `sent` hears how many rows each
+/// message has as it goes.
+pub fn messages(
+    options: pb::ImportOptions,
+    rows: Vec<(u64, Row)>,
+    mut sent: impl FnMut(u64) + Send,
+) -> impl Iterator<Item = pb::ImportPlacesRequest> + Send {
+    let mut rows = rows.into_iter();
+    let parts = std::iter::from_fn(move || {
+        let part = next_part(&mut rows)?;
+        sent(part.rows.len() as u64);
+        Some(Part::Rows(part))
+    });
+    std::iter::once(Part::Options(options)).chain(parts).map(|part| pb::ImportPlacesRequest { part: Some(part) })
+}
+
+/// Made as it is sent, so that only one message is held beside the rows.
+fn next_part(rows: &mut impl Iterator<Item = (u64, Row)>) -> Option<pb::ImportRows> {
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    while bytes < FULL && part.len() < MAX_ROWS_A_MESSAGE {
+        let Some((number, row)) = rows.next() else { break };
+        let row = row_to_wire(number, row);
+        bytes += prost::Message::encoded_len(&row);
+        part.push(row);
+    }
+    (!part.is_empty()).then_some(pb::ImportRows { rows: part })
+}
+
+fn row_to_wire(number: u64, row: Row) -> pb::ImportRow {
     fn message<P: Wire>(place: P) -> P::Message {
         P::write(&Entry { etag: 0, value: std::sync::Arc::new(place) })
     }

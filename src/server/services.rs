@@ -34,7 +34,7 @@ use crate::{
             device_service_server::DeviceServiceServer, organization_service_server::OrganizationServiceServer,
             place_service_server::PlaceServiceServer, proximity_service_server::ProximityServiceServer,
         },
-        place_service::PlaceGrpc,
+        place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
         proximity_service::ProximityGrpc,
     },
     ports::{Clock, StoreError},
@@ -91,7 +91,9 @@ impl Services {
             .add_service(ProximityServiceServer::new(self.proximity_service()).max_decoding_message_size(most))
             .add_service(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
             .add_service(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
-            .add_service(PlaceServiceServer::new(self.place_service()).max_decoding_message_size(most))
+            .add_service(
+                PlaceServiceServer::new(self.place_service()).max_decoding_message_size(most.max(MAX_PLACE_MESSAGE)),
+            )
             .add_service(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
         if config.reflection {
             let describe = || {

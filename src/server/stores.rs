@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::Ports;
 use crate::{
-    clock::{SystemClock, SystemEntropy},
+    clock::SystemEntropy,
     config::Config,
     ports::Clock,
     storage::{Address, memory::MemoryCache, sql},
@@ -15,9 +15,8 @@ use crate::{
 /// The file of the embedded database, within the data directory.
 const EMBEDDED: &str = "dintorni.db";
 
-/// The stores, with the real clock and randomness. Makes the data directory if it is needed.
-pub async fn open_stores(config: &Config) -> anyhow::Result<Ports> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+/// The stores, going by `clock`, with real randomness. Makes the data directory.
+pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
     let entropy = Arc::new(SystemEntropy::new().ok().context("the system gives no random numbers")?);
     let data_dir = &config.server.data_dir;
     make_private(data_dir).with_context(|| format!("the directory {} cannot be made", data_dir.display()))?;

@@ -1,4 +1,6 @@
 //! The integration tests: one binary, real servers on free ports, started once and stopped with it.
 
 mod conformance;
+mod edge;
+mod layers;
 mod support;

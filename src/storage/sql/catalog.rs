@@ -76,10 +76,10 @@ impl Change for Append {
 
 /// The version of the resource's last change; none if it does not exist.
 async fn last_version(conn: &mut Conn<'_>, name: &ResourceName) -> Result<Option<u64>, StoreError> {
-    const SQL: &str = "SELECT CASE WHEN body IS NULL THEN 0 ELSE version END FROM catalog_change
-        WHERE id = $1 ORDER BY version DESC LIMIT 1";
+    const SQL: &str = "SELECT CASE WHEN last.body IS NULL THEN NULL ELSE last.version END FROM catalog_change AS last
+        WHERE last.id = $1 ORDER BY last.version DESC LIMIT 1";
     let Some(row) = conn.row(SQL, values![name.as_str()]).await? else { return Ok(None) };
-    Ok(Some(row.count(0)?).filter(|version| *version > 0))
+    Ok(row.get::<Option<i64>>(0)?.and_then(|version| u64::try_from(version).ok()))
 }
 
 fn holds(expected: Expected, last: Option<u64>) -> bool {

@@ -1,0 +1,141 @@
+//! Stores out of CSV: a header line, then a store a line.
+//!
+//! Law: a line that does not fit the header is refused alone, for its values cannot be told apart.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use csv::ByteRecord;
+
+use super::{Field, Fields, Reading, Unreadable, Values, degrees, store};
+use crate::{
+    app::imports::{Numbered, Row},
+    domain::{
+        geo::Position,
+        violation::{Invalid, Violations},
+    },
+};
+
+/// Where each column stands, by its name in lower case.
+type Columns = HashMap<String, usize>;
+
+pub fn rows(bytes: &[u8], delimiter: u8, reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
+    let header = reader.headers().map_err(|error| Unreadable(format!("the header cannot be read: {error}")))?.clone();
+    let columns: Columns = header.iter().enumerate().map(|(i, name)| (name.trim().to_lowercase(), i)).collect();
+    check_header(&columns, reading)?;
+    let fields = Fields::new(reading);
+    let mut rows = Vec::new();
+    for record in reader.byte_records() {
+        let record = record.map_err(|error| Unreadable(error.to_string()))?;
+        let line = record.position().map_or(0, csv::Position::line) + reading.skip_lines as u64;
+        rows.push(Numbered { number: line, row: row(&record, &columns, header.len(), &fields, reading) });
+    }
+    Ok(rows)
+}
+
+/// What no row can do without must be in the header, or every row would be refused for the same reason.
+fn check_header(columns: &Columns, reading: &Reading) -> Result<(), Unreadable> {
+    let fields = Fields::new(reading);
+    let find = |name: &str| columns.contains_key(&name.to_lowercase()).then_some(Cow::Borrowed("here"));
+    let values = Values::new(&fields, &find);
+    let mut missing = Vec::new();
+    if values.id().is_none() {
+        missing.push(format!("{:?} (--id-from)", reading.id_from));
+    }
+    for field in [Field::Name, Field::Latitude, Field::Longitude] {
+        let (name, found) = values.get(field);
+        if found.is_empty() {
+            missing.push(format!("{name:?} (--map {field}=COLUMN)"));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut had: Vec<&str> = columns.keys().map(String::as_str).collect();
+    had.sort_by_key(|name| columns.get(*name));
+    let (missing, had) = (missing.join(", "), had.join(", "));
+    Err(Unreadable(format!("the header has no column {missing}; it has: {had} (is the delimiter right?)")))
+}
+
+fn row(
+    record: &ByteRecord,
+    columns: &Columns,
+    width: usize,
+    fields: &Fields<'_>,
+    reading: &Reading,
+) -> Result<Row, Violations> {
+    if record.len() != width {
+        let said =
+            format!("has {} values, and the header {width} columns: is the delimiter within a value?", record.len());
+        return Err(Violations::one("", said));
+    }
+    let mut wrong = Violations::default();
+    for (name, &i) in columns {
+        if record.get(i).is_some_and(|value| std::str::from_utf8(value).is_err()) {
+            wrong.add(name, "is not UTF-8");
+        }
+    }
+    let find = |name: &str| {
+        let value = record.get(*columns.get(&name.to_lowercase())?)?;
+        std::str::from_utf8(value).ok().map(|value| Cow::Owned(value.to_owned()))
+    };
+    let values = Values::new(fields, &find);
+    let position = position(&mut wrong, &values);
+    let row = store(&mut wrong, &values, position, reading);
+    wrong.finish(row)
+}
+
+fn position(wrong: &mut Violations, values: &Values<'_>) -> Option<Position> {
+    let mut half = |field, check: fn(f64) -> Result<Position, Invalid>| {
+        let (column, text) = values.get(field);
+        wrong.take(column, degrees(&text).and_then(|degrees| check(degrees).map(|_| degrees)))
+    };
+    let latitude = half(Field::Latitude, |latitude| Position::new(latitude, 0.0));
+    let longitude = half(Field::Longitude, |longitude| Position::new(0.0, longitude));
+    Position::new(latitude?, longitude?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::place_files::{Format, parse},
+        domain::{name::OrganizationName, time::TimeZone},
+    };
+
+    fn reading() -> Reading {
+        let network = OrganizationName::parse("organizations/acme").expect("sound");
+        let format = Format::Csv { delimiter: b'|' };
+        Reading { time_zone: Some(TimeZone::utc()), ..Reading::new(network, format) }
+    }
+
+    fn told(row: &Result<Row, Violations>) -> Vec<(String, String)> {
+        let wrong = row.as_ref().expect_err("refused");
+        wrong.iter().map(|violation| (violation.field.clone(), violation.description.clone())).collect()
+    }
+
+    #[test]
+    fn a_line_is_a_store_or_a_fault_by_line_column_and_value() {
+        let file = "Made on Monday\nid|Nome Impianto|Latitudine|lon|category\n1|Q8 \"Nord\"|45.4|9.1|Fuel;Shop\n\
+                    2|Esso|NULL|400|\n3|a|b|45|9|\n";
+        let map = vec![(Field::Name, "nome impianto".to_owned())];
+        let rows = parse(file.as_bytes(), &Reading { skip_lines: 1, map, ..reading() }).expect("readable");
+        assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [3, 4, 5]);
+        let Ok(Row::Store(store)) = &rows[0].row else { panic!("{rows:?}") };
+        assert_eq!((store.name.as_str(), store.display_name.as_str()), ("organizations/acme/stores/1", "Q8 \"Nord\""));
+        assert_eq!(store.tags.iter().map(|tag| tag.to_string()).collect::<Vec<_>>(), ["fuel", "shop"]);
+        let second = told(&rows[1].row);
+        assert_eq!(second[0], ("latitude".into(), "is missing".into()));
+        assert!(second[1].0 == "lon" && second[1].1.contains("was 400"), "{second:?}");
+        assert!(told(&rows[2].row)[0].1.contains("6 values"));
+    }
+
+    #[test]
+    fn a_header_without_what_is_needed_is_refused_once() {
+        let said = parse(b"id,lat,lng\n1,2,3\n", &reading()).expect_err("one column").to_string();
+        assert!(said.contains("\"id\"") && said.contains("is the delimiter right"), "{said}");
+        let comma = Reading { format: Format::Csv { delimiter: b',' }, ..reading() };
+        let said = parse(b"id,lat,lng\n1,2,3\n", &comma).expect_err("no name").to_string();
+        assert!(said.contains("--map name=COLUMN") && !said.contains("--id-from"), "{said}");
+    }
+}

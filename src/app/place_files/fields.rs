@@ -1,0 +1,114 @@
+//! Which column or property means what.
+//!
+//! Law: a name given by the user wins over the usual names; names are compared without regard to case.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use super::Reading;
+use crate::domain::{text::quoted, violation::Invalid};
+
+/// What a place file can say of a place, beside its id and outline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    Name,
+    Latitude,
+    Longitude,
+    TimeZone,
+    Address,
+    Brand,
+    OpeningHours,
+    /// One or more words, divided by `;` or `,`: each becomes a tag.
+    Category,
+    Tags,
+    /// The id of the store a geofence belongs to.
+    Store,
+}
+
+/// All fields, each with the names it usually has; the first is the field's own.
+const USUAL: [(Field, &[&str]); 10] = [
+    (Field::Name, &["name", "display_name", "title", "nome"]),
+    (Field::Latitude, &["latitude", "lat", "y", "latitudine"]),
+    (Field::Longitude, &["longitude", "lng", "lon", "long", "x", "longitudine"]),
+    (Field::TimeZone, &["time_zone", "timezone", "tz"]),
+    (Field::Address, &["address", "addr", "indirizzo"]),
+    (Field::Brand, &["brand"]),
+    (Field::OpeningHours, &["opening_hours", "hours"]),
+    (Field::Category, &["category"]),
+    (Field::Tags, &["tags"]),
+    (Field::Store, &["store"]),
+];
+
+impl Field {
+    fn usual(self) -> &'static [&'static str] {
+        USUAL.iter().find(|(field, _)| *field == self).map_or(&[], |(_, names)| names)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.usual().first().copied().unwrap_or_default())
+    }
+}
+
+impl FromStr for Field {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let known: Vec<String> = USUAL.iter().map(|(field, _)| field.to_string()).collect();
+        USUAL
+            .iter()
+            .map(|(field, _)| *field)
+            .find(|field| field.to_string() == text)
+            .ok_or_else(|| Invalid::new(format!("must be one of {}, was {}", known.join(", "), quoted(text))))
+    }
+}
+
+/// The names that a file's columns or properties may have for each field.
+pub struct Fields<'a> {
+    reading: &'a Reading,
+}
+
+impl<'a> Fields<'a> {
+    pub fn new(reading: &'a Reading) -> Self {
+        Self { reading }
+    }
+
+    /// The names to look under: the user's alone if there is one.
+    fn names(&self, field: Field) -> Vec<&'a str> {
+        let mapped = self.reading.map.iter().find(|(mapped, _)| *mapped == field);
+        mapped.map_or_else(|| field.usual().to_vec(), |(_, name)| vec![name.as_str()])
+    }
+}
+
+/// The values of one row by name; a name that the row does not have gives none.
+pub struct Values<'a> {
+    fields: &'a Fields<'a>,
+    find: &'a dyn Fn(&str) -> Option<Cow<'a, str>>,
+}
+
+impl<'a> Values<'a> {
+    /// `find` gives the value under a name, compared without regard to case.
+    pub fn new(fields: &'a Fields<'a>, find: &'a dyn Fn(&str) -> Option<Cow<'a, str>>) -> Self {
+        Self { fields, find }
+    }
+
+    /// The column a field stands in, and its value without blanks around it; if there is none, the column it should
+    /// stand in, and nothing.
+    pub fn get(&self, field: Field) -> (String, Cow<'a, str>) {
+        let names = self.fields.names(field);
+        let found = names.iter().find_map(|name| Some((*name, (self.find)(name).filter(|value| is_said(value))?)));
+        match found {
+            Some((name, value)) => (name.to_owned(), Cow::Owned(value.trim().to_owned())),
+            None => (names.first().copied().unwrap_or_default().to_owned(), Cow::Borrowed("")),
+        }
+    }
+
+    pub fn id(&self) -> Option<Cow<'a, str>> {
+        (self.find)(&self.fields.reading.id_from).filter(|id| is_said(id))
+    }
+}
+
+/// Databases write their "nothing" into files in several ways.
+fn is_said(value: &str) -> bool {
+    let value = value.trim();
+    !value.is_empty() && !["null", "\\n", "n/a"].iter().any(|nothing| value.eq_ignore_ascii_case(nothing))
+}

@@ -1,0 +1,189 @@
+//! Stores and geofences out of GeoJSON (RFC 7946).
+//!
+//! Law: a feature that is not sound is refused alone; coordinates of another reference system are refused as a whole,
+//! for they would look sound and lie elsewhere.
+
+use std::borrow::Cow;
+
+use geojson::{Feature, GeometryValue, feature::Id};
+use serde_json::Value;
+
+use super::{Fields, Reading, Unreadable, Values, geofence, store};
+use crate::{
+    app::imports::{Numbered, Row},
+    domain::{
+        geo::Position,
+        shape::{Coordinates, Polygons, Shape},
+        text::quoted,
+        violation::{Invalid, Violations},
+    },
+};
+
+pub fn rows(bytes: &[u8], reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
+    let file: Value = serde_json::from_slice(bytes).map_err(|error| Unreadable(format!("is not JSON: {error}")))?;
+    check_reference_system(&file)?;
+    let fields = Fields::new(reading);
+    let features = features(file)?;
+    Ok((1..).zip(features).map(|(number, value)| Numbered { number, row: row(value, &fields, reading) }).collect())
+}
+
+fn features(mut file: Value) -> Result<Vec<Value>, Unreadable> {
+    match file.get("type").and_then(Value::as_str) {
+        Some("FeatureCollection") => match file.get_mut("features").map(Value::take) {
+            Some(Value::Array(features)) => Ok(features),
+            _ => Err(Unreadable("the FeatureCollection has no list of features".to_owned())),
+        },
+        Some("Feature") => Ok(vec![file]),
+        Some(other) => Err(Unreadable(format!("must be a FeatureCollection or a Feature, was a {}", quoted(other)))),
+        None => Err(Unreadable("is not GeoJSON: it has no type".to_owned())),
+    }
+}
+
+fn check_reference_system(file: &Value) -> Result<(), Unreadable> {
+    let Some(name) = file.pointer("/crs/properties/name").and_then(Value::as_str) else { return Ok(()) };
+    if ["CRS84", "4326"].iter().any(|wgs84| name.ends_with(wgs84)) {
+        return Ok(());
+    }
+    let said = format!("must have WGS84 coordinates (RFC 7946), and says they are {}", quoted(name));
+    Err(Unreadable(said))
+}
+
+fn row(value: Value, fields: &Fields<'_>, reading: &Reading) -> Result<Row, Violations> {
+    let feature: Feature = serde_json::from_value(value)
+        .map_err(|error| Violations::one("", format!("is not a GeoJSON feature: {error}")))?;
+    let find = |name: &str| property(&feature, name);
+    let values = Values::new(fields, &find);
+    let mut wrong = Violations::default();
+    let row = match feature.geometry.as_ref().map(|geometry| &geometry.value) {
+        Some(GeometryValue::Point { coordinates }) => {
+            let position = wrong.take("geometry", position(coordinates.as_slice()));
+            store(&mut wrong, &values, position, reading)
+        }
+        Some(GeometryValue::Polygon { coordinates }) => {
+            let shape = wrong.take("geometry", shape(std::slice::from_ref(coordinates)));
+            geofence(&mut wrong, &values, shape, reading)
+        }
+        Some(GeometryValue::MultiPolygon { coordinates }) => {
+            let shape = wrong.take("geometry", shape(coordinates));
+            geofence(&mut wrong, &values, shape, reading)
+        }
+        other => {
+            let had = other.map_or("nothing", GeometryValue::type_name);
+            let said = format!("must be a Point (a store), Polygon or MultiPolygon (a geofence), was {had}");
+            wrong.take("geometry", Err(Invalid::new(said)))
+        }
+    };
+    wrong.finish(row)
+}
+
+/// A property as text, or the feature's own id, which stands beside the properties. Lists are joined with `;`.
+fn property<'a>(feature: &Feature, name: &str) -> Option<Cow<'a, str>> {
+    let properties = feature.properties.as_ref();
+    let exact = properties.and_then(|properties| properties.get(name));
+    let found = exact.or_else(|| {
+        properties
+            .and_then(|properties| properties.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)))
+            .map(|(_, v)| v)
+    });
+    match (found, &feature.id) {
+        (Some(value), _) => said(value).map(Cow::Owned),
+        (None, Some(Id::String(id))) if name == "id" => Some(Cow::Owned(id.clone())),
+        (None, Some(Id::Number(id))) if name == "id" => Some(Cow::Owned(id.to_string())),
+        _ => None,
+    }
+}
+
+fn said(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Array(list) => Some(list.iter().filter_map(said).collect::<Vec<_>>().join(";")),
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+fn position(coordinates: &[f64]) -> Result<Position, Invalid> {
+    match coordinates {
+        [longitude, latitude, ..] => Position::new(*latitude, *longitude),
+        _ => Err(Invalid::new("must have a longitude and a latitude")),
+    }
+}
+
+fn shape(polygons: &[Vec<Vec<geojson::Position>>]) -> Result<Shape, Invalid> {
+    let corner = |position: &geojson::Position| match position.as_slice() {
+        [longitude, latitude, ..] => Ok([*longitude, *latitude]),
+        _ => Err(Invalid::new("every corner must have a longitude and a latitude")),
+    };
+    let ring = |ring: &Vec<geojson::Position>| ring.iter().map(corner).collect::<Result<Vec<_>, _>>();
+    let polygon = |rings: &Vec<Vec<geojson::Position>>| rings.iter().map(ring).collect::<Result<Vec<_>, _>>();
+    let coordinates: Coordinates = polygons.iter().map(polygon).collect::<Result<_, _>>()?;
+    Polygons::new(&coordinates).map(Shape::Polygons)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::place_files::{Format, parse},
+        domain::name::OrganizationName,
+    };
+
+    fn reading() -> Reading {
+        Reading::new(OrganizationName::parse("organizations/acme").expect("sound"), Format::GeoJson)
+    }
+
+    fn parsed(features: &str) -> Vec<Numbered> {
+        let file = format!(r#"{{"type":"FeatureCollection","features":[{features}]}}"#);
+        parse(file.as_bytes(), &reading()).expect("readable")
+    }
+
+    #[test]
+    fn the_demo_is_sound() {
+        let file = include_bytes!("../../../deploy/demo/helsinki.geojson");
+        let rows = parse(file, &reading()).expect("readable");
+        let stores = rows.iter().filter(|row| matches!(row.row, Ok(Row::Store(_)))).count();
+        let geofences: Vec<_> = rows
+            .iter()
+            .filter_map(|row| match &row.row {
+                Ok(Row::Geofence(geofence)) => Some(geofence),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((rows.len(), stores, geofences.len()), (591, 583, 8));
+        let holes = |shape: &Shape| match shape {
+            Shape::Polygons(polygons) => polygons.geometry().iter().map(|p| p.interiors().len()).sum(),
+            Shape::Circle(_) => 0,
+        };
+        assert_eq!(geofences.iter().map(|geofence| holes(&geofence.shape)).max(), Some(2));
+    }
+
+    #[test]
+    fn features_are_refused_one_by_one() {
+        let zone = r#""time_zone":"Europe/Monaco","name":"Esso""#;
+        let rows = parsed(&format!(
+            r#"{{"type":"Feature","id":"node/1","properties":{{{zone},"category":["fuel","Car wash"]}},"geometry":{{"type":"Point","coordinates":[7.4,43.7,12]}}}},
+               {{"type":"Feature","properties":{{"name":"Esso"}},"geometry":{{"type":"Point","coordinates":[7.4,143.7]}}}},
+               {{"type":"Feature","id":3,"properties":{{{zone}}},"geometry":{{"type":"LineString","coordinates":[[0,0],[1,1]]}}}},
+               {{"type":"Feature","id":4,"properties":{{{zone}}},"geometry":{{"type":"Polygon","coordinates":[[[0,0],[2,2],[2,0],[0,2],[0,0]]]}}}},
+               {{"type":"Feature","id":5,"properties":{{{zone}}},"geometry":null}}, 7"#
+        ));
+        let Ok(Row::Store(store)) = &rows[0].row else { panic!("{rows:?}") };
+        assert_eq!(store.name.as_str(), "organizations/acme/stores/node~2F1");
+        assert_eq!(store.tags.iter().map(|tag| tag.to_string()).collect::<Vec<_>>(), ["car_wash", "fuel"]);
+        let told: Vec<String> =
+            rows[1..].iter().map(|row| row.row.as_ref().expect_err("refused").to_string()).collect();
+        assert!(told[0].contains("geometry: latitude") && told[0].contains("id: is missing"), "{told:?}");
+        assert!(told[0].contains("time_zone: is missing"), "{told:?}");
+        assert!(told[1].contains("was LineString") && told[2].contains("ring 0: crosses"), "{told:?}");
+        assert!(told[3].contains("was nothing") && told[4].contains("not a GeoJSON feature"), "{told:?}");
+    }
+
+    #[test]
+    fn another_reference_system_is_refused() {
+        let file =
+            r#"{"type":"FeatureCollection","crs":{"type":"name","properties":{"name":"EPSG:3003"}},"features":[]}"#;
+        assert!(parse(file.as_bytes(), &reading()).expect_err("refused").to_string().contains("EPSG:3003"));
+        assert!(parse(b"[]", &reading()).is_err() && parse(b"{", &reading()).is_err());
+    }
+}

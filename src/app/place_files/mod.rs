@@ -1,0 +1,167 @@
+//! Places out of files: GeoJSON and CSV become the rows of an import.
+//!
+//! Laws: a file that cannot be read is refused as a whole; a wrong row is refused alone, by the number, column and value
+//! that its owner will look for; the same file gives the same names every time.
+
+use std::collections::BTreeSet;
+
+mod csv;
+mod fields;
+mod geojson;
+mod ids;
+
+pub use fields::Field;
+use fields::{Fields, Values};
+pub use ids::id_of;
+
+use super::imports::{Numbered, Row};
+use crate::domain::{
+    geo::Position,
+    name::{OrganizationName, StoreName},
+    place::{Geofence, MAX_ADDRESS, MAX_BRAND, MAX_OPENING_HOURS, MAX_TAGS, Store},
+    shape::Shape,
+    text::{MAX_DISPLAY_NAME, Tag, line, optional_line, quoted},
+    time::TimeZone,
+    violation::{Invalid, Violations},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A FeatureCollection or Feature: points are stores, polygons and multipolygons are geofences.
+    GeoJson,
+    /// A header line, then a store a line.
+    Csv { delimiter: u8 },
+}
+
+/// How a file is to be understood.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub network: OrganizationName,
+    pub format: Format,
+    /// Lines before the file proper.
+    pub skip_lines: usize,
+    /// The column or property that has the network's own id.
+    pub id_from: String,
+    /// The zone of stores that say none.
+    pub time_zone: Option<TimeZone>,
+    /// Columns or properties by field, where the usual names do not fit.
+    pub map: Vec<(Field, String)>,
+}
+
+impl Reading {
+    /// A file of this format with the usual columns, and `id` for the id.
+    pub fn new(network: OrganizationName, format: Format) -> Self {
+        Self { network, format, skip_lines: 0, id_from: "id".to_owned(), time_zone: None, map: Vec::new() }
+    }
+}
+
+/// Why a file cannot be read at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(String);
+
+/// The rows of the file: a CSV row has the number of its line, a feature its number from 1.
+pub fn parse(bytes: &[u8], reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
+    let bytes = without_lines(bytes, reading.skip_lines);
+    match reading.format {
+        Format::GeoJson => geojson::rows(bytes, reading),
+        Format::Csv { delimiter } => csv::rows(bytes, delimiter, reading),
+    }
+}
+
+fn without_lines(bytes: &[u8], lines: usize) -> &[u8] {
+    let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    for _ in 0..lines {
+        let end = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
+        rest = &rest[end..];
+    }
+    rest
+}
+
+/// The store that a row says at this position.
+fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>, reading: &Reading) -> Option<Row> {
+    let id = id(wrong, values, reading);
+    let display_name = text(wrong, values, Field::Name, |name| line(name, MAX_DISPLAY_NAME));
+    let time_zone = time_zone(wrong, values, reading);
+    let mut optional =
+        |field, max| text(wrong, values, field, |text| optional_line(text, max)).map(Option::unwrap_or_default);
+    let address = optional(Field::Address, MAX_ADDRESS);
+    let brand = optional(Field::Brand, MAX_BRAND);
+    let opening_hours = optional(Field::OpeningHours, MAX_OPENING_HOURS);
+    let tags = tags(wrong, values);
+    Some(Row::Store(Store {
+        name: reading.network.store(&id?).ok()?,
+        display_name: display_name?,
+        position: position?,
+        time_zone: time_zone?,
+        address: address?,
+        brand: brand?,
+        opening_hours: opening_hours?,
+        tags,
+    }))
+}
+
+/// The geofence that a row says with this shape.
+fn geofence(wrong: &mut Violations, values: &Values<'_>, shape: Option<Shape>, reading: &Reading) -> Option<Row> {
+    let id = id(wrong, values, reading);
+    let display_name = text(wrong, values, Field::Name, |name| line(name, MAX_DISPLAY_NAME));
+    let store = text(wrong, values, Field::Store, |store| store_of(store, &reading.network));
+    let tags = tags(wrong, values);
+    Some(Row::Geofence(Geofence {
+        name: reading.network.geofence(&id?).ok()?,
+        display_name: display_name?,
+        shape: shape?,
+        store: store?,
+        tags,
+    }))
+}
+
+/// The value under the column it stands in, read by `read`; an absent value is empty text.
+fn text<T>(
+    wrong: &mut Violations,
+    values: &Values<'_>,
+    field: Field,
+    read: impl FnOnce(&str) -> Result<T, Invalid>,
+) -> Option<T> {
+    let (column, value) = values.get(field);
+    wrong.take(column, read(&value))
+}
+
+fn id(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<String> {
+    let id = values.id().ok_or_else(|| Invalid::new("is missing; --id-from names the column that has the id"));
+    wrong.take(&reading.id_from, id.and_then(|id| id_of(&id)))
+}
+
+fn store_of(id: &str, network: &OrganizationName) -> Result<Option<StoreName>, Invalid> {
+    if id.is_empty() { Ok(None) } else { network.store(&id_of(id)?).map(Some) }
+}
+
+fn time_zone(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<TimeZone> {
+    let usual = || {
+        let missing = || Invalid::new("is missing; --time-zone gives one for the whole file");
+        reading.time_zone.clone().ok_or_else(missing)
+    };
+    text(wrong, values, Field::TimeZone, |zone| if zone.is_empty() { usual() } else { TimeZone::new(zone) })
+}
+
+fn tags(wrong: &mut Violations, values: &Values<'_>) -> BTreeSet<Tag> {
+    let mut tags = BTreeSet::new();
+    for field in [Field::Category, Field::Tags] {
+        let (column, words) = values.get(field);
+        for word in words.split([';', ',']).map(str::trim).filter(|word| !word.is_empty()) {
+            tags.extend(wrong.take(column.as_str(), ids::tag_of(word)));
+        }
+    }
+    if tags.len() > MAX_TAGS {
+        wrong.add(values.get(Field::Tags).0, format!("must be at most {MAX_TAGS}, were {}", tags.len()));
+    }
+    tags
+}
+
+/// A number with a decimal point.
+fn degrees(text: &str) -> Result<f64, Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::new("is missing"));
+    }
+    text.parse().map_err(|_| Invalid::new(format!("must be degrees such as 45.4642, was {}", quoted(text))))
+}

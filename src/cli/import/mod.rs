@@ -1,0 +1,199 @@
+//! `dintorni import FILE`: brings a network's places on a server to what a file says.
+//!
+//! Laws: every refused row is named by its number, column and value; standard output has the result, standard error what
+//! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused.
+
+mod connection;
+mod progress;
+mod send;
+
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use self::connection::Connection;
+use crate::{
+    app::{
+        imports::{Numbered, Row},
+        place_files::{self, Field, Reading},
+    },
+    domain::{name::OrganizationName, time::TimeZone, violation::Violations},
+    grpc::pb,
+};
+
+/// Most refused rows that are written out.
+const SHOWN: usize = 1_000;
+const PARTLY: u8 = 2;
+const NOTHING: u8 = 1;
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// GeoJSON (points become stores, polygons geofences) or CSV (a store a line)
+    file: PathBuf,
+    /// Whose places these are: organizations/ID
+    #[arg(long, value_parser = OrganizationName::parse)]
+    network: OrganizationName,
+    /// What the file is; by default what its name ends with
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The column or property with your own id of each place; the same id is the same place at the next import
+    #[arg(long, value_name = "COLUMN", default_value = "id")]
+    id_from: String,
+    /// IANA time zone of stores that say none, such as Europe/Rome
+    #[arg(long, value_name = "ZONE", value_parser = TimeZone::new)]
+    time_zone: Option<TimeZone>,
+    /// Where a field stands if its column has an unusual name: name, latitude, longitude, time_zone, address, brand,
+    /// opening_hours, category, tags or store
+    #[arg(long, value_name = "FIELD=COLUMN", value_parser = mapping)]
+    map: Vec<(Field, String)>,
+    /// What divides the values of a CSV line: one character, or "tab"
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter, default_value = ",")]
+    delimiter: u8,
+    /// Lines to leave out before the header or the document
+    #[arg(long, value_name = "LINES", default_value_t = 0)]
+    skip_lines: usize,
+    /// Tell what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Apply the sound rows even if others are refused
+    #[arg(long)]
+    allow_partial: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Geojson,
+    Csv,
+}
+
+fn mapping(text: &str) -> Result<(Field, String), String> {
+    let (field, column) = text.split_once('=').ok_or("must be FIELD=COLUMN")?;
+    let field = field.parse::<Field>().map_err(|invalid| invalid.to_string())?;
+    if column.is_empty() { Err("must name a column".to_owned()) } else { Ok((field, column.to_owned())) }
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [one] if one.is_ascii() => Ok(*one),
+        _ => Err("must be one ASCII character, or \"tab\"".to_owned()),
+    }
+}
+
+impl Import {
+    /// Reads, sends, and tells what became of every row.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let bytes = std::fs::read(&self.file).with_context(|| format!("{} cannot be read", self.file.display()))?;
+        let rows = place_files::parse(&bytes, &self.reading()?).with_context(|| self.file.display().to_string())?;
+        drop(bytes);
+        let (sound, refused) = divide(rows);
+        // Rows refused here hold everything back as those refused there do; what the others would do is told anyway.
+        let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
+        let options =
+            pb::ImportOptions { parent: self.network.to_string(), dry_run, allow_partial: self.allow_partial };
+        let report = send::send(&self.connection, options, sound).await?;
+        tell_problems(&refused, &report);
+        println!("{}", summary(&report, refused.len() as u64, self.dry_run));
+        Ok(exit_code(&report, refused.len() as u64, self.dry_run))
+    }
+
+    fn reading(&self) -> anyhow::Result<Reading> {
+        let extension = self.file.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        let format = match (self.format, extension.as_deref()) {
+            (Some(Format::Geojson), _) | (None, Some("geojson" | "json")) => place_files::Format::GeoJson,
+            (Some(Format::Csv), _) | (None, Some("csv" | "tsv" | "txt")) => {
+                place_files::Format::Csv { delimiter: self.delimiter }
+            }
+            _ => anyhow::bail!("{}: say what it is with --format geojson or --format csv", self.file.display()),
+        };
+        Ok(Reading {
+            skip_lines: self.skip_lines,
+            id_from: self.id_from.clone(),
+            time_zone: self.time_zone.clone(),
+            map: self.map.clone(),
+            ..Reading::new(self.network.clone(), format)
+        })
+    }
+}
+
+type Sound = Vec<(u64, Row)>;
+type Refused = Vec<(u64, Violations)>;
+
+fn divide(rows: Vec<Numbered>) -> (Sound, Refused) {
+    let (mut sound, mut refused) = (Vec::new(), Vec::new());
+    for Numbered { number, row } in rows {
+        match row {
+            Ok(row) => sound.push((number, row)),
+            Err(violations) => refused.push((number, violations)),
+        }
+    }
+    (sound, refused)
+}
+
+/// One line for each fault, in the order of the rows, and one for each geofence that phones will miss.
+fn tell_problems(refused: &[(u64, Violations)], report: &pb::ImportPlacesResponse) {
+    let here = refused.iter().flat_map(|(row, violations)| {
+        violations.iter().map(|violation| (*row, violation.field.clone(), violation.description.clone()))
+    });
+    let there = report.problems.iter().map(|p| (p.row, p.field.clone(), p.description.clone()));
+    let all: BTreeSet<(u64, String, String)> = here.chain(there).collect();
+    for (row, field, description) in all.iter().take(SHOWN) {
+        let column = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        eprintln!("row {row}: {column}{description}");
+    }
+    if all.len() > SHOWN {
+        eprintln!("and {} more", all.len() - SHOWN);
+    }
+    for small in &report.small_geofences {
+        let metres = small.effective_radius_m;
+        eprintln!("row {}: warning: {} ({metres:.0} m): {}", small.row, small.geofence, small.description);
+    }
+}
+
+fn summary(report: &pb::ImportPlacesResponse, refused_here: u64, dry_run: bool) -> String {
+    let pb::ImportPlacesResponse { applied, created, changed, unchanged, refused, .. } = report;
+    let refused = refused + refused_here;
+    let said = format!("{created} created, {changed} changed, {unchanged} unchanged, {refused} refused");
+    match applied {
+        true => format!("{said} (catalog version {})", report.catalog_version),
+        false if dry_run => format!("dry run, nothing was changed; it would be: {said}"),
+        false => format!("nothing was changed, because of the refused rows; with --allow-partial it would be: {said}"),
+    }
+}
+
+fn exit_code(report: &pb::ImportPlacesResponse, refused_here: u64, dry_run: bool) -> ExitCode {
+    match (report.refused + refused_here, report.applied) {
+        (0, _) => ExitCode::SUCCESS,
+        (_, true) => PARTLY.into(),
+        (_, false) if dry_run => PARTLY.into(),
+        (_, false) => NOTHING.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_or_refused() {
+        assert_eq!(mapping("name=Nome Impianto"), Ok((Field::Name, "Nome Impianto".to_owned())));
+        for wrong in ["name", "nom=x", "name="] {
+            assert!(mapping(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((delimiter("|"), delimiter("tab")), (Ok(b'|'), Ok(b'\t')));
+        assert!(delimiter("||").is_err() && delimiter("é").is_err());
+    }
+
+    #[test]
+    fn the_summary_counts_what_was_refused_here_and_there() {
+        let report = pb::ImportPlacesResponse { created: 2, refused: 1, ..Default::default() };
+        assert!(summary(&report, 3, false).ends_with("2 created, 0 changed, 0 unchanged, 4 refused"));
+        assert_eq!(exit_code(&report, 3, false), ExitCode::from(NOTHING));
+        let applied = pb::ImportPlacesResponse { applied: true, refused: 0, ..report };
+        assert_eq!(exit_code(&applied, 0, false), ExitCode::SUCCESS);
+        assert_eq!(exit_code(&applied, 1, false), ExitCode::from(PARTLY));
+    }
+}

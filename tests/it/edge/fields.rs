@@ -1,0 +1,71 @@
+//! Wrong fields come back together, by their paths, over the wire. Each field's own bounds are tested beside its reader.
+
+use dintorni::grpc::pb;
+use tonic::Code;
+
+use crate::support::harness::{TestServer, bearing, fields, ping, registration};
+
+#[tokio::test]
+async fn a_ping_is_told_everything_that_is_wrong_with_it() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let phone = acme.phone(1).await;
+    let mut wrong = ping("x", None);
+    wrong.fixes[0].position = Some(pb::LatLng { latitude: 91.0, longitude: f64::NAN });
+    wrong.fixes.push(pb::Fix { speed_mps: Some(-1.0), ..wrong.fixes[0] });
+    wrong.beacon_sightings.push(pb::BeaconSighting { beacon: "?".into(), heard_at: None, rssi_dbm: Some(99) });
+    wrong.max_offers = 11;
+    let status = server.proximity().ping(bearing(&phone.token, wrong)).await.expect_err("refused");
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let expected = [
+        "ping_id",
+        "sent_at",
+        "fixes[0].position.latitude",
+        "fixes[0].position.longitude",
+        "fixes[0].fix_at",
+        "fixes[1].position.latitude",
+        "fixes[1].position.longitude",
+        "fixes[1].fix_at",
+        "fixes[1].speed_mps",
+        "beacon_sightings[0].beacon",
+        "beacon_sightings[0].heard_at",
+        "beacon_sightings[0].rssi_dbm",
+        "max_offers",
+    ];
+    assert_eq!(fields(&status), expected);
+}
+
+#[tokio::test]
+async fn a_registration_is_told_everything_that_is_wrong_with_it() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let mut wrong = registration(1);
+    wrong.installation_secret.truncate(3);
+    wrong.consents[1].purpose = 1;
+    wrong.consents[2].text_version.clear();
+    wrong.language = "Italian, please".into();
+    wrong.platform = 7;
+    wrong.time_zone = "Mars/Olympus".into();
+    let status = server.devices().register_device(bearing(&acme.key, wrong)).await.expect_err("refused");
+    let expected =
+        ["installation_secret", "consents[1].purpose", "consents[2].text_version", "language", "platform", "time_zone"];
+    assert_eq!(fields(&status), expected);
+}
+
+#[tokio::test]
+async fn a_decision_id_that_is_none_and_a_ping_without_end_are_refused() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let phone = acme.phone(1).await;
+    let request = pb::GetDecisionRequest { decision: "17".into() };
+    let status = server.decisions().get_decision(bearing(&phone.token, request)).await.expect_err("refused");
+    assert_eq!(fields(&status), ["decision"]);
+
+    // The worst that fits: the answer must still reach the phone.
+    let mut worst = ping("worst-001", server.now());
+    let bad = pb::Fix { accuracy_m: -1.0, fix_at: None, position: None, ..worst.fixes[0] };
+    worst.fixes = vec![bad; 5_000];
+    let status = server.proximity().ping(bearing(&phone.token, worst)).await.expect_err("refused");
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert_eq!(fields(&status)[0], "fixes");
+}

@@ -1,0 +1,7 @@
+//! The edge: who may call what, what is said of wrong input, tokens and their end, starting and stopping.
+
+mod access;
+mod fields;
+mod registering;
+mod serving;
+mod tokens;

@@ -1,0 +1,219 @@
+//! A whole server for one test: the real one, on a free port, with SQLite in a directory of its own, and a clock that
+//! stands still until the test moves it.
+//!
+//! Tests speak of people: [`TestServer::publisher`] makes an app, [`Publisher::phone`] a person with a phone in it.
+//! Everything goes through the public API; what has no API yet (revoking) goes through the ports.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use dintorni::{
+    config::{Config, Sources},
+    domain::time::Timestamp,
+    grpc::{
+        pb::{
+            self, decision_service_client::DecisionServiceClient, device_service_client::DeviceServiceClient,
+            organization_service_client::OrganizationServiceClient, proximity_service_client::ProximityServiceClient,
+        },
+        wire::timestamp_to_wire,
+    },
+    ports::Clock,
+    server::{self, Ports, Running},
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Status, transport::Channel};
+use tonic_types::StatusExt;
+
+/// 2026-06-15T12:00:00Z, a Monday.
+pub const NOON: i64 = 1_781_524_800_000_000;
+
+/// A clock that a test sets.
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(span.as_micros() as i64, SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(SeqCst))
+    }
+}
+
+/// A running server.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub clock: Arc<ManualClock>,
+    pub ports: Ports,
+    /// The operator's key.
+    pub operator: String,
+    pub channel: Channel,
+    pub stop: CancellationToken,
+    pub running: Running,
+    _data: TempDir,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With these settings over the defaults.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let config = config(&data, settings);
+        let clock = Arc::new(ManualClock(AtomicI64::new(NOON)));
+        let ports = server::open_stores(&config, clock.clone()).await.expect("the stores open");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let stop = CancellationToken::new();
+        let mut running = server::start(&config, ports.clone(), listener, stop.clone()).await.expect("it starts");
+        let address = running.address;
+        let channel = Channel::from_shared(format!("http://{address}")).expect("sound").connect_lazy();
+        let operator = running.operator_key.take().expect("a first start makes the key");
+        Self { address, clock, ports, operator, channel, stop, running, _data: data }
+    }
+
+    pub fn organizations(&self) -> OrganizationServiceClient<Channel> {
+        OrganizationServiceClient::new(self.channel.clone())
+    }
+
+    pub fn devices(&self) -> DeviceServiceClient<Channel> {
+        DeviceServiceClient::new(self.channel.clone())
+    }
+
+    pub fn proximity(&self) -> ProximityServiceClient<Channel> {
+        ProximityServiceClient::new(self.channel.clone())
+    }
+
+    pub fn decisions(&self) -> DecisionServiceClient<Channel> {
+        DecisionServiceClient::new(self.channel.clone())
+    }
+
+    /// An organization with one app.
+    pub async fn publisher(&self, id: &str) -> Publisher<'_> {
+        let organization = pb::Organization { display_name: id.into(), ..Default::default() };
+        let request = pb::CreateOrganizationRequest { organization_id: id.into(), organization: Some(organization) };
+        let made = self.organizations().create_organization(bearing(&self.operator, request)).await;
+        let parent = made.expect("made").into_inner().name;
+        let app = pb::App { display_name: id.into(), time_zone: "Europe/Rome".into(), ..Default::default() };
+        let request = pb::CreateAppRequest { parent: parent.clone(), app_id: "shopper".into(), app: Some(app) };
+        let app = self.organizations().create_app(bearing(&self.operator, request)).await.expect("made").into_inner();
+        let mut publisher = Publisher { server: self, organization: parent, app: app.name, key: String::new() };
+        publisher.key = publisher.key_of(pb::key::Scope::App).await;
+        publisher
+    }
+
+    /// Now, as phones with a right clock say it.
+    pub fn now(&self) -> Option<prost_types::Timestamp> {
+        Some(timestamp_to_wire(self.clock.now()))
+    }
+}
+
+fn config(data: &TempDir, settings: &[(&str, &str)]) -> Config {
+    let mut sources = Sources::default();
+    sources.flag("test", "server.data_dir", &data.path().display().to_string());
+    sources.flag("test", "telemetry.metrics_listen", "");
+    settings.iter().for_each(|(key, value)| sources.flag("test", key, value));
+    Config::read(&sources).expect("sound settings")
+}
+
+/// An organization with one app and its app key.
+pub struct Publisher<'a> {
+    server: &'a TestServer,
+    pub organization: String,
+    pub app: String,
+    pub key: String,
+}
+
+impl Publisher<'_> {
+    /// The secret of a new key of that scope.
+    pub async fn key_of(&self, scope: pb::key::Scope) -> String {
+        use pb::key::Scope;
+        let app = if matches!(scope, Scope::App | Scope::Server) { self.app.clone() } else { String::new() };
+        let key = pb::Key { display_name: "a key".into(), scope: scope.into(), app, ..Default::default() };
+        let key_id = format!("k{}", scope.as_str_name().to_lowercase());
+        let request = pb::CreateKeyRequest { parent: self.organization.clone(), key_id, key: Some(key) };
+        let issued = self.server.organizations().create_key(bearing(&self.server.operator, request)).await;
+        issued.expect("made").into_inner().secret
+    }
+
+    /// A person with a phone, who agreed to everything.
+    pub async fn phone(&self, installation: u8) -> Phone<'_> {
+        let request = registration(installation);
+        let registered = self.server.devices().register_device(bearing(&self.key, request)).await.expect("registered");
+        let pb::RegisterDeviceResponse { device, profile, token } = registered.into_inner();
+        Phone { server: self.server, device, profile, token: token.expect("given").value }
+    }
+}
+
+/// A registered device.
+pub struct Phone<'a> {
+    server: &'a TestServer,
+    pub device: String,
+    pub profile: String,
+    pub token: String,
+}
+
+impl Phone<'_> {
+    /// Pings from one place with a fresh fix.
+    pub async fn ping(&self, id: &str) -> Result<pb::PingResponse, Status> {
+        let ping = ping(id, self.server.now());
+        Ok(self.server.proximity().ping(bearing(&self.token, ping)).await?.into_inner())
+    }
+}
+
+/// A sound registration of that installation.
+pub fn registration(installation: u8) -> pb::RegisterDeviceRequest {
+    let consent = |purpose| pb::Consent { purpose, granted: true, text_version: "2026-01".into() };
+    pb::RegisterDeviceRequest {
+        installation_secret: vec![installation; 16],
+        consents: (1..=3).map(consent).collect(),
+        language: "it".into(),
+        platform: pb::Platform::Android.into(),
+        time_zone: "Europe/Rome".into(),
+        test: false,
+        attestation: vec![],
+    }
+}
+
+/// A sound ping, sent at `now` with a fix of that moment.
+pub fn ping(id: &str, now: Option<prost_types::Timestamp>) -> pb::PingRequest {
+    let fix = pb::Fix {
+        position: Some(pb::LatLng { latitude: 45.4719, longitude: 9.1881 }),
+        accuracy_m: 8.0,
+        fix_at: now,
+        speed_mps: None,
+        mocked: false,
+    };
+    pb::PingRequest { ping_id: id.into(), sent_at: now, fixes: vec![fix], ..Default::default() }
+}
+
+/// The message with `authorization: Bearer <credential>`.
+pub fn bearing<T>(credential: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let value = format!("Bearer {credential}").parse().expect("a header's value");
+    request.metadata_mut().insert("authorization", value);
+    request
+}
+
+/// Code and reason of a refusal, such as `(Code::Unauthenticated, "TOKEN_EXPIRED")`.
+pub fn refusal(status: &Status) -> (Code, String) {
+    (status.code(), status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default())
+}
+
+/// The fields that a refusal names.
+pub fn fields(status: &Status) -> Vec<String> {
+    let details = status.get_error_details();
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    violations.iter().map(|violation| violation.field.clone()).collect()
+}
