@@ -8,7 +8,7 @@ mod meters;
 mod services;
 mod stores;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -24,6 +24,9 @@ use crate::{
     ports::{CatalogStore, Clock, Entropy, ProfileCache, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
+
+/// A connection that answers no keepalive ping for so long is gone.
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
 
 /// The outside world, as the server sees it.
 #[derive(Clone)]
@@ -135,7 +138,7 @@ fn builder(config: &ServerConfig) -> anyhow::Result<Server> {
     let builder = Server::builder()
         .max_concurrent_streams(config.max_streams_per_connection.get())
         .http2_keepalive_interval(Some(config.keepalive()))
-        .http2_keepalive_timeout(Some(config.keepalive()))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
         .tcp_keepalive(Some(config.keepalive()));
     if config.tls_key.as_os_str().is_empty() {
         return Ok(builder);

@@ -1,4 +1,4 @@
-//! `ProximityService`: pings.
+//! `ProximityService`: pings, and looking around.
 
 use std::sync::Arc;
 
@@ -6,14 +6,17 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
+        devices::Devices,
         ingest::{Answered, Ingest},
+        nearby::Nearby,
         tokens::{Tokens, Verified},
     },
-    domain::{decision::Verdict, time::Timestamp},
+    domain::{decision::Verdict, organization::Scope, time::Timestamp},
     grpc::{
-        auth::Auth,
+        auth::{Auth, Principal, denied},
         device_service::token_to_wire,
         measure::Observer,
+        nearby::{around, stores_to_wire},
         offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
         pb::{self, proximity_service_server::ProximityService},
         ping::{fingerprint, ping},
@@ -26,6 +29,8 @@ pub struct ProximityGrpc {
     pub auth: Auth,
     pub tokens: Arc<Tokens>,
     pub ingest: Arc<Ingest>,
+    pub devices: Arc<Devices>,
+    pub nearby: Nearby,
     pub clock: Arc<dyn Clock>,
     pub observer: Arc<dyn Observer>,
 }
@@ -45,6 +50,21 @@ impl ProximityService for ProximityGrpc {
             }
         }
         Ok(Response::new(self.response(&answered, &verified, now)))
+    }
+
+    async fn list_nearby_stores(
+        &self,
+        request: Request<pb::ListNearbyStoresRequest>,
+    ) -> Result<Response<pb::ListNearbyStoresResponse>, Status> {
+        match self.auth.principal(request.metadata())? {
+            Principal::Device(verified) => drop(self.devices.person(&verified.caller).await?),
+            Principal::Key { scope: Scope::Server(_), .. } => {}
+            Principal::Key { scope, .. } => {
+                return Err(denied(&scope, "this call takes a device token or a server key"));
+            }
+        }
+        let around = around(request.into_inner())?;
+        Ok(Response::new(stores_to_wire(self.nearby.stores(&around))))
     }
 }
 

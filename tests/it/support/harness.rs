@@ -137,7 +137,8 @@ impl TestServer {
     }
 }
 
-fn config(data: &TempDir, settings: &[(&str, &str)]) -> Config {
+/// The defaults with these settings, keeping data in that directory.
+pub fn config(data: &TempDir, settings: &[(&str, &str)]) -> Config {
     let mut sources = Sources::default();
     sources.flag("test", "server.data_dir", &data.path().display().to_string());
     sources.flag("test", "telemetry.metrics_listen", "");
@@ -221,7 +222,7 @@ impl Phone<'_> {
 
 /// A sound registration of that installation.
 pub fn registration(installation: u8) -> pb::RegisterDeviceRequest {
-    let consent = |purpose| pb::Consent { purpose, granted: true, text_version: "2026-01".into() };
+    let consent = |purpose| pb::Consent { purpose, granted: true, text_version: "2026-01".into(), given_at: None };
     pb::RegisterDeviceRequest {
         installation_secret: vec![installation; 16],
         consents: (1..=3).map(consent).collect(),
