@@ -4,3 +4,5 @@ mod catalog_store;
 mod profile_cache;
 mod records;
 mod redis;
+mod sqlite;
+mod units;
