@@ -67,3 +67,21 @@ async fn commits_that_wait_are_gathered_and_none_waits_for_company() {
     assert!(counts.transactions < 200, "{counts:?}");
     assert_eq!(counts.groups.iter().sum::<u64>(), counts.transactions);
 }
+
+#[tokio::test]
+async fn what_was_answered_survives_a_kill() {
+    let database = databases::sqlite().await;
+    let ada = person(&app(), "ada");
+    assert_eq!(database.sql.commit(ada.writes(1)).await.expect("done"), Committed::Done);
+    // What a killed server leaves: the file and its log as they are at this moment, nothing closed.
+    let dir = tempfile::tempdir().expect("made");
+    let path = database.config.url.reveal().strip_prefix("sqlite:").expect("a file");
+    let left = dir.path().join("left.db");
+    for suffix in ["", "-wal"] {
+        let to = format!("{}{suffix}", left.display());
+        std::fs::copy(format!("{path}{suffix}"), to).expect("copied");
+    }
+    let config = SqlConfig { url: Address::new(format!("sqlite:{}", left.display())), ..SqlConfig::default() };
+    let sql = open(&config).await.expect("it recovers");
+    assert_eq!(sql.profile(&ada.name).await.expect("read"), Some(ada.profile(1)));
+}
