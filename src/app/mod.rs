@@ -8,6 +8,7 @@ pub mod imports;
 pub mod ingest;
 pub mod keys;
 pub mod live_catalog;
+pub mod nearby;
 pub mod organizations;
 pub mod phone_size;
 pub mod place_files;

@@ -112,7 +112,7 @@ mod tests {
     fn sound() -> pb::RegisterDeviceRequest {
         pb::RegisterDeviceRequest {
             installation_secret: vec![7; 16],
-            consents: vec![pb::Consent { purpose: 1, granted: true, text_version: "2026-01".into() }],
+            consents: vec![pb::Consent { purpose: 1, granted: true, text_version: "2026-01".into(), given_at: None }],
             language: "it".into(),
             platform: pb::Platform::Ios.into(),
             time_zone: String::new(),

@@ -23,6 +23,7 @@ pub mod decision_service;
 pub mod device_service;
 pub mod limits;
 pub mod mask;
+pub mod nearby;
 pub mod offers;
 pub mod organization_service;
 pub mod organization_wire;

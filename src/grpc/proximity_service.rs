@@ -1,4 +1,4 @@
-//! `ProximityService`: pings.
+//! `ProximityService`: pings, and looking around.
 
 use std::sync::Arc;
 
@@ -6,13 +6,16 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
+        devices::Devices,
         ingest::{Answered, Ingest},
+        nearby::Nearby,
         tokens::{Tokens, Verified},
     },
-    domain::time::Timestamp,
+    domain::{organization::Scope, time::Timestamp},
     grpc::{
-        auth::Auth,
+        auth::{Auth, Principal, denied},
         device_service::token_to_wire,
+        nearby::{around, stores_to_wire},
         offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
         pb::{self, proximity_service_server::ProximityService},
         ping::{fingerprint, ping},
@@ -25,6 +28,8 @@ pub struct ProximityGrpc {
     pub auth: Auth,
     pub tokens: Arc<Tokens>,
     pub ingest: Arc<Ingest>,
+    pub devices: Arc<Devices>,
+    pub nearby: Nearby,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -38,6 +43,21 @@ impl ProximityService for ProximityGrpc {
         let ping = ping(request, now)?;
         let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
         Ok(Response::new(self.response(&answered, &verified, now)))
+    }
+
+    async fn list_nearby_stores(
+        &self,
+        request: Request<pb::ListNearbyStoresRequest>,
+    ) -> Result<Response<pb::ListNearbyStoresResponse>, Status> {
+        match self.auth.principal(request.metadata())? {
+            Principal::Device(verified) => drop(self.devices.person(&verified.caller).await?),
+            Principal::Key { scope: Scope::Server(_), .. } => {}
+            Principal::Key { scope, .. } => {
+                return Err(denied(&scope, "this call takes a device token or a server key"));
+            }
+        }
+        let around = around(request.into_inner())?;
+        Ok(Response::new(stores_to_wire(self.nearby.stores(&around))))
     }
 }
 

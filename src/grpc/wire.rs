@@ -98,7 +98,7 @@ pub fn money_to_wire(money: &Money) -> pb::Money {
 /// The answers to the purposes, given now; at most one for each. What is wrong is noted under `field[i]`.
 pub fn consents(wrong: &mut Violations, field: &str, wire: Vec<pb::Consent>, now: Timestamp) -> Consents {
     let mut consents = Consents::default();
-    for (i, pb::Consent { purpose, granted, text_version }) in wire.into_iter().enumerate() {
+    for (i, pb::Consent { purpose, granted, text_version, given_at: _ }) in wire.into_iter().enumerate() {
         let purpose = wrong.take(format!("{field}[{i}].purpose"), unanswered_purpose(purpose, &consents));
         let text_version = wrong.take(format!("{field}[{i}].text_version"), line(&text_version, MAX_TEXT_VERSION));
         if let (Some(purpose), Some(text_version)) = (purpose, text_version) {
@@ -121,6 +121,7 @@ pub fn consents_to_wire(consents: &Consents) -> Vec<pb::Consent> {
         purpose: purpose_to_wire(purpose).into(),
         granted: consent.granted,
         text_version: consent.text_version.clone(),
+        given_at: Some(timestamp_to_wire(consent.given_at)),
     };
     consents.iter().map(answer).collect()
 }
@@ -192,7 +193,12 @@ mod tests {
 
     #[test]
     fn every_wrong_answer_is_named() {
-        let answer = |purpose: i32, version: &str| pb::Consent { purpose, granted: true, text_version: version.into() };
+        let answer = |purpose: i32, version: &str| pb::Consent {
+            purpose,
+            granted: true,
+            text_version: version.into(),
+            given_at: None,
+        };
         let wire = vec![answer(2, "v1"), answer(0, ""), answer(2, "v1"), answer(9, &"x".repeat(65))];
         let mut wrong = Violations::default();
         consents(&mut wrong, "c", wire, Timestamp::default());

@@ -13,6 +13,7 @@ use crate::{
         imports::Imports,
         ingest::Ingest,
         live_catalog::LiveCatalog,
+        nearby::Nearby,
         organizations::Organizations,
         places::Places,
         profile_store::ProfileStore,
@@ -112,8 +113,9 @@ impl Services {
     }
 
     fn proximity_service(&self) -> ProximityGrpc {
-        let (auth, tokens) = (self.auth.clone(), self.tokens.clone());
-        ProximityGrpc { auth, tokens, ingest: self.ingest.clone(), clock: self.clock.clone() }
+        let (auth, tokens, devices) = (self.auth.clone(), self.tokens.clone(), self.devices.clone());
+        let (ingest, nearby) = (self.ingest.clone(), Nearby::new(self.live.clone()));
+        ProximityGrpc { auth, tokens, ingest, devices, nearby, clock: self.clock.clone() }
     }
 
     fn decision_service(&self) -> DecisionGrpc {

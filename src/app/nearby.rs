@@ -1,0 +1,58 @@
+//! The stores around a position.
+//!
+//! Law 4: whoever looks around is not located: nothing of the question is kept, so no consent is asked for.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::live_catalog::LiveCatalog;
+use crate::{
+    domain::{geo::Position, name::OrganizationName, place::Store, text::Tag},
+    engine::catalog::Catalog,
+};
+
+/// What is looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Around {
+    pub position: Position,
+    /// Metres.
+    pub radius_m: f64,
+    /// Most stores wanted.
+    pub limit: usize,
+    /// A store must have all of them.
+    pub tags: BTreeSet<Tag>,
+    /// Whose stores; none for everybody's.
+    pub network: Option<OrganizationName>,
+}
+
+impl Around {
+    fn wants(&self, store: &Store) -> bool {
+        let of_network = self.network.as_ref().is_none_or(|network| store.name.organization() == *network);
+        of_network && self.tags.is_subset(&store.tags)
+    }
+}
+
+/// Looks around.
+pub struct Nearby {
+    catalog: Arc<LiveCatalog>,
+}
+
+impl Nearby {
+    pub fn new(catalog: Arc<LiveCatalog>) -> Self {
+        Self { catalog }
+    }
+
+    /// The stores and their great-circle distances in metres, nearest first.
+    pub fn stores(&self, around: &Around) -> Vec<(Arc<Store>, f64)> {
+        stores(&self.catalog.snapshot(), around)
+    }
+}
+
+fn stores(catalog: &Catalog, around: &Around) -> Vec<(Arc<Store>, f64)> {
+    let nearest = catalog.areas.nearest_stores(around.position);
+    nearest
+        .take_while(|(_, metres)| *metres <= around.radius_m)
+        .filter(|(store, _)| around.wants(store))
+        .take(around.limit)
+        .map(|(store, metres)| (store.clone(), metres))
+        .collect()
+}
