@@ -13,6 +13,7 @@ pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod eligibility;
+pub mod engagement;
 #[cfg(test)]
 mod fixture;
 pub mod index;

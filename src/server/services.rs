@@ -16,6 +16,7 @@ use crate::{
         nearby::Nearby,
         organizations::Organizations,
         places::Places,
+        profile_edits::ProfileEdits,
         profile_store::ProfileStore,
         resources::Resources,
         stripes::Stripes,
@@ -66,11 +67,11 @@ impl Services {
         let profiles = Arc::new(ProfileStore::new(records.clone(), cache, &config.profiles));
         let stripes = Arc::new(Stripes::default());
         let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
-        let (a, b) = (clock.clone(), entropy.clone());
+        let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits())),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
-            devices: Arc::new(Devices::new(profiles.clone(), a, b, tokens.clone(), stripes.clone())),
+            devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles, live.clone(), entropy.clone(), stripes)),
             decisions: Arc::new(Decisions::new(records)),
             organizations: Arc::new(Organizations::new(resources.clone(), entropy)),

@@ -174,7 +174,7 @@ impl Phone<'_> {
 
 /// A sound registration of that installation.
 pub fn registration(installation: u8) -> pb::RegisterDeviceRequest {
-    let consent = |purpose| pb::Consent { purpose, granted: true, text_version: "2026-01".into() };
+    let consent = |purpose| pb::Consent { purpose, granted: true, text_version: "2026-01".into(), given_at: None };
     pb::RegisterDeviceRequest {
         installation_secret: vec![installation; 16],
         consents: (1..=3).map(consent).collect(),
