@@ -23,6 +23,9 @@ use crate::{
     ports::{Absorbed, Commit, Entropy},
 };
 
+/// Most devices of one person: they are read and written with every ping.
+pub const MAX_DEVICES: usize = 50;
+
 /// Moves devices.
 pub struct Links {
     edits: Arc<ProfileEdits>,
@@ -43,6 +46,11 @@ impl Links {
                 return Ok(from);
             }
             let mut to = self.person(person, now).await?;
+            if to.devices.len() >= MAX_DEVICES {
+                return Err(PeopleError::Refused(format!(
+                    "a person has at most {MAX_DEVICES} devices; unlink one first"
+                )));
+            }
             let commit = login(from, &mut to, device, now).ok_or_else(|| missing(device))?;
             if let Some(saved) = self.edits.save(commit).await? {
                 return Ok(saved.into_iter().find(|saved| saved.name == *person).unwrap_or(to));

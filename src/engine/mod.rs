@@ -4,6 +4,7 @@
 //! and [`ranging`] for transitions, [`areas`] for the campaigns they fire, [`eligibility`] (with [`audience`]) for
 //! refusals, [`ranking`] and [`choice`] for the best few, and [`silence`] for when to ask again. [`catalog`] is the
 //! snapshot all of them read; [`targets`] resolves what campaigns aim at when it is made.
+//! What becomes of offers afterwards is in [`engagement`].
 
 pub mod areas;
 pub mod audience;
