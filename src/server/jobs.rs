@@ -12,12 +12,14 @@ use super::Ports;
 use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits};
 
 /// The services whose health depends on the record.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 8] = [
     "dintorni.v1.CampaignService",
     "dintorni.v1.DecisionService",
     "dintorni.v1.DeviceService",
+    "dintorni.v1.EngagementService",
     "dintorni.v1.OrganizationService",
     "dintorni.v1.PlaceService",
+    "dintorni.v1.ProfileService",
     "dintorni.v1.ProximityService",
 ];
 /// Polls that must fail one after the other before the record counts as away.

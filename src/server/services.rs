@@ -10,12 +10,16 @@ use crate::{
         campaigns::Campaigns,
         decisions::Decisions,
         devices::Devices,
+        engagement::Engagement,
         imports::Imports,
         ingest::Ingest,
+        links::Links,
         live_catalog::LiveCatalog,
         nearby::Nearby,
         organizations::Organizations,
+        people::People,
         places::Places,
+        profile_edits::ProfileEdits,
         profile_store::ProfileStore,
         resources::Resources,
         stripes::Stripes,
@@ -27,14 +31,17 @@ use crate::{
         campaign_service::CampaignGrpc,
         decision_service::DecisionGrpc,
         device_service::DeviceGrpc,
+        engagement_service::EngagementGrpc,
         limits::Limits,
         organization_service::OrganizationGrpc,
         pb::{
             self, campaign_service_server::CampaignServiceServer, decision_service_server::DecisionServiceServer,
-            device_service_server::DeviceServiceServer, organization_service_server::OrganizationServiceServer,
-            place_service_server::PlaceServiceServer, proximity_service_server::ProximityServiceServer,
+            device_service_server::DeviceServiceServer, engagement_service_server::EngagementServiceServer,
+            organization_service_server::OrganizationServiceServer, place_service_server::PlaceServiceServer,
+            profile_service_server::ProfileServiceServer, proximity_service_server::ProximityServiceServer,
         },
         place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
+        profile_service::ProfileGrpc,
         proximity_service::ProximityGrpc,
     },
     ports::{Clock, StoreError},
@@ -49,6 +56,9 @@ pub(super) struct Services {
     tokens: Arc<Tokens>,
     devices: Arc<Devices>,
     decisions: Arc<Decisions>,
+    edits: Arc<ProfileEdits>,
+    people: Arc<People>,
+    links: Arc<Links>,
     organizations: Arc<Organizations>,
     places: Arc<Places>,
     imports: Arc<Imports>,
@@ -66,13 +76,16 @@ impl Services {
         let profiles = Arc::new(ProfileStore::new(records.clone(), cache, &config.profiles));
         let stripes = Arc::new(Stripes::default());
         let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
-        let (a, b) = (clock.clone(), entropy.clone());
+        let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits())),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
-            devices: Arc::new(Devices::new(profiles.clone(), a, b, tokens.clone(), stripes.clone())),
+            devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles, live.clone(), entropy.clone(), stripes)),
             decisions: Arc::new(Decisions::new(records)),
+            people: Arc::new(People::new(edits.clone(), live.clone())),
+            links: Arc::new(Links::new(edits.clone(), entropy.clone())),
+            edits,
             organizations: Arc::new(Organizations::new(resources.clone(), entropy)),
             places: Arc::new(Places::new(resources.clone())),
             imports: Arc::new(Imports::new(resources.clone())),
@@ -89,6 +102,8 @@ impl Services {
         let mut routes = Routes::default()
             .add_service(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
             .add_service(ProximityServiceServer::new(self.proximity_service()).max_decoding_message_size(most))
+            .add_service(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
+            .add_service(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
             .add_service(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
             .add_service(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
             .add_service(
@@ -116,6 +131,17 @@ impl Services {
         let (auth, tokens, devices) = (self.auth.clone(), self.tokens.clone(), self.devices.clone());
         let (ingest, nearby) = (self.ingest.clone(), Nearby::new(self.live.clone()));
         ProximityGrpc { auth, tokens, ingest, devices, nearby, clock: self.clock.clone() }
+    }
+
+    fn profile_service(&self) -> ProfileGrpc {
+        let (auth, people, links) = (self.auth.clone(), self.people.clone(), self.links.clone());
+        ProfileGrpc { auth, people, links, clock: self.clock.clone() }
+    }
+
+    fn engagement_service(&self) -> EngagementGrpc {
+        let (auth, tokens, people) = (self.auth.clone(), self.tokens.clone(), self.people.clone());
+        let engagement = Engagement::new(self.edits.clone());
+        EngagementGrpc { auth, tokens, people, engagement, clock: self.clock.clone() }
     }
 
     fn decision_service(&self) -> DecisionGrpc {
