@@ -10,23 +10,21 @@ use ring::digest;
 use crate::{
     app::{
         ingest::DeviceCaller,
-        profile_store::{ProfileStore, Read},
-        stripes::Stripes,
+        profile_edits::{ProfileEditError, ProfileEdits, next},
+        profile_patch::answered_anew,
+        profile_store::Read,
         tokens::{Token, Tokens},
     },
     domain::{
-        consent::{Consent, Consents, Purpose},
+        consent::Consents,
         name::{AppName, DeviceName, ProfileName},
         presence::DevicePresence,
-        profile::{Device, Personal, Platform, Profile, Revision},
+        profile::{Device, Personal, Platform, Profile},
         time::{TimeZone, Timestamp},
         violation::Invalid,
     },
-    ports::{Clock, Commit, Committed, Entropy, ProfileWrite, StoreError},
+    ports::{Commit, Entropy, StoreError},
 };
-
-/// How often a registration is tried when its profile changes meanwhile.
-const TRIES: usize = 4;
 
 /// What the phone drew once and keeps: whoever has it is that installation.
 pub struct InstallationSecret(Vec<u8>);
@@ -86,6 +84,15 @@ pub enum RegisterError {
     Store(#[from] StoreError),
 }
 
+impl From<ProfileEditError> for RegisterError {
+    fn from(error: ProfileEditError) -> Self {
+        match error {
+            ProfileEditError::Gone(_) | ProfileEditError::Busy => Self::Busy,
+            ProfileEditError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl From<Invalid> for RegisterError {
     fn from(invalid: Invalid) -> Self {
         Self::Store(StoreError::Corrupt(invalid.to_string()))
@@ -107,22 +114,14 @@ pub enum CallerError {
 
 /// Registers devices, and knows whose they are.
 pub struct Devices {
-    profiles: Arc<ProfileStore>,
-    clock: Arc<dyn Clock>,
+    edits: Arc<ProfileEdits>,
     entropy: Arc<dyn Entropy>,
     tokens: Arc<Tokens>,
-    stripes: Arc<Stripes>,
 }
 
 impl Devices {
-    pub fn new(
-        profiles: Arc<ProfileStore>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        tokens: Arc<Tokens>,
-        stripes: Arc<Stripes>,
-    ) -> Self {
-        Self { profiles, clock, entropy, tokens, stripes }
+    pub fn new(edits: Arc<ProfileEdits>, entropy: Arc<dyn Entropy>, tokens: Arc<Tokens>) -> Self {
+        Self { edits, entropy, tokens }
     }
 
     /// Registers the device, or finds it again; commits only what changed.
@@ -130,9 +129,8 @@ impl Devices {
         let id = registration.secret.device_id(app);
         let device = app.device(&id)?;
         // One after the other for each device, so that two first registrations at once make one profile.
-        let _turn = self.stripes.turn(&app.profile(&id)?).await;
-        for _ in 0..TRIES {
-            if let Some(profile) = self.attempt(&device, registration).await? {
+        for now in self.edits.tries(&[&app.profile(&id)?]).await {
+            if let Some(profile) = self.attempt(&device, registration, now).await? {
                 return Ok(self.registered(device, profile));
             }
         }
@@ -141,13 +139,13 @@ impl Devices {
 
     /// The profile the calling device belongs to now, which its token may not know yet.
     pub async fn person(&self, caller: &DeviceCaller) -> Result<Arc<Profile>, CallerError> {
-        let now = self.clock.now();
-        let named = self.profiles.read(&caller.profile, now).await?;
+        let (now, profiles) = (self.edits.clock.now(), &self.edits.profiles);
+        let named = profiles.read(&caller.profile, now).await?;
         let found = match with_device(named, &caller.device)? {
             Some(profile) => profile,
             None => {
-                let current = self.profiles.records.profile_of(&caller.device).await?.ok_or(CallerError::Revoked)?;
-                let read = self.profiles.read(&current, now).await?;
+                let current = profiles.records.profile_of(&caller.device).await?.ok_or(CallerError::Revoked)?;
+                let read = profiles.read(&current, now).await?;
                 with_device(read, &caller.device)?.ok_or(CallerError::Revoked)?
             }
         };
@@ -156,41 +154,29 @@ impl Devices {
     }
 
     /// The profile as it is now in the record; none if somebody else changed it meanwhile.
-    async fn attempt(&self, device: &DeviceName, said: &Registration) -> Result<Option<Profile>, RegisterError> {
-        let now = self.clock.now();
+    async fn attempt(
+        &self,
+        device: &DeviceName,
+        said: &Registration,
+        now: Timestamp,
+    ) -> Result<Option<Profile>, RegisterError> {
         let mut profile = match self.known(device).await? {
             Some(profile) => profile,
-            None => {
-                let id = hex(&self.entropy.bytes()[..16]);
-                Profile::new(device.app().profile(&id)?, now, Consents::default(), Personal::default())
-            }
+            None => new_anonymous(&device.app(), now, &*self.entropy),
         };
-        let expected = profile.revision.version;
         if !apply(&mut profile, device, said, now) {
             return Ok(Some(profile));
         }
-        profile.revision = Revision { version: expected + 1, soft: 0 };
-        let write = ProfileWrite { expected, profile: profile.clone() };
         let devices = vec![(device.clone(), profile.name.clone())];
-        match self
-            .profiles
-            .records
-            .commit(Commit { at: now, profiles: vec![write], devices, ..Commit::default() })
-            .await?
-        {
-            Committed::Done => {}
-            Committed::Stale => return Ok(None),
-            other => return Err(StoreError::Corrupt(format!("a registration cannot be {other:?}")).into()),
-        }
-        self.profiles.keep(Arc::new(profile.clone()), now).await;
-        Ok(Some(profile))
+        let profiles = vec![next(profile)];
+        let saved = self.edits.save(Commit { at: now, profiles, devices, ..Commit::default() }).await?;
+        Ok(saved.and_then(|mut saved| saved.pop()))
     }
 
-    /// The profile the device belongs to, as last committed; none if it is new or was erased. What only the cache knew
-    /// of it (a first fix inside, a time last seen) is given up if the registration changes anything.
-    async fn known(&self, device: &DeviceName) -> Result<Option<Profile>, StoreError> {
-        match self.profiles.records.profile_of(device).await? {
-            Some(name) => self.profiles.records.profile(&name).await,
+    /// The profile the device belongs to; none if it is new or was erased.
+    async fn known(&self, device: &DeviceName) -> Result<Option<Profile>, ProfileEditError> {
+        match self.edits.profiles.records.profile_of(device).await? {
+            Some(name) => self.edits.newest(&name).await,
             None => Ok(None),
         }
     }
@@ -198,9 +184,17 @@ impl Devices {
     fn registered(&self, device: DeviceName, profile: Profile) -> Registered {
         let token_epoch = profile.devices.get(&device).map_or(0, |device| device.token_epoch);
         let caller = DeviceCaller { device, profile: profile.name, token_epoch };
-        let token = self.tokens.issue(&caller, self.clock.now());
+        let token = self.tokens.issue(&caller, self.edits.clock.now());
         Registered { device: caller.device, profile: caller.profile, token }
     }
+}
+
+/// The profile of a device that nobody has logged in on.
+pub fn new_anonymous(app: &AppName, now: Timestamp, entropy: &dyn Entropy) -> Profile {
+    let mut random = [0; 16];
+    random.copy_from_slice(&entropy.bytes()[..16]);
+    let name = app.anonymous_profile(u128::from_be_bytes(random));
+    Profile::new(name, now, Consents::default(), Personal::default())
 }
 
 fn with_device(read: Read, device: &DeviceName) -> Result<Option<Arc<Profile>>, CallerError> {
@@ -213,7 +207,7 @@ fn with_device(read: Read, device: &DeviceName) -> Result<Option<Arc<Profile>>, 
 
 /// Makes the profile say what the registration says; false if it did already.
 fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: Timestamp) -> bool {
-    let consents = with_first_times(&said.consents, &profile.consents);
+    let consents = answered_anew(&said.consents, &profile.consents);
     let old = profile.devices.get(device);
     let new = Device {
         language: said.language.clone(),
@@ -228,19 +222,6 @@ fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: T
     profile.consents = consents;
     profile.devices.insert(device.clone(), new);
     changed
-}
-
-/// The new answers; one that says the same as before keeps the time it was first given.
-fn with_first_times(new: &Consents, old: &Consents) -> Consents {
-    let mut kept = Consents::default();
-    for (purpose, consent) in new.iter() {
-        let same = |(p, before): &(Purpose, &Consent)| {
-            *p == purpose && before.granted == consent.granted && before.text_version == consent.text_version
-        };
-        let first = old.iter().find(same).map_or(consent, |(_, before)| before);
-        kept.set(purpose, first.clone());
-    }
-    kept
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -266,5 +266,6 @@ fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
         decision: Some(decision),
         profiles: vec![ProfileWrite { expected, profile }],
         devices: Vec::new(),
+        absorbed: None,
     }
 }

@@ -116,6 +116,14 @@ impl ProfileStore {
         Ok(Read::Found(profile))
     }
 
+    /// As last committed, with what only the cache knows since then; none if it is not there.
+    pub async fn newest(&self, name: &ProfileName) -> Result<Option<Profile>, StoreError> {
+        let Some(profile) = self.records.profile(name).await? else { return Ok(None) };
+        let cached = self.cache.get(name).await.ok().flatten().map(|copy| copy.profile);
+        let same = cached.filter(|cached| cached.revision.version == profile.revision.version);
+        Ok(Some(same.map_or(profile, Arc::unwrap_or_clone)))
+    }
+
     /// Puts a copy into the cache. A failing cache costs a later read, never the answer.
     pub async fn keep(&self, profile: Arc<Profile>, confirmed_at: Timestamp) {
         if let Err(failure) = self.cache.put(CachedProfile { profile, confirmed_at }).await {

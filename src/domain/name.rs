@@ -144,6 +144,23 @@ child!(OrganizationName {
 });
 child!(AppName { device -> DeviceName = "devices", profile -> ProfileName = "profiles" });
 
+/// What ids of anonymous profiles begin with.
+const ANONYMOUS: &str = "anon-";
+
+impl AppName {
+    /// The name of a profile that belongs to one device until somebody logs in.
+    pub fn anonymous_profile(&self, random: u128) -> ProfileName {
+        ProfileName(format!("{self}/profiles/{ANONYMOUS}{random:032x}").into())
+    }
+}
+
+impl ProfileName {
+    /// Whether it is one device's own, and nobody known.
+    pub fn is_anonymous(&self) -> bool {
+        self.id().starts_with(ANONYMOUS)
+    }
+}
+
 macro_rules! of_app {
     ($($T:ident)*) => { $(
         impl $T {

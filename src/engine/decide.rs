@@ -11,6 +11,7 @@ use super::{
     catalog::Catalog,
     choice::{self, Choice},
     eligibility::Gates,
+    engagement,
     presence::{self, Step},
     ranging,
     ranking::Candidate,
@@ -251,14 +252,9 @@ fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mu
 fn return_unshown(question: &Question<'_>, outcome: &mut Outcome) {
     let Some(through) = question.ping.reported_through else { return };
     let now = question.ping.clock.received_at;
-    for offer in &mut outcome.profile.offers {
-        let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.returned_at.is_none();
-        let earlier = offer.offered_at < through.min(now) && offer.device == *question.device;
-        if unseen && earlier {
-            offer.returned_at = Some(now);
-            outcome.returned.push(offer.id);
-            outcome.effect = Effect::Durable;
-        }
+    outcome.returned = engagement::return_unshown(&mut outcome.profile.offers, question.device, through, now);
+    if !outcome.returned.is_empty() {
+        outcome.effect = Effect::Durable;
     }
 }
 

@@ -4,6 +4,7 @@
 //! and [`ranging`] for transitions, [`areas`] for the campaigns they fire, [`eligibility`] (with [`audience`]) for
 //! refusals, [`ranking`] and [`choice`] for the best few, and [`silence`] for when to ask again. [`catalog`] is the
 //! snapshot all of them read; [`targets`] resolves what campaigns aim at when it is made.
+//! What becomes of offers afterwards is in [`engagement`].
 
 pub mod areas;
 pub mod audience;
@@ -13,6 +14,7 @@ pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod eligibility;
+pub mod engagement;
 #[cfg(test)]
 mod fixture;
 pub mod index;

@@ -3,7 +3,7 @@
 //! | question | file |
 //! |---|---|
 //! | who is calling, and may they? | [`auth`] |
-//! | what may a key touch? | [`access`] |
+//! | what may a key touch? | [`access`]; whose people: [`people`] |
 //! | get, list, create, update, delete of resources? | [`resource`], [`mask`], [`pages`] |
 //! | how is a refusal said? | [`status`] |
 //! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
@@ -21,6 +21,7 @@ pub mod campaign_service;
 pub mod campaign_wire;
 pub mod decision_service;
 pub mod device_service;
+pub mod engagement_service;
 pub mod limits;
 pub mod mask;
 pub mod measure;
@@ -31,10 +32,13 @@ pub mod organization_wire;
 pub mod overload;
 pub mod pages;
 pub mod pb;
+pub mod people;
 pub mod ping;
 pub mod place_import;
 pub mod place_service;
 pub mod place_wire;
+pub mod profile_service;
+pub mod profile_wire;
 pub mod proximity_service;
 pub mod resource;
 pub mod status;

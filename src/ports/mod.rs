@@ -14,4 +14,4 @@ pub use cache::{CachedProfile, ProfileCache};
 pub use catalog_store::{Appended, CatalogStore, Edit, Expected};
 pub use clock::{Clock, Entropy};
 pub use error::StoreError;
-pub use records::{Answer, Commit, Committed, EngagementMark, ProfileWrite, Records, Take};
+pub use records::{Absorbed, Answer, Commit, Committed, EngagementMark, ProfileWrite, Records, Take};

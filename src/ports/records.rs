@@ -28,6 +28,8 @@ pub struct Commit {
     pub profiles: Vec<ProfileWrite>,
     /// Devices and the profile each belongs to from now on.
     pub devices: Vec<(DeviceName, ProfileName)>,
+    /// A profile that ends in one of those written.
+    pub absorbed: Option<Absorbed>,
     /// The ping this answers, if one is answered.
     pub answer: Option<Answer>,
     /// The receipt; its offers are recorded with it.
@@ -44,6 +46,17 @@ pub struct ProfileWrite {
     /// The version it has in the record; 0 if it is not there yet.
     pub expected: u64,
     pub profile: Profile,
+}
+
+/// A profile that ends: its receipts and offers are another one's from now on, and a tombstone stays of it. Units that
+/// its offers hold stay with the offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absorbed {
+    pub name: ProfileName,
+    /// The version it has in the record.
+    pub expected: u64,
+    /// Whose the rest is.
+    pub by: ProfileName,
 }
 
 /// That a ping was answered, and by which decision.
@@ -104,13 +117,16 @@ pub trait Records: Send + Sync {
     /// Its version alone, to confirm a cached copy.
     async fn profile_version(&self, name: &ProfileName) -> Result<Option<u64>, StoreError>;
 
+    /// Whether that name is a tombstone's: nobody can have it any more.
+    async fn is_erased(&self, name: &ProfileName) -> Result<bool, StoreError>;
+
     /// The profile a device belongs to.
     async fn profile_of(&self, device: &DeviceName) -> Result<Option<ProfileName>, StoreError>;
 
     /// How a ping was answered, if that is not longer ago than answers are kept.
     async fn answer(&self, device: &DeviceName, ping: &PingId) -> Result<Option<Answer>, StoreError>;
 
-    /// The receipt, while it is kept.
+    /// The receipt, while it is kept; its profile is the one it belongs to now.
     async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError>;
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use tonic::service::Routes;
-
-use super::Ports;
+use super::{Ports, doors::Doors};
 use crate::{
     app::{
         campaigns::Campaigns,
         decisions::Decisions,
         devices::Devices,
+        engagement::Engagement,
         imports::Imports,
         ingest::Ingest,
+        links::Links,
         live_catalog::LiveCatalog,
         nearby::Nearby,
         organizations::Organizations,
+        people::People,
         places::Places,
+        profile_edits::ProfileEdits,
         profile_store::ProfileStore,
         resources::Resources,
         stripes::Stripes,
@@ -27,15 +29,18 @@ use crate::{
         campaign_service::CampaignGrpc,
         decision_service::DecisionGrpc,
         device_service::DeviceGrpc,
+        engagement_service::EngagementGrpc,
         limits::Limits,
         measure::Observer,
         organization_service::OrganizationGrpc,
         pb::{
             self, campaign_service_server::CampaignServiceServer, decision_service_server::DecisionServiceServer,
-            device_service_server::DeviceServiceServer, organization_service_server::OrganizationServiceServer,
-            place_service_server::PlaceServiceServer, proximity_service_server::ProximityServiceServer,
+            device_service_server::DeviceServiceServer, engagement_service_server::EngagementServiceServer,
+            organization_service_server::OrganizationServiceServer, place_service_server::PlaceServiceServer,
+            profile_service_server::ProfileServiceServer, proximity_service_server::ProximityServiceServer,
         },
         place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
+        profile_service::ProfileGrpc,
         proximity_service::ProximityGrpc,
     },
     ports::{Clock, StoreError},
@@ -51,6 +56,9 @@ pub(super) struct Services {
     tokens: Arc<Tokens>,
     devices: Arc<Devices>,
     decisions: Arc<Decisions>,
+    edits: Arc<ProfileEdits>,
+    people: Arc<People>,
+    links: Arc<Links>,
     organizations: Arc<Organizations>,
     places: Arc<Places>,
     imports: Arc<Imports>,
@@ -68,13 +76,16 @@ impl Services {
         let profiles = Arc::new(ProfileStore::new(records.clone(), cache, &config.profiles));
         let stripes = Arc::new(Stripes::default());
         let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
-        let (a, b) = (clock.clone(), entropy.clone());
+        let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits())),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
-            devices: Arc::new(Devices::new(profiles.clone(), a, b, tokens.clone(), stripes.clone())),
+            devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
             decisions: Arc::new(Decisions::new(records)),
+            people: Arc::new(People::new(edits.clone(), live.clone())),
+            links: Arc::new(Links::new(edits.clone(), entropy.clone())),
+            edits,
             organizations: Arc::new(Organizations::new(resources.clone(), entropy)),
             places: Arc::new(Places::new(resources.clone())),
             imports: Arc::new(Imports::new(resources.clone())),
@@ -86,18 +97,19 @@ impl Services {
         })
     }
 
-    /// The services by their paths. What has no path here is UNIMPLEMENTED.
-    pub fn routes(&self, config: &ServerConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Routes> {
+    /// All services of the API, and reflection if it is wanted.
+    pub fn doors(&self, config: &ServerConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Doors> {
         let most = config.max_message_bytes.get() as usize;
-        let mut routes = Routes::default()
-            .add_service(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
-            .add_service(ProximityServiceServer::new(self.proximity_service(observer)).max_decoding_message_size(most))
-            .add_service(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
-            .add_service(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
-            .add_service(
-                PlaceServiceServer::new(self.place_service()).max_decoding_message_size(most.max(MAX_PLACE_MESSAGE)),
-            )
-            .add_service(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
+        let large = most.max(MAX_PLACE_MESSAGE);
+        let mut doors = Doors::default()
+            .with(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
+            .with(ProximityServiceServer::new(self.proximity_service(observer)).max_decoding_message_size(most))
+            .with(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
+            .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
+            .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
+            .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
+            .with(PlaceServiceServer::new(self.place_service()).max_decoding_message_size(large))
+            .with(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
         if config.reflection {
             let describe = || {
                 tonic_reflection::server::Builder::configure()
@@ -105,9 +117,10 @@ impl Services {
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             };
             // Older clients ask by the older name.
-            routes = routes.add_service(describe().build_v1()?).add_service(describe().build_v1alpha()?);
+            let (v1, older) = (describe().build_v1()?, describe().build_v1alpha()?);
+            doors.routes = doors.routes.add_service(v1).add_service(older);
         }
-        Ok(routes)
+        Ok(doors)
     }
 
     fn device_service(&self) -> DeviceGrpc {
@@ -119,6 +132,17 @@ impl Services {
         let (auth, tokens, devices) = (self.auth.clone(), self.tokens.clone(), self.devices.clone());
         let (ingest, nearby) = (self.ingest.clone(), Nearby::new(self.live.clone()));
         ProximityGrpc { auth, tokens, ingest, devices, nearby, clock: self.clock.clone(), observer }
+    }
+
+    fn profile_service(&self) -> ProfileGrpc {
+        let (auth, people, links) = (self.auth.clone(), self.people.clone(), self.links.clone());
+        ProfileGrpc { auth, people, links, clock: self.clock.clone() }
+    }
+
+    fn engagement_service(&self) -> EngagementGrpc {
+        let (auth, tokens, people) = (self.auth.clone(), self.tokens.clone(), self.people.clone());
+        let engagement = Engagement::new(self.edits.clone());
+        EngagementGrpc { auth, tokens, people, engagement, clock: self.clock.clone() }
     }
 
     fn decision_service(&self) -> DecisionGrpc {

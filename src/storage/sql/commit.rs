@@ -15,8 +15,8 @@ use super::{
     units::Units,
 };
 use crate::{
-    domain::{decision::Decision, offer::Offer},
-    ports::{Answer, Commit, Committed, EngagementMark, ProfileWrite, StoreError},
+    domain::{decision::Decision, offer::Offer, time::Timestamp},
+    ports::{Absorbed, Answer, Commit, Committed, EngagementMark, ProfileWrite, StoreError},
     storage::codec,
 };
 
@@ -55,11 +55,7 @@ impl Recorded {
         if let Some(answer) = &self.commit.answer {
             self.claim(conn, answer).await?;
         }
-        let mut profiles: Vec<&ProfileWrite> = self.commit.profiles.iter().collect();
-        profiles.sort_by(|a, b| a.profile.name.cmp(&b.profile.name));
-        for write in profiles {
-            write_profile(conn, write).await?;
-        }
+        self.write_profiles(conn).await?;
         self.write_devices(conn).await?;
         if let Some(decision) = &self.commit.decision {
             self.write_decision(conn, decision).await?;
@@ -96,6 +92,23 @@ impl Recorded {
             Some(first) => Err(Halt::Refused(Committed::Repeated(first))),
             // It was swept between the two statements: a retry finds the way free.
             None => Err(StoreError::Unavailable("the answer expired just now".to_owned()).into()),
+        }
+    }
+
+    /// In the order of names, whether they are written or end.
+    async fn write_profiles(&self, conn: &mut Conn<'_>) -> Result<(), Halt> {
+        let mut profiles: Vec<&ProfileWrite> = self.commit.profiles.iter().collect();
+        profiles.sort_by(|a, b| a.profile.name.cmp(&b.profile.name));
+        let mut ending = self.commit.absorbed.as_ref();
+        for write in profiles {
+            if let Some(absorbed) = ending.take_if(|absorbed| absorbed.name < write.profile.name) {
+                absorb(conn, absorbed, self.commit.at).await?;
+            }
+            write_profile(conn, write).await?;
+        }
+        match ending {
+            Some(absorbed) => absorb(conn, absorbed, self.commit.at).await,
+            None => Ok(()),
         }
     }
 
@@ -150,6 +163,23 @@ async fn write_profile(conn: &mut Conn<'_>, write: &ProfileWrite) -> Result<(), 
         expected => conn.execute(NEXT, values![name, version, state, expected]).await?,
     };
     if written > 0 { Ok(()) } else { Err(Halt::Refused(Committed::Stale)) }
+}
+
+/// Guarded by the version as well; what it had of receipts and offers is handed on.
+async fn absorb(conn: &mut Conn<'_>, absorbed: &Absorbed, at: Timestamp) -> Result<(), Halt> {
+    const TOMBSTONE: &str = "UPDATE profile SET state = NULL, erased_at = $2
+        WHERE id = $1 AND version = $3 AND state IS NOT NULL";
+    let (name, by) = (absorbed.name.as_str(), absorbed.by.as_str());
+    if conn.execute(TOMBSTONE, values![name, at, absorbed.expected]).await? == 0 {
+        return Err(Halt::Refused(Committed::Stale));
+    }
+    for sql in [
+        "UPDATE offer SET profile_id = $2 WHERE profile_id = $1",
+        "UPDATE decision SET profile_id = $2 WHERE profile_id = $1",
+    ] {
+        conn.execute(sql, values![name, by]).await?;
+    }
+    Ok(())
 }
 
 /// A time that is known stays known. An offer that was swept has nothing left to mark.

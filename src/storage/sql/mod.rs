@@ -87,6 +87,10 @@ impl Records for Sql {
         read::profile_version(&mut self.engine.reader().await?.conn(), name).await
     }
 
+    async fn is_erased(&self, name: &ProfileName) -> Result<bool, StoreError> {
+        read::is_erased(&mut self.engine.reader().await?.conn(), name).await
+    }
+
     async fn profile_of(&self, device: &DeviceName) -> Result<Option<ProfileName>, StoreError> {
         read::profile_of(&mut self.engine.reader().await?.conn(), device).await
     }

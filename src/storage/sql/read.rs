@@ -32,6 +32,11 @@ pub async fn profile_version(conn: &mut Conn<'_>, name: &ProfileName) -> Result<
     conn.row(SQL, values![name.as_str()]).await?.map(|row| row.count(0)).transpose()
 }
 
+pub async fn is_erased(conn: &mut Conn<'_>, name: &ProfileName) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM profile WHERE id = $1 AND state IS NULL";
+    Ok(conn.row(SQL, values![name.as_str()]).await?.is_some())
+}
+
 pub async fn profile_of(conn: &mut Conn<'_>, device: &DeviceName) -> Result<Option<ProfileName>, StoreError> {
     const SQL: &str = "SELECT profile_id FROM device WHERE id = $1";
     let Some(row) = conn.row(SQL, values![device.as_str()]).await? else { return Ok(None) };
@@ -57,8 +62,10 @@ fn read_answer(row: &Row, device: &DeviceName, ping: &PingId) -> Result<Answer, 
 }
 
 pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-    const SQL: &str = "SELECT receipt FROM decision WHERE id = $1";
+    const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1";
     let Some(row) = conn.row(SQL, values![id]).await? else { return Ok(None) };
-    let receipt: String = row.get(0)?;
-    serde_json::from_str(&receipt).map(Some).map_err(unsound)
+    let (receipt, profile): (String, String) = (row.get(0)?, row.get(1)?);
+    let decision: Decision = serde_json::from_str(&receipt).map_err(unsound)?;
+    // The one it was made for may have been absorbed by another since.
+    Ok(Some(Decision { profile: ProfileName::parse(&profile).map_err(unsound)?, ..decision }))
 }

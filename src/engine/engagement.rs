@@ -1,0 +1,147 @@
+//! What became of offers that were made.
+//!
+//! Laws: each event of an offer has one time, the earliest reported, so that reports may come twice and in any order.
+//! What was returned stays returned: an offer that was shown after all is a late report, and takes no unit again.
+
+use crate::domain::{
+    name::DeviceName,
+    offer::{GivenOffer, OfferId},
+    time::Timestamp,
+};
+
+/// What may happen to an offer on the phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    Shown,
+    Opened,
+    Dismissed,
+}
+
+/// Notes the event. It happened between the offer and `received_at`, whatever `at` says; what was opened or dismissed
+/// was shown then at the latest.
+pub fn note(offer: &mut GivenOffer, event: Event, at: Timestamp, received_at: Timestamp) {
+    let at = at.min(received_at).max(offer.offered_at);
+    offer.shown_at = earliest(offer.shown_at, Some(at));
+    match event {
+        Event::Shown => {}
+        Event::Opened => offer.opened_at = earliest(offer.opened_at, Some(at)),
+        Event::Dismissed => offer.dismissed_at = earliest(offer.dismissed_at, Some(at)),
+    }
+}
+
+/// Returns the offers made to this device before `through` that were not shown; all that was shown until then has been
+/// reported.
+pub fn return_unshown(
+    offers: &mut [GivenOffer],
+    device: &DeviceName,
+    through: Timestamp,
+    now: Timestamp,
+) -> Vec<OfferId> {
+    let mut returned = Vec::new();
+    for offer in offers {
+        let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.returned_at.is_none();
+        let earlier = offer.offered_at < through.min(now) && offer.device == *device;
+        if unseen && earlier {
+            offer.returned_at = Some(now);
+            returned.push(offer.id);
+        }
+    }
+    returned
+}
+
+/// The offers of both lists, each once, oldest first, with all that is known of them in either.
+pub fn united(mut offers: Vec<GivenOffer>, others: Vec<GivenOffer>) -> Vec<GivenOffer> {
+    for other in others {
+        match offers.iter_mut().find(|offer| offer.id == other.id) {
+            Some(offer) => {
+                offer.shown_at = earliest(offer.shown_at, other.shown_at);
+                offer.opened_at = earliest(offer.opened_at, other.opened_at);
+                offer.dismissed_at = earliest(offer.dismissed_at, other.dismissed_at);
+                offer.returned_at = earliest(offer.returned_at, other.returned_at);
+            }
+            None => offers.push(other),
+        }
+    }
+    offers.sort_by_key(|offer| (offer.offered_at, offer.id));
+    offers
+}
+
+fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::{AppName, CampaignName};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    fn device(id: &str) -> DeviceName {
+        AppName::parse("organizations/pub/apps/a").and_then(|app| app.device(id)).expect("sound")
+    }
+
+    fn offered(seconds: i64) -> GivenOffer {
+        GivenOffer {
+            id: OfferId::new(at(seconds), seconds as u128),
+            campaign: CampaignName::parse("organizations/x/campaigns/c").expect("sound"),
+            device: device("d"),
+            offered_at: at(seconds),
+            shown_at: None,
+            opened_at: None,
+            dismissed_at: None,
+            returned_at: None,
+            holds_budget: true,
+        }
+    }
+
+    #[test]
+    fn the_earliest_report_counts_in_any_order() {
+        let events = [(Event::Opened, 30), (Event::Shown, 20), (Event::Shown, 25), (Event::Dismissed, 40)];
+        let mut orders = [events; 4];
+        for (turn, order) in orders.iter_mut().enumerate() {
+            order.rotate_left(turn);
+        }
+        for order in orders {
+            let mut offer = offered(10);
+            for (event, seconds) in order.into_iter().chain(order) {
+                note(&mut offer, event, at(seconds), at(100));
+            }
+            assert_eq!((offer.shown_at, offer.opened_at), (Some(at(20)), Some(at(30))));
+            assert_eq!(offer.dismissed_at, Some(at(40)));
+        }
+    }
+
+    #[test]
+    fn nothing_happens_before_the_offer_or_after_its_report() {
+        let mut offer = offered(10);
+        note(&mut offer, Event::Opened, at(500), at(100));
+        assert_eq!((offer.shown_at, offer.opened_at), (Some(at(100)), Some(at(100))));
+        note(&mut offer, Event::Shown, at(-500), at(100));
+        assert_eq!((offer.shown_at, offer.opened_at), (Some(at(10)), Some(at(100))));
+    }
+
+    #[test]
+    fn only_what_this_device_has_not_shown_is_returned_and_a_late_report_leaves_it_so() {
+        let mut offers = [offered(1), offered(2), offered(3), offered(9)];
+        note(&mut offers[1], Event::Shown, at(4), at(5));
+        offers[2].device = device("another");
+        let returned = return_unshown(&mut offers, &device("d"), at(5), at(20));
+        assert_eq!(returned, [offers[0].id]);
+        assert_eq!(return_unshown(&mut offers, &device("d"), at(5), at(21)), []);
+        note(&mut offers[0], Event::Shown, at(4), at(22));
+        assert_eq!((offers[0].shown_at, offers[0].returned_at), (Some(at(4)), Some(at(20))));
+    }
+
+    #[test]
+    fn lists_are_united_without_repetition() {
+        let (mut mine, mut other) = (offered(2), offered(2));
+        note(&mut mine, Event::Shown, at(8), at(9));
+        note(&mut other, Event::Opened, at(6), at(9));
+        let offers = united(vec![mine, offered(3)], vec![offered(1), other]);
+        assert_eq!(offers.iter().map(|offer| offer.offered_at).collect::<Vec<_>>(), [at(1), at(2), at(3)]);
+        assert_eq!((offers[1].shown_at, offers[1].opened_at), (Some(at(6)), Some(at(6))));
+    }
+}

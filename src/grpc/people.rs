@@ -1,0 +1,122 @@
+//! Whose profiles a credential opens.
+//!
+//! Law: asked and answered before the profile is looked up, so that a refusal says nothing of who exists. A device acts
+//! for the person it belongs to now, by the record.
+
+use tonic::{Status, metadata::MetadataMap};
+
+use crate::{
+    app::{
+        ingest::DeviceCaller,
+        people::{People, PeopleError},
+        profile_patch::Writer,
+    },
+    domain::{
+        name::{AppName, OrganizationName, ProfileName},
+        organization::Scope,
+        violation::Violations,
+    },
+    grpc::{
+        auth::{Auth, Principal, denied},
+        status::Problem,
+    },
+};
+
+/// Who acts on profiles.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Actor {
+    Device(DeviceCaller),
+    /// The publisher's server.
+    Server(AppName),
+    Owner(OrganizationName),
+    Operator,
+}
+
+impl Actor {
+    /// Whoever calls, if its credential opens profiles at all.
+    pub fn of(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
+        let (key, scope) = match auth.principal(metadata)? {
+            Principal::Device(verified) => return Ok(Self::Device(verified.caller)),
+            Principal::Key { name, scope } => (name, scope),
+        };
+        match scope {
+            Scope::Server(app) => Ok(Self::Server(app)),
+            Scope::Owner => Ok(Self::Owner(key.organization())),
+            Scope::Operator => Ok(Self::Operator),
+            Scope::Network | Scope::Brand | Scope::App(_) => {
+                Err(denied(&scope, "this call takes a device token, or a server, owner or operator key"))
+            }
+        }
+    }
+
+    /// As [`Self::of`], and device tokens are refused.
+    pub fn publisher(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
+        match Self::of(auth, metadata)? {
+            Self::Device(_) => {
+                Err(Problem::ScopeTooNarrow.says("this call takes a server, owner or operator key, not a device token"))
+            }
+            publisher => Ok(publisher),
+        }
+    }
+
+    /// What it may write.
+    pub fn writer(&self) -> Writer {
+        match self {
+            Self::Device(_) => Writer::Device,
+            Self::Server(_) | Self::Owner(_) | Self::Operator => Writer::Server,
+        }
+    }
+
+    /// Refuses people of apps that the key does not open. A device's profile is for [`Self::profile`] to say.
+    pub fn reaches(&self, app: &AppName) -> Result<(), Status> {
+        let open = match self {
+            Self::Device(caller) => caller.device.app() == *app,
+            Self::Server(own) => own == app,
+            Self::Owner(own) => *own == app.organization(),
+            Self::Operator => true,
+        };
+        let refuse = || Problem::ScopeTooNarrow.says(format!("this credential opens no profiles of {app}"));
+        if open { Ok(()) } else { Err(refuse()) }
+    }
+
+    /// The profile that the request names in `field`; a device may leave it empty.
+    pub async fn profile(&self, people: &People, field: &str, name: &str) -> Result<ProfileName, Status> {
+        let named = match (self, name) {
+            (Self::Device(_), "") => None,
+            (_, name) => Some(ProfileName::parse(name).map_err(|invalid| Violations::one(field, invalid))?),
+        };
+        if let Some(named) = &named {
+            self.reaches(&named.app())?;
+        }
+        match (self, named) {
+            (Self::Device(caller), named) => {
+                let own = people.own(caller).await?.name;
+                if named.is_none_or(|named| named == own) {
+                    return Ok(own);
+                }
+                Err(Problem::ScopeTooNarrow
+                    .says("a device token opens the profile its device belongs to, and no other"))
+            }
+            (_, Some(named)) => Ok(named),
+            (_, None) => Err(Problem::ScopeTooNarrow.says("this credential has no profile of its own")),
+        }
+    }
+}
+
+impl From<PeopleError> for Status {
+    fn from(error: PeopleError) -> Self {
+        let said = error.to_string();
+        match error {
+            PeopleError::NotFound(_) => Problem::NotFound.says(said),
+            PeopleError::Changed => Problem::EtagMismatch.says(said),
+            PeopleError::Invalid(violations) => {
+                let mut wrong = Violations::default();
+                wrong.nest("profile", Err::<(), _>(violations));
+                wrong.into()
+            }
+            PeopleError::Refused(_) => Problem::Precondition.says(said),
+            PeopleError::Busy => Problem::Busy.says(said),
+            PeopleError::Store(error) => error.into(),
+        }
+    }
+}
