@@ -4,12 +4,13 @@ use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::Context;
 
-use super::{Ports, meters};
+use super::{Ports, install_tls, meters};
 use crate::{
     clock::SystemEntropy,
     config::Config,
-    ports::Clock,
-    storage::{Address, memory::MemoryCache, sql},
+    ports::{Clock, ProfileCache},
+    storage::{Address, memory::MemoryCache, redis::RedisCache, sql},
+    telemetry::Meter,
 };
 
 /// The file of the embedded database, within the data directory.
@@ -24,12 +25,23 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     if storage.url.reveal().is_empty() {
         storage.url = Address::new(format!("sqlite:{}", data_dir.join(EMBEDDED).display()));
     }
+    install_tls();
     let sql = sql::open(&storage).await?;
-    let cache = Arc::new(MemoryCache::new(&config.memory, clock.clone()));
-    let counts = cache.clone();
-    let mut meters = meters::of_sql(&sql);
-    meters.extend(meters::of_cache(move || counts.counts()));
+    let (cache, cache_meters) = open_cache(config, clock.clone()).await?;
+    let meters = [meters::of_sql(&sql), cache_meters].concat();
     Ok(Ports { meters, records: sql.clone(), catalog: sql, cache, clock, entropy })
+}
+
+/// Redis if it is named, else this process's memory.
+async fn open_cache(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<(Arc<dyn ProfileCache>, Vec<Meter>)> {
+    if config.redis.url.reveal().is_empty() {
+        let cache = Arc::new(MemoryCache::new(&config.memory, clock));
+        let counts = cache.clone();
+        return Ok((cache, meters::of_cache(move || counts.counts())));
+    }
+    let cache = Arc::new(RedisCache::connect(&config.redis).await?);
+    let counts = cache.clone();
+    Ok((cache, meters::of_cache(move || counts.counts())))
 }
 
 /// Nobody but the server's user may look into it: it holds what people did, and secrets.
