@@ -16,10 +16,12 @@ const FLOORS: [(&str, &[&str]); 6] = [
 ];
 
 /// An outside crate, and the only places that may name it.
-const OUTSIDE: [(&str, &[&str]); 6] = [
-    ("tonic", &["grpc", "cli", "server"]),
+const OUTSIDE: [(&str, &[&str]); 8] = [
+    ("tonic", &["grpc", "cli", "server", "telemetry"]),
     ("tonic_types", &["grpc", "cli", "server"]),
     ("prost", &["grpc", "cli", "server", "storage/codec"]),
+    ("axum", &["telemetry"]),
+    ("prometheus_client", &["telemetry"]),
     ("sqlx", &["storage"]),
     ("redis", &["storage"]),
     ("tokio", &["main", "cli", "server", "lifecycle", "telemetry", "grpc", "app", "storage"]),

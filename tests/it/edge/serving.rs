@@ -1,8 +1,12 @@
 //! Starting, saying how it is, and stopping.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use dintorni::grpc::pb;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
@@ -78,4 +82,37 @@ async fn a_message_over_the_bound_is_refused() {
     let request = pb::RegisterDeviceRequest { attestation: vec![0; 2_000], ..Default::default() };
     let status = server.devices().register_device(bearing(&acme.key, request)).await.expect_err("refused");
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
+}
+
+#[tokio::test]
+async fn prometheus_reads_what_happened() {
+    let server = TestServer::start_with(&[("telemetry.metrics_listen", "127.0.0.1:0")]).await;
+    let acme = server.publisher("acme").await;
+    acme.cafe().await;
+    let phone = acme.phone(1).await;
+    phone.ping("arrive-1").await.expect("answered");
+    phone.ping("x").await.expect_err("refused");
+
+    let text = get(server.running.metrics_address.expect("served"), "/metrics").await;
+    for line in [
+        "dintorni_call_seconds_count{rpc=\"dintorni.v1.ProximityService/Ping\",code=\"Ok\"} 1",
+        "dintorni_call_seconds_count{rpc=\"dintorni.v1.ProximityService/Ping\",code=\"InvalidArgument\"} 1",
+        "dintorni_pings_committed_total 1",
+        "dintorni_offers_total 1",
+        "dintorni_record_commits_done_total 2",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    for secret in [&phone.profile, &phone.token, &acme.key] {
+        assert!(!text.contains(secret.as_str()));
+    }
+}
+
+/// One HTTP/1.0 request, and the whole answer.
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("read");
+    answer
 }
