@@ -3,4 +3,5 @@
 mod conformance;
 mod edge;
 mod layers;
+mod people;
 mod support;
