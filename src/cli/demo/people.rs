@@ -101,7 +101,7 @@ impl Phone {
         self.pings += 1;
         let request = self.request(position, now, hears);
         let answer = self.api.proximity().ping(request).await?.into_inner();
-        self.quiet = answer.next.clone().map(|next| (position, next));
+        self.quiet = answer.next.map(|next| (position, next));
         let receipt = match answer.decision.as_str() {
             "" => None,
             decision => Some(self.api.receipt(decision).await?),
