@@ -240,7 +240,8 @@ mod tests {
         ];
         assert_eq!(fields, expected);
         let mask = FieldMask { paths: vec!["colour".into(), "consents.x".into(), "*".into()] };
-        let wrong = patch(&app(), Writer::Server, pb::Profile::default(), Some(&mask), Timestamp::default());
+        let app = app();
+        let wrong = patch(&app, Writer::Server, pb::Profile::default(), Some(&mask), Timestamp::default());
         assert_eq!(wrong.expect_err("three").iter().count(), 3);
     }
 }
