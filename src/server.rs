@@ -3,11 +3,13 @@
 //! Law: `main`, the demo and the tests start the same server by [`start`]; only what they pass in differs. A stop is
 //! announced (NOT_SERVING), then waits for the calls in progress, but not longer than the settings allow.
 
+mod doors;
 mod jobs;
+mod meters;
 mod services;
 mod stores;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -15,13 +17,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
 
 pub use self::stores::open_stores;
-use self::{jobs::Jobs, services::Services};
+use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},
-    grpc::overload::Guard,
+    grpc::{measure::Measure, overload::Guard},
     ports::{CatalogStore, Clock, Entropy, ProfileCache, Records},
+    telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
+
+/// A connection that answers no keepalive ping for so long is gone.
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
 
 /// The outside world, as the server sees it.
 #[derive(Clone)]
@@ -31,12 +37,16 @@ pub struct Ports {
     pub cache: Arc<dyn ProfileCache>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    /// What the stores count about themselves.
+    pub meters: Vec<Meter>,
 }
 
 /// A server that answers calls.
 pub struct Running {
     /// Where; the port is a real one even if 0 was asked for.
     pub address: SocketAddr,
+    /// Where Prometheus may read, if anywhere.
+    pub metrics_address: Option<SocketAddr>,
     /// The secret of the first operator key, if this start made it. It is known nowhere else.
     pub operator_key: Option<String>,
     task: JoinHandle<anyhow::Result<()>>,
@@ -57,65 +67,80 @@ pub async fn start(
     stop: CancellationToken,
 ) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
+    let builder = builder(&config.server)?;
     let services = Services::build(config, &ports).await.context("the stores cannot be read")?;
-    let now = ports.clock.now();
-    let operator_key = keys::ensure_operator(&services.live, ports.entropy.bytes(), now)
+    let metrics = Arc::new(Metrics::new([ports.meters.clone(), meters::of_services(&services)].concat()));
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let Doors { routes, names } = services.doors(&config.server, metrics.clone())?;
+    let routes = routes.add_service(health_service);
+    let mut layered = builder.layer(Measure(metrics.clone())).layer(Guard::new(config.server.guard()));
+    let metrics_listener = bind_metrics(&config.telemetry).await?;
+    let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    // Last of all that can fail: what it makes is known nowhere else.
+    let operator_key = keys::ensure_operator(&services.live, ports.entropy.bytes(), ports.clock.now())
         .await
         .context("the first operator key cannot be made")?;
-    let builder = builder(&config.server)?;
-    let task = tokio::spawn(serve(builder, services, ports, listener, config.clone(), stop));
-    tracing::info!(%address, "serving");
-    Ok(Running { address, operator_key, task })
-}
 
-async fn serve(
-    builder: Server,
-    services: Services,
-    ports: Ports,
-    listener: TcpListener,
-    config: Config,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    let jobs = Jobs { ports, live: services.live.clone(), limits: services.limits.clone(), health: health.clone() };
     let (tracker, ended) = (TaskTracker::new(), CancellationToken::new());
+    if let Some(listener) = metrics_listener {
+        tracker.spawn(serve_metrics(listener, metrics, ended.clone()));
+    }
+    let jobs = Jobs { ports, live: services.live, limits: services.limits, health, names };
     jobs.announce(true).await;
-    jobs.start(&config, &tracker, &ended);
-
-    let routes = services.routes(&config.server)?.add_service(health_service);
+    jobs.start(config, &tracker, &ended);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let closing = CancellationToken::new();
-    let router = builder.layer(Guard::new(config.server.guard())).add_routes(routes);
-    let serving = router.serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
+    let serving = layered.add_routes(routes).serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
+    let server = config.server.clone();
+    let task = tokio::spawn(async move {
+        let done = until_stopped(serving, &server, &jobs, &stop, &closing).await;
+        ended.cancel();
+        tracker.close();
+        tracker.wait().await;
+        done
+    });
+    tracing::info!(%address, metrics = metrics_address.map(tracing::field::display), "serving");
+    Ok(Running { address, metrics_address, operator_key, task })
+}
+
+/// Runs the server until `stop`, then announces it, then closes the door and waits for those inside.
+async fn until_stopped(
+    serving: impl Future<Output = Result<(), tonic::transport::Error>>,
+    config: &ServerConfig,
+    jobs: &Jobs,
+    stop: &CancellationToken,
+    closing: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut serving = std::pin::pin!(serving);
+    let notice = async {
+        stop.cancelled().await;
+        jobs.stopping().await;
+        tokio::time::sleep(config.stop_notice()).await;
+    };
     tokio::select! {
         ended = &mut serving => return ended.context("the server stopped by itself"),
-        () = stop.cancelled() => {}
+        () = notice => closing.cancel(),
     }
-    jobs.stopping().await;
-    tokio::select! {
-        ended = &mut serving => return ended.context("the server stopped by itself"),
-        () = tokio::time::sleep(config.server.stop_notice()) => {}
-    }
-    closing.cancel();
-    let calls = tokio::time::timeout(config.server.stop_grace(), serving).await;
-    ended.cancel();
-    tracker.close();
-    tracker.wait().await;
-    match calls {
+    match tokio::time::timeout(config.stop_grace(), serving).await {
         Ok(ended) => ended.context("the server did not end cleanly"),
         Err(_) => {
-            tracing::warn!("connections were still open after the grace and have been cut");
+            tracing::warn!("some calls had not ended after the grace; they are left");
             Ok(())
         }
     }
+}
+
+async fn bind_metrics(config: &TelemetryConfig) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = config.metrics_address() else { return Ok(None) };
+    let bound = TcpListener::bind(address).await;
+    bound.map(Some).with_context(|| format!("{address} (telemetry.metrics_listen) cannot be listened on"))
 }
 
 fn builder(config: &ServerConfig) -> anyhow::Result<Server> {
     let builder = Server::builder()
         .max_concurrent_streams(config.max_streams_per_connection.get())
         .http2_keepalive_interval(Some(config.keepalive()))
-        .http2_keepalive_timeout(Some(config.keepalive()))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
         .tcp_keepalive(Some(config.keepalive()));
     if config.tls_key.as_os_str().is_empty() {
         return Ok(builder);

@@ -1,11 +1,19 @@
-//! What the process says of itself: logs on standard error.
-//!
-//! Law 4: positions, tokens, codes and traits are never logged, at any level.
+//! What the process says of itself: logs for people, metrics for machines.
 
-use std::io::IsTerminal;
+mod endpoint;
+mod logging;
+mod metrics;
+
+use std::net::SocketAddr;
 
 use serde::Deserialize;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::EnvFilter;
+
+pub use self::{
+    endpoint::serve_metrics,
+    logging::start_logging,
+    metrics::{Meter, Metrics},
+};
 
 /// Settings of logs and metrics.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,33 +34,20 @@ pub enum Format {
 }
 
 impl TelemetryConfig {
+    /// Where metrics are served, if they are.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_listen.parse().ok()
+    }
+
     /// What cannot be read as what it should be.
     pub fn contradictions(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
         if let Err(error) = EnvFilter::try_new(&self.log) {
             mistakes.push(format!("telemetry.log: {error}"));
         }
-        if !self.metrics_listen.is_empty() && self.metrics_listen.parse::<std::net::SocketAddr>().is_err() {
+        if !self.metrics_listen.is_empty() && self.metrics_address().is_none() {
             mistakes.push(format!("telemetry.metrics_listen: must be ADDRESS:PORT, was {:?}", self.metrics_listen));
         }
         mistakes
-    }
-}
-
-/// Starts logging. Only the first call in a process counts, so that tests may start many servers.
-pub fn start_logging(config: &TelemetryConfig) {
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let text = match config.format {
-        Format::Auto => std::io::stderr().is_terminal(),
-        Format::Text => true,
-        Format::Json => false,
-    };
-    let registry = tracing_subscriber::registry().with(filter);
-    let started = match text {
-        true => registry.with(fmt::layer().with_writer(std::io::stderr).compact()).try_init(),
-        false => registry.with(fmt::layer().with_writer(std::io::stderr).json().flatten_event(true)).try_init(),
-    };
-    if started.is_err() {
-        tracing::debug!("logging was started already");
     }
 }

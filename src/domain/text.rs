@@ -85,7 +85,7 @@ pub fn line(text: &str, max: usize) -> Result<String, Invalid> {
         return Err(Invalid::new(format!("must have 1 to {max} characters, had {length}")));
     }
     if text.chars().any(char::is_control) {
-        return Err(Invalid::new("must not contain control characters"));
+        return Err(Invalid::new(format!("must not contain control characters, was {}", quoted(text))));
     }
     Ok(text.to_owned())
 }

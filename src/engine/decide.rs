@@ -107,7 +107,8 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     let (areas, ping) = (&*question.catalog.areas, question.ping);
     let mut step = presence::step(areas, &device.presence, ping);
     let heard = ranging::listen(areas, &device.presence, &mut step.presence, ping);
-    note_readings(&mut outcome.decision.notes, &step, &heard, ping);
+    let repeated = ping.newest_reading() == device.presence.newest_reading;
+    note_readings(&mut outcome.decision.notes, &step, &heard, ping, repeated);
     step.transitions.extend(heard.transitions);
     step.transitions.sort_by_key(|transition| transition.at);
     let newest = ping.newest_fix().map(|fix| fix.position);
@@ -125,9 +126,10 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     }
 }
 
-fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, ping: &Ping) {
+/// A repetition of the newest ping is told what it was told the first time, not that it is out of order.
+fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, ping: &Ping, repeated: bool) {
     let readings = step.out_of_order + heard.out_of_order;
-    if readings > 0 {
+    if readings > 0 && !repeated {
         notes.push(Note::OutOfOrder { readings });
     }
     if step.inaccurate {

@@ -24,6 +24,7 @@ pub mod device_service;
 pub mod engagement_service;
 pub mod limits;
 pub mod mask;
+pub mod measure;
 pub mod nearby;
 pub mod offers;
 pub mod organization_service;

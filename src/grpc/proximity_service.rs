@@ -11,10 +11,11 @@ use crate::{
         nearby::Nearby,
         tokens::{Tokens, Verified},
     },
-    domain::{organization::Scope, time::Timestamp},
+    domain::{decision::Verdict, organization::Scope, time::Timestamp},
     grpc::{
         auth::{Auth, Principal, denied},
         device_service::token_to_wire,
+        measure::Observer,
         nearby::{around, stores_to_wire},
         offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
         pb::{self, proximity_service_server::ProximityService},
@@ -31,6 +32,7 @@ pub struct ProximityGrpc {
     pub devices: Arc<Devices>,
     pub nearby: Nearby,
     pub clock: Arc<dyn Clock>,
+    pub observer: Arc<dyn Observer>,
 }
 
 #[tonic::async_trait]
@@ -42,6 +44,11 @@ impl ProximityService for ProximityGrpc {
         let fingerprint = fingerprint(&mut request);
         let ping = ping(request, now)?;
         let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
+        for considered in &answered.decision.considered {
+            if let Verdict::Refused(reason) = &considered.verdict {
+                self.observer.refused(reason.code());
+            }
+        }
         Ok(Response::new(self.response(&answered, &verified, now)))
     }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tonic::service::Routes;
-
-use super::Ports;
+use super::{Ports, doors::Doors};
 use crate::{
     app::{
         campaigns::Campaigns,
@@ -33,6 +31,7 @@ use crate::{
         device_service::DeviceGrpc,
         engagement_service::EngagementGrpc,
         limits::Limits,
+        measure::Observer,
         organization_service::OrganizationGrpc,
         pb::{
             self, campaign_service_server::CampaignServiceServer, decision_service_server::DecisionServiceServer,
@@ -51,7 +50,8 @@ use crate::{
 pub(super) struct Services {
     pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
-    ingest: Arc<Ingest>,
+    pub profiles: Arc<ProfileStore>,
+    pub ingest: Arc<Ingest>,
     auth: Auth,
     tokens: Arc<Tokens>,
     devices: Arc<Devices>,
@@ -69,7 +69,7 @@ pub(super) struct Services {
 impl Services {
     /// Reads the catalog and the signing secret, and builds the use cases on them.
     pub async fn build(config: &Config, ports: &Ports) -> Result<Self, StoreError> {
-        let Ports { records, catalog, cache, clock, entropy } = ports.clone();
+        let Ports { records, catalog, cache, clock, entropy, meters: _ } = ports.clone();
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
         let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
         let live = Arc::new(LiveCatalog::load(catalog).await?);
@@ -81,7 +81,7 @@ impl Services {
             limits: Arc::new(Limits::new(config.devices.limits())),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
-            ingest: Arc::new(Ingest::new(profiles, live.clone(), entropy.clone(), stripes)),
+            ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
             decisions: Arc::new(Decisions::new(records)),
             people: Arc::new(People::new(edits.clone(), live.clone())),
             links: Arc::new(Links::new(edits.clone(), entropy.clone())),
@@ -92,24 +92,24 @@ impl Services {
             campaigns: Arc::new(Campaigns::new(resources)),
             tokens,
             live,
+            profiles,
             clock,
         })
     }
 
-    /// The services by their paths. What has no path here is UNIMPLEMENTED.
-    pub fn routes(&self, config: &ServerConfig) -> anyhow::Result<Routes> {
+    /// All services of the API, and reflection if it is wanted.
+    pub fn doors(&self, config: &ServerConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Doors> {
         let most = config.max_message_bytes.get() as usize;
-        let mut routes = Routes::default()
-            .add_service(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
-            .add_service(ProximityServiceServer::new(self.proximity_service()).max_decoding_message_size(most))
-            .add_service(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
-            .add_service(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
-            .add_service(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
-            .add_service(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
-            .add_service(
-                PlaceServiceServer::new(self.place_service()).max_decoding_message_size(most.max(MAX_PLACE_MESSAGE)),
-            )
-            .add_service(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
+        let large = most.max(MAX_PLACE_MESSAGE);
+        let mut doors = Doors::default()
+            .with(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
+            .with(ProximityServiceServer::new(self.proximity_service(observer)).max_decoding_message_size(most))
+            .with(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
+            .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
+            .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
+            .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
+            .with(PlaceServiceServer::new(self.place_service()).max_decoding_message_size(large))
+            .with(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
         if config.reflection {
             let describe = || {
                 tonic_reflection::server::Builder::configure()
@@ -117,9 +117,10 @@ impl Services {
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             };
             // Older clients ask by the older name.
-            routes = routes.add_service(describe().build_v1()?).add_service(describe().build_v1alpha()?);
+            let (v1, older) = (describe().build_v1()?, describe().build_v1alpha()?);
+            doors.routes = doors.routes.add_service(v1).add_service(older);
         }
-        Ok(routes)
+        Ok(doors)
     }
 
     fn device_service(&self) -> DeviceGrpc {
@@ -127,10 +128,10 @@ impl Services {
         DeviceGrpc { auth, limits, devices: self.devices.clone(), clock: self.clock.clone() }
     }
 
-    fn proximity_service(&self) -> ProximityGrpc {
+    fn proximity_service(&self, observer: Arc<dyn Observer>) -> ProximityGrpc {
         let (auth, tokens, devices) = (self.auth.clone(), self.tokens.clone(), self.devices.clone());
         let (ingest, nearby) = (self.ingest.clone(), Nearby::new(self.live.clone()));
-        ProximityGrpc { auth, tokens, ingest, devices, nearby, clock: self.clock.clone() }
+        ProximityGrpc { auth, tokens, ingest, devices, nearby, clock: self.clock.clone(), observer }
     }
 
     fn profile_service(&self) -> ProfileGrpc {

@@ -4,7 +4,7 @@ use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::Context;
 
-use super::Ports;
+use super::{Ports, meters};
 use crate::{
     clock::SystemEntropy,
     config::Config,
@@ -26,7 +26,10 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     }
     let sql = sql::open(&storage).await?;
     let cache = Arc::new(MemoryCache::new(&config.memory, clock.clone()));
-    Ok(Ports { records: sql.clone(), catalog: sql, cache, clock, entropy })
+    let counts = cache.clone();
+    let mut meters = meters::of_sql(&sql);
+    meters.extend(meters::of_cache(move || counts.counts()));
+    Ok(Ports { meters, records: sql.clone(), catalog: sql, cache, clock, entropy })
 }
 
 /// Nobody but the server's user may look into it: it holds what people did, and secrets.

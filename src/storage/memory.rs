@@ -121,3 +121,60 @@ impl ProfileCache for MemoryCache {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+    use super::*;
+    use crate::domain::{
+        consent::Consents,
+        profile::{Personal, Profile, Revision},
+    };
+
+    #[derive(Default)]
+    struct Hands(AtomicI64);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.0.load(Relaxed))
+        }
+    }
+
+    fn copy(id: usize, version: u64) -> CachedProfile {
+        let name = format!("organizations/acme/apps/shop/profiles/p{id}");
+        let name = ProfileName::parse(&name).expect("sound");
+        let mut profile = Profile::new(name, Timestamp::default(), Consents::default(), Personal::default());
+        profile.revision = Revision { version, soft: 0 };
+        CachedProfile { profile: Arc::new(profile), confirmed_at: Timestamp::default() }
+    }
+
+    #[tokio::test]
+    async fn a_copy_goes_a_day_after_its_last_put() {
+        let clock = Arc::new(Hands::default());
+        let cache = MemoryCache::new(&MemoryConfig::default(), clock.clone());
+        let (newer, older) = (copy(1, 2), copy(1, 1));
+        let name = &newer.profile.name;
+        cache.put(newer.clone()).await.expect("kept");
+        clock.0.store(86_400_000_000 - 1, Relaxed);
+        assert!(cache.get(name).await.expect("held").is_some());
+        clock.0.store(86_400_000_000, Relaxed);
+        assert_eq!(cache.get(name).await.expect("gone"), None);
+        cache.put(older.clone()).await.expect("kept");
+        assert_eq!(cache.get(name).await.expect("held"), Some(older), "what is gone outdates nothing");
+    }
+
+    #[tokio::test]
+    async fn many_copies_push_out_copies_but_no_erasure() {
+        let cache = MemoryCache::new(&MemoryConfig { profiles: 100 }, Arc::new(Hands::default()));
+        let erased = copy(0, 1);
+        cache.forget(&erased.profile.name, 1).await.expect("forgotten");
+        for id in 1..5_000 {
+            cache.put(copy(id, 1)).await.expect("kept");
+        }
+        assert!(cache.copies.len() <= 100);
+        cache.put(erased.clone()).await.expect("refused");
+        assert_eq!(cache.get(&erased.profile.name).await.expect("none"), None);
+        assert_eq!(cache.counts().outdated, 1);
+    }
+}

@@ -11,7 +11,7 @@ mod address;
 mod cache_counts;
 mod codec;
 pub mod memory;
-//M pub mod redis;
+pub mod redis;
 pub mod sql;
 
 pub use address::Address;

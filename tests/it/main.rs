@@ -3,5 +3,6 @@
 mod conformance;
 mod edge;
 mod layers;
+mod owners;
 mod people;
 mod support;

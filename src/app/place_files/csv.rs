@@ -18,8 +18,8 @@ use crate::{
 /// Where each column stands, by its name in lower case.
 type Columns = HashMap<String, usize>;
 
-pub fn rows(bytes: &[u8], delimiter: u8, reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
+pub fn rows(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).quoting(quotes).flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|error| Unreadable(format!("the header cannot be read: {error}")))?.clone();
     let columns: Columns = header.iter().enumerate().map(|(i, name)| (name.trim().to_lowercase(), i)).collect();
     check_header(&columns, reading)?;
@@ -64,6 +64,11 @@ fn row(
     fields: &Fields<'_>,
     reading: &Reading,
 ) -> Result<Row, Violations> {
+    if record.iter().any(|value| value.contains(&b'\n')) {
+        let said = "has a value that begins with a quote and runs over the end of the line; \
+                    if quotes are part of the values in this file, say --no-quotes";
+        return Err(Violations::one("", said));
+    }
     if record.len() != width {
         let said =
             format!("has {} values, and the header {width} columns: is the delimiter within a value?", record.len());
@@ -105,7 +110,7 @@ mod tests {
 
     fn reading() -> Reading {
         let network = OrganizationName::parse("organizations/acme").expect("sound");
-        let format = Format::Csv { delimiter: b'|' };
+        let format = Format::Csv { delimiter: b'|', quotes: true };
         Reading { time_zone: Some(TimeZone::utc()), ..Reading::new(network, format) }
     }
 
@@ -134,8 +139,18 @@ mod tests {
     fn a_header_without_what_is_needed_is_refused_once() {
         let said = parse(b"id,lat,lng\n1,2,3\n", &reading()).expect_err("one column").to_string();
         assert!(said.contains("\"id\"") && said.contains("is the delimiter right"), "{said}");
-        let comma = Reading { format: Format::Csv { delimiter: b',' }, ..reading() };
+        let comma = Reading { format: Format::Csv { delimiter: b',', quotes: true }, ..reading() };
         let said = parse(b"id,lat,lng\n1,2,3\n", &comma).expect_err("no name").to_string();
         assert!(said.contains("--map name=COLUMN") && !said.contains("--id-from"), "{said}");
+    }
+
+    #[test]
+    fn an_open_quote_swallows_no_line_unnoticed() {
+        let file = b"id|name|lat|lon\n1|\"Bar|45|9\n2|Cafe|45|9\n3|\"Pub|45|9\n";
+        let rows = parse(file, &reading()).expect("readable");
+        assert!(told(&rows[0].row)[0].1.contains("--no-quotes"), "{rows:?}");
+        let plain = Reading { format: Format::Csv { delimiter: b'|', quotes: false }, ..reading() };
+        let rows = parse(file, &plain).expect("readable");
+        assert!(rows.len() == 3 && rows.iter().all(|row| row.row.is_ok()), "{rows:?}");
     }
 }

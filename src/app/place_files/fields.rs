@@ -91,13 +91,13 @@ impl<'a> Values<'a> {
         Self { fields, find }
     }
 
-    /// The column a field stands in, and its value without blanks around it; if there is none, the column it should
+    /// The column a field stands in, and its value on one line; if there is none, the column it should
     /// stand in, and nothing.
     pub fn get(&self, field: Field) -> (String, Cow<'a, str>) {
         let names = self.fields.names(field);
         let found = names.iter().find_map(|name| Some((*name, (self.find)(name).filter(|value| is_said(value))?)));
         match found {
-            Some((name, value)) => (name.to_owned(), Cow::Owned(value.trim().to_owned())),
+            Some((name, value)) => (name.to_owned(), Cow::Owned(one_line(&value))),
             None => (names.first().copied().unwrap_or_default().to_owned(), Cow::Borrowed("")),
         }
     }
@@ -111,4 +111,9 @@ impl<'a> Values<'a> {
 fn is_said(value: &str) -> bool {
     let value = value.trim();
     !value.is_empty() && !["null", "\\n", "n/a"].iter().any(|nothing| value.eq_ignore_ascii_case(nothing))
+}
+
+/// Tabs, line ends and runs of blanks become one blank each.
+fn one_line(value: &str) -> String {
+    value.split_whitespace().collect::<Vec<_>>().join(" ")
 }

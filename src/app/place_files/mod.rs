@@ -29,8 +29,8 @@ use crate::domain::{
 pub enum Format {
     /// A FeatureCollection or Feature: points are stores, polygons and multipolygons are geofences.
     GeoJson,
-    /// A header line, then a store a line.
-    Csv { delimiter: u8 },
+    /// A header line, then a store a line. With `quotes` a value may stand in them; without they are part of it.
+    Csv { delimiter: u8, quotes: bool },
 }
 
 /// How a file is to be understood.
@@ -65,7 +65,7 @@ pub fn parse(bytes: &[u8], reading: &Reading) -> Result<Vec<Numbered>, Unreadabl
     let bytes = without_lines(bytes, reading.skip_lines);
     match reading.format {
         Format::GeoJson => geojson::rows(bytes, reading),
-        Format::Csv { delimiter } => csv::rows(bytes, delimiter, reading),
+        Format::Csv { delimiter, quotes } => csv::rows(bytes, delimiter, quotes, reading),
     }
 }
 
@@ -81,7 +81,7 @@ fn without_lines(bytes: &[u8], lines: usize) -> &[u8] {
 /// The store that a row says at this position.
 fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>, reading: &Reading) -> Option<Row> {
     let id = id(wrong, values, reading);
-    let display_name = text(wrong, values, Field::Name, |name| line(name, MAX_DISPLAY_NAME));
+    let display_name = text(wrong, values, Field::Name, name);
     let time_zone = time_zone(wrong, values, reading);
     let mut optional =
         |field, max| text(wrong, values, field, |text| optional_line(text, max)).map(Option::unwrap_or_default);
@@ -104,7 +104,7 @@ fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>
 /// The geofence that a row says with this shape.
 fn geofence(wrong: &mut Violations, values: &Values<'_>, shape: Option<Shape>, reading: &Reading) -> Option<Row> {
     let id = id(wrong, values, reading);
-    let display_name = text(wrong, values, Field::Name, |name| line(name, MAX_DISPLAY_NAME));
+    let display_name = text(wrong, values, Field::Name, name);
     let store = text(wrong, values, Field::Store, |store| store_of(store, &reading.network));
     let tags = tags(wrong, values);
     Some(Row::Geofence(Geofence {
@@ -125,6 +125,10 @@ fn text<T>(
 ) -> Option<T> {
     let (column, value) = values.get(field);
     wrong.take(column, read(&value))
+}
+
+fn name(text: &str) -> Result<String, Invalid> {
+    if text.is_empty() { Err(Invalid::new("is missing")) } else { line(text, MAX_DISPLAY_NAME) }
 }
 
 fn id(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<String> {

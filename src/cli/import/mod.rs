@@ -50,6 +50,9 @@ pub struct Import {
     /// What divides the values of a CSV line: one character, or "tab"
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter, default_value = ",")]
     delimiter: u8,
+    /// Quotes do not surround the values of a CSV line, they are part of them
+    #[arg(long)]
+    no_quotes: bool,
     /// Lines to leave out before the header or the document
     #[arg(long, value_name = "LINES", default_value_t = 0)]
     skip_lines: usize,
@@ -105,7 +108,7 @@ impl Import {
         let format = match (self.format, extension.as_deref()) {
             (Some(Format::Geojson), _) | (None, Some("geojson" | "json")) => place_files::Format::GeoJson,
             (Some(Format::Csv), _) | (None, Some("csv" | "tsv" | "txt")) => {
-                place_files::Format::Csv { delimiter: self.delimiter }
+                place_files::Format::Csv { delimiter: self.delimiter, quotes: !self.no_quotes }
             }
             _ => anyhow::bail!("{}: say what it is with --format geojson or --format csv", self.file.display()),
         };

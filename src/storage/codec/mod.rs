@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Raised by every change of the proto, even an added field.
-const ENCODING: u32 = 1;
+pub const ENCODING: u32 = 1;
 
 /// The generated messages.
 mod state {

@@ -145,3 +145,101 @@ impl<C: Change> Job for Queued<C> {
         drop(self.reply.send(answer));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+
+    use super::*;
+    use crate::storage::sql::conn::values;
+
+    /// Writes so many bytes under a label, and then keeps them or not.
+    struct Note(&'static str, i64, bool);
+
+    #[async_trait]
+    impl Change for Note {
+        type Output = u64;
+
+        async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<u64>, StoreError> {
+            const SQL: &str = "INSERT INTO note (label, body) VALUES ($1, randomblob($2))";
+            let written = conn.execute(SQL, values![self.0, self.1]).await?;
+            Ok(if self.2 { Outcome::Keep(written) } else { Outcome::Undo(written) })
+        }
+    }
+
+    /// Counts the notes.
+    struct Count;
+
+    #[async_trait]
+    impl Change for Count {
+        type Output = u64;
+
+        async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<u64>, StoreError> {
+            let row = conn.row("SELECT COUNT(*) FROM note", &[]).await?;
+            Ok(Outcome::Keep(row.map_or(Ok(0), |row| row.count(0))?))
+        }
+    }
+
+    async fn writer(dir: &tempfile::TempDir, counters: &Arc<Counters>) -> Writer {
+        let file = SqliteConnectOptions::new().filename(dir.path().join("notes.db")).create_if_missing(true);
+        let mut conn = file.connect().await.expect("opens");
+        let mut raw = Conn::Sqlite(&mut conn);
+        raw.execute("CREATE TABLE note (label TEXT PRIMARY KEY, body BLOB)", &[]).await.expect("made");
+        raw.rows("PRAGMA max_page_count = 40", &[]).await.expect("set");
+        Writer::start(conn, 8, counters.clone())
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_undone_or_fails_takes_nothing_with_it() {
+        let (dir, counters) = (tempfile::tempdir().expect("made"), Arc::default());
+        let writer = writer(&dir, &counters).await;
+        // All are queued before the writer runs, so they share a transaction.
+        let (first, undone, failed, last) = tokio::join!(
+            writer.write(Note("a", 1, true)),
+            writer.write(Note("b", 1, false)),
+            writer.write(Note("a", 1, true)),
+            writer.write(Note("c", 1, true)),
+        );
+        assert!(first.is_ok() && undone.is_ok() && last.is_ok());
+        assert!(matches!(failed, Err(StoreError::Corrupt(_))), "the label is taken");
+        assert_eq!(counters.read().transactions, 1);
+        assert_eq!(writer.write(Count).await.expect("counted"), 2);
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_all_of_the_group_hear_of_it_and_the_writer_goes_on() {
+        let (dir, counters) = (tempfile::tempdir().expect("made"), Arc::default());
+        let writer = writer(&dir, &counters).await;
+        let (small, huge, after) = tokio::join!(
+            writer.write(Note("small", 1, true)),
+            writer.write(Note("huge", 1_000_000, true)),
+            writer.write(Note("after", 1, true)),
+        );
+        assert!(matches!(huge, Err(StoreError::Full(_))), "{huge:?}");
+        let kept = u64::from(small.is_ok()) + u64::from(after.is_ok());
+        assert_eq!(writer.write(Count).await.expect("counted"), kept, "what was answered is what is there");
+        assert_eq!(writer.write(Note("later", 1, true)).await.expect("room again"), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_done_before_it_closes() {
+        let (dir, counters) = (tempfile::tempdir().expect("made"), Arc::default());
+        let writer = writer(&dir, &counters).await;
+        let (queued, ()) = tokio::join!(writer.write(Note("a", 1, true)), writer.close());
+        assert!(queued.is_ok());
+        assert!(matches!(writer.write(Count).await, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn more_than_the_queue_holds_is_refused_at_once() {
+        let (dir, counters) = (tempfile::tempdir().expect("made"), Arc::default());
+        let writer = writer(&dir, &counters).await;
+        let mut waiting: Vec<_> = (0..9).map(|_| Box::pin(writer.write(Count))).collect();
+        let mut refused = 0;
+        for write in &mut waiting {
+            refused +=
+                u32::from(std::future::poll_fn(|cx| std::task::Poll::Ready(write.as_mut().poll(cx))).await.is_ready());
+        }
+        assert_eq!(refused, 1);
+    }
+}

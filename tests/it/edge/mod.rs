@@ -2,6 +2,7 @@
 
 mod access;
 mod fields;
+mod path;
 mod registering;
 mod serving;
 mod tokens;

@@ -67,13 +67,3 @@ async fn a_revoked_token_is_refused_and_registering_gives_a_good_one() {
     let again = acme.phone(1).await;
     again.ping("after-02").await.expect("answered");
 }
-
-#[tokio::test]
-async fn one_ping_id_is_one_ping() {
-    let server = TestServer::start().await;
-    let acme = server.publisher("acme").await;
-    let phone = acme.phone(1).await;
-    let first = phone.ping("same-0001").await.expect("answered");
-    let retry = phone.ping("same-0001").await.expect("answered");
-    assert_eq!(first, retry);
-}

@@ -18,8 +18,9 @@ use dintorni::{
     domain::time::Timestamp,
     grpc::{
         pb::{
-            self, decision_service_client::DecisionServiceClient, device_service_client::DeviceServiceClient,
-            organization_service_client::OrganizationServiceClient, proximity_service_client::ProximityServiceClient,
+            self, campaign_service_client::CampaignServiceClient, decision_service_client::DecisionServiceClient,
+            device_service_client::DeviceServiceClient, organization_service_client::OrganizationServiceClient,
+            place_service_client::PlaceServiceClient, proximity_service_client::ProximityServiceClient,
         },
         wire::timestamp_to_wire,
     },
@@ -34,6 +35,9 @@ use tonic_types::StatusExt;
 
 /// 2026-06-15T12:00:00Z, a Monday.
 pub const NOON: i64 = 1_781_524_800_000_000;
+
+/// Where people are: Milan, Brera.
+pub const HERE: pb::LatLng = pb::LatLng { latitude: 45.4719, longitude: 9.1881 };
 
 /// A clock that a test sets.
 pub struct ManualClock(AtomicI64);
@@ -99,6 +103,14 @@ impl TestServer {
         DecisionServiceClient::new(self.channel.clone())
     }
 
+    pub fn places(&self) -> PlaceServiceClient<Channel> {
+        PlaceServiceClient::new(self.channel.clone())
+    }
+
+    pub fn campaigns(&self) -> CampaignServiceClient<Channel> {
+        CampaignServiceClient::new(self.channel.clone())
+    }
+
     /// An organization with one app.
     pub async fn publisher(&self, id: &str) -> Publisher<'_> {
         let organization = pb::Organization { display_name: id.into(), ..Default::default() };
@@ -113,13 +125,20 @@ impl TestServer {
         publisher
     }
 
+    /// Asks for a receipt, bearing that credential.
+    pub async fn decision(&self, credential: &str, id: &str) -> Result<pb::Decision, Status> {
+        let request = pb::GetDecisionRequest { decision: id.into() };
+        Ok(self.decisions().get_decision(bearing(credential, request)).await?.into_inner())
+    }
+
     /// Now, as phones with a right clock say it.
     pub fn now(&self) -> Option<prost_types::Timestamp> {
         Some(timestamp_to_wire(self.clock.now()))
     }
 }
 
-fn config(data: &TempDir, settings: &[(&str, &str)]) -> Config {
+/// The defaults with these settings, keeping data in that directory.
+pub fn config(data: &TempDir, settings: &[(&str, &str)]) -> Config {
     let mut sources = Sources::default();
     sources.flag("test", "server.data_dir", &data.path().display().to_string());
     sources.flag("test", "telemetry.metrics_listen", "");
@@ -147,6 +166,30 @@ impl Publisher<'_> {
         issued.expect("made").into_inner().secret
     }
 
+    /// Opens a café where [`ping`] says that people are, and a campaign for whoever comes near. Returns its name.
+    pub async fn cafe(&self) -> String {
+        let (parent, operator) = (self.organization.clone(), &self.server.operator);
+        let (display_name, time_zone) = ("Brera".to_owned(), "Europe/Rome".to_owned());
+        let store = pb::Store { display_name, position: Some(HERE), time_zone, ..Default::default() };
+        let request = pb::CreateStoreRequest { parent: parent.clone(), store_id: "brera".into(), store: Some(store) };
+        let store = self.server.places().create_store(bearing(operator, request)).await.expect("made").into_inner();
+        let trigger = pb::Trigger {
+            on: Some(pb::trigger::On::Near(pb::Near { radius_m: 60 })),
+            at: Some(pb::trigger::At::Places(pb::Places { places: vec![store.name] })),
+        };
+        let campaign = pb::Campaign {
+            display_name: "Espresso".into(),
+            content: Some(pb::Content { title: "An espresso on us".into(), ..Default::default() }),
+            trigger: Some(trigger),
+            ..Default::default()
+        };
+        let (campaign_id, campaign) = ("espresso".into(), Some(campaign));
+        let request = pb::CreateCampaignRequest { parent, campaign_id, campaign };
+        let made = self.server.campaigns().create_campaign(bearing(operator, request)).await.expect("made");
+        let request = pb::ActivateCampaignRequest { name: made.into_inner().name, ..Default::default() };
+        self.server.campaigns().activate_campaign(bearing(operator, request)).await.expect("active").into_inner().name
+    }
+
     /// A person with a phone, who agreed to everything.
     pub async fn phone(&self, installation: u8) -> Phone<'_> {
         let request = registration(installation);
@@ -170,6 +213,11 @@ impl Phone<'_> {
         let ping = ping(id, self.server.now());
         Ok(self.server.proximity().ping(bearing(&self.token, ping)).await?.into_inner())
     }
+
+    /// Asks for a receipt.
+    pub async fn decision(&self, id: &str) -> Result<pb::Decision, Status> {
+        self.server.decision(&self.token, id).await
+    }
 }
 
 /// A sound registration of that installation.
@@ -188,13 +236,7 @@ pub fn registration(installation: u8) -> pb::RegisterDeviceRequest {
 
 /// A sound ping, sent at `now` with a fix of that moment.
 pub fn ping(id: &str, now: Option<prost_types::Timestamp>) -> pb::PingRequest {
-    let fix = pb::Fix {
-        position: Some(pb::LatLng { latitude: 45.4719, longitude: 9.1881 }),
-        accuracy_m: 8.0,
-        fix_at: now,
-        speed_mps: None,
-        mocked: false,
-    };
+    let fix = pb::Fix { position: Some(HERE), accuracy_m: 8.0, fix_at: now, speed_mps: None, mocked: false };
     pb::PingRequest { ping_id: id.into(), sent_at: now, fixes: vec![fix], ..Default::default() }
 }
 

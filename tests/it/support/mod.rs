@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod caches;
 pub mod databases;
 pub mod harness;
 pub mod samples;

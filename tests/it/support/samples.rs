@@ -142,3 +142,20 @@ pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
         weight: Weight::default(),
     }
 }
+
+/// A seeded source of choices, so that a failing history can be played again.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number from 0 up to, but not, `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+}

@@ -1,0 +1,219 @@
+//! The profile cache that several servers share: Redis.
+//!
+//! Laws: those of [`ProfileCache`]. A profile is one hash under one key with its name as the hash tag, so a cluster works
+//! by design. `r` ranks the copy by (version, soft, confirmed_at) in fixed-width digits, so that scripts compare ranks as
+//! text; `p` is the encoded profile, `c` is confirmed_at. An erasure leaves `r` alone, ranked above every copy of its
+//! version. A value that cannot be read counts as missing and makes room for the next put.
+
+mod breaker;
+mod config;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{
+    Client, Cmd, FromRedisValue, RedisError, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::TcpSettings,
+};
+
+use tokio::time::Instant;
+
+pub use config::{ConnectError, RedisConfig};
+
+use super::{
+    cache_counts::{CacheCounters, CacheCounts},
+    codec,
+};
+use crate::{
+    domain::{name::ProfileName, profile::Revision, time::Timestamp},
+    ports::{CachedProfile, ProfileCache, StoreError},
+};
+use breaker::Breaker;
+
+/// How long a copy is kept after its last put, in milliseconds: 24 hours.
+const KEPT_MS: u64 = 86_400_000;
+/// Longest wait for a new connection. Nobody waits for it but the connection itself.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// Keeps the copy unless one of the same or a higher rank is held; returns whether it did.
+const PUT: &str = r"
+    local held = redis.call('HGET', KEYS[1], 'r')
+    if held and held >= ARGV[1] then return 0 end
+    redis.call('HSET', KEYS[1], 'r', ARGV[1], 'p', ARGV[2], 'c', ARGV[3])
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+    return 1";
+/// Leaves the rank of the erasure alone, unless a later erasure is held.
+const FORGET: &str = r"
+    local held = redis.call('HMGET', KEYS[1], 'r', 'p')
+    if held[1] and not held[2] and held[1] >= ARGV[1] then return 0 end
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'r', ARGV[1])
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    return 1";
+
+pub struct RedisCache {
+    connection: ConnectionManager,
+    /// Longest time of one call.
+    budget: Duration,
+    breaker: Breaker,
+    put: Script,
+    forget: Script,
+    counters: CacheCounters,
+}
+
+impl RedisCache {
+    /// Starts to connect and returns at once, even if Redis is away: then calls fail until it is there.
+    pub async fn connect(config: &RedisConfig) -> Result<Self, ConnectError> {
+        let server = config.server()?;
+        // Without it, Nagle's algorithm holds small commands back.
+        let server = server.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = Client::open(server).map_err(|fault| config.unreadable(&fault))?;
+        // No retries of its own: the breaker decides when to try again, and callers shall not wait for retries.
+        let settings = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(config.budget()));
+        let connection = ConnectionManager::new_lazy_with_config(client, settings);
+        let connection = connection.map_err(|fault| config.unreadable(&fault))?;
+        let mut first = connection.clone();
+        tokio::spawn(async move {
+            if let Err(fault) = redis::cmd("PING").query_async::<()>(&mut first).await {
+                tracing::warn!(%fault, "Redis is away; profiles are read from SQL until it is back");
+            }
+        });
+        Ok(Self {
+            connection,
+            budget: config.budget(),
+            breaker: Breaker::default(),
+            put: Script::new(PUT),
+            forget: Script::new(FORGET),
+            counters: CacheCounters::default(),
+        })
+    }
+
+    pub fn counts(&self) -> CacheCounts {
+        self.counters.read()
+    }
+
+    /// Runs a call within the budget, or refuses it at once while Redis rests.
+    async fn within<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Failure> {
+        if !self.breaker.allows(Instant::now()) {
+            return Err(self.failed("Redis did not answer just now"));
+        }
+        match tokio::time::timeout(self.budget, call).await {
+            // Redis answered, if only to say what it thinks of the value or the script.
+            Ok(Err(fault)) if fault.code() == Some("WRONGTYPE") => Err(Failure::Undecodable),
+            Ok(Err(fault)) => {
+                self.breaker.failed(Instant::now());
+                Err(self.failed(&fault.to_string()))
+            }
+            Err(_) => {
+                self.breaker.failed(Instant::now());
+                Err(self.failed("Redis took too long"))
+            }
+            Ok(Ok(value)) => {
+                self.breaker.succeeded();
+                Ok(value)
+            }
+        }
+    }
+
+    fn failed(&self, why: &str) -> Failure {
+        self.counters.failures.add();
+        Failure::Away(StoreError::Unavailable(why.to_owned()))
+    }
+
+    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let mut connection = self.connection.clone();
+        self.within(command.query_async(&mut connection)).await
+    }
+
+    async fn read(&self, name: &ProfileName) -> Result<Option<CachedProfile>, Failure> {
+        let mut command = redis::cmd("HMGET");
+        command.arg(key(name)).arg("p").arg("c");
+        let (state, confirmed): (Option<Vec<u8>>, Option<Vec<u8>>) = self.run(&command).await?;
+        let Some(state) = state else { return Ok(None) };
+        let profile = codec::decode(&state).ok().filter(|profile| profile.name == *name);
+        let confirmed = confirmed.and_then(|text| str::from_utf8(&text).ok()?.parse().ok());
+        let (profile, confirmed) = profile.zip(confirmed).ok_or(Failure::Undecodable)?;
+        Ok(Some(CachedProfile { profile: profile.into(), confirmed_at: Timestamp::from_micros(confirmed) }))
+    }
+}
+
+/// Why a value could not be had.
+enum Failure {
+    Away(StoreError),
+    Undecodable,
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Away(fault) => fault,
+            Failure::Undecodable => StoreError::Corrupt("a cached profile is of a strange type".to_owned()),
+        }
+    }
+}
+
+#[async_trait]
+impl ProfileCache for RedisCache {
+    async fn get(&self, name: &ProfileName) -> Result<Option<CachedProfile>, StoreError> {
+        let found = self.read(name).await;
+        match &found {
+            Ok(Some(_)) => self.counters.hits.add(),
+            Ok(None) => self.counters.misses.add(),
+            Err(Failure::Undecodable) => {
+                self.counters.undecodable.add();
+                self.run::<()>(redis::cmd("DEL").arg(key(name))).await?;
+                return Ok(None);
+            }
+            Err(Failure::Away(_)) => {}
+        }
+        Ok(found?)
+    }
+
+    async fn put(&self, copy: CachedProfile) -> Result<(), StoreError> {
+        let mut connection = self.connection.clone();
+        let mut script = self.put.key(key(&copy.profile.name));
+        script.arg(rank(copy.profile.revision, copy.confirmed_at));
+        script.arg(codec::encode(&copy.profile)).arg(copy.confirmed_at.micros()).arg(KEPT_MS);
+        let kept: bool = self.within(script.invoke_async(&mut connection)).await?;
+        if kept {
+            self.counters.kept.add()
+        } else {
+            self.counters.outdated.add()
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, name: &ProfileName, version: u64) -> Result<(), StoreError> {
+        let mut connection = self.connection.clone();
+        let mut script = self.forget.key(key(name));
+        script.arg(rank(Revision { version, soft: u64::MAX }, Timestamp::MAX)).arg(KEPT_MS);
+        self.within(script.invoke_async::<()>(&mut connection)).await.map_err(Into::into)
+    }
+}
+
+/// The encoding is in the key, so that binaries of different encodings never meet in one value.
+fn key(name: &ProfileName) -> String {
+    format!("dintorni:{}:{{{name}}}", codec::ENCODING)
+}
+
+/// Text that orders as (version, soft, confirmed_at) do.
+fn rank(revision: Revision, confirmed_at: Timestamp) -> String {
+    let confirmed = confirmed_at.micros().abs_diff(i64::MIN);
+    format!("{:020}{:020}{confirmed:020}", revision.version, revision.soft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_order_as_what_they_rank() {
+        let rank = |version, soft, micros| rank(Revision { version, soft }, Timestamp::from_micros(micros));
+        let rising = [rank(0, 0, -5), rank(0, 0, 9), rank(0, 0, 10), rank(9, u64::MAX, 0), rank(10, 0, i64::MIN)];
+        assert!(rising.is_sorted() && rising.iter().all(|rank| rank.len() == 60));
+    }
+}

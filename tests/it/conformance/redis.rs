@@ -1,0 +1,112 @@
+//! What only the Redis cache promises: it survives strange values, a server that is away, and one that hangs.
+
+use std::{sync::Arc, time::Duration};
+
+use dintorni::{
+    ports::{CachedProfile, ProfileCache},
+    storage::redis::{RedisCache, RedisConfig},
+};
+use redis::AsyncTypedCommands;
+
+use crate::support::{
+    caches::{self, redis_config},
+    samples::{app, at, person},
+    servers::{free_port, redis as start_redis, shared_redis},
+};
+
+const DAY_MS: i64 = 86_400_000;
+
+async fn raw() -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(("127.0.0.1", shared_redis().port)).expect("sound");
+    client.get_multiplexed_async_connection().await.expect("Redis answers")
+}
+
+#[tokio::test]
+async fn a_strange_value_is_a_miss_and_is_overwritten() {
+    let cache = caches::redis().await;
+    let mut raw = raw().await;
+    let ada = person(&app(), "ada");
+    let key = format!("dintorni:1:{{{}}}", ada.name);
+    let copy = CachedProfile { profile: Arc::new(ada.profile(1)), confirmed_at: at(0) };
+    for strange in ["a string", "a hash of garbage", "another's profile"] {
+        raw.del(&key).await.expect("deleted");
+        match strange {
+            "a string" => raw.set(&key, "garbage").await.expect("set"),
+            "a hash of garbage" => {
+                let fields = [("p", "garbage"), ("c", "garbage"), ("r", "zzz")];
+                raw.hset_multiple(&key, &fields).await.expect("set");
+            }
+            _ => {
+                let bob = person(&ada.name.app(), "bob");
+                let copy = CachedProfile { profile: Arc::new(bob.profile(9)), confirmed_at: at(0) };
+                cache.put(copy).await.expect("kept");
+                let from = format!("dintorni:1:{{{}}}", bob.name);
+                raw.rename(&from, &key).await.expect("renamed");
+            }
+        }
+        assert_eq!(cache.get(&ada.name).await.expect("answers"), None, "{strange}");
+        cache.put(copy.clone()).await.expect("answers");
+        assert_eq!(cache.get(&ada.name).await.expect("answers"), Some(copy.clone()), "{strange}");
+    }
+    assert_eq!(cache.counts().undecodable, 3);
+}
+
+#[tokio::test]
+async fn copies_and_erasures_go_after_a_day() {
+    let cache = caches::redis().await;
+    let ada = person(&app(), "ada");
+    let mut raw = raw().await;
+    let key = format!("dintorni:1:{{{}}}", ada.name);
+    let copy = CachedProfile { profile: Arc::new(ada.profile(1)), confirmed_at: at(0) };
+    cache.put(copy).await.expect("kept");
+    assert!((DAY_MS - 60_000..=DAY_MS).contains(&pttl(&mut raw, &key).await));
+    cache.forget(&ada.name, 1).await.expect("forgotten");
+    assert!((DAY_MS - 60_000..=DAY_MS).contains(&pttl(&mut raw, &key).await));
+}
+
+async fn pttl(raw: &mut redis::aio::MultiplexedConnection, key: &str) -> i64 {
+    redis::cmd("PTTL").arg(key).query_async(raw).await.expect("Redis answers")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_starts_without_redis_and_finds_it_when_it_comes() {
+    let port = free_port();
+    let cache = RedisCache::connect(&redis_config(port)).await.expect("it starts anyway");
+    let ada = person(&app(), "ada");
+    assert!(cache.get(&ada.name).await.is_err(), "nobody is there");
+    let server = tokio::task::spawn_blocking(move || start_redis(port)).await.expect("Redis starts");
+    answers_again(&cache).await;
+    drop(server);
+    while cache.get(&ada.name).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let _server = tokio::task::spawn_blocking(move || start_redis(port)).await.expect("Redis starts again");
+    answers_again(&cache).await;
+}
+
+async fn answers_again(cache: &RedisCache) {
+    let name = person(&app(), "ada").name;
+    let answered = async {
+        while cache.get(&name).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), answered).await.expect("it finds Redis");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_costs_the_budget_and_no_more() {
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let port = silent.local_addr().expect("bound").port();
+    let config = RedisConfig { timeout_ms: 20, ..redis_config(port) };
+    let cache = RedisCache::connect(&config).await.expect("it starts");
+    let ada = person(&app(), "ada");
+    // Far more than 200 calls can take once it rests, far less than they would take at the budget each.
+    let calls = async {
+        for _ in 0..200 {
+            assert!(cache.get(&ada.name).await.is_err());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(2), calls).await.expect("it does not wait for each");
+    assert_eq!(cache.counts().failures, 200);
+}

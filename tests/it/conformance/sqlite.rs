@@ -1,0 +1,87 @@
+//! What only the embedded database promises: one server a file, no file of a newer binary, and commits in groups.
+
+use std::sync::Arc;
+
+use dintorni::{
+    ports::{CatalogStore, Committed, Records},
+    storage::{
+        Address,
+        sql::{OpenError, SqlConfig, open},
+    },
+};
+use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
+use tokio::task::JoinSet;
+
+use crate::support::{
+    databases,
+    samples::{app, person},
+};
+
+#[tokio::test]
+async fn two_servers_never_share_a_file() {
+    let first = databases::sqlite().await;
+    let fault = open(&first.config).await.err().expect("the file is taken");
+    assert!(matches!(fault, OpenError::InUse(_)), "{fault}");
+    // A server that is refused takes nothing from the one that runs; and the file is free once that ends.
+    assert_eq!(first.sql.head().await.expect("still open"), 0);
+    first.reopen().await;
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_binary_is_refused() {
+    let database = databases::sqlite().await;
+    database.sql.close().await;
+    let path = database.config.url.reveal().strip_prefix("sqlite:").expect("a file").to_owned();
+    let mut raw = SqliteConnectOptions::new().filename(path).connect().await.expect("the file opens");
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (999, 'of tomorrow', TRUE, x'00', 0)";
+    sqlx::query(newer).execute(&mut raw).await.expect("inserted");
+    raw.close().await.expect("closed");
+    let fault = open(&database.config).await.err().expect("refused");
+    assert!(matches!(fault, OpenError::Newer(_, 999)), "{fault}");
+}
+
+#[tokio::test]
+async fn addresses_that_are_none_are_refused() {
+    for url in ["", "sqlite:", "sqlite::memory:", "mysql://h/d", "dintorni.db", "sqlite:/nowhere/at/all/x.db"] {
+        let config = SqlConfig { url: Address::new(url), ..SqlConfig::default() };
+        assert!(open(&config).await.is_err(), "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_wait_are_gathered_and_none_waits_for_company() {
+    let database = databases::sqlite().await;
+    let app = app();
+    let alone = database.sql.commit(person(&app, "alone").writes(1)).await.expect("done");
+    assert_eq!(alone, Committed::Done);
+    assert_eq!(database.sql.counts().transactions, 1);
+    let mut together = JoinSet::new();
+    for i in 0..300 {
+        let (sql, commit) = (Arc::clone(&database.sql), person(&app, &format!("p{i}")).writes(1));
+        together.spawn(async move { sql.commit(commit).await.expect("done") });
+    }
+    assert!(together.join_all().await.iter().all(|result| *result == Committed::Done));
+    let counts = database.sql.counts();
+    assert_eq!(counts.done, 301);
+    assert!(counts.transactions < 200, "{counts:?}");
+    assert_eq!(counts.groups.iter().sum::<u64>(), counts.transactions);
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_kill() {
+    let database = databases::sqlite().await;
+    let ada = person(&app(), "ada");
+    assert_eq!(database.sql.commit(ada.writes(1)).await.expect("done"), Committed::Done);
+    // What a killed server leaves: the file and its log as they are at this moment, nothing closed.
+    let dir = tempfile::tempdir().expect("made");
+    let path = database.config.url.reveal().strip_prefix("sqlite:").expect("a file");
+    let left = dir.path().join("left.db");
+    for suffix in ["", "-wal"] {
+        let to = format!("{}{suffix}", left.display());
+        std::fs::copy(format!("{path}{suffix}"), to).expect("copied");
+    }
+    let config = SqlConfig { url: Address::new(format!("sqlite:{}", left.display())), ..SqlConfig::default() };
+    let sql = open(&config).await.expect("it recovers");
+    assert_eq!(sql.profile(&ada.name).await.expect("read"), Some(ada.profile(1)));
+}
