@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 done in part (import), 64 wrong flags or settings (nothing was started), 130 ended by a
 //! second signal.
 
+mod demo;
 mod import;
 mod serve;
 mod settings;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Run the server until SIGTERM or SIGINT
     Serve(serve::Serve),
+    /// See it work: two people walk past the shops of Helsinki
+    Demo(demo::Demo),
     /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
 }
@@ -45,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
     };
     let done = match cli.command {
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
+        Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
     };
     match done {

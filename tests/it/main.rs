@@ -4,4 +4,5 @@ mod conformance;
 mod edge;
 mod layers;
 mod owners;
+mod people;
 mod support;

@@ -137,7 +137,8 @@ impl TestServer {
     }
 }
 
-fn config(data: &TempDir, settings: &[(&str, &str)]) -> Config {
+/// The defaults with these settings, keeping data in that directory.
+pub fn config(data: &TempDir, settings: &[(&str, &str)]) -> Config {
     let mut sources = Sources::default();
     sources.flag("test", "server.data_dir", &data.path().display().to_string());
     sources.flag("test", "telemetry.metrics_listen", "");
