@@ -27,7 +27,7 @@ async fn import(
     key: &str,
     parts: impl IntoIterator<Item = pb::ImportPlacesRequest, IntoIter: Send + 'static>,
 ) -> Result<pb::ImportPlacesResponse, Status> {
-    let stream = tokio_stream::iter(parts.into_iter());
+    let stream = tokio_stream::iter(parts);
     Ok(server.places().import_places(bearing(key, stream)).await?.into_inner())
 }
 

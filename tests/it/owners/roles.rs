@@ -33,71 +33,101 @@ impl Opens {
 /// One call's name, who may make it, and what it was answered.
 type Answered = (&'static str, Opens, Code);
 
-/// Makes every call about things of `owner` that are not there.
-async fn every_call(server: &TestServer, credential: &str, owner: &str) -> Vec<Answered> {
-    let mut answers = Vec::new();
-    let code = |answer: Result<(), Status>| answer.map_or_else(|status| status.code(), |()| Code::Ok);
-    let under = |collection: &str| format!("{owner}/{collection}/gone");
-    macro_rules! call {
-        ($client:ident . $method:ident, $opens:ident, $Request:ident { $($field:ident : $value:expr),* }) => {
-            #[expect(clippy::needless_update, reason = "some requests have no other fields")]
-            let message = pb::$Request { $($field: $value,)* ..Default::default() };
-            let answer = server.$client().$method(bearing(credential, message)).await.map(drop);
-            answers.push((stringify!($method), Opens::$opens, code(answer)));
-        };
+/// One credential's way through every call, about things of `owner` that are not there.
+struct Tour<'a> {
+    server: &'a TestServer,
+    credential: &'a str,
+    owner: &'a str,
+    answers: Vec<Answered>,
+}
+
+impl Tour<'_> {
+    fn parent(&self) -> String {
+        self.owner.to_owned()
     }
-    let parent = || owner.to_owned();
 
-    call!(organizations.create_organization, Operator, CreateOrganizationRequest { organization_id: "?".into() });
-    call!(organizations.list_organizations, Operator, ListOrganizationsRequest {});
-    call!(organizations.get_organization, Owner, GetOrganizationRequest { name: parent() });
-    call!(organizations.create_app, Owner, CreateAppRequest { parent: parent() });
-    call!(organizations.get_app, Owner, GetAppRequest { name: under("apps") });
-    call!(organizations.list_apps, Owner, ListAppsRequest { parent: parent() });
-    let app = Some(pb::App { name: under("apps"), ..Default::default() });
-    call!(organizations.update_app, Owner, UpdateAppRequest { app: app });
-    call!(organizations.create_key, Owner, CreateKeyRequest { parent: parent() });
-    call!(organizations.list_keys, Owner, ListKeysRequest { parent: parent() });
-    call!(organizations.revoke_key, Owner, RevokeKeyRequest { name: under("keys") });
-    call!(organizations.rotate_key, Owner, RotateKeyRequest { name: under("keys") });
-    call!(organizations.create_grant, Owner, CreateGrantRequest { parent: parent() });
-    call!(organizations.list_grants, Owner, ListGrantsRequest { parent: parent() });
-    call!(organizations.delete_grant, Owner, DeleteGrantRequest { name: under("grants") });
+    fn under(&self, collection: &str) -> String {
+        format!("{}/{collection}/gone", self.owner)
+    }
+}
 
-    call!(places.create_store, Network, CreateStoreRequest { parent: parent() });
-    call!(places.get_store, Network, GetStoreRequest { name: under("stores") });
-    call!(places.list_stores, Network, ListStoresRequest { parent: parent() });
-    let store = Some(pb::Store { name: under("stores"), ..Default::default() });
-    call!(places.update_store, Network, UpdateStoreRequest { store: store });
-    call!(places.delete_store, Network, DeleteStoreRequest { name: under("stores") });
-    call!(places.create_geofence, Network, CreateGeofenceRequest { parent: parent() });
-    call!(places.get_geofence, Network, GetGeofenceRequest { name: under("geofences") });
-    call!(places.list_geofences, Network, ListGeofencesRequest { parent: parent() });
-    let geofence = Some(pb::Geofence { name: under("geofences"), ..Default::default() });
-    call!(places.update_geofence, Network, UpdateGeofenceRequest { geofence: geofence });
-    call!(places.delete_geofence, Network, DeleteGeofenceRequest { name: under("geofences") });
-    call!(places.create_beacon, Network, CreateBeaconRequest { parent: parent() });
-    call!(places.get_beacon, Network, GetBeaconRequest { name: under("beacons") });
-    call!(places.list_beacons, Network, ListBeaconsRequest { parent: parent() });
-    let beacon = Some(pb::Beacon { name: under("beacons"), ..Default::default() });
-    call!(places.update_beacon, Network, UpdateBeaconRequest { beacon: beacon });
-    call!(places.delete_beacon, Network, DeleteBeaconRequest { name: under("beacons") });
-    let options = pb::ImportOptions { parent: parent(), dry_run: true, ..Default::default() };
+fn code(answer: Result<(), Status>) -> Code {
+    answer.map_or_else(|status| status.code(), |()| Code::Ok)
+}
+
+macro_rules! call {
+    ($tour:ident, $client:ident . $method:ident, $opens:ident, $Request:ident { $($field:ident : $value:expr),* }) => {
+        let message = pb::$Request { $($field: $value,)* ..Default::default() };
+        let answer = $tour.server.$client().$method(bearing($tour.credential, message)).await.map(drop);
+        $tour.answers.push((stringify!($method), Opens::$opens, code(answer)));
+    };
+}
+
+async fn every_call(server: &TestServer, credential: &str, owner: &str) -> Vec<Answered> {
+    let mut tour = Tour { server, credential, owner, answers: Vec::new() };
+    organizations(&mut tour).await;
+    places(&mut tour).await;
+    campaigns(&mut tour).await;
+    tour.answers
+}
+
+/// OrganizationService.
+async fn organizations(tour: &mut Tour<'_>) {
+    call!(tour, organizations.create_organization, Operator, CreateOrganizationRequest { organization_id: "?".into() });
+    call!(tour, organizations.list_organizations, Operator, ListOrganizationsRequest {});
+    call!(tour, organizations.get_organization, Owner, GetOrganizationRequest { name: tour.parent() });
+    call!(tour, organizations.create_app, Owner, CreateAppRequest { parent: tour.parent() });
+    call!(tour, organizations.get_app, Owner, GetAppRequest { name: tour.under("apps") });
+    call!(tour, organizations.list_apps, Owner, ListAppsRequest { parent: tour.parent() });
+    let app = Some(pb::App { name: tour.under("apps"), ..Default::default() });
+    call!(tour, organizations.update_app, Owner, UpdateAppRequest { app: app });
+    call!(tour, organizations.create_key, Owner, CreateKeyRequest { parent: tour.parent() });
+    call!(tour, organizations.list_keys, Owner, ListKeysRequest { parent: tour.parent() });
+    call!(tour, organizations.revoke_key, Owner, RevokeKeyRequest { name: tour.under("keys") });
+    call!(tour, organizations.rotate_key, Owner, RotateKeyRequest { name: tour.under("keys") });
+    call!(tour, organizations.create_grant, Owner, CreateGrantRequest { parent: tour.parent() });
+    call!(tour, organizations.list_grants, Owner, ListGrantsRequest { parent: tour.parent() });
+    call!(tour, organizations.delete_grant, Owner, DeleteGrantRequest { name: tour.under("grants") });
+}
+
+/// PlaceService.
+async fn places(tour: &mut Tour<'_>) {
+    call!(tour, places.create_store, Network, CreateStoreRequest { parent: tour.parent() });
+    call!(tour, places.get_store, Network, GetStoreRequest { name: tour.under("stores") });
+    call!(tour, places.list_stores, Network, ListStoresRequest { parent: tour.parent() });
+    let store = Some(pb::Store { name: tour.under("stores"), ..Default::default() });
+    call!(tour, places.update_store, Network, UpdateStoreRequest { store: store });
+    call!(tour, places.delete_store, Network, DeleteStoreRequest { name: tour.under("stores") });
+    call!(tour, places.create_geofence, Network, CreateGeofenceRequest { parent: tour.parent() });
+    call!(tour, places.get_geofence, Network, GetGeofenceRequest { name: tour.under("geofences") });
+    call!(tour, places.list_geofences, Network, ListGeofencesRequest { parent: tour.parent() });
+    let geofence = Some(pb::Geofence { name: tour.under("geofences"), ..Default::default() });
+    call!(tour, places.update_geofence, Network, UpdateGeofenceRequest { geofence: geofence });
+    call!(tour, places.delete_geofence, Network, DeleteGeofenceRequest { name: tour.under("geofences") });
+    call!(tour, places.create_beacon, Network, CreateBeaconRequest { parent: tour.parent() });
+    call!(tour, places.get_beacon, Network, GetBeaconRequest { name: tour.under("beacons") });
+    call!(tour, places.list_beacons, Network, ListBeaconsRequest { parent: tour.parent() });
+    let beacon = Some(pb::Beacon { name: tour.under("beacons"), ..Default::default() });
+    call!(tour, places.update_beacon, Network, UpdateBeaconRequest { beacon: beacon });
+    call!(tour, places.delete_beacon, Network, DeleteBeaconRequest { name: tour.under("beacons") });
+    let options = pb::ImportOptions { parent: tour.parent(), dry_run: true, ..Default::default() };
     let part = Some(pb::import_places_request::Part::Options(options));
-    let stream = bearing(credential, tokio_stream::once(pb::ImportPlacesRequest { part }));
-    let imported = server.places().import_places(stream).await.map(drop);
-    answers.push(("import_places", Opens::Network, code(imported)));
+    let stream = bearing(tour.credential, tokio_stream::once(pb::ImportPlacesRequest { part }));
+    let imported = tour.server.places().import_places(stream).await.map(drop);
+    tour.answers.push(("import_places", Opens::Network, code(imported)));
+}
 
-    call!(campaigns.create_campaign, Brand, CreateCampaignRequest { parent: parent() });
-    call!(campaigns.get_campaign, Brand, GetCampaignRequest { name: under("campaigns") });
-    call!(campaigns.list_campaigns, Brand, ListCampaignsRequest { parent: parent() });
-    let campaign = Some(pb::Campaign { name: under("campaigns"), ..Default::default() });
-    call!(campaigns.update_campaign, Brand, UpdateCampaignRequest { campaign: campaign });
-    call!(campaigns.delete_campaign, Brand, DeleteCampaignRequest { name: under("campaigns") });
-    call!(campaigns.activate_campaign, Brand, ActivateCampaignRequest { name: under("campaigns") });
-    call!(campaigns.pause_campaign, Brand, PauseCampaignRequest { name: under("campaigns") });
-    call!(campaigns.archive_campaign, Brand, ArchiveCampaignRequest { name: under("campaigns") });
-    answers
+/// CampaignService.
+async fn campaigns(tour: &mut Tour<'_>) {
+    call!(tour, campaigns.create_campaign, Brand, CreateCampaignRequest { parent: tour.parent() });
+    call!(tour, campaigns.get_campaign, Brand, GetCampaignRequest { name: tour.under("campaigns") });
+    call!(tour, campaigns.list_campaigns, Brand, ListCampaignsRequest { parent: tour.parent() });
+    let campaign = Some(pb::Campaign { name: tour.under("campaigns"), ..Default::default() });
+    call!(tour, campaigns.update_campaign, Brand, UpdateCampaignRequest { campaign: campaign });
+    call!(tour, campaigns.delete_campaign, Brand, DeleteCampaignRequest { name: tour.under("campaigns") });
+    call!(tour, campaigns.activate_campaign, Brand, ActivateCampaignRequest { name: tour.under("campaigns") });
+    call!(tour, campaigns.pause_campaign, Brand, PauseCampaignRequest { name: tour.under("campaigns") });
+    call!(tour, campaigns.archive_campaign, Brand, ArchiveCampaignRequest { name: tour.under("campaigns") });
 }
 
 const SCOPES: [Scope; 5] = [Scope::Owner, Scope::Network, Scope::Brand, Scope::Server, Scope::App];
