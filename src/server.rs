@@ -15,8 +15,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
 
-pub use self::stores::open_stores;
 use self::{jobs::Jobs, services::Services};
+pub use self::{jobs::SERVICES, stores::open_stores};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},

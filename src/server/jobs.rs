@@ -12,7 +12,7 @@ use super::Ports;
 use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits};
 
 /// The services whose health depends on the record.
-const SERVICES: [&str; 8] = [
+pub const SERVICES: [&str; 8] = [
     "dintorni.v1.CampaignService",
     "dintorni.v1.DecisionService",
     "dintorni.v1.DeviceService",
