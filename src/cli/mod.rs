@@ -1,10 +1,25 @@
 //! The command line.
 //!
-//! Exit codes: 0 done, 1 failed, 2 done in part (import), 64 wrong flags or settings (nothing was started), 130 ended by a
-//! second signal.
+//! | exit code | what it means |
+//! |---|---|
+//! | 0 | done; also if the reader of standard output went away before the end (`dintorni … \| head`) |
+//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING |
+//! | 2 | `import` only: done but for the rows that were refused |
+//! | 64 | wrong flags or settings; nothing was begun |
+//! | 130 | `serve`, `backup`: ended by a signal before its end |
+//!
+//! Law: standard output has the result and nothing else; what is wrong, and how far it is, goes to standard error.
 
+// They panic when the reader goes away; `output` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod connection;
 mod demo;
+mod health;
 mod import;
+mod key;
+mod names;
+mod output;
 mod serve;
 mod settings;
 
@@ -34,6 +49,10 @@ enum Command {
     Demo(demo::Demo),
     /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
+    /// Ask a server how it is; exit code 0 if all is well
+    Health(health::Health),
+    /// Make, list, revoke and rotate API keys
+    Key(key::Keys),
 }
 
 /// Runs what the arguments say. `variables` is the environment.
@@ -50,11 +69,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Health(health) => block_on(health.run()),
+        Command::Key(keys) => block_on(keys.run()),
     };
     match done {
         Ok(code) => code,
+        Err(error) if error.is::<output::Closed>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dintorni: {error:#}");
+            output::note(format!("dintorni: {error:#}"));
             if error.is::<Mistakes>() { WRONG_USE.into() } else { FAILED.into() }
         }
     }
