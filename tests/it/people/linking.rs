@@ -80,7 +80,10 @@ async fn a_person_keeps_what_is_theirs_and_gains_what_is_not_known_yet() {
     let out = unlink(&server, &key, &tablet.device).await.expect("unlinked");
     assert_eq!((out.consents, out.interests.len(), out.devices), (ada.consents, 0, vec![tablet.device.clone()]));
     assert_eq!(get(&server, &tablet.token, "").await.expect("by the old token").name, out.name);
-    assert_eq!(get(&server, &phone.token, "").await.expect("by the old token").devices, std::slice::from_ref(&phone.device));
+    assert_eq!(
+        get(&server, &phone.token, "").await.expect("by the old token").devices,
+        std::slice::from_ref(&phone.device)
+    );
     let old = get(&server, &tablet.token, &ada.name).await.expect_err("not its own any more");
     assert_eq!(old.code(), Code::PermissionDenied);
 }
