@@ -16,9 +16,11 @@
 mod connection;
 mod health;
 mod import;
+mod json;
 mod key;
 mod names;
 mod output;
+mod ping;
 mod serve;
 mod settings;
 
@@ -46,6 +48,8 @@ enum Command {
     Serve(serve::Serve),
     /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
+    /// Send one ping as a phone does, and show what comes of it
+    Ping(ping::Ping),
     /// Ask a server how it is; exit code 0 if all is well
     Health(health::Health),
     /// Make, list, revoke and rotate API keys
@@ -65,6 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
     let done = match cli.command {
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Ping(ping) => block_on(ping.run()),
         Command::Health(health) => block_on(health.run()),
         Command::Key(keys) => block_on(keys.run()),
     };
