@@ -31,20 +31,37 @@ pub struct Server {
     tls_name: Option<String>,
 }
 
+/// A key or a token.
+#[derive(Clone)]
+pub struct Credential(String);
+
+impl Credential {
+    /// As it was given, but for the white space around it.
+    pub fn reveal(&self) -> &str {
+        self.0.trim()
+    }
+}
+
+impl From<&str> for Credential {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// Where the server is, and the key it wants to see.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Connection {
     #[command(flatten)]
     server: Server,
     /// The API key; better given as the variable DINTORNI_KEY, where other users of the machine cannot see it
-    #[arg(long, env = "DINTORNI_KEY", hide_env_values = true, help_heading = HEADING)]
-    key: String,
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("server", &self.server).finish_non_exhaustive()
-    }
+    #[arg(long, value_name = "SECRET", env = "DINTORNI_KEY", hide_env_values = true, help_heading = HEADING)]
+    key: Credential,
 }
 
 impl Server {
@@ -77,13 +94,13 @@ impl Connection {
 
     /// A call that carries the key.
     pub fn request<T>(&self, message: T) -> anyhow::Result<Request<T>> {
-        bearing(&self.key, message)
+        bearing(self.key.reveal(), message)
     }
 }
 
 /// A call that carries this key or token.
 pub fn bearing<T>(credential: &str, message: T) -> anyhow::Result<Request<T>> {
-    let header = format!("Bearer {}", credential.trim()).parse();
+    let header = format!("Bearer {credential}").parse();
     let mut header: MetadataValue<Ascii> = header.ok().context("the key has characters that no key has")?;
     header.set_sensitive(true);
     let mut request = Request::new(message);

@@ -11,13 +11,13 @@ use tonic::{Response, Status};
 use super::{
     connection::Connection,
     names,
-    output::{note, refusal, say, table},
+    output::{note, refusal, say, table, time},
 };
 use crate::{
-    domain::{name::OrganizationName, time::Timestamp},
+    domain::name::OrganizationName,
     grpc::{
         pb::{self, key::Scope, organization_service_client::OrganizationServiceClient},
-        wire::{duration_to_wire, optional_timestamp},
+        wire::duration_to_wire,
     },
 };
 
@@ -73,8 +73,8 @@ struct List {
 
 #[derive(Debug, Args)]
 struct Which {
-    /// organizations/ORGANIZATION/keys/KEY, or KEY alone together with --organization
-    #[arg(value_name = "KEY")]
+    /// Which key: organizations/ORGANIZATION/keys/ID, or the ID alone together with --organization
+    #[arg(value_name = "NAME")]
     name: String,
     /// Whose key it is: organizations/ID, or the ID alone
     #[arg(long, value_name = "ORGANIZATION", value_parser = names::organization)]
@@ -219,10 +219,9 @@ fn row(key: pb::Key) -> Vec<String> {
 }
 
 fn state(key: &pb::Key) -> String {
-    let time = |wire| optional_timestamp(wire).ok().flatten().map(|time: Timestamp| time.to_string());
-    match (time(key.revoke_time), time(key.old_secret_expire_time)) {
-        (Some(since), _) => format!("revoked since {since}"),
-        (None, Some(until)) => format!("good, its older secret until {until}"),
+    match (key.revoke_time, key.old_secret_expire_time) {
+        (Some(since), _) => format!("revoked since {}", time(Some(since))),
+        (None, Some(until)) => format!("good, its older secret until {}", time(Some(until))),
         (None, None) => "good".to_owned(),
     }
 }

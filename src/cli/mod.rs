@@ -17,9 +17,11 @@ mod connection;
 mod demo;
 mod health;
 mod import;
+mod json;
 mod key;
 mod names;
 mod output;
+mod ping;
 mod serve;
 mod settings;
 
@@ -49,6 +51,8 @@ enum Command {
     Demo(demo::Demo),
     /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
+    /// Send one ping as a phone does, and show what comes of it
+    Ping(ping::Ping),
     /// Ask a server how it is; exit code 0 if all is well
     Health(health::Health),
     /// Make, list, revoke and rotate API keys
@@ -69,6 +73,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Ping(ping) => block_on(ping.run()),
         Command::Health(health) => block_on(health.run()),
         Command::Key(keys) => block_on(keys.run()),
     };

@@ -13,6 +13,8 @@ use clap::builder::styling::{AnsiColor, Style};
 use tonic::Status;
 use tonic_types::StatusExt;
 
+use crate::grpc::wire::optional_timestamp;
+
 /// Nobody reads standard output any more.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads standard output any more")]
@@ -57,6 +59,11 @@ impl Paint {
         Self { on: std::io::stdout().is_terminal() && !unwanted("NO_COLOR", None) && !unwanted("TERM", Some("dumb")) }
     }
 
+    #[cfg(test)]
+    pub fn off() -> Self {
+        Self { on: false }
+    }
+
     pub fn title(self, text: impl Display) -> String {
         self.with(Style::new().bold(), text)
     }
@@ -76,6 +83,12 @@ impl Paint {
     fn with(self, style: Style, text: impl Display) -> String {
         if self.on { format!("{style}{text}{style:#}") } else { text.to_string() }
     }
+}
+
+/// A time of a message to the second, in UTC; a dash if there is none.
+pub fn time(wire: Option<prost_types::Timestamp>) -> String {
+    let second = wire.map(|wire| prost_types::Timestamp { nanos: 0, ..wire });
+    optional_timestamp(second).ok().flatten().map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
 /// Rows in columns, two spaces apart, each as wide as its widest value.

@@ -2,6 +2,7 @@
 
 mod health;
 mod keys;
+mod pings;
 
 use std::{
     net::SocketAddr,
