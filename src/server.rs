@@ -16,7 +16,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
 
 use self::{jobs::Jobs, services::Services};
-pub use self::{jobs::SERVICES, stores::open_stores};
+pub use self::{
+    jobs::SERVICES,
+    stores::{database, open_stores},
+};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},

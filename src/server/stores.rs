@@ -9,7 +9,11 @@ use crate::{
     clock::SystemEntropy,
     config::Config,
     ports::Clock,
-    storage::{Address, memory::MemoryCache, sql},
+    storage::{
+        Address,
+        memory::MemoryCache,
+        sql::{self, SqlConfig},
+    },
 };
 
 /// The file of the embedded database, within the data directory.
@@ -20,16 +24,21 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let entropy = Arc::new(SystemEntropy::new().ok().context("the system gives no random numbers")?);
     let data_dir = &config.server.data_dir;
     make_private(data_dir).with_context(|| format!("the directory {} cannot be made", data_dir.display()))?;
-    let mut storage = config.storage.clone();
-    if storage.url.reveal().is_empty() {
-        storage.url = Address::new(format!("sqlite:{}", data_dir.join(EMBEDDED).display()));
-    }
-    let sql = sql::open(&storage).await?;
+    let sql = sql::open(&database(config)).await?;
     let cache = Arc::new(MemoryCache::new(&config.memory, clock.clone()));
     let counts = cache.clone();
     let mut meters = meters::of_sql(&sql);
     meters.extend(meters::of_cache(move || counts.counts()));
     Ok(Ports { meters, records: sql.clone(), catalog: sql, cache, clock, entropy })
+}
+
+/// The settings of the database, with the embedded one's address if none is set.
+pub fn database(config: &Config) -> SqlConfig {
+    let mut storage = config.storage.clone();
+    if storage.url.reveal().is_empty() {
+        storage.url = Address::new(format!("sqlite:{}", config.server.data_dir.join(EMBEDDED).display()));
+    }
+    storage
 }
 
 /// Nobody but the server's user may look into it: it holds what people did, and secrets.
