@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
 
-pub use self::stores::open_stores;
+pub use self::stores::{database, open_stores};
 use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,

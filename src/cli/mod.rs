@@ -13,6 +13,7 @@
 // They panic when the reader goes away; `output` does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod backup;
 mod connection;
 mod demo;
 mod health;
@@ -33,6 +34,7 @@ use crate::config::Mistakes;
 
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 64;
+const CUT_SHORT: u8 = 130;
 
 /// The open, self-hosted backend for proximity marketing: phones say where they are, Dintorni answers with the offers
 /// worth making here and now.
@@ -51,6 +53,10 @@ enum Command {
     Demo(demo::Demo),
     /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
+    /// Copy the embedded database to a file, also while the server runs on it
+    Backup(backup::Backup),
+    /// Put a backup in the place of the embedded database; the server must be stopped
+    Restore(backup::Restore),
     /// Send one ping as a phone does, and show what comes of it
     Ping(ping::Ping),
     /// Ask a server how it is; exit code 0 if all is well
@@ -73,6 +79,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Backup(backup) => block_on(backup.run(variables)),
+        Command::Restore(restore) => block_on(restore.run(variables)),
         Command::Ping(ping) => block_on(ping.run()),
         Command::Health(health) => block_on(health.run()),
         Command::Key(keys) => block_on(keys.run()),

@@ -9,7 +9,12 @@ use crate::{
     clock::SystemEntropy,
     config::Config,
     ports::{Clock, ProfileCache},
-    storage::{Address, memory::MemoryCache, redis::RedisCache, sql},
+    storage::{
+        Address,
+        memory::MemoryCache,
+        redis::RedisCache,
+        sql::{self, SqlConfig},
+    },
     telemetry::Meter,
 };
 
@@ -21,15 +26,20 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let entropy = Arc::new(SystemEntropy::new().ok().context("the system gives no random numbers")?);
     let data_dir = &config.server.data_dir;
     make_private(data_dir).with_context(|| format!("the directory {} cannot be made", data_dir.display()))?;
-    let mut storage = config.storage.clone();
-    if storage.url.reveal().is_empty() {
-        storage.url = Address::new(format!("sqlite:{}", data_dir.join(EMBEDDED).display()));
-    }
     install_tls();
-    let sql = sql::open(&storage).await?;
+    let sql = sql::open(&database(config)).await?;
     let (cache, cache_meters) = open_cache(config, clock.clone()).await?;
     let meters = [meters::of_sql(&sql), cache_meters].concat();
     Ok(Ports { meters, records: sql.clone(), catalog: sql, cache, clock, entropy })
+}
+
+/// The settings of the database, with the embedded one's address if none is set.
+pub fn database(config: &Config) -> SqlConfig {
+    let mut storage = config.storage.clone();
+    if storage.url.reveal().is_empty() {
+        storage.url = Address::new(format!("sqlite:{}", config.server.data_dir.join(EMBEDDED).display()));
+    }
+    storage
 }
 
 /// Redis if it is named, else this process's memory.
