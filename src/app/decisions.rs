@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
-        decision::Decision,
+        decision::{Considered, Decision, Reason, Verdict},
         name::{AppName, OrganizationName, ProfileName},
         offer::DecisionId,
     },
@@ -32,7 +32,8 @@ pub enum Reader {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Receipt {
     Whole(Decision),
-    /// Only what concerns one brand's campaigns: no person, device, ping, transition or next time may be shown of it.
+    /// Only what concerns one brand's campaigns: no person, device, ping, transition or next time may be shown of it, and
+    /// its reasons only by [`Reason::without_others`].
     OfBrand(Decision),
 }
 
@@ -70,17 +71,31 @@ fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
 fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt> {
     decision.considered.retain(|considered| considered.campaign.organization() == *brand);
     decision.offers.retain(|offer| offer.campaign.organization() == *brand);
-    decision.offers.iter_mut().for_each(|offer| offer.distance_m = None);
+    decision.considered.iter_mut().for_each(hide_from_brand);
+    for offer in &mut decision.offers {
+        offer.distance_m = None;
+        offer.reason.clear();
+    }
     decision.transitions.clear();
     decision.notes.clear();
     (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
+}
+
+/// Nearness is the distance in other words, affinity the person's interest, and some counts are of other brands' offers.
+fn hide_from_brand(considered: &mut Considered) {
+    considered.rank = None;
+    match &mut considered.verdict {
+        Verdict::Refused(Reason::DailyOffers { given, .. }) => *given = 0,
+        Verdict::Refused(Reason::Outranked { rank, .. }) => *rank = 0,
+        Verdict::Refused(_) | Verdict::Chosen(_) => {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{
-        decision::{Considered, Next, Reason, Verdict},
+        decision::{Next, Rank},
         name::CampaignName,
         ping::PingId,
         presence::Area,
@@ -124,6 +139,24 @@ mod tests {
         assert_eq!(seen.considered.len(), 1);
         assert_eq!(seen_by(decision(), &Reader::Brand(organization("z"))), None);
         assert_eq!(seen_by(decision(), &Reader::Brand(organization("pub"))), None, "a brand key of the publisher");
+    }
+
+    #[test]
+    fn a_brand_learns_neither_nearness_nor_interest_nor_what_others_gave() {
+        let mut decision = decision();
+        let rank = Rank { score: 1.0, weight: 1.0, affinity: 0.4, nearness: 0.8 };
+        decision.considered[0].rank = Some(rank);
+        for reason in [Reason::DailyOffers { given: 3, most: 5 }, Reason::Outranked { rank: 3, most: 5 }] {
+            decision.considered[0].verdict = Verdict::Refused(reason.clone());
+            let Some(Receipt::OfBrand(seen)) = seen_by(decision.clone(), &Reader::Brand(organization("x"))) else {
+                panic!("the brand has a campaign in it")
+            };
+            let Verdict::Refused(told) = &seen.considered[0].verdict else { panic!("refused it was") };
+            assert_eq!(seen.considered[0].rank, None);
+            assert_eq!(told.code(), reason.code());
+            assert!(!format!("{told:?} {}", told.without_others()).contains('3'), "{told:?}");
+            assert!(!told.without_others().contains(|c: char| c.is_ascii_digit()), "{}", told.without_others());
+        }
     }
 
     #[test]

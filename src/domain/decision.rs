@@ -141,6 +141,15 @@ impl Reason {
             Reason::Outranked { .. } => "OUTRANKED",
         }
     }
+
+    /// The reason in words, without the numbers that tell of other campaigns than the refused one.
+    pub fn without_others(&self) -> String {
+        match self {
+            Reason::DailyOffers { .. } => "the person got all offers of today".to_owned(),
+            Reason::Outranked { .. } => "others ranked higher".to_owned(),
+            own => own.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Reason {

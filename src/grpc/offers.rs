@@ -3,7 +3,7 @@
 use crate::{
     app::decisions::Receipt,
     domain::{
-        decision::{Considered, Decision, Next, Note, Rank, Verdict},
+        decision::{Considered, Decision, Next, Note, Rank, Reason, Verdict},
         offer::{Offer, OfferStore},
         presence::{Area, Transition, TransitionKind},
     },
@@ -92,6 +92,7 @@ pub fn receipt_to_wire(receipt: &Receipt) -> pb::Decision {
             transitions: Vec::new(),
             notes: Vec::new(),
             next: None,
+            considered: decision.considered.iter().map(|one| considered_to_wire(one, Reason::without_others)).collect(),
             ..decision_to_wire(decision)
         },
     }
@@ -123,19 +124,19 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         test: *test,
         transitions: transitions.iter().map(transition_to_wire).collect(),
         notes: notes_to_wire(notes),
-        considered: considered.iter().map(considered_to_wire).collect(),
+        considered: considered.iter().map(|one| considered_to_wire(one, Reason::to_string)).collect(),
         offers: offers.iter().map(offer_to_wire).collect(),
         next: Some(next_to_wire(next)),
     }
 }
 
-fn considered_to_wire(considered: &Considered) -> pb::ConsideredCampaign {
+fn considered_to_wire(considered: &Considered, words: fn(&Reason) -> String) -> pb::ConsideredCampaign {
     use pb::considered_campaign::Verdict as Wire;
     let Considered { campaign, area, verdict, rank } = considered;
     let verdict = match verdict {
         Verdict::Chosen(offer) => Wire::Chosen(offer.to_string()),
         Verdict::Refused(reason) => {
-            Wire::Refused(pb::Refusal { code: reason.code().to_owned(), description: reason.to_string() })
+            Wire::Refused(pb::Refusal { code: reason.code().to_owned(), description: words(reason) })
         }
     };
     pb::ConsideredCampaign {
