@@ -125,10 +125,7 @@ impl From<Audience> for Rule {
 }
 
 fn check(rule: &Rule, depth: usize, terms: &mut usize) -> Result<(), Invalid> {
-    *terms += 1;
-    if depth > MAX_DEPTH || *terms > MAX_TERMS {
-        return Err(Invalid::new(format!("must have at most {MAX_TERMS} terms, nested at most {MAX_DEPTH} deep")));
-    }
+    count_term(depth, terms)?;
     match rule {
         Rule::All(rules) | Rule::Any(rules) => rules.iter().try_for_each(|rule| check(rule, depth + 1, terms)),
         Rule::Not(rule) => check(rule, depth + 1, terms),
@@ -138,6 +135,15 @@ fn check(rule: &Rule, depth: usize, terms: &mut usize) -> Result<(), Invalid> {
         }
         Rule::Interest { .. } | Rule::Consent(_) => Ok(()),
     }
+}
+
+/// Counts a term that is nested so deep (1 for the outermost), or refuses it: before it is read, if it comes from outside.
+pub fn count_term(depth: usize, terms: &mut usize) -> Result<(), Invalid> {
+    *terms += 1;
+    if depth > MAX_DEPTH || *terms > MAX_TERMS {
+        return Err(Invalid::new(format!("must have at most {MAX_TERMS} terms, nested at most {MAX_DEPTH} deep")));
+    }
+    Ok(())
 }
 
 fn check_comparison(key: &TraitKey, comparison: Comparison, value: &TraitValue) -> Result<(), Invalid> {

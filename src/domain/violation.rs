@@ -23,9 +23,15 @@ pub struct Violation {
     pub description: String,
 }
 
-/// All refused fields of one request.
+/// Most violations of one request that are told; nobody mends more at a time, and each costs memory.
+pub const MOST_TOLD: usize = 100;
+
+/// All refused fields of one request: the first [`MOST_TOLD`] of them, and how many more there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Violations(Vec<Violation>);
+pub struct Violations {
+    told: Vec<Violation>,
+    more: usize,
+}
 
 impl Violations {
     pub fn one(field: impl Into<String>, invalid: impl fmt::Display) -> Self {
@@ -35,7 +41,11 @@ impl Violations {
     }
 
     pub fn add(&mut self, field: impl Into<String>, invalid: impl fmt::Display) {
-        self.0.push(Violation { field: field.into(), description: invalid.to_string() });
+        if self.told.len() < MOST_TOLD {
+            self.told.push(Violation { field: field.into(), description: invalid.to_string() });
+        } else {
+            self.more += 1;
+        }
     }
 
     /// Notes the error under `field`, if there is one, and hands on the value.
@@ -48,10 +58,12 @@ impl Violations {
     pub fn nest<T>(&mut self, prefix: &str, value: Result<T, Violations>) -> Option<T> {
         let inner = match value {
             Ok(value) => return Some(value),
-            Err(inner) => inner.0,
+            Err(inner) => inner,
         };
-        for violation in inner {
-            self.0.push(Violation { field: join(prefix, &violation.field), ..violation });
+        let room = MOST_TOLD - self.told.len();
+        self.more += inner.more + inner.told.len().saturating_sub(room);
+        for violation in inner.told.into_iter().take(room) {
+            self.told.push(Violation { field: join(prefix, &violation.field), ..violation });
         }
         None
     }
@@ -60,8 +72,8 @@ impl Violations {
     /// is reported as such, never a panic.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Violations> {
         match value {
-            Some(value) if self.0.is_empty() => Ok(value),
-            None if self.0.is_empty() => {
+            Some(value) if self.is_empty() => Ok(value),
+            None if self.is_empty() => {
                 self.add("", "the request is incomplete");
                 Err(self)
             }
@@ -70,12 +82,23 @@ impl Violations {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.told.is_empty()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Violation> {
-        self.0.iter()
+    /// How many fields were refused, with those that are not told.
+    pub fn count(&self) -> usize {
+        self.told.len() + self.more
     }
+
+    /// Those that are told, at most [`MOST_TOLD`].
+    pub fn iter(&self) -> impl Iterator<Item = &Violation> {
+        self.told.iter()
+    }
+}
+
+/// Refuses a list that is longer than allowed; ask it before the list is read.
+pub fn at_most(most: usize, count: usize) -> Result<(), Invalid> {
+    if count <= most { Ok(()) } else { Err(Invalid::new(format!("must be at most {most}, were {count}"))) }
 }
 
 fn join(prefix: &str, field: &str) -> String {
@@ -87,12 +110,31 @@ fn join(prefix: &str, field: &str) -> String {
 
 impl fmt::Display for Violations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, violation) in self.0.iter().enumerate() {
+        for (i, violation) in self.told.iter().enumerate() {
             let gap = if i == 0 { "" } else { "; " };
             write!(f, "{gap}{}: {}", violation.field, violation.description)?;
+        }
+        if self.more > 0 {
+            write!(f, "; and {} more", self.more)?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Violations {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_the_bound_violations_are_counted_only() {
+        let mut inner = Violations::default();
+        (0..MOST_TOLD + 5).for_each(|i| inner.add(format!("a[{i}]"), "is wrong"));
+        let mut outer = Violations::one("b", "is wrong");
+        outer.nest("x", inner.finish(Some(())));
+        assert_eq!((outer.iter().count(), outer.count()), (MOST_TOLD, MOST_TOLD + 6));
+        assert_eq!(outer.iter().last().map(|last| last.field.as_str()), Some("x.a[98]"));
+        assert!(outer.to_string().ends_with("; and 6 more"), "{outer}");
+    }
+}

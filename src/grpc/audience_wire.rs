@@ -4,7 +4,7 @@
 
 use crate::{
     domain::{
-        audience::{Audience, Comparison, Rule, TraitValue},
+        audience::{Audience, Comparison, Rule, TraitValue, count_term},
         text::{Topic, TraitKey},
         violation::{Invalid, Violations},
     },
@@ -19,7 +19,22 @@ type WireComparison = pb::trait_condition::Comparison;
 /// The audience of a campaign; without a rule it is everyone.
 pub fn audience(wire: Option<pb::Rule>) -> Result<Audience, Violations> {
     let Some(wire) = wire else { return Ok(Audience::everyone()) };
-    Audience::new(rule(wire)?).map_err(|invalid| Violations::one("", invalid))
+    let refuse = |invalid| Violations::one("", invalid);
+    fits(&wire, 1, &mut 0).map_err(refuse)?;
+    Audience::new(rule(wire)?).map_err(refuse)
+}
+
+/// Looks no further than the bounds, so that a huge tree costs no more than a large one.
+fn fits(wire: &pb::Rule, depth: usize, terms: &mut usize) -> Result<(), Invalid> {
+    use pb::rule::Rule as Wire;
+    count_term(depth, terms)?;
+    match &wire.rule {
+        Some(Wire::All(pb::Rules { rules }) | Wire::Any(pb::Rules { rules })) => {
+            rules.iter().try_for_each(|inner| fits(inner, depth + 1, terms))
+        }
+        Some(Wire::Not(inner)) => fits(inner, depth + 1, terms),
+        Some(Wire::Trait(_) | Wire::Interest(_) | Wire::Consent(_)) | None => Ok(()),
+    }
 }
 
 /// None for everyone, which is how it was said.
@@ -128,7 +143,7 @@ fn rule_to_wire(rule: &Rule) -> pb::Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::consent::Purpose;
+    use crate::domain::{audience::MAX_DEPTH, consent::Purpose};
     use proptest::prelude::*;
 
     fn any_rule() -> impl Strategy<Value = Rule> {
@@ -157,6 +172,19 @@ mod tests {
         fn rules_survive_the_wire(rule in any_rule()) {
             let audience = Audience::new(rule).expect("small");
             prop_assert_eq!(self::audience(audience_to_wire(&audience)), Ok(audience));
+        }
+    }
+
+    #[test]
+    fn a_tree_past_its_bounds_is_one_fault() {
+        let empty = pb::Rule { rule: None };
+        let negate = |inner: pb::Rule, _| pb::Rule { rule: Some(pb::rule::Rule::Not(Box::new(inner))) };
+        let deep = (0..MAX_DEPTH).fold(empty.clone(), negate);
+        let wide = pb::Rule { rule: Some(pb::rule::Rule::Any(pb::Rules { rules: vec![empty; 100_000] })) };
+        for wire in [deep, wide] {
+            let wrong = audience(Some(wire)).expect_err("refused");
+            assert_eq!(wrong.count(), 1, "{wrong}");
+            assert!(wrong.to_string().contains("must have at most"), "{wrong}");
         }
     }
 

@@ -6,9 +6,15 @@
 use prost_types::FieldMask;
 
 use crate::{
-    domain::{text::quoted, violation::Violations},
+    domain::{
+        text::quoted,
+        violation::{Violations, at_most},
+    },
     grpc::pb,
 };
+
+/// Most paths of one mask: no message has more fields.
+const MAX_PATHS: usize = 100;
 
 /// A message that can be patched field by field.
 pub trait Masked: Default {
@@ -25,6 +31,9 @@ pub trait Masked: Default {
 /// `current`, with the fields of `patch` that the mask names.
 pub fn patched<M: Masked>(mut current: M, patch: &M, mask: Option<&FieldMask>) -> Result<M, Violations> {
     let mut wrong = Violations::default();
+    if wrong.take("update_mask", at_most(MAX_PATHS, mask.map_or(0, |mask| mask.paths.len()))).is_none() {
+        return wrong.finish(None);
+    }
     for path in paths(patch, mask) {
         if !current.take_over(patch, &path) {
             let known = M::FIELDS.join(", ");
@@ -133,6 +142,8 @@ mod tests {
     #[test]
     fn unknown_paths_are_named_all_at_once() {
         let wrong = after(&pb::Campaign::default(), &["titel", "content.colour", "etag", "content.price.x"]);
-        assert_eq!(wrong.expect_err("three").iter().count(), 3);
+        assert_eq!(wrong.expect_err("three").count(), 3);
+        let wrong = after(&pb::Campaign::default(), &["x"; 100_000]).expect_err("too many");
+        assert_eq!(wrong.count(), 1, "{wrong}");
     }
 }

@@ -11,7 +11,7 @@ use crate::{
             App, DAILY_OFFERS, Grant, Key, MAX_TRAITS, Organization, Permission, Scope, TraitDeclaration, TraitKind,
             TraitWriter, USUAL_DAILY_OFFERS,
         },
-        text::{MAX_DISPLAY_NAME, TraitKey, line},
+        text::{MAX_DISPLAY_NAME, TraitKey, line, quoted},
         time::{QuietHours, TimeOfDay},
         violation::{Invalid, Violations},
     },
@@ -132,7 +132,7 @@ fn traits(
     let sorted: BTreeMap<String, pb::TraitDeclaration> = wire.into_iter().collect();
     let mut traits = BTreeMap::new();
     for (key, wire) in sorted {
-        let field = format!("traits[{key:?}]");
+        let field = format!("traits[{}]", quoted(&key));
         let declared = wrong.nest(&field, declaration(wire));
         if let (Some(key), Some(declared)) = (wrong.take(field, TraitKey::new(&key)), declared) {
             traits.insert(key, declared);

@@ -11,7 +11,7 @@ use crate::{
         ping::{Accuracy, ClockReading, Fix, MAX_FIXES, MAX_OFFERS, MAX_SIGHTINGS, Ping, PingId, Sighting},
         place::BeaconIdentity,
         time::Timestamp,
-        violation::{Invalid, Violations},
+        violation::{Invalid, Violations, at_most},
     },
     grpc::{
         pb,
@@ -83,10 +83,6 @@ fn sighting(wire: pb::BeaconSighting, clock: ClockReading) -> Result<Sighting, V
     let rssi_dbm = wrong.take("rssi_dbm", strength(rssi_dbm));
     let sighting = (|| Some(Sighting { beacon: beacon?, rssi_dbm: rssi_dbm?, read: clock.reading(heard_at?) }))();
     wrong.finish(sighting)
-}
-
-fn at_most(most: usize, count: usize) -> Result<(), Invalid> {
-    if count <= most { Ok(()) } else { Err(Invalid::new(format!("must be at most {most}, were {count}"))) }
 }
 
 fn offers_wanted(wire: u32) -> Result<u32, Invalid> {

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use prost_types::FieldMask;
 
 use crate::{
-    app::profile_patch::{Patch, Writer},
+    app::profile_patch::{MAX_INTERESTS, Patch, Writer},
     domain::{
-        organization::App,
+        organization::{App, MAX_TRAITS},
         profile::Profile,
         text::{Topic, TraitKey, quoted},
         time::Timestamp,
-        violation::Violations,
+        violation::{Violations, at_most},
     },
     grpc::{
         audience_wire::{trait_value, trait_value_to_wire},
@@ -22,6 +22,9 @@ use crate::{
         wire::{consents, consents_to_wire, timestamp_to_wire},
     },
 };
+
+/// Most paths of one mask: each trait and interest of a full profile, those that are removed as well.
+const MAX_PATHS: usize = 2 * (MAX_TRAITS + MAX_INTERESTS);
 
 /// Fields that only the server writes: they may be named, and are left alone.
 const OUTPUT: [&str; 5] = ["name", "muted_brands", "devices", "create_time", "etag"];
@@ -75,6 +78,7 @@ pub fn patch<'a>(
     mask: Option<&FieldMask>,
     now: Timestamp,
 ) -> Result<Patch<'a>, Violations> {
+    bounded(&profile, mask)?;
     let mut wrong = Violations::default();
     let named = named(&mut wrong, &profile, mask);
     let pb::Profile {
@@ -113,6 +117,15 @@ pub fn patch<'a>(
         patch.consents = consents(&mut wrong, "profile.consents", answers, now);
     }
     wrong.finish(Some(patch))
+}
+
+/// What is too much to be read.
+fn bounded(profile: &pb::Profile, mask: Option<&FieldMask>) -> Result<(), Violations> {
+    let mut wrong = Violations::default();
+    wrong.take("profile.traits", at_most(MAX_TRAITS, profile.traits.len()));
+    wrong.take("profile.interests", at_most(MAX_INTERESTS, profile.interests.len()));
+    wrong.take("update_mask", at_most(MAX_PATHS, mask.map_or(0, |mask| mask.paths.len())));
+    wrong.finish(Some(()))
 }
 
 fn at(map: &str, key: &str) -> String {
@@ -239,8 +252,13 @@ mod tests {
             "profile.consents[0].text_version",
         ];
         assert_eq!(fields, expected);
-        let mask = FieldMask { paths: vec!["colour".into(), "consents.x".into(), "*".into()] };
+        let mut message = wire(&[], &[]);
+        message.interests = (0..200_000).map(|i| (format!("T{i}"), 9.0)).collect();
+        let mask = FieldMask { paths: vec!["x".into(); 200_000] };
         let app = app();
+        let wrong = patch(&app, Writer::Device, message, Some(&mask), Timestamp::default()).expect_err("too much");
+        assert_eq!(wrong.count(), 2, "{wrong}");
+        let mask = FieldMask { paths: vec!["colour".into(), "consents.x".into(), "*".into()] };
         let wrong = patch(&app, Writer::Server, pb::Profile::default(), Some(&mask), Timestamp::default());
         assert_eq!(wrong.expect_err("three").iter().count(), 3);
     }

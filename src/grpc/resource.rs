@@ -17,12 +17,12 @@ use crate::{
         access::Access,
         mask::{Masked, patched},
         pages::{self, MAX_BYTES},
-        status::{DOMAIN, Problem},
+        status::{DOMAIN, MAX_DETAILS, MAX_SUMMARY, Problem, cut},
         wire::required,
     },
 };
 
-/// Most obstacles one refusal lists: details travel in a header, and clients take some 8 KiB of those.
+/// Most obstacles one refusal lists, of at most [`MAX_DETAILS`] bytes: details travel in a header, and clients take some 8 KiB of those.
 const MAX_OBSTACLES: usize = 20;
 
 /// A kind of resource that has a message.
@@ -172,8 +172,15 @@ fn refused(obstacles: &[Obstacle], said: String) -> Status {
     let violation = |obstacle: &Obstacle| {
         PreconditionViolation::new(obstacle.code, obstacle.subject.clone(), obstacle.description.clone())
     };
-    let listed: Vec<_> = obstacles.iter().take(MAX_OBSTACLES).map(violation).collect();
+    let mut room = MAX_DETAILS;
+    let fits = |obstacle: &&Obstacle| {
+        let size = obstacle.code.len() + obstacle.subject.len() + obstacle.description.len();
+        let left = room.checked_sub(size);
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let listed: Vec<_> = obstacles.iter().take(MAX_OBSTACLES).take_while(fits).map(violation).collect();
     let mut details = ErrorDetails::with_error_info("PRECONDITION", DOMAIN, []);
     details.set_precondition_failure(listed);
-    Status::with_error_details(Code::FailedPrecondition, said, details)
+    Status::with_error_details(Code::FailedPrecondition, cut(&said, MAX_SUMMARY), details)
 }

@@ -17,7 +17,10 @@ use crate::{
 pub const DOMAIN: &str = "dintorni";
 
 /// Most bytes of field names and descriptions in one refusal.
-const MAX_DETAILS: usize = 3_500;
+pub(super) const MAX_DETAILS: usize = 3_500;
+
+/// Most bytes of the message of a refusal: it travels in a header, where one byte may take three.
+pub(super) const MAX_SUMMARY: usize = 500;
 
 /// Everything a call can be refused for, but for its fields ([`invalid`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,15 +106,17 @@ impl Problem {
 /// fit in what clients accept as trailers (8 KiB in some); then the last entry says how many more there are.
 pub fn invalid(violations: &Violations) -> Status {
     let mut details = ErrorDetails::with_error_info("INVALID_FIELDS", DOMAIN, []);
-    let (mut room, mut left) = (MAX_DETAILS, violations.iter().count());
+    let (mut room, mut left) = (MAX_DETAILS, violations.count());
     for violation in violations.iter() {
         let size = violation.field.len() + violation.description.len();
         if size > room {
-            details.add_bad_request_violation("", format!("and {left} more"));
             break;
         }
         (room, left) = (room - size, left - 1);
         details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    if left > 0 {
+        details.add_bad_request_violation("", format!("and {left} more"));
     }
     Status::with_error_details(Code::InvalidArgument, summary(violations), details)
 }
@@ -119,11 +124,20 @@ pub fn invalid(violations: &Violations) -> Status {
 /// The first finding, and how many there are.
 fn summary(violations: &Violations) -> String {
     let Some(first) = violations.iter().next() else { return "the request is not sound".to_owned() };
-    let more = match violations.iter().count() - 1 {
+    let more = match violations.count() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more, see the details)"),
     };
-    format!("{}: {}{more}", first.field, first.description)
+    let subject = if first.field.is_empty() { String::new() } else { format!("{}: ", first.field) };
+    cut(&format!("{subject}{}", first.description), MAX_SUMMARY) + &more
+}
+
+/// The beginning of `text`, of at most so many bytes, and dots if there was more.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(most)])
 }
 
 impl From<Violations> for Status {
@@ -205,6 +219,13 @@ mod tests {
         let named = &details.bad_request().expect("given").field_violations;
         assert!(status.details().len() < 6_000, "{}", status.details().len());
         assert_eq!(named.last().expect("some").description, format!("and {} more", 600 - (named.len() - 1)));
+    }
+
+    #[test]
+    fn a_long_field_still_fits_in_a_header() {
+        let status = invalid(&Violations::one(format!("traits[\"{}\"]", "è".repeat(10_000)), "is wrong"));
+        assert!(status.message().len() <= MAX_SUMMARY + "…".len(), "{}", status.message().len());
+        assert!(status.details().len() < 1_000, "{}", status.details().len());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
         profile::Platform,
         text::line,
         time::Timestamp,
-        violation::{Invalid, Violations},
+        violation::{Invalid, Violations, at_most},
     },
     grpc::pb,
 };
@@ -98,6 +98,9 @@ pub fn money_to_wire(money: &Money) -> pb::Money {
 /// The answers to the purposes, given now; at most one for each. What is wrong is noted under `field[i]`.
 pub fn consents(wrong: &mut Violations, field: &str, wire: Vec<pb::Consent>, now: Timestamp) -> Consents {
     let mut consents = Consents::default();
+    if wrong.take(field, at_most(Purpose::ALL.len(), wire.len())).is_none() {
+        return consents;
+    }
     for (i, pb::Consent { purpose, granted, text_version, given_at: _ }) in wire.into_iter().enumerate() {
         let purpose = wrong.take(format!("{field}[{i}].purpose"), unanswered_purpose(purpose, &consents));
         let text_version = wrong.take(format!("{field}[{i}].text_version"), line(&text_version, MAX_TEXT_VERSION));
@@ -199,12 +202,15 @@ mod tests {
             text_version: version.into(),
             given_at: None,
         };
-        let wire = vec![answer(2, "v1"), answer(0, ""), answer(2, "v1"), answer(9, &"x".repeat(65))];
-        let mut wrong = Violations::default();
-        consents(&mut wrong, "c", wire, Timestamp::default());
-        let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
-        let expected = ["c[1].purpose", "c[1].text_version", "c[2].purpose", "c[3].purpose", "c[3].text_version"];
-        assert_eq!(fields, expected);
+        let refused = |wire| {
+            let mut wrong = Violations::default();
+            consents(&mut wrong, "c", wire, Timestamp::default());
+            wrong.iter().map(|violation| violation.field.clone()).collect::<Vec<_>>()
+        };
+        let wire = vec![answer(2, "v1"), answer(0, ""), answer(2, "v1")];
+        assert_eq!(refused(wire), ["c[1].purpose", "c[1].text_version", "c[2].purpose"]);
+        assert_eq!(refused(vec![answer(9, &"x".repeat(65))]), ["c[0].purpose", "c[0].text_version"]);
+        assert_eq!(refused(vec![answer(9, ""); 100_000]), ["c"], "too many are not read");
     }
 
     #[test]
