@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Server reflection hands these bytes to clients, with the comments.
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
-    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
+    // Bytes that do not decode are the caller's fault: see that file.
+    let services = tonic_prost_build::configure().codec_path("crate::grpc::codec::Protobuf");
+    services.compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }
 

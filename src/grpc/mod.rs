@@ -9,6 +9,7 @@
 //! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
 //! | too often, or too much at once? | [`limits`], [`overload`] |
 //! | how long did it take? | [`measure`] |
+//! | which bytes are a message? | [`codec`] |
 //! | the generated messages | [`pb`] |
 //!
 //! Law 8: a request is taken apart field by field, so that a new field must be decided upon, and everything wrong with
@@ -19,6 +20,7 @@ pub mod audience_wire;
 pub mod auth;
 pub mod campaign_service;
 pub mod campaign_wire;
+pub mod codec;
 pub mod decision_service;
 pub mod device_service;
 pub mod engagement_service;
