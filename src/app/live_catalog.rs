@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use crate::{
-    domain::time::Timestamp,
+    domain::{catalog::CatalogChange, time::Timestamp},
     engine::catalog::Catalog,
     ports::{Appended, CatalogStore, Edit, StoreError},
 };
@@ -36,11 +36,33 @@ impl LiveCatalog {
 
     /// Makes the edits, or none of them; they are in force when this returns [`Appended::Version`].
     pub async fn edit(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
+        let made = edits.clone();
         let appended = self.store.append(edits, author, at).await?;
-        if let Appended::Version(version) = appended {
-            self.reach(version).await?;
+        if let Appended::Version(version) = appended
+            && let Err(error) = self.reach(version).await
+        {
+            // The edit has happened: its caller must hear so, and some answers (a key's secret) are given only once.
+            tracing::error!(%error, version, "an edit cannot be read back; it is taken over as it was asked for");
+            self.take_over(made, version).await;
         }
         Ok(appended)
+    }
+
+    /// Puts edits in force that made this version. If others made versions before it that are not known here, the
+    /// snapshot keeps its own version, so that the next refresh reads them all.
+    async fn take_over(&self, edits: Vec<Edit>, version: u64) {
+        let _building = self.building.lock().await;
+        let current = self.snapshot();
+        if current.version >= version {
+            return;
+        }
+        let change = |Edit { name, resource, expected: _ }| CatalogChange { version, name, resource };
+        let changes: Vec<CatalogChange> = edits.into_iter().map(change).collect();
+        let mut next = current.after(&changes);
+        if version > current.version + 1 {
+            next.version = current.version;
+        }
+        self.current.store(Arc::new(next));
     }
 
     /// Takes over what was changed elsewhere; returns the version then in force.
@@ -61,5 +83,63 @@ impl LiveCatalog {
         let reached = next.version;
         self.current.store(Arc::new(next));
         Ok(reached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        app::fakes::{AUTHOR, FakeCatalog, at, store, store_name},
+        ports::Expected,
+    };
+
+    /// Takes edits, and gives nothing back while it is `mute`.
+    #[derive(Default)]
+    struct Muted {
+        inner: Arc<FakeCatalog>,
+        mute: AtomicBool,
+    }
+
+    #[async_trait]
+    impl CatalogStore for Muted {
+        async fn head(&self) -> Result<u64, StoreError> {
+            self.inner.head().await
+        }
+
+        async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+            match self.mute.load(Relaxed) {
+                true => Err(StoreError::Unavailable("mute".into())),
+                false => self.inner.changes_since(version).await,
+            }
+        }
+
+        async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
+            self.inner.append(edits, author, at).await
+        }
+    }
+
+    fn put(id: &str) -> Vec<Edit> {
+        vec![Edit::put(store(id, "Cafe"), Expected::Absent)]
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_happened_is_in_force_though_it_cannot_be_read_back() {
+        let muted = Arc::new(Muted::default());
+        let live = LiveCatalog::load(muted.clone()).await.expect("read");
+        muted.mute.store(true, Relaxed);
+        assert_eq!(live.edit(put("1"), AUTHOR, at(1)).await.expect("made"), Appended::Version(1));
+        assert_eq!((live.snapshot().version, live.snapshot().stores[&store_name("1")].etag), (1, 1));
+
+        muted.inner.append(put("2"), AUTHOR, at(2)).await.expect("another node's");
+        assert_eq!(live.edit(put("3"), AUTHOR, at(3)).await.expect("made"), Appended::Version(3));
+        assert_eq!((live.snapshot().version, live.snapshot().stores[&store_name("3")].etag), (1, 3));
+        muted.mute.store(false, Relaxed);
+        assert_eq!(live.refresh().await.expect("read"), 3);
+        assert_eq!(live.snapshot().stores.len(), 3, "with what the other node did");
     }
 }
