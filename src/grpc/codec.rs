@@ -56,3 +56,21 @@ impl<U: Message + Default> Decoder for Reader<U> {
         U::decode(bytes).map(Some).map_err(no_message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, codec::Streaming};
+
+    use super::*;
+    use crate::grpc::pb::PingRequest;
+
+    #[tokio::test]
+    async fn bytes_that_are_no_message_are_the_callers_fault() {
+        // A frame of two bytes, which announce a ping_id of five that does not follow.
+        let frame = String::from("\0\0\0\0\u{2}\n\u{5}");
+        let reader: Reader<PingRequest> = Protobuf::<(), PingRequest>::default().decoder();
+        let status = Streaming::new_request(reader, frame, None, None).message().await.expect_err("refused");
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().starts_with("the bytes are no such message"), "{status}");
+    }
+}

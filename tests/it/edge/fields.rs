@@ -1,7 +1,7 @@
 //! Wrong fields come back together, by their paths, over the wire. Each field's own bounds are tested beside its reader.
 
 use dintorni::grpc::pb;
-use tonic::Code;
+use tonic::{Code, codegen::http::uri::PathAndQuery};
 
 use crate::support::harness::{TestServer, bearing, fields, ping, registration};
 
@@ -68,4 +68,16 @@ async fn a_decision_id_that_is_none_and_a_ping_without_end_are_refused() {
     let status = server.proximity().ping(bearing(&phone.token, worst)).await.expect_err("refused");
     assert_eq!(status.code(), Code::InvalidArgument);
     assert_eq!(fields(&status)[0], "fixes");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_the_callers_fault() {
+    let server = TestServer::start().await;
+    let mut client = tonic::client::Grpc::new(server.channel.clone());
+    client.ready().await.expect("connected");
+    let path = PathAndQuery::from_static("/dintorni.v1.ProximityService/Ping");
+    // As a message of one field of bytes, where a ping has one of text: not UTF-8.
+    let codec = tonic_prost::ProstCodec::<Vec<u8>, pb::PingResponse>::default();
+    let status = client.unary(tonic::Request::new(vec![0xff, 0xfe]), path, codec).await.expect_err("refused");
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
 }
