@@ -22,6 +22,11 @@ pub const DEFAULTS: &str = include_str!("../deploy/default.toml");
 /// What variables that set something begin with: `DINTORNI__SERVER__LISTEN`.
 pub const VARIABLES: &str = "DINTORNI__";
 
+/// Most readers of the database at once while the cache is away; no database serves more.
+const MOST_READS: usize = 1_000_000;
+/// Most profiles in memory: at 3 kB each more than any machine has.
+const MOST_PROFILES: usize = 1_000_000_000;
+
 /// All settings. What each is for is said in [`DEFAULTS`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,7 +103,7 @@ impl Config {
         if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
     }
 
-    /// What is sound by itself and not together.
+    /// What is of the right kind and cannot be used all the same.
     fn contradictions(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
         let ServerConfig { tls_certificate, tls_key, .. } = &self.server;
@@ -108,6 +113,16 @@ impl Config {
         for path in [tls_certificate, tls_key].into_iter().filter(|path| !path.as_os_str().is_empty()) {
             if let Err(error) = std::fs::metadata(path) {
                 mistakes.push(format!("server.tls_certificate, server.tls_key: {}: {error}", path.display()));
+            }
+        }
+        mistakes.extend(self.storage.mistakes());
+        mistakes.extend(self.redis.mistakes());
+        for (setting, value, most) in [
+            ("profiles.fallback_reads", self.profiles.fallback_reads, MOST_READS),
+            ("memory.profiles", self.memory.profiles, MOST_PROFILES),
+        ] {
+            if value > most {
+                mistakes.push(format!("{setting}: must be at most {most}, was {value}"));
             }
         }
         mistakes.extend(self.telemetry.contradictions());
@@ -213,6 +228,28 @@ mod tests {
             assert!(found.contains(part), "{part} is not in:\n{found}");
         }
         assert_eq!(mistakes(&sources).len(), 8, "{found}");
+    }
+
+    #[test]
+    fn what_no_store_can_use_is_refused_before_one_is_opened() {
+        let mut sources = Sources::default();
+        for (setting, value) in [
+            ("storage.url", "mysql://ada:secret@db/x"),
+            ("storage.write_queue", "9223372036854775807"),
+            ("redis.url", "redis://ada:secret@cache.example.com"),
+            ("profiles.fallback_reads", "9223372036854775807"),
+            ("memory.profiles", "9223372036854775807"),
+        ] {
+            sources.flag("--set", setting, value);
+        }
+        let found = mistakes(&sources);
+        assert_eq!(found.len(), 5, "{found:?}");
+        assert!(found.iter().all(|mistake| !mistake.contains("secret")), "{found:?}");
+        for url in ["postgres://ada@db:port/x", "sqlite:"] {
+            let mut sources = Sources::default();
+            sources.flag("--set", "storage.url", url);
+            assert!(mistakes(&sources)[0].starts_with("storage.url: "), "{url}");
+        }
     }
 
     #[test]

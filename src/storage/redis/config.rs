@@ -36,6 +36,14 @@ pub enum ConnectError {
 }
 
 impl RedisConfig {
+    /// What is wrong with the settings, as far as it can be seen without connecting.
+    pub fn mistakes(&self) -> Vec<String> {
+        if self.url.reveal().is_empty() {
+            return Vec::new();
+        }
+        self.server().err().map(|error| format!("redis.url: {error}")).into_iter().collect()
+    }
+
     pub(super) fn budget(&self) -> Duration {
         Duration::from_millis(self.timeout_ms.max(1))
     }

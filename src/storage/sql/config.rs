@@ -1,11 +1,15 @@
 //! The settings of the database.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
 use serde::Deserialize;
+use sqlx::postgres::PgConnectOptions;
 
+use super::{OpenError, open::sqlite_path};
 use crate::storage::Address;
 
+/// How many changes may wait for SQLite's writer: more than a million would wait for minutes.
+const WRITE_QUEUE: RangeInclusive<usize> = 1..=1_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +37,30 @@ impl Default for SqlConfig {
             offer_days: 400,
         }
     }
+}
+
+impl SqlConfig {
+    /// What is wrong with the settings, as far as it can be seen without opening anything.
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if let Err(error) = server(&self.url) {
+            mistakes.push(format!("storage.url: {error}"));
+        }
+        if !WRITE_QUEUE.contains(&self.write_queue) {
+            let (least, most) = (WRITE_QUEUE.start(), WRITE_QUEUE.end());
+            mistakes.push(format!("storage.write_queue: must be {least} to {most}, was {}", self.write_queue));
+        }
+        mistakes
+    }
+}
+
+/// The PostgreSQL server at that address; none for a SQLite file, or if the address is left to the data directory.
+fn server(url: &Address) -> Result<Option<PgConnectOptions>, OpenError> {
+    if url.reveal().is_empty() || sqlite_path(url)?.is_some() {
+        return Ok(None);
+    }
+    let server = PgConnectOptions::from_str(url.reveal());
+    server.map(Some).map_err(|fault| OpenError::Unreadable(url.clone(), fault.to_string()))
 }
 
 /// How long the rows of a commit are kept.
