@@ -20,7 +20,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Longitudes from -360 to 360 are accepted and normalised; refused are NaN, infinities and latitudes past ±90.
+    /// Refused are NaN, latitudes past ±90 and longitudes past ±180; 180 becomes -180.
     pub fn new(latitude: f64, longitude: f64) -> Result<Self, Invalid> {
         check_latitude(latitude)?;
         Ok(Self { latitude, longitude: normalised_longitude(longitude)? })
@@ -59,15 +59,12 @@ pub fn check_latitude(latitude: f64) -> Result<(), Invalid> {
     Err(Invalid::new(format!("latitude must be between -90 and 90 degrees, was {latitude}")))
 }
 
-/// The longitude in [-180, 180); refused outside ±360.
+/// The longitude in [-180, 180), where 180 is -180; refused outside ±180.
 pub fn normalised_longitude(longitude: f64) -> Result<f64, Invalid> {
-    if !(-360.0..=360.0).contains(&longitude) {
+    if !(-180.0..=180.0).contains(&longitude) {
         return Err(Invalid::new(format!("longitude must be between -180 and 180 degrees, was {longitude}")));
     }
-    if (-180.0..180.0).contains(&longitude) {
-        return Ok(longitude);
-    }
-    Ok((longitude + 180.0).rem_euclid(360.0) - 180.0)
+    Ok(if longitude == 180.0 { -180.0 } else { longitude })
 }
 
 impl TryFrom<[f64; 2]> for Position {
@@ -90,8 +87,9 @@ mod tests {
     #[test]
     fn positions_are_normalised_or_refused() {
         assert_eq!(Position::new(1.0, 180.0).expect("sound").longitude(), -180.0);
-        assert_eq!(Position::new(1.0, 190.0).expect("sound").longitude(), -170.0);
-        for (lat, lng) in [(90.1, 0.0), (f64::NAN, 0.0), (0.0, f64::INFINITY), (0.0, 361.0)] {
+        assert_eq!(Position::new(1.0, -180.0).expect("sound").longitude(), -180.0);
+        for (lat, lng) in [(90.1, 0.0), (f64::NAN, 0.0), (0.0, f64::INFINITY), (0.0, 180.1), (0.0, -180.00000000000003)]
+        {
             assert!(Position::new(lat, lng).is_err(), "{lat} {lng}");
         }
     }

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     fn position(latitude: f64, longitude: f64) -> Position {
-        Position::new(latitude, longitude).expect("sound")
+        Position::new(latitude, (longitude + 180.0).rem_euclid(360.0) - 180.0).expect("sound")
     }
 
     fn square(lat: f64, lng: f64, half: f64) -> Shape {
