@@ -73,7 +73,7 @@ pub async fn start(
     let (health, health_service) = tonic_health::server::health_reporter();
     let Doors { routes, names } = services.doors(&config.server, metrics.clone())?;
     let routes = routes.add_service(health_service);
-    let mut layered = builder.layer(Measure(metrics.clone())).layer(Guard::new(config.server.guard()));
+    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(Guard::new(config.server.guard()));
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     // Last of all that can fail: what it makes is known nowhere else.

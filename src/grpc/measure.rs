@@ -2,7 +2,10 @@
 //!
 //! Law 4: what is told names no person, no campaign and no place.
 
+#![expect(clippy::disallowed_methods, reason = "durations are measured here for metrics; nothing is decided by them")]
+
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -10,9 +13,13 @@ use std::{
     time::Duration,
 };
 
+use prost::Message;
+use prost_types::{FileDescriptorSet, ServiceDescriptorProto};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body, codegen::http};
 use tower::{Layer, Service};
+
+use crate::grpc::pb;
 
 /// Told of every call.
 pub trait Observer: Send + Sync + 'static {
@@ -25,19 +32,47 @@ pub trait Observer: Send + Sync + 'static {
 
 /// Measures the service behind it.
 #[derive(Clone)]
-pub struct Measure(pub Arc<dyn Observer>);
+pub struct Measure {
+    observer: Arc<dyn Observer>,
+    /// Anybody can make up paths, and each would be a series of its own.
+    known: Arc<BTreeSet<String>>,
+}
+
+impl Measure {
+    pub fn new(observer: Arc<dyn Observer>) -> Self {
+        Self { observer, known: Arc::new(known_calls()) }
+    }
+}
+
+/// Every call that a server may answer: `dintorni.v1.ProximityService/Ping`.
+fn known_calls() -> BTreeSet<String> {
+    let protos = [
+        pb::DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let files = protos.into_iter().flat_map(|proto| FileDescriptorSet::decode(proto).unwrap_or_default().file);
+    files
+        .flat_map(|file| file.service.iter().flat_map(|service| calls(file.package(), service)).collect::<Vec<_>>())
+        .collect()
+}
+
+fn calls(package: &str, service: &ServiceDescriptorProto) -> Vec<String> {
+    service.method.iter().map(|method| format!("{package}.{}/{}", service.name(), method.name())).collect()
+}
 
 impl<S> Layer<S> for Measure {
     type Service = Measured<S>;
     fn layer(&self, inner: S) -> Measured<S> {
-        Measured { observer: self.0.clone(), inner }
+        Measured { measure: self.clone(), inner }
     }
 }
 
 /// A service behind [`Measure`].
 #[derive(Clone)]
 pub struct Measured<S> {
-    observer: Arc<dyn Observer>,
+    measure: Measure,
     inner: S,
 }
 
@@ -58,14 +93,13 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Answer<S::Error> {
         let rpc = request.uri().path().trim_start_matches('/').to_owned();
-        let (observer, begun) = (self.observer.clone(), Instant::now());
+        let (measure, begun) = (self.measure.clone(), Instant::now());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
             let (code, took) = (answer.as_ref().map_or(Code::Internal, code), begun.elapsed());
             tracing::debug!(rpc, ?code, micros = took.as_micros(), "called");
-            // Anybody can make up paths, and each would be a series of its own.
-            observer.called(if code == Code::Unimplemented { "unknown" } else { &rpc }, code, took);
+            measure.observer.called(measure.known.get(&rpc).map_or("unknown", String::as_str), code, took);
             answer
         })
     }
@@ -74,4 +108,38 @@ where
 /// A refusal stands in the headers; without one there the answer has begun well.
 fn code(answer: &http::Response<Body>) -> Code {
     Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, sync::Mutex};
+
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::grpc::status::Problem;
+
+    #[derive(Default)]
+    struct Names(Mutex<Vec<String>>);
+
+    impl Observer for Names {
+        fn called(&self, rpc: &str, _: Code, _: Duration) {
+            self.0.lock().expect("sound").push(rpc.to_owned());
+        }
+        fn refused(&self, _: &'static str) {}
+    }
+
+    #[tokio::test]
+    async fn made_up_calls_have_one_name_however_they_end() {
+        let names = Arc::new(Names::default());
+        let overloaded = Measure::new(names.clone()).layer(tower::service_fn(|_: http::Request<()>| async {
+            Ok::<_, Infallible>(Problem::Overloaded.says("full").into_http())
+        }));
+        for path in ["/dintorni.v1.ProximityService/Ping", "/grpc.health.v1.Health/Check", "/a/b", "/"] {
+            let request = http::Request::builder().uri(path).body(()).expect("sound");
+            overloaded.clone().oneshot(request).await.expect("answered");
+        }
+        let named = names.0.lock().expect("sound").clone();
+        assert_eq!(named, ["dintorni.v1.ProximityService/Ping", "grpc.health.v1.Health/Check", "unknown", "unknown"]);
+    }
 }
