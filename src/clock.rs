@@ -27,6 +27,7 @@ pub struct SystemEntropy(SystemRandom);
 
 impl SystemEntropy {
     /// Fails if the system has none to give; it is asked here so that it need not be doubted later.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where randomness comes in")]
     pub fn new() -> Result<Self, ring::error::Unspecified> {
         let random = SystemRandom::new();
         random.fill(&mut [0; 32]).map(|()| Self(random))

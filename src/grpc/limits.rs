@@ -5,16 +5,22 @@
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
+    Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, state::keyed::DefaultKeyedStateStore,
 };
 use tonic::Status;
 
-use crate::{domain::name::KeyName, grpc::status::Problem};
+use crate::{
+    domain::{name::KeyName, time::Timestamp},
+    grpc::status::Problem,
+    ports::Clock,
+};
+
+type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, Elapsed, NoOpMiddleware<Duration>>;
 
 /// Settings of [`Limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,19 +33,46 @@ pub struct LimitsConfig {
 
 /// Counts registrations, in this node's memory only.
 pub struct Limits {
-    by_address: DefaultKeyedRateLimiter<IpAddr>,
-    by_key: DefaultKeyedRateLimiter<KeyName>,
-    clock: DefaultClock,
+    by_address: Limiter<IpAddr>,
+    by_key: Limiter<KeyName>,
+    clock: Elapsed,
+}
+
+/// The time that passed, by the server's clock. It never goes back, and goes on at once when the clock was set back.
+#[derive(Clone)]
+struct Elapsed {
+    clock: Arc<dyn Clock>,
+    /// When it was asked last, and what had passed then.
+    seen: Arc<Mutex<(Timestamp, Duration)>>,
+}
+
+impl Elapsed {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        let begun = clock.now();
+        Self { clock, seen: Arc::new(Mutex::new((begun, Duration::ZERO))) }
+    }
+}
+
+impl governor::clock::Clock for Elapsed {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        *seen = (now, seen.1.saturating_add(now.since(seen.0)));
+        seen.1
+    }
 }
 
 impl Limits {
-    pub fn new(config: LimitsConfig) -> Self {
+    pub fn new(config: LimitsConfig, clock: Arc<dyn Clock>) -> Self {
+        let clock = Elapsed::new(clock);
         let address = Quota::per_minute(config.address_per_minute).allow_burst(config.address_burst);
         let key = Quota::per_second(config.key_per_second).allow_burst(config.key_burst);
         Self {
-            by_address: RateLimiter::keyed(address),
-            by_key: RateLimiter::keyed(key),
-            clock: DefaultClock::default(),
+            by_address: RateLimiter::dashmap_with_clock(address, clock.clone()),
+            by_key: RateLimiter::dashmap_with_clock(key, clock.clone()),
+            clock,
         }
     }
 
@@ -77,17 +110,32 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
     use tonic::Code;
     use tonic_types::StatusExt;
 
+    /// A clock that is set by hand, in seconds.
+    struct Hands(AtomicI64);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.0.load(Relaxed) * 1_000_000)
+        }
+    }
+
     fn limits(address_burst: u32, key_burst: u32) -> Limits {
+        limits_by(Arc::new(Hands(AtomicI64::new(1_000_000))), address_burst, key_burst)
+    }
+
+    fn limits_by(clock: Arc<Hands>, address_burst: u32, key_burst: u32) -> Limits {
         let n = |n| NonZeroU32::new(n).expect("positive");
-        Limits::new(LimitsConfig {
+        let config = LimitsConfig {
             address_per_minute: n(1),
             address_burst: n(address_burst),
             key_per_second: n(1),
             key_burst: n(key_burst),
-        })
+        };
+        Limits::new(config, clock)
     }
 
     fn key(id: &str) -> KeyName {
@@ -108,6 +156,19 @@ mod tests {
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert!(status.get_error_details().retry_info().is_some());
         limits.check(&key("a"), address("10.0.0.2")).expect("another address");
+    }
+
+    #[test]
+    fn a_share_comes_back_by_the_clock_even_if_it_was_set_back() {
+        let clock = Arc::new(Hands(AtomicI64::new(1_000_000)));
+        let limits = limits_by(clock.clone(), 1, 100);
+        let check = || limits.check(&key("a"), address("10.0.0.1"));
+        check().expect("its share");
+        check().expect_err("over its share");
+        clock.0.store(500_000, Relaxed);
+        check().expect_err("no time has passed");
+        clock.0.store(500_061, Relaxed);
+        check().expect("a minute has passed");
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Services {
         let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
         let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         Ok(Self {
-            limits: Arc::new(Limits::new(config.devices.limits())),
+            limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),

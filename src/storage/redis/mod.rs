@@ -5,6 +5,8 @@
 //! text; `p` is the encoded profile, `c` is confirmed_at. An erasure leaves `r` alone, ranked above every copy of its
 //! version. A value that cannot be read counts as missing and makes room for the next put.
 
+#![expect(clippy::disallowed_methods, reason = "how long Redis rests is measured, and no decision depends on it")]
+
 mod breaker;
 mod config;
 
