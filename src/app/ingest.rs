@@ -14,6 +14,7 @@ use std::{
 use super::{
     live_catalog::LiveCatalog,
     profile_store::{ProfileStore, Read},
+    spent::Spent,
     stripes::Stripes,
 };
 use crate::{
@@ -22,12 +23,13 @@ use crate::{
         name::{CampaignName, DeviceName, ProfileName},
         ping::Ping,
         profile::Profile,
+        time::Timestamp,
     },
     engine::{
         catalog::Catalog,
         decide::{self, Effect, Outcome, Question},
     },
-    ports::{Answer, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
+    ports::{Answer, CachedProfile, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
 };
 
 /// Times a decision is made anew because the profile changed meanwhile.
@@ -84,6 +86,7 @@ pub struct Ingest {
     catalog: Arc<LiveCatalog>,
     entropy: Arc<dyn Entropy>,
     stripes: Arc<Stripes>,
+    spent: Spent,
     pub counters: IngestCounters,
 }
 
@@ -110,7 +113,7 @@ impl Ingest {
         entropy: Arc<dyn Entropy>,
         stripes: Arc<Stripes>,
     ) -> Self {
-        Self { profiles, catalog, entropy, stripes, counters: IngestCounters::default() }
+        Self { profiles, catalog, entropy, stripes, spent: Spent::default(), counters: IngestCounters::default() }
     }
 
     /// Decides about a ping, makes the decision durable if it changed anything, and answers. `fingerprint` tells a
@@ -135,11 +138,11 @@ impl Ingest {
         let _turn = self.stripes.turn(name).await;
         let now = visitor.ping.clock.received_at;
         let read = match fresh {
-            true => self.profiles.from_record(name, now).await?,
-            false => self.profiles.read(name, now).await?,
+            true => self.profiles.recorded(name, now).await?,
+            false => self.profiles.copy(name, now).await?,
         };
-        let profile = match read {
-            Read::Found(profile) => profile,
+        let CachedProfile { profile, confirmed_at } = match read {
+            Read::Found(copy) => copy,
             Read::Absent => return self.moved(visitor, name).await,
             Read::Overloaded => return Ok(Tried::Answered(Box::new(self.degraded(visitor, name)))),
         };
@@ -147,12 +150,13 @@ impl Ingest {
         if visitor.token_epoch < device.token_epoch {
             return Err(PingError::Revoked);
         }
-        if visitor.ping.newest_reading() <= device.presence.newest_reading
+        let (fix, sighting) = (device.presence.newest_fix, device.presence.newest_sighting);
+        if !visitor.ping.is_newer_than(fix, sighting)
             && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
         {
             return self.repeat(visitor, &profile, &answer).await;
         }
-        self.decide(visitor, &profile).await
+        self.decide(visitor, &profile, confirmed_at).await
     }
 
     /// The profile that the device belongs to, if that is another one than its token names.
@@ -181,9 +185,14 @@ impl Ingest {
         Ok(answered(visitor, profile, decision, true))
     }
 
-    async fn decide(&self, visitor: &Visitor<'_>, profile: &Arc<Profile>) -> Result<Tried, PingError> {
+    async fn decide(
+        &self,
+        visitor: &Visitor<'_>,
+        profile: &Arc<Profile>,
+        confirmed_at: Timestamp,
+    ) -> Result<Tried, PingError> {
         let snapshot = self.catalog.snapshot();
-        let mut exhausted = BTreeSet::new();
+        let mut exhausted = self.spent.campaigns(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
             match outcome.effect {
@@ -191,7 +200,7 @@ impl Ingest {
                 Effect::Soft => {
                     let mut soft = outcome.profile;
                     soft.revision.soft += 1;
-                    self.profiles.keep(Arc::new(soft), visitor.ping.clock.received_at).await;
+                    self.profiles.keep(Arc::new(soft), confirmed_at).await;
                     return Ok(answered(visitor, profile, outcome.decision, false));
                 }
                 Effect::Durable => {}
@@ -203,6 +212,7 @@ impl Ingest {
                 Committed::Stale => return Ok(Tried::Stale),
                 Committed::Exhausted(campaign) => {
                     self.counters.exhausted.fetch_add(1, Relaxed);
+                    self.spent.note(campaign.clone(), visitor.ping.clock.received_at);
                     if !exhausted.insert(campaign) {
                         return Err(PingError::Busy);
                     }

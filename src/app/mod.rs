@@ -20,6 +20,7 @@ pub mod profile_edits;
 pub mod profile_patch;
 pub mod profile_store;
 pub mod resources;
+pub mod spent;
 pub mod stripes;
 pub mod tokens;
 

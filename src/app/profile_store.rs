@@ -44,12 +44,22 @@ pub struct ProfileStoreCounters {
 }
 
 /// What a reader got.
-pub enum Read {
-    Found(Arc<Profile>),
+pub enum Read<T = Arc<Profile>> {
+    Found(T),
     /// Never made, or erased.
     Absent,
     /// The cache fails and too many read SQL already.
     Overloaded,
+}
+
+impl<T> Read<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Read<U> {
+        match self {
+            Read::Found(found) => Read::Found(change(found)),
+            Read::Absent => Read::Absent,
+            Read::Overloaded => Read::Overloaded,
+        }
+    }
 }
 
 /// Reads profiles and keeps the cache fed.
@@ -72,48 +82,66 @@ impl ProfileStore {
         }
     }
 
-    /// The profile as a decision may use it.
+    /// The profile as it may be read.
     pub async fn read(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
+        Ok(self.copy(name, now).await?.map(|copy| copy.profile))
+    }
+
+    /// The profile as a decision may use it, with the time until which it may be trusted. Who puts it back changed
+    /// only softly must not renew that time: SQL confirmed nothing.
+    pub async fn copy(&self, name: &ProfileName, now: Timestamp) -> Result<Read<CachedProfile>, StoreError> {
         match self.cache.get(name).await {
             Ok(Some(copy)) => self.confirmed(copy, now).await,
             Ok(None) => {
                 self.counters.misses.fetch_add(1, Relaxed);
-                self.from_record(name, now).await
+                self.recorded(name, now).await
             }
             Err(failure) => self.despite(&failure, name, now).await,
         }
     }
 
-    async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read, StoreError> {
+    async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read<CachedProfile>, StoreError> {
         if now.since(copy.confirmed_at) <= self.trusted {
             self.counters.hits.fetch_add(1, Relaxed);
-            return Ok(Read::Found(copy.profile));
+            return Ok(Read::Found(copy));
         }
         self.counters.confirmations.fetch_add(1, Relaxed);
-        let version = self.records.profile_version(&copy.profile.name).await?;
-        if version == Some(copy.profile.revision.version) {
-            self.keep(copy.profile.clone(), now).await;
-            return Ok(Read::Found(copy.profile));
+        let (name, version) = (&copy.profile.name, copy.profile.revision.version);
+        match self.records.profile_version(name).await? {
+            Some(newest) if newest == version => {
+                self.keep(copy.profile.clone(), now).await;
+                Ok(Read::Found(CachedProfile { confirmed_at: now, ..copy }))
+            }
+            Some(_) => self.recorded(name, now).await,
+            // Erased, or gone into another profile: what this node still holds of the person must go as well.
+            None => {
+                self.forget(name, version).await?;
+                Ok(Read::Absent)
+            }
         }
-        self.from_record(&copy.profile.name, now).await
     }
 
-    async fn despite(&self, failure: &StoreError, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
+    async fn despite(
+        &self,
+        failure: &StoreError,
+        name: &ProfileName,
+        now: Timestamp,
+    ) -> Result<Read<CachedProfile>, StoreError> {
         self.counters.cache_failures.fetch_add(1, Relaxed);
         tracing::debug!(error = %failure, "profile cache failed; reading the record");
         let Ok(_permit) = self.fallback.try_acquire() else {
             self.counters.refused_fallbacks.fetch_add(1, Relaxed);
             return Ok(Read::Overloaded);
         };
-        self.from_record(name, now).await
+        self.recorded(name, now).await
     }
 
     /// The profile as last committed, whatever the cache says.
-    pub async fn from_record(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
+    pub async fn recorded(&self, name: &ProfileName, now: Timestamp) -> Result<Read<CachedProfile>, StoreError> {
         let Some(profile) = self.records.profile(name).await? else { return Ok(Read::Absent) };
         let profile = Arc::new(profile);
         self.keep(profile.clone(), now).await;
-        Ok(Read::Found(profile))
+        Ok(Read::Found(CachedProfile { profile, confirmed_at: now }))
     }
 
     /// As last committed, with what only the cache knows since then; none if it is not there.
