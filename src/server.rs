@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
 
-pub use self::stores::open_stores;
+pub use self::stores::{database, open_stores};
 use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,
@@ -147,7 +147,12 @@ fn builder(config: &ServerConfig) -> anyhow::Result<Server> {
     }
     let read = |path| std::fs::read(path).with_context(|| format!("{} cannot be read", std::path::Path::display(path)));
     let identity = Identity::from_pem(read(&config.tls_certificate)?, read(&config.tls_key)?);
-    // Fails if something installed a provider before, which then serves as well.
-    rustls::crypto::ring::default_provider().install_default().ok();
+    install_tls();
     builder.tls_config(ServerTlsConfig::new().identity(identity)).context("the certificate and its key cannot be used")
+}
+
+/// Chooses who encrypts for the whole process; rustls would panic if nobody had.
+fn install_tls() {
+    // Fails if something was installed before, which then serves as well.
+    rustls::crypto::ring::default_provider().install_default().ok();
 }

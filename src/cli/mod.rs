@@ -1,10 +1,28 @@
 //! The command line.
 //!
-//! Exit codes: 0 done, 1 failed, 2 done in part (import), 64 wrong flags or settings (nothing was started), 130 ended by a
-//! second signal.
+//! | exit code | what it means |
+//! |---|---|
+//! | 0 | done; also if the reader of standard output went away before the end (`dintorni … \| head`) |
+//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING |
+//! | 2 | `import` only: done but for the rows that were refused |
+//! | 64 | wrong flags or settings; nothing was begun |
+//! | 130 | `serve`, `backup`: ended by a signal before its end |
+//!
+//! Law: standard output has the result and nothing else; what is wrong, and how far it is, goes to standard error.
 
+// They panic when the reader goes away; `output` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod backup;
+mod connection;
 mod demo;
+mod health;
 mod import;
+mod json;
+mod key;
+mod names;
+mod output;
+mod ping;
 mod serve;
 mod settings;
 
@@ -16,6 +34,7 @@ use crate::config::Mistakes;
 
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 64;
+const CUT_SHORT: u8 = 130;
 
 /// The open, self-hosted backend for proximity marketing: phones say where they are, Dintorni answers with the offers
 /// worth making here and now.
@@ -34,6 +53,16 @@ enum Command {
     Demo(demo::Demo),
     /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
+    /// Copy the embedded database to a file, also while the server runs on it
+    Backup(backup::Backup),
+    /// Put a backup in the place of the embedded database; the server must be stopped
+    Restore(backup::Restore),
+    /// Send one ping as a phone does, and show what comes of it
+    Ping(ping::Ping),
+    /// Ask a server how it is; exit code 0 if all is well
+    Health(health::Health),
+    /// Make, list, revoke and rotate API keys
+    Key(key::Keys),
 }
 
 /// Runs what the arguments say. `variables` is the environment.
@@ -50,11 +79,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Backup(backup) => block_on(backup.run(variables)),
+        Command::Restore(restore) => block_on(restore.run(variables)),
+        Command::Ping(ping) => block_on(ping.run()),
+        Command::Health(health) => block_on(health.run()),
+        Command::Key(keys) => block_on(keys.run()),
     };
     match done {
         Ok(code) => code,
+        Err(error) if error.is::<output::Closed>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dintorni: {error:#}");
+            output::note(format!("dintorni: {error:#}"));
             if error.is::<Mistakes>() { WRONG_USE.into() } else { FAILED.into() }
         }
     }

@@ -4,12 +4,18 @@ use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::Context;
 
-use super::{Ports, meters};
+use super::{Ports, install_tls, meters};
 use crate::{
     clock::SystemEntropy,
     config::Config,
-    ports::Clock,
-    storage::{Address, memory::MemoryCache, sql},
+    ports::{Clock, ProfileCache},
+    storage::{
+        Address,
+        memory::MemoryCache,
+        redis::RedisCache,
+        sql::{self, SqlConfig},
+    },
+    telemetry::Meter,
 };
 
 /// The file of the embedded database, within the data directory.
@@ -20,16 +26,32 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let entropy = Arc::new(SystemEntropy::new().ok().context("the system gives no random numbers")?);
     let data_dir = &config.server.data_dir;
     make_private(data_dir).with_context(|| format!("the directory {} cannot be made", data_dir.display()))?;
+    install_tls();
+    let sql = sql::open(&database(config)).await?;
+    let (cache, cache_meters) = open_cache(config, clock.clone()).await?;
+    let meters = [meters::of_sql(&sql), cache_meters].concat();
+    Ok(Ports { meters, records: sql.clone(), catalog: sql, cache, clock, entropy })
+}
+
+/// The settings of the database, with the embedded one's address if none is set.
+pub fn database(config: &Config) -> SqlConfig {
     let mut storage = config.storage.clone();
     if storage.url.reveal().is_empty() {
-        storage.url = Address::new(format!("sqlite:{}", data_dir.join(EMBEDDED).display()));
+        storage.url = Address::new(format!("sqlite:{}", config.server.data_dir.join(EMBEDDED).display()));
     }
-    let sql = sql::open(&storage).await?;
-    let cache = Arc::new(MemoryCache::new(&config.memory, clock.clone()));
+    storage
+}
+
+/// Redis if it is named, else this process's memory.
+async fn open_cache(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<(Arc<dyn ProfileCache>, Vec<Meter>)> {
+    if config.redis.url.reveal().is_empty() {
+        let cache = Arc::new(MemoryCache::new(&config.memory, clock));
+        let counts = cache.clone();
+        return Ok((cache, meters::of_cache(move || counts.counts())));
+    }
+    let cache = Arc::new(RedisCache::connect(&config.redis).await?);
     let counts = cache.clone();
-    let mut meters = meters::of_sql(&sql);
-    meters.extend(meters::of_cache(move || counts.counts()));
-    Ok(Ports { meters, records: sql.clone(), catalog: sql, cache, clock, entropy })
+    Ok((cache, meters::of_cache(move || counts.counts())))
 }
 
 /// Nobody but the server's user may look into it: it holds what people did, and secrets.

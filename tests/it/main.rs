@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real servers on free ports, started once and stopped with it.
 
+mod cli;
 mod conformance;
 mod edge;
 mod layers;

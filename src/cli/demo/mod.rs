@@ -54,17 +54,17 @@ impl Demo {
         let mut world = world::set(channel, &operator_key, crate::ports::Entropy::bytes(&entropy)).await?;
 
         let mut printer = Printer::new();
-        printer.scene(&running.address, folder.path(), &world);
+        printer.scene(&running.address, folder.path(), &world)?;
         for street in Street::read_all(STREETS)? {
             stroll(&street, &mut world, &clock, &mut printer).await?;
             clock.push(BREAK);
         }
-        printer.summary(&world);
+        printer.summary(&world)?;
         if self.keep {
-            printer.how_to_call(&running.address, &operator_key, &world.app_key);
+            printer.how_to_call(&running.address, &operator_key, &world.app_key)?;
             lifecycle::stop_on_signal()?.cancelled().await;
         } else {
-            printer.what_next();
+            printer.what_next()?;
         }
         stop.cancel();
         running.stopped().await
@@ -82,7 +82,7 @@ async fn start(folder: &std::path::Path, clock: Arc<WalkClock>, stop: Cancellati
 
 /// Everybody walks the street side by side.
 async fn stroll(street: &Street, world: &mut World, clock: &WalkClock, printer: &mut Printer) -> anyhow::Result<()> {
-    printer.street(street);
+    printer.street(street)?;
     let steps = street.duration().as_secs() / STEP.as_secs() + 1;
     for step in 0..=steps {
         let walked = STEP * u32::try_from(step).unwrap_or(u32::MAX);
@@ -92,7 +92,7 @@ async fn stroll(street: &Street, world: &mut World, clock: &WalkClock, printer: 
             let answered = phone.at(position, clock.now(), world.beacon).await?;
             heard.extend(answered.map(|answered| (phone.owner.name, answered)));
         }
-        printer.step(walked, clock.now(), &heard);
+        printer.step(walked, clock.now(), &heard)?;
         clock.push(STEP);
     }
     Ok(())

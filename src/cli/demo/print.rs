@@ -2,13 +2,9 @@
 //!
 //! Law: on a terminal a little colour, in a pipe plain lines; everything printed was in an answer or a receipt.
 
-use std::{
-    collections::BTreeMap,
-    io::{IsTerminal, stdout},
-    net::SocketAddr,
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::Result;
 
 use super::{
     people::{CHARACTERS, Heard},
@@ -16,6 +12,7 @@ use super::{
     world::World,
 };
 use crate::{
+    cli::output::{Paint, say},
     domain::{
         content::Money,
         time::{TimeZone, Timestamp},
@@ -25,7 +22,7 @@ use crate::{
 
 /// Keeps what was printed already, so that nothing is said twice, and counts for the summary.
 pub struct Printer {
-    colour: bool,
+    paint: Paint,
     zone: TimeZone,
     /// Names of places and campaigns that were seen in answers.
     titles: BTreeMap<String, String>,
@@ -38,7 +35,7 @@ pub struct Printer {
 impl Printer {
     pub fn new() -> Self {
         Self {
-            colour: stdout().is_terminal(),
+            paint: Paint::for_stdout(),
             zone: TimeZone::new("Europe/Helsinki").unwrap_or_else(|_| TimeZone::utc()),
             titles: BTreeMap::new(),
             offered: BTreeMap::new(),
@@ -47,33 +44,31 @@ impl Printer {
         }
     }
 
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    pub fn scene(&mut self, address: &SocketAddr, folder: &Path, world: &World) {
+    pub fn scene(&mut self, address: &SocketAddr, folder: &Path, world: &World) -> Result<()> {
         let imported = &world.imported;
-        println!("{}", self.paint("1", "Dintorni demo: two people, two streets, the real shops of central Helsinki"));
-        println!("  server     {address}, everything embedded in {}", folder.display());
-        println!("  imported   {} places in {:.2} s", imported.created, world.import_took.as_secs_f64());
+        say(self.paint.title("Dintorni demo: two people, two streets, the real shops of central Helsinki"))?;
+        say(format_args!("  server     {address}, everything embedded in {}", folder.display()))?;
+        say(format_args!("  imported   {} places in {:.2} s", imported.created, world.import_took.as_secs_f64()))?;
         for small in &imported.small_geofences {
-            println!("             {}: {}", short(&small.geofence), small.description);
+            say(format_args!("             {}: {}", short(&small.geofence), small.description))?;
         }
-        println!("  campaigns  {}", world.campaigns.join(" · "));
+        say(format_args!("  campaigns  {}", world.campaigns.join(" · ")))?;
         for character in &CHARACTERS {
-            println!("  {:<10} {}", character.name, character.story);
+            say(format_args!("  {:<10} {}", character.name, character.story))?;
         }
         self.titles.extend(world.titles.clone());
+        Ok(())
     }
 
-    pub fn street(&mut self, street: &Street) {
+    pub fn street(&mut self, street: &Street) -> Result<()> {
         let minutes = street.duration().as_secs() / 60;
-        println!();
-        println!("{}", self.paint("1", &format!("{} ({:.0} m, {minutes} min)", street.name, street.length())));
+        say("")?;
+        say(self.paint.title(format_args!("{} ({:.0} m, {minutes} min)", street.name, street.length())))?;
+        Ok(())
     }
 
     /// What everybody heard at one step of the walk; what is the same for all is said once, what is nothing not at all.
-    pub fn step(&mut self, walked: Duration, now: Timestamp, heard: &[(&'static str, Heard)]) {
+    pub fn step(&mut self, walked: Duration, now: Timestamp, heard: &[(&'static str, Heard)]) -> Result<()> {
         let blocks: Vec<(&str, Vec<String>)> = heard
             .iter()
             .map(|(who, heard)| (*who, self.lines(who, heard)))
@@ -85,10 +80,11 @@ impl Printer {
         for (who, lines) in if same { &blocks[..1] } else { &blocks[..] } {
             let mut who = if same { "both" } else { who };
             for line in lines {
-                println!("{when} {who:<6} {line}");
+                say(format_args!("{when} {who:<6} {line}"))?;
                 (when, who) = (" ".repeat(when.len()), "");
             }
         }
+        Ok(())
     }
 
     fn lines(&mut self, who: &'static str, heard: &Heard) -> Vec<String> {
@@ -126,7 +122,7 @@ impl Printer {
         let store = offer.store.as_ref().map(|store| format!("  {}", store.display_name)).unwrap_or_default();
         let distance = offer.distance_m.filter(|&metres| metres >= 1.0).map(|metres| format!(", {metres:.0} m"));
         self.offered.entry(who).or_default().push(offer.title.clone());
-        let title = self.paint("1;32", &format!("★ {}", offer.title));
+        let title = self.paint.good(format_args!("★ {}", offer.title));
         [format!("{title}{price}{store}{}", distance.unwrap_or_default()), format!("  because: {}", offer.reason)]
     }
 
@@ -140,7 +136,7 @@ impl Printer {
             *times += 1;
             if *times == 1 {
                 let title = self.title(&considered.campaign);
-                lines.push(self.paint("2", &format!("– not \"{title}\": {}", refusal.description)));
+                lines.push(self.paint.faint(format_args!("– not \"{title}\": {}", refusal.description)));
             }
         }
         lines
@@ -150,48 +146,56 @@ impl Printer {
         self.titles.get(name).cloned().unwrap_or_else(|| short(name).to_owned())
     }
 
-    pub fn summary(&self, world: &World) {
-        println!();
-        println!("{}", self.paint("1", "What came of it"));
+    pub fn summary(&self, world: &World) -> Result<()> {
+        say("")?;
+        say(self.paint.title("What came of it"))?;
         for phone in &world.phones {
             let (name, fixes, pings) = (phone.owner.name, phone.fixes, phone.pings());
             let offers = self.offered.get(name).map_or(&[][..], Vec::as_slice);
-            println!(
+            say(format_args!(
                 "  {name}: {} offers; {pings} of {fixes} fixes were sent, no other could change anything",
                 offers.len()
-            );
+            ))?;
             for title in offers {
-                println!("    got      {title}");
+                say(format_args!("    got      {title}"))?;
             }
             let refused = self.refused.iter().filter(|((who, ..), _)| *who == name);
             for ((_, campaign, code), (times, words)) in refused {
-                println!("    not      {} ({code}, {times} ×): {words}", self.title(campaign));
+                say(format_args!("    not      {} ({code}, {times} ×): {words}", self.title(campaign)))?;
             }
         }
-        println!("  {} transitions; each offer has a receipt that names every campaign considered", self.transitions);
+        say(format_args!(
+            "  {} transitions; each offer has a receipt that names every campaign considered",
+            self.transitions
+        ))?;
+        Ok(())
     }
 
-    pub fn what_next(&self) {
-        println!();
-        println!("Next: `cargo run --release -- demo --keep` leaves it running and prints how to call it;");
-        println!("      the README has clients in Python and Node; `cargo run --release -- serve` is the real thing.");
+    pub fn what_next(&self) -> Result<()> {
+        say("")?;
+        say("Next: `cargo run --release -- demo --keep` leaves it running and prints how to call it;")?;
+        say("      the README has clients in Python and Node; `cargo run --release -- serve` is the real thing.")?;
+        Ok(())
     }
 
-    pub fn how_to_call(&self, address: &SocketAddr, operator_key: &str, app_key: &str) {
-        println!();
-        println!("The server is still running on {address}; Ctrl-C ends it and removes its folder.");
-        println!("  the operator key  {operator_key}");
-        println!("  the app's key     {app_key}");
-        println!();
-        println!("  grpcurl -plaintext {address} list");
-        println!("  grpcurl -plaintext -H 'authorization: Bearer {operator_key}' \\");
-        println!(
+    pub fn how_to_call(&self, address: &SocketAddr, operator_key: &str, app_key: &str) -> Result<()> {
+        say("")?;
+        say(format_args!("The server is still running on {address}; Ctrl-C ends it and removes its folder."))?;
+        say(format_args!("  the operator key  {operator_key}"))?;
+        say(format_args!("  the app's key     {app_key}"))?;
+        say("")?;
+        say(format_args!("  grpcurl -plaintext {address} list"))?;
+        say(format_args!("  grpcurl -plaintext -H 'authorization: Bearer {operator_key}' \\"))?;
+        say(format_args!(
             "    -d '{{\"parent\":\"organizations/paahto\"}}' {address} dintorni.v1.CampaignService/ListCampaigns"
-        );
-        println!("  grpcurl -plaintext -H 'authorization: Bearer {app_key}' \\");
-        println!("    -d '{{\"installation_secret\":\"MDEyMzQ1Njc4OWFiY2RlZg==\",\"language\":\"en\",\"platform\":3,");
-        println!("         \"consents\":[{{\"purpose\":1,\"granted\":true,\"text_version\":\"1\"}}]}}' \\");
-        println!("    {address} dintorni.v1.DeviceService/RegisterDevice");
+        ))?;
+        say(format_args!("  grpcurl -plaintext -H 'authorization: Bearer {app_key}' \\"))?;
+        say(format_args!(
+            "    -d '{{\"installation_secret\":\"MDEyMzQ1Njc4OWFiY2RlZg==\",\"language\":\"en\",\"platform\":3,"
+        ))?;
+        say(format_args!("         \"consents\":[{{\"purpose\":1,\"granted\":true,\"text_version\":\"1\"}}]}}' \\"))?;
+        say(format_args!("    {address} dintorni.v1.DeviceService/RegisterDevice"))?;
+        Ok(())
     }
 }
 

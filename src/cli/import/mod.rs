@@ -3,7 +3,6 @@
 //! Laws: every refused row is named by its number, column and value; standard output has the result, standard error what
 //! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused.
 
-mod connection;
 mod progress;
 mod send;
 
@@ -12,7 +11,11 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use self::connection::Connection;
+use super::{
+    connection::Connection,
+    names,
+    output::{note, say},
+};
 use crate::{
     app::{
         imports::{Numbered, Row},
@@ -31,8 +34,8 @@ const NOTHING: u8 = 1;
 pub struct Import {
     /// GeoJSON (points become stores, polygons geofences) or CSV (a store a line)
     file: PathBuf,
-    /// Whose places these are: organizations/ID
-    #[arg(long, value_parser = OrganizationName::parse)]
+    /// Whose places these are: organizations/ID, or the ID alone
+    #[arg(long, value_name = "ORGANIZATION", value_parser = names::organization)]
     network: OrganizationName,
     /// What the file is; by default what its name ends with
     #[arg(long, value_enum)]
@@ -99,7 +102,7 @@ impl Import {
             pb::ImportOptions { parent: self.network.to_string(), dry_run, allow_partial: self.allow_partial };
         let report = send::send(&self.connection, options, sound).await?;
         tell_problems(&refused, &report);
-        println!("{}", summary(&report, refused.len() as u64, self.dry_run));
+        say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))
     }
 
@@ -145,14 +148,14 @@ fn tell_problems(refused: &[(u64, Violations)], report: &pb::ImportPlacesRespons
     let all: BTreeSet<(u64, String, String)> = here.chain(there).collect();
     for (row, field, description) in all.iter().take(SHOWN) {
         let column = if field.is_empty() { String::new() } else { format!("{field}: ") };
-        eprintln!("row {row}: {column}{description}");
+        note(format!("row {row}: {column}{description}"));
     }
     if all.len() > SHOWN {
-        eprintln!("and {} more", all.len() - SHOWN);
+        note(format!("and {} more", all.len() - SHOWN));
     }
     for small in &report.small_geofences {
         let metres = small.effective_radius_m;
-        eprintln!("row {}: warning: {} ({metres:.0} m): {}", small.row, small.geofence, small.description);
+        note(format!("row {}: warning: {} ({metres:.0} m): {}", small.row, small.geofence, small.description));
     }
 }
 

@@ -1,6 +1,6 @@
-//! How far an import is: a bar for people, lines for files.
+//! How far an import is: a bar.
 //!
-//! Law: it writes to standard error only, at most a hundred times.
+//! Law: it is for people, so it is only for a terminal; on standard error, at most a hundred times.
 
 use std::io::{IsTerminal, Write};
 
@@ -23,8 +23,7 @@ impl Progress {
     pub fn add(&mut self, rows: u64) {
         self.done += rows;
         let percent = self.done * 100 / self.total.max(1);
-        let step = if self.terminal { 1 } else { 10 };
-        if percent / step > self.told / step || self.done == self.total {
+        if self.terminal && (percent > self.told || self.done == self.total) {
             self.told = percent;
             // A closed standard error is no reason to stop an import.
             std::io::stderr().write_all(self.line(percent).as_bytes()).ok();
@@ -32,10 +31,7 @@ impl Progress {
     }
 
     fn line(&self, percent: u64) -> String {
-        let Self { total, done, terminal, .. } = self;
-        if !terminal {
-            return format!("{done} of {total} rows sent\n");
-        }
+        let Self { total, done, .. } = self;
         let full = (percent * WIDTH / 100) as usize;
         let end = if done == total { "\n" } else { "" };
         format!("\r[{:<width$}] {percent:>3} %  {done} of {total} rows{end}", "#".repeat(full), width = WIDTH as usize)
@@ -47,10 +43,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_gets_lines_and_a_terminal_a_bar() {
-        let mut progress = Progress { total: 200, done: 100, told: 0, terminal: false };
-        assert_eq!(progress.line(50), "100 of 200 rows sent\n");
-        progress.terminal = true;
+    fn half_way_the_bar_is_half_full() {
+        let progress = Progress { total: 200, done: 100, told: 0, terminal: true };
         let bar = progress.line(50);
         assert!(bar.starts_with("\r[####################   ") && bar.ends_with("100 of 200 rows"), "{bar:?}");
     }

@@ -9,9 +9,11 @@
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
 //! | `commit`, `units` | the transaction of a ping |
 //! | `read`, `catalog`, `erase`, `sweep`, `secret` | the other statements |
+//! | `backup` | a copy while the server runs, and its return |
 //! | `audit` | the proof that nothing was oversold |
 
 mod audit;
+mod backup;
 mod catalog;
 mod change;
 mod commit;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use audit::Balance;
+pub use backup::{BackupError, Restored, backup, restore};
 pub use config::{Retention, SqlConfig};
 pub use counters::{GROUP_SIZES, SqlCounts};
 pub use error::OpenError;

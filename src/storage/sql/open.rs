@@ -2,7 +2,13 @@
 //!
 //! Law: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word.
 
-use std::{fs::File, path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions, Connection,
@@ -18,6 +24,7 @@ use super::{
     schema::migrator,
     writer::Writer,
 };
+use crate::storage::Address;
 
 /// A connection that idled this long is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
@@ -25,20 +32,28 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// Opens the database, makes or updates its tables, and starts what runs it.
 pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
     let counters = Arc::new(Counters::default());
-    let url = config.url.reveal();
-    let engine = match (url.strip_prefix("sqlite:"), url.split_once("://")) {
-        (Some(path), _) => open_sqlite(config, path.strip_prefix("//").unwrap_or(path), &counters).await?,
-        (None, Some(("postgres" | "postgresql", _))) => open_postgres(config, &counters).await?,
-        _ => return Err(OpenError::Address(config.url.clone())),
+    let engine = match sqlite_path(&config.url)? {
+        Some(path) => open_sqlite(config, path, &counters).await?,
+        None => open_postgres(config, &counters).await?,
     };
     Ok(Arc::new(Sql { engine, keep: Retention::from(config), counters }))
 }
 
-async fn open_sqlite(config: &SqlConfig, path: &str, counters: &Arc<Counters>) -> Result<Engine, OpenError> {
-    if path.is_empty() || path.starts_with(':') || path.contains('?') {
-        return Err(OpenError::Address(config.url.clone()));
+/// Where the SQLite file is; none if the address is PostgreSQL's.
+pub fn sqlite_path(url: &Address) -> Result<Option<&Path>, OpenError> {
+    match (url.reveal().strip_prefix("sqlite:"), url.reveal().split_once("://")) {
+        (Some(path), _) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let odd = path.is_empty() || path.starts_with(':') || path.contains('?');
+            if odd { Err(OpenError::Address(url.clone())) } else { Ok(Some(Path::new(path))) }
+        }
+        (None, Some(("postgres" | "postgresql", _))) => Ok(None),
+        _ => Err(OpenError::Address(url.clone())),
     }
-    let lock = lock(Path::new(path))?;
+}
+
+async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) -> Result<Engine, OpenError> {
+    let lock = lock(path)?;
     let connect = |fault| OpenError::Connect(config.url.clone(), fault);
     let file = SqliteConnectOptions::new().filename(path).busy_timeout(STATEMENT);
     let mut writing = file
@@ -61,11 +76,17 @@ async fn open_sqlite(config: &SqlConfig, path: &str, counters: &Arc<Counters>) -
     Ok(Engine::Sqlite(SqliteEngine { read, writer, lock }))
 }
 
+/// The name of what belongs to a file: `dintorni.db-wal`.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
 /// SQLite's own locks would keep our readers out as well, so the file beside it is locked.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let fault = |fault| OpenError::Lock(Path::new(&beside).to_owned(), fault);
+pub fn lock(path: &Path) -> Result<File, OpenError> {
+    let beside = beside(path, ".lock");
+    let fault = |fault| OpenError::Lock(beside.clone(), fault);
     let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(fault)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

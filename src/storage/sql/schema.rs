@@ -9,6 +9,9 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
+use super::conn::Conn;
+use crate::ports::StoreError;
+
 const STEPS: [(i64, &str, &str); 1] = [(1, "initial", include_str!("schema/0001_initial.sql"))];
 
 /// What brings a database of any earlier step to the newest.
@@ -17,4 +20,19 @@ pub fn migrator() -> Migrator {
         Migration::new(number, Cow::Borrowed(title), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
     Migrator::with_migrations(STEPS.iter().map(step).collect())
+}
+
+/// Whether this binary knows the step of that number.
+pub fn knows(number: i64) -> bool {
+    STEPS.iter().any(|(known, ..)| *known == number)
+}
+
+/// The steps that a SQLite database has; none if it is not ours.
+pub async fn steps(conn: &mut Conn<'_>) -> Result<Option<Vec<i64>>, StoreError> {
+    const OURS: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
+    if conn.row(OURS, &[]).await?.is_none() {
+        return Ok(None);
+    }
+    let rows = conn.rows("SELECT version FROM _sqlx_migrations ORDER BY version", &[]).await?;
+    rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>().map(Some)
 }

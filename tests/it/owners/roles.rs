@@ -55,9 +55,15 @@ fn code(answer: Result<(), Status>) -> Code {
     answer.map_or_else(|status| status.code(), |()| Code::Ok)
 }
 
+/// A message of these fields; `..` stands for the rest of them.
+macro_rules! request {
+    ($Request:ident { $($field:ident : $value:expr),* }) => { pb::$Request { $($field: $value),* } };
+    ($Request:ident { $($field:ident : $value:expr,)* .. }) => { pb::$Request { $($field: $value,)* ..Default::default() } };
+}
+
 macro_rules! call {
-    ($tour:ident, $client:ident . $method:ident, $opens:ident, $Request:ident { $($field:ident : $value:expr),* }) => {
-        let message = pb::$Request { $($field: $value,)* ..Default::default() };
+    ($tour:ident, $client:ident . $method:ident, $opens:ident, $Request:ident $fields:tt) => {
+        let message = request!($Request $fields);
         let answer = $tour.server.$client().$method(bearing($tour.credential, message)).await.map(drop);
         $tour.answers.push((stringify!($method), Opens::$opens, code(answer)));
     };
@@ -73,43 +79,48 @@ async fn every_call(server: &TestServer, credential: &str, owner: &str) -> Vec<A
 
 /// OrganizationService.
 async fn organizations(tour: &mut Tour<'_>) {
-    call!(tour, organizations.create_organization, Operator, CreateOrganizationRequest { organization_id: "?".into() });
-    call!(tour, organizations.list_organizations, Operator, ListOrganizationsRequest {});
+    call!(
+        tour,
+        organizations.create_organization,
+        Operator,
+        CreateOrganizationRequest { organization_id: "?".into(), .. }
+    );
+    call!(tour, organizations.list_organizations, Operator, ListOrganizationsRequest { .. });
     call!(tour, organizations.get_organization, Owner, GetOrganizationRequest { name: tour.parent() });
-    call!(tour, organizations.create_app, Owner, CreateAppRequest { parent: tour.parent() });
+    call!(tour, organizations.create_app, Owner, CreateAppRequest { parent: tour.parent(), .. });
     call!(tour, organizations.get_app, Owner, GetAppRequest { name: tour.under("apps") });
-    call!(tour, organizations.list_apps, Owner, ListAppsRequest { parent: tour.parent() });
+    call!(tour, organizations.list_apps, Owner, ListAppsRequest { parent: tour.parent(), .. });
     let app = Some(pb::App { name: tour.under("apps"), ..Default::default() });
-    call!(tour, organizations.update_app, Owner, UpdateAppRequest { app: app });
-    call!(tour, organizations.create_key, Owner, CreateKeyRequest { parent: tour.parent() });
-    call!(tour, organizations.list_keys, Owner, ListKeysRequest { parent: tour.parent() });
+    call!(tour, organizations.update_app, Owner, UpdateAppRequest { app: app, .. });
+    call!(tour, organizations.create_key, Owner, CreateKeyRequest { parent: tour.parent(), .. });
+    call!(tour, organizations.list_keys, Owner, ListKeysRequest { parent: tour.parent(), .. });
     call!(tour, organizations.revoke_key, Owner, RevokeKeyRequest { name: tour.under("keys") });
-    call!(tour, organizations.rotate_key, Owner, RotateKeyRequest { name: tour.under("keys") });
-    call!(tour, organizations.create_grant, Owner, CreateGrantRequest { parent: tour.parent() });
-    call!(tour, organizations.list_grants, Owner, ListGrantsRequest { parent: tour.parent() });
-    call!(tour, organizations.delete_grant, Owner, DeleteGrantRequest { name: tour.under("grants") });
+    call!(tour, organizations.rotate_key, Owner, RotateKeyRequest { name: tour.under("keys"), .. });
+    call!(tour, organizations.create_grant, Owner, CreateGrantRequest { parent: tour.parent(), .. });
+    call!(tour, organizations.list_grants, Owner, ListGrantsRequest { parent: tour.parent(), .. });
+    call!(tour, organizations.delete_grant, Owner, DeleteGrantRequest { name: tour.under("grants"), .. });
 }
 
 /// PlaceService.
 async fn places(tour: &mut Tour<'_>) {
-    call!(tour, places.create_store, Network, CreateStoreRequest { parent: tour.parent() });
+    call!(tour, places.create_store, Network, CreateStoreRequest { parent: tour.parent(), .. });
     call!(tour, places.get_store, Network, GetStoreRequest { name: tour.under("stores") });
-    call!(tour, places.list_stores, Network, ListStoresRequest { parent: tour.parent() });
+    call!(tour, places.list_stores, Network, ListStoresRequest { parent: tour.parent(), .. });
     let store = Some(pb::Store { name: tour.under("stores"), ..Default::default() });
-    call!(tour, places.update_store, Network, UpdateStoreRequest { store: store });
-    call!(tour, places.delete_store, Network, DeleteStoreRequest { name: tour.under("stores") });
-    call!(tour, places.create_geofence, Network, CreateGeofenceRequest { parent: tour.parent() });
+    call!(tour, places.update_store, Network, UpdateStoreRequest { store: store, .. });
+    call!(tour, places.delete_store, Network, DeleteStoreRequest { name: tour.under("stores"), .. });
+    call!(tour, places.create_geofence, Network, CreateGeofenceRequest { parent: tour.parent(), .. });
     call!(tour, places.get_geofence, Network, GetGeofenceRequest { name: tour.under("geofences") });
-    call!(tour, places.list_geofences, Network, ListGeofencesRequest { parent: tour.parent() });
+    call!(tour, places.list_geofences, Network, ListGeofencesRequest { parent: tour.parent(), .. });
     let geofence = Some(pb::Geofence { name: tour.under("geofences"), ..Default::default() });
-    call!(tour, places.update_geofence, Network, UpdateGeofenceRequest { geofence: geofence });
-    call!(tour, places.delete_geofence, Network, DeleteGeofenceRequest { name: tour.under("geofences") });
-    call!(tour, places.create_beacon, Network, CreateBeaconRequest { parent: tour.parent() });
+    call!(tour, places.update_geofence, Network, UpdateGeofenceRequest { geofence: geofence, .. });
+    call!(tour, places.delete_geofence, Network, DeleteGeofenceRequest { name: tour.under("geofences"), .. });
+    call!(tour, places.create_beacon, Network, CreateBeaconRequest { parent: tour.parent(), .. });
     call!(tour, places.get_beacon, Network, GetBeaconRequest { name: tour.under("beacons") });
-    call!(tour, places.list_beacons, Network, ListBeaconsRequest { parent: tour.parent() });
+    call!(tour, places.list_beacons, Network, ListBeaconsRequest { parent: tour.parent(), .. });
     let beacon = Some(pb::Beacon { name: tour.under("beacons"), ..Default::default() });
-    call!(tour, places.update_beacon, Network, UpdateBeaconRequest { beacon: beacon });
-    call!(tour, places.delete_beacon, Network, DeleteBeaconRequest { name: tour.under("beacons") });
+    call!(tour, places.update_beacon, Network, UpdateBeaconRequest { beacon: beacon, .. });
+    call!(tour, places.delete_beacon, Network, DeleteBeaconRequest { name: tour.under("beacons"), .. });
     let options = pb::ImportOptions { parent: tour.parent(), dry_run: true, ..Default::default() };
     let part = Some(pb::import_places_request::Part::Options(options));
     let stream = bearing(tour.credential, tokio_stream::once(pb::ImportPlacesRequest { part }));
@@ -119,15 +130,15 @@ async fn places(tour: &mut Tour<'_>) {
 
 /// CampaignService.
 async fn campaigns(tour: &mut Tour<'_>) {
-    call!(tour, campaigns.create_campaign, Brand, CreateCampaignRequest { parent: tour.parent() });
+    call!(tour, campaigns.create_campaign, Brand, CreateCampaignRequest { parent: tour.parent(), .. });
     call!(tour, campaigns.get_campaign, Brand, GetCampaignRequest { name: tour.under("campaigns") });
-    call!(tour, campaigns.list_campaigns, Brand, ListCampaignsRequest { parent: tour.parent() });
+    call!(tour, campaigns.list_campaigns, Brand, ListCampaignsRequest { parent: tour.parent(), .. });
     let campaign = Some(pb::Campaign { name: tour.under("campaigns"), ..Default::default() });
-    call!(tour, campaigns.update_campaign, Brand, UpdateCampaignRequest { campaign: campaign });
-    call!(tour, campaigns.delete_campaign, Brand, DeleteCampaignRequest { name: tour.under("campaigns") });
-    call!(tour, campaigns.activate_campaign, Brand, ActivateCampaignRequest { name: tour.under("campaigns") });
-    call!(tour, campaigns.pause_campaign, Brand, PauseCampaignRequest { name: tour.under("campaigns") });
-    call!(tour, campaigns.archive_campaign, Brand, ArchiveCampaignRequest { name: tour.under("campaigns") });
+    call!(tour, campaigns.update_campaign, Brand, UpdateCampaignRequest { campaign: campaign, .. });
+    call!(tour, campaigns.delete_campaign, Brand, DeleteCampaignRequest { name: tour.under("campaigns"), .. });
+    call!(tour, campaigns.activate_campaign, Brand, ActivateCampaignRequest { name: tour.under("campaigns"), .. });
+    call!(tour, campaigns.pause_campaign, Brand, PauseCampaignRequest { name: tour.under("campaigns"), .. });
+    call!(tour, campaigns.archive_campaign, Brand, ArchiveCampaignRequest { name: tour.under("campaigns"), .. });
 }
 
 const SCOPES: [Scope; 5] = [Scope::Owner, Scope::Network, Scope::Brand, Scope::Server, Scope::App];

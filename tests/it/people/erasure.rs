@@ -36,7 +36,7 @@ async fn nothing_is_left_of_an_erased_person() {
         let decision = DecisionId::parse(&answer.decision).expect("sound");
         assert_eq!(records.decision(&decision).await.expect("read"), None, "also of before she logged in");
     }
-    for ping in ["before-here", "after-here"] {
+    for ping in ["before-is-here", "after-is-here"] {
         let ping = PingId::new(ping).expect("sound");
         assert_eq!(records.answer(&device, &ping).await.expect("read"), None);
     }

@@ -62,11 +62,11 @@ async fn coffee(server: &TestServer, acme: &Publisher<'_>, limits: Option<pb::Li
 /// Leaves the square if it is there, comes back a minute later, and returns the answer to that.
 async fn visit(server: &TestServer, phone: &Phone<'_>, id: &str) -> pb::PingResponse {
     server.clock.advance(MINUTE);
-    let mut far = ping(&format!("{id}-away"), server.now());
+    let mut far = ping(&format!("{id}-is-away"), server.now());
     far.fixes[0].position = Some(pb::LatLng { latitude: 45.6, longitude: 9.3 });
     server.proximity().ping(bearing(&phone.token, far)).await.expect("answered");
     server.clock.advance(MINUTE);
-    phone.ping(&format!("{id}-here")).await.expect("answered")
+    phone.ping(&format!("{id}-is-here")).await.expect("answered")
 }
 
 /// The only offer of a visit.

@@ -63,10 +63,12 @@ async fn devices_and_their_publishers_server_may_look_around() {
     let acme = server.publisher("acme").await;
     let usual = pb::ListNearbyStoresRequest::default;
     assert!(found(&server, &server_key(&acme).await, usual()).await.expect("open").is_empty());
-    for scope in [Scope::Owner, Scope::Network, Scope::Brand, Scope::App] {
+    for scope in [Scope::Owner, Scope::Network, Scope::Brand] {
         let status = found(&server, &acme.key_of(scope).await, usual()).await.expect_err("refused");
         assert_eq!(status.code(), Code::PermissionDenied, "{scope:?}");
     }
+    let status = found(&server, &acme.key, usual()).await.expect_err("refused");
+    assert_eq!(status.code(), Code::PermissionDenied);
     let phone = acme.phone(1).await;
     super::erase(&server, &phone.token, "").await.expect("erased");
     let status = found(&server, &phone.token, usual()).await.expect_err("revoked");

@@ -1,9 +1,23 @@
 //! What may be written into a profile, by whom, and from which version.
 
-use dintorni::grpc::pb::{
-    self,
-    trait_declaration::{Kind, Writer},
-    trait_value::Value,
+use std::sync::Arc;
+
+use dintorni::{
+    app::{
+        profile_edits::{ProfileEditError, ProfileEdits, next},
+        profile_store::ProfileStore,
+        stripes::Stripes,
+    },
+    domain::{
+        name::{DeviceName, OrganizationName, ProfileName},
+        profile::Profile,
+    },
+    grpc::pb::{
+        self,
+        trait_declaration::{Kind, Writer},
+        trait_value::Value,
+    },
+    ports::{CachedProfile, Clock, Commit},
 };
 use tonic::Code;
 
@@ -91,4 +105,61 @@ async fn a_consent_is_changed_by_itself_and_keeps_its_first_time() {
     assert_eq!((after[1].granted, after[1].given_at), (false, server.now()));
     assert_eq!(after[2], before[2], "profiling: not asked");
     assert!(super::visit(&server, &phone, "muted").await.offers.is_empty());
+}
+
+/// Changes profiles as another node of the same record does.
+fn another_node(server: &TestServer) -> ProfileEdits {
+    let ports = &server.ports;
+    let store = ProfileStore::new(ports.records.clone(), ports.cache.clone(), &Default::default());
+    ProfileEdits::new(Arc::new(store), ports.clock.clone(), Arc::new(Stripes::default()))
+}
+
+async fn mute(edits: &ProfileEdits, name: &ProfileName, brand: &str) -> Profile {
+    let brand = OrganizationName::parse(brand).expect("sound");
+    let change = |profile: &mut Profile, _| {
+        profile.muted.insert(brand.clone());
+        Ok::<_, ProfileEditError>(((), vec![]))
+    };
+    edits.one(name, change).await.expect("changed").0
+}
+
+#[tokio::test]
+async fn whoever_was_slower_starts_from_what_the_faster_one_wrote() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let name = ProfileName::parse(&acme.phone(1).await.profile).expect("sound");
+    let (here, there) = (another_node(&server), another_node(&server));
+    let mut rounds = 0;
+    for at in here.tries(&[&name]).await {
+        rounds += 1;
+        let mut profile = here.newest(&name).await.expect("read").expect("there");
+        if rounds == 1 {
+            mute(&there, &name, "organizations/faster").await;
+        }
+        profile.muted.insert(OrganizationName::parse("organizations/slower").expect("sound"));
+        let commit = Commit { at, profiles: vec![next(profile)], ..Commit::default() };
+        if here.save(commit).await.expect("answered").is_some() {
+            break;
+        }
+    }
+    assert_eq!(rounds, 2);
+    let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
+    assert_eq!(profile.muted.len(), 2);
+}
+
+#[tokio::test]
+async fn what_only_the_cache_knew_survives_an_edit() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let phone = acme.phone(1).await;
+    let name = ProfileName::parse(&phone.profile).expect("sound");
+    let mut seen = server.ports.records.profile(&name).await.expect("read").expect("there");
+    seen.revision.soft += 1;
+    let now = server.clock.now();
+    let device = DeviceName::parse(&phone.device).expect("sound");
+    seen.devices.get_mut(&device).expect("there").presence.last_fix = Some(now);
+    server.ports.cache.put(CachedProfile { profile: seen.into(), confirmed_at: now }).await.expect("kept");
+    mute(&another_node(&server), &name, "organizations/brand").await;
+    let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
+    assert_eq!(profile.devices[&device].presence.last_fix, Some(now));
 }

@@ -1,0 +1,81 @@
+//! `dintorni backup FILE` and `dintorni restore FILE`: the embedded database, kept elsewhere and brought back.
+//!
+//! Law: both find the database by the settings that `serve` reads, so the same flags name the same database.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    CUT_SHORT,
+    output::{note, say},
+    settings::Settings,
+};
+use crate::{
+    clock::SystemClock,
+    lifecycle,
+    ports::Clock,
+    server::database,
+    storage::sql::{self, BackupError},
+};
+
+/// Copies everything the server must not lose, as it is at one moment, into one file, and checks the copy. It holds what
+/// people did, and the secret that signs device tokens: keep it as safe as the server itself.
+///
+/// Start it with the flags and variables of your `dintorni serve`, as the same user. PostgreSQL has pg_dump instead.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to make; one that is there is never written over
+    file: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Checks a backup, then puts it in the place of the database. What happened after the backup is lost: offers are
+/// forgotten, devices that registered since must register again, keys that were made since do not open.
+///
+/// Start it with the flags and variables of your `dintorni serve`, as the same user. PostgreSQL has pg_restore instead.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup; it stays as it is
+    file: PathBuf,
+    /// Do it although there is a database, which is kept beside it under a dated name
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Backup {
+    /// Makes the backup; a signal before its end leaves nothing behind.
+    pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+        let storage = database(&self.settings.read(variables)?);
+        let stop = lifecycle::stop_on_signal()?;
+        let Some(copied) = stop.run_until_cancelled(sql::backup(&storage.url, &self.file)).await else {
+            note("dintorni: stopped before the end; there is no backup");
+            return Ok(CUT_SHORT.into());
+        };
+        say(format!("{}: {} bytes, checked", self.file.display(), copied?))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Restore {
+    /// Puts the backup in place, or changes nothing.
+    pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+        let storage = database(&self.settings.read(variables)?);
+        let restored = sql::restore(&storage.url, &self.file, self.force, SystemClock.now()).await;
+        let restored = restored.map_err(|error| match error {
+            BackupError::Exists(path) if !self.force => anyhow::anyhow!(
+                "{} is there already; --force replaces it, and keeps it under another name",
+                path.display()
+            ),
+            other => other.into(),
+        })?;
+        if let Some(aside) = restored.aside {
+            note(format!("the database that was there is now {}", aside.display()));
+        }
+        say(format!("{}: restored from {}", restored.path.display(), self.file.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

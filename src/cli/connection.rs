@@ -1,0 +1,109 @@
+//! How a command reaches a server: address, key, and whom it trusts.
+//!
+//! Law: the key is never shown again, not in help and not in errors.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+};
+
+const HEADING: &str = "Connection";
+/// A server that answers at all answers sooner, from anywhere.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Where the server is, for calls that need no key.
+#[derive(Debug, Args)]
+pub struct Server {
+    /// Where the server is: http://HOST:PORT, or https:// together with --ca
+    #[arg(long, value_name = "URL", env = "DINTORNI_SERVER", help_heading = HEADING)]
+    #[arg(default_value = "http://127.0.0.1:7447")]
+    server: String,
+    /// PEM file of the certificate authority that signed the server's certificate
+    #[arg(long, value_name = "FILE", env = "DINTORNI_CA", help_heading = HEADING)]
+    ca: Option<PathBuf>,
+    /// The name in the server's certificate, if the URL has another one
+    #[arg(long, value_name = "HOST", requires = "ca", help_heading = HEADING)]
+    tls_name: Option<String>,
+}
+
+/// A key or a token.
+#[derive(Clone)]
+pub struct Credential(String);
+
+impl Credential {
+    /// As it was given, but for the white space around it.
+    pub fn reveal(&self) -> &str {
+        self.0.trim()
+    }
+}
+
+impl From<&str> for Credential {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Where the server is, and the key it wants to see.
+#[derive(Debug, Args)]
+pub struct Connection {
+    #[command(flatten)]
+    server: Server,
+    /// The API key; better given as the variable DINTORNI_KEY, where other users of the machine cannot see it
+    #[arg(long, value_name = "SECRET", env = "DINTORNI_KEY", hide_env_values = true, help_heading = HEADING)]
+    key: Credential,
+}
+
+impl Server {
+    /// An open connection.
+    pub async fn open(&self) -> anyhow::Result<Channel> {
+        let mut endpoint = Endpoint::from_shared(self.server.clone())
+            .with_context(|| format!("{:?} is not the address of a server", self.server))?
+            .connect_timeout(CONNECT);
+        if let Some(path) = &self.ca {
+            // Fails if something installed a provider before, which then serves as well.
+            rustls::crypto::ring::default_provider().install_default().ok();
+            let pem = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+            if let Some(name) = &self.tls_name {
+                tls = tls.domain_name(name);
+            }
+            endpoint = endpoint.tls_config(tls)?;
+        } else if self.server.starts_with("https:") {
+            anyhow::bail!("{} needs --ca with the certificate authority to trust", self.server);
+        }
+        endpoint.connect().await.with_context(|| format!("{} cannot be reached", self.server))
+    }
+}
+
+impl Connection {
+    /// An open connection.
+    pub async fn open(&self) -> anyhow::Result<Channel> {
+        self.server.open().await
+    }
+
+    /// A call that carries the key.
+    pub fn request<T>(&self, message: T) -> anyhow::Result<Request<T>> {
+        bearing(self.key.reveal(), message)
+    }
+}
+
+/// A call that carries this key or token.
+pub fn bearing<T>(credential: &str, message: T) -> anyhow::Result<Request<T>> {
+    let header = format!("Bearer {credential}").parse();
+    let mut header: MetadataValue<Ascii> = header.ok().context("the key has characters that no key has")?;
+    header.set_sensitive(true);
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", header);
+    Ok(request)
+}

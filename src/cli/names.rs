@@ -1,0 +1,75 @@
+//! What people type for a resource: its whole name, or only the last part where the rest is clear.
+
+use std::time::Duration;
+
+use crate::{
+    config::Mistakes,
+    domain::{
+        name::{AppName, KeyName, OrganizationName},
+        violation::Invalid,
+    },
+};
+
+/// `organizations/acme`, or `acme`.
+pub fn organization(text: &str) -> Result<OrganizationName, Invalid> {
+    if text.contains('/') {
+        OrganizationName::parse(text)
+    } else {
+        OrganizationName::parse(&format!("organizations/{text}"))
+    }
+}
+
+/// `organizations/acme/apps/shopper`, or `shopper` of that organization.
+pub fn app(text: &str, of: &OrganizationName) -> Result<AppName, Mistakes> {
+    let name = if text.contains('/') { AppName::parse(text) } else { of.app(text) };
+    name.map_err(|invalid| Mistakes(vec![format!("--app: {invalid}")]))
+}
+
+/// `organizations/acme/keys/till`, or `till` if the organization is given.
+pub fn key(text: &str, of: Option<&OrganizationName>) -> Result<KeyName, Mistakes> {
+    let name = match (text.contains('/'), of) {
+        (false, Some(of)) => of.key(text),
+        (false, None) => Err(Invalid::new("give its whole name, organizations/O/keys/K, or --organization as well")),
+        (true, _) => KeyName::parse(text),
+    };
+    name.map_err(|invalid| Mistakes(vec![format!("the key {text:?}: {invalid}")]))
+}
+
+/// `90s`, `30m`, `24h` or `7d`.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a whole number and a unit: 90s, 30m, 24h or 7d".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_whole_names_are_the_same() {
+        let acme = organization("acme").expect("sound");
+        assert_eq!(organization("organizations/acme"), Ok(acme.clone()));
+        let till = key("till", Some(&acme)).expect("sound");
+        assert_eq!(key("organizations/acme/keys/till", None), Ok(till));
+        assert!(key("till", None).is_err() && key("a/b", Some(&acme)).is_err());
+        assert_eq!(app("shopper", &acme), app("organizations/acme/apps/shopper", &acme));
+    }
+
+    #[test]
+    fn spans_have_a_unit() {
+        assert_eq!(span("7d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "7", "d", "-1h", "1.5h", "1w", "1é", "5000000000s"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+}

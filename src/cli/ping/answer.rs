@@ -1,0 +1,113 @@
+//! An answer as people read it.
+
+use super::device::Caller;
+use crate::{
+    cli::output::{Paint, time},
+    grpc::{
+        pb::{self, transition::Kind},
+        wire::{money, optional_duration},
+    },
+};
+
+/// Offers, transitions, notes, and when to ask again.
+pub fn tell(paint: Paint, caller: &Caller, answer: &pb::PingResponse) -> String {
+    let mut lines = Vec::new();
+    if let Some(device) = &caller.device {
+        lines.push(format!("device     {device}"));
+    }
+    if answer.degraded {
+        lines.push(paint.bad("degraded   the profile could not be read: no offers, and nothing was recorded"));
+    }
+    match answer.offers.len() {
+        0 => lines.push("offers     none".to_owned()),
+        _ => answer.offers.iter().for_each(|found| offer(paint, found, &mut lines)),
+    }
+    if answer.transitions.is_empty() {
+        lines.push("happened   nothing: the device is where it was, inside or outside".to_owned());
+    }
+    lines.extend(answer.transitions.iter().map(|change| format!("happened   {}", transition(change))));
+    lines.extend(answer.notes.iter().map(|code| format!("note       {code}: {}", note(code))));
+    if let Some(next) = &answer.next {
+        let (radius, at) = (next.safe_radius_m, time(next.at));
+        lines.push(format!("next ping  after {radius:.0} m, or at {at}; nothing can change before"));
+    }
+    if !answer.decision.is_empty() {
+        lines.push(format!("decision   {}", answer.decision));
+    }
+    lines.join("\n")
+}
+
+fn offer(paint: Paint, offer: &pb::Offer, lines: &mut Vec<String>) {
+    lines.push(format!("offer      {}", paint.title(&offer.title)));
+    let mut add = |what: &str, text: &str| {
+        if !text.is_empty() {
+            lines.push(format!("  {what:<9}{text}"));
+        }
+    };
+    add("", &offer.body);
+    if let Ok(Some(price)) = money(offer.price.clone()) {
+        add("price", &price.to_string());
+    }
+    add("why", &offer.reason);
+    let distance = offer.distance_m.map(|metres| format!(", {metres:.0} m away")).unwrap_or_default();
+    match &offer.store {
+        Some(store) if store.address.is_empty() => add("where", &format!("{}{distance}", store.display_name)),
+        Some(store) => add("where", &format!("{}, {}{distance}", store.display_name, store.address)),
+        None => add("where", &format!("{}{distance}", offer.place)),
+    }
+    add("link", &offer.link);
+    add("show by", &format!("{}, good until {}", time(offer.show_by), time(offer.valid_until)));
+    add("campaign", &offer.campaign);
+    add("id", &offer.id);
+}
+
+/// What happened where, and when.
+pub fn transition(transition: &pb::Transition) -> String {
+    let span = optional_duration(transition.duration).ok().flatten().map(|span| span.as_secs());
+    let what = match (transition.kind(), span) {
+        (Kind::Entered, _) => "entered".to_owned(),
+        (Kind::Dwelt, Some(seconds)) => format!("stayed {seconds} s in"),
+        (Kind::Dwelt, None) => "stayed in".to_owned(),
+        (Kind::Exited, Some(seconds)) => format!("left, after {seconds} s,"),
+        (Kind::Exited, None) => "left".to_owned(),
+        (Kind::Heard, _) => "heard".to_owned(),
+        (Kind::Unspecified, _) => "did something unknown to this binary at".to_owned(),
+    };
+    let radius = transition.radius_m.map(|metres| format!("the {metres} m around ")).unwrap_or_default();
+    let stale = if transition.stale { " (learnt too late to fire a campaign)" } else { "" };
+    format!("{what} {radius}{} at {}{stale}", transition.place, time(transition.at))
+}
+
+/// What a note's code means.
+pub fn note(code: &str) -> &'static str {
+    match code {
+        "NO_LOCATION_CONSENT" => "the person did not agree to location: nothing was matched, and nothing is kept",
+        "CONTEXT_ONLY" => "the person did not agree to profiling: only the place and the moment counted",
+        "OUT_OF_ORDER" => "some readings were older than what is known already",
+        "INACCURATE" => "the position was worse than 1,000 m, which moves nobody",
+        "MOCKED" => "the phone says that a tool set this position",
+        "UNKNOWN_BEACONS" => "some of the beacons are registered by nobody",
+        _ => "unknown to this binary, which is older than the server",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::decision::Note;
+
+    #[test]
+    fn every_note_has_its_words() {
+        let notes = [
+            Note::NoLocationConsent,
+            Note::ContextOnly,
+            Note::OutOfOrder { readings: 1 },
+            Note::Inaccurate,
+            Note::Mocked,
+            Note::UnknownBeacons { sightings: 1 },
+        ];
+        for code in notes.map(Note::code) {
+            assert_ne!(note(code), note("?"), "{code}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A receipt as a marketer reads it: why each campaign was chosen or refused.
+
+use super::answer::transition;
+use crate::{
+    cli::output::{Paint, time},
+    grpc::pb::{self, considered_campaign::Verdict},
+};
+
+/// One paragraph for each campaign that was considered.
+pub fn tell(paint: Paint, receipt: Option<&pb::Decision>) -> String {
+    let Some(receipt) = receipt else {
+        return "Why: nothing changed, so no campaign was considered and there is no receipt. Campaigns fire when a \
+                device enters, stays, leaves or hears, not while it is somewhere."
+            .to_owned();
+    };
+    let title =
+        format!("Why, as of {}, by version {} of the catalog:", time(receipt.decided_at), receipt.catalog_version);
+    let mut lines = vec![paint.title(title)];
+    for considered in &receipt.considered {
+        lines.extend(campaign(paint, considered));
+    }
+    if receipt.considered.is_empty() {
+        lines.push("No active campaign is triggered by what happened here:".to_owned());
+        lines.extend(receipt.transitions.iter().map(|change| format!("  {}", transition(change))));
+    }
+    lines.join("\n")
+}
+
+fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
+    let (verdict, because) = match &considered.verdict {
+        Some(Verdict::Chosen(offer)) => (paint.good("chosen "), format!("offer {offer}")),
+        Some(Verdict::Refused(refusal)) => (paint.bad("refused"), format!("{}: {}", refusal.code, refusal.description)),
+        None => ("unknown".to_owned(), "this binary is older than the server".to_owned()),
+    };
+    let mut lines = vec![
+        format!("{verdict}  {}", considered.campaign),
+        format!("         at {}", considered.place),
+        format!("         {because}"),
+    ];
+    if let Some(pb::Rank { score, weight, affinity, nearness }) = considered.rank {
+        let made = format!("weight {weight} x (1 + interest {affinity:.2}) x nearness {nearness:.2}");
+        lines.push(format!("         ranked by {score:.2} = {made}"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_its_reason_and_a_choice_with_its_score() {
+        let considered = |campaign: &str, verdict, rank| pb::ConsideredCampaign {
+            campaign: campaign.to_owned(),
+            place: "organizations/a/stores/s".to_owned(),
+            verdict: Some(verdict),
+            rank,
+        };
+        let rank = pb::Rank { score: 3.0, weight: 2.0, affinity: 0.5, nearness: 1.0 };
+        let refusal = pb::Refusal { code: "MUTED".to_owned(), description: "the person muted this brand".to_owned() };
+        let receipt = pb::Decision {
+            considered: vec![
+                considered("organizations/a/campaigns/yes", Verdict::Chosen("7".to_owned()), Some(rank)),
+                considered("organizations/a/campaigns/no", Verdict::Refused(refusal), None),
+            ],
+            ..Default::default()
+        };
+        let told = tell(Paint::off(), Some(&receipt));
+        for part in [
+            "chosen   organizations/a/campaigns/yes\n",
+            "3.00 = weight 2 x (1 + interest 0.50) x nearness 1.00\n",
+            "refused  organizations/a/campaigns/no\n",
+            "MUTED: the person muted this brand",
+        ] {
+            assert!(told.contains(part), "{part} is not in:\n{told}");
+        }
+    }
+}
