@@ -13,7 +13,7 @@ pub use self::layers::Sources;
 use crate::{
     app::profile_store::ProfileStoreConfig,
     grpc::{limits::LimitsConfig, overload::GuardConfig},
-    storage::{memory::MemoryConfig, sql::SqlConfig},
+    storage::{memory::MemoryConfig, redis::RedisConfig, sql::SqlConfig},
     telemetry::TelemetryConfig,
 };
 
@@ -29,6 +29,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub storage: SqlConfig,
     pub memory: MemoryConfig,
+    pub redis: RedisConfig,
     pub devices: DevicesConfig,
     pub profiles: ProfileStoreConfig,
     pub catalog: CatalogConfig,

@@ -3,23 +3,21 @@
 //! Law: `main`, the demo and the tests start the same server by [`start`]; only what they pass in differs. A stop is
 //! announced (NOT_SERVING), then waits for the calls in progress, but not longer than the settings allow.
 
+mod doors;
 mod jobs;
 mod meters;
 mod services;
 mod stores;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
 
-use self::{jobs::Jobs, services::Services};
-pub use self::{
-    jobs::SERVICES,
-    stores::{database, open_stores},
-};
+pub use self::stores::{database, open_stores};
+use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},
@@ -27,6 +25,9 @@ use crate::{
     ports::{CatalogStore, Clock, Entropy, ProfileCache, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
+
+/// A connection that answers no keepalive ping for so long is gone.
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
 
 /// The outside world, as the server sees it.
 #[derive(Clone)]
@@ -70,7 +71,8 @@ pub async fn start(
     let services = Services::build(config, &ports).await.context("the stores cannot be read")?;
     let metrics = Arc::new(Metrics::new([ports.meters.clone(), meters::of_services(&services)].concat()));
     let (health, health_service) = tonic_health::server::health_reporter();
-    let routes = services.routes(&config.server, metrics.clone())?.add_service(health_service);
+    let Doors { routes, names } = services.doors(&config.server, metrics.clone())?;
+    let routes = routes.add_service(health_service);
     let mut layered = builder.layer(Measure(metrics.clone())).layer(Guard::new(config.server.guard()));
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -83,7 +85,7 @@ pub async fn start(
     if let Some(listener) = metrics_listener {
         tracker.spawn(serve_metrics(listener, metrics, ended.clone()));
     }
-    let jobs = Jobs { ports, live: services.live, limits: services.limits, health };
+    let jobs = Jobs { ports, live: services.live, limits: services.limits, health, names };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -138,14 +140,19 @@ fn builder(config: &ServerConfig) -> anyhow::Result<Server> {
     let builder = Server::builder()
         .max_concurrent_streams(config.max_streams_per_connection.get())
         .http2_keepalive_interval(Some(config.keepalive()))
-        .http2_keepalive_timeout(Some(config.keepalive()))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
         .tcp_keepalive(Some(config.keepalive()));
     if config.tls_key.as_os_str().is_empty() {
         return Ok(builder);
     }
     let read = |path| std::fs::read(path).with_context(|| format!("{} cannot be read", std::path::Path::display(path)));
     let identity = Identity::from_pem(read(&config.tls_certificate)?, read(&config.tls_key)?);
-    // Fails if something installed a provider before, which then serves as well.
-    rustls::crypto::ring::default_provider().install_default().ok();
+    install_tls();
     builder.tls_config(ServerTlsConfig::new().identity(identity)).context("the certificate and its key cannot be used")
+}
+
+/// Chooses who encrypts for the whole process; rustls would panic if nobody had.
+fn install_tls() {
+    // Fails if something was installed before, which then serves as well.
+    rustls::crypto::ring::default_provider().install_default().ok();
 }

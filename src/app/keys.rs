@@ -51,6 +51,16 @@ pub async fn ensure_operator(
     if snapshot.keys.values().any(|entry| works(&entry.value)) {
         return Ok(None);
     }
+    make_operator(live, entropy, now).await
+}
+
+/// Makes the first operator key anew, whatever there is: the secret that was lost opens nothing from then on.
+pub async fn make_operator(
+    live: &LiveCatalog,
+    entropy: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let snapshot = live.snapshot();
     let (secret, secret_hash) = mint(entropy);
     let edits = operator_edits(&snapshot, secret_hash, now).map_err(|e| StoreError::Corrupt(e.to_string()))?;
     let appended = live.edit(edits, "first start", now).await?;

@@ -68,7 +68,6 @@ impl Links {
                 return Ok(person);
             }
             let mut anonymous = new_anonymous(&device.app(), now, &*self.entropy);
-            anonymous.consents = person.consents.clone();
             let (moved, offers) = leave(&mut person, device).ok_or_else(|| missing(device))?;
             anonymous.devices.insert(device.clone(), moved);
             anonymous.offers = offers;
@@ -113,8 +112,8 @@ fn missing(device: &DeviceName) -> PeopleError {
 
 /// The device comes to `to` from an anonymous profile, which ends, or from somebody else's; none if it is not there.
 fn login(mut from: Profile, to: &mut Profile, device: &DeviceName, now: Timestamp) -> Option<Commit> {
-    let is_new = to.revision.version == 0;
-    if is_new {
+    // Whoever used the phone before logging in is taken for the person; another person's answers are not theirs.
+    if to.revision.version == 0 && from.name.is_anonymous() {
         to.consents = answered(&from.consents, &to.consents);
     }
     let (moved, offers) = leave(&mut from, device)?;

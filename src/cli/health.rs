@@ -15,7 +15,7 @@ use super::{
     connection::Server,
     output::{self, Paint},
 };
-use crate::server::SERVICES;
+use crate::grpc::pb::SERVICES;
 
 /// Longest time of one try. A container's health check gives up after about as long.
 const TRY: Duration = Duration::from_secs(5);

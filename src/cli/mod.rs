@@ -15,6 +15,7 @@
 
 mod backup;
 mod connection;
+mod demo;
 mod health;
 mod import;
 mod json;
@@ -48,6 +49,8 @@ struct Cli {
 enum Command {
     /// Run the server until SIGTERM or SIGINT
     Serve(serve::Serve),
+    /// See it work: two people walk past the shops of Helsinki
+    Demo(demo::Demo),
     /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
     /// Copy the embedded database to a file, also while the server runs on it
@@ -74,6 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
     };
     let done = match cli.command {
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
+        Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
         Command::Backup(backup) => block_on(backup.run(variables)),
         Command::Restore(restore) => block_on(restore.run(variables)),

@@ -76,6 +76,10 @@ impl Paint {
         self.with(AnsiColor::Red.on_default(), text)
     }
 
+    pub fn faint(self, text: impl Display) -> String {
+        self.with(Style::new().dimmed(), text)
+    }
+
     fn with(self, style: Style, text: impl Display) -> String {
         if self.on { format!("{style}{text}{style:#}") } else { text.to_string() }
     }

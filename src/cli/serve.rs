@@ -14,7 +14,14 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{block_on, settings::Settings};
-use crate::{clock::SystemClock, config::Config, lifecycle, server, telemetry};
+use crate::{
+    app::{keys, live_catalog::LiveCatalog},
+    clock::SystemClock,
+    config::Config,
+    lifecycle,
+    server::{self, Ports},
+    telemetry,
+};
 
 /// Holds the first operator key, within the data directory, when there is no terminal to show it on.
 const KEY_FILE: &str = "operator.key";
@@ -23,21 +30,27 @@ const KEY_FILE: &str = "operator.key";
 pub struct Serve {
     #[command(flatten)]
     settings: Settings,
+    /// Make the first operator key anew, because its secret was lost; the lost one opens nothing from then on
+    #[arg(long)]
+    new_operator_key: bool,
 }
 
 impl Serve {
     pub fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<()> {
         let config = self.settings.read(variables)?;
         telemetry::start_logging(&config.telemetry);
-        block_on(serve(&config))
+        block_on(serve(&config, self.new_operator_key))
     }
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &Config, new_operator_key: bool) -> anyhow::Result<()> {
     let stop = lifecycle::stop_on_signal().context("signals cannot be listened to")?;
     let ports = server::open_stores(config, Arc::new(SystemClock)).await?;
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    if new_operator_key && let Some(secret) = operator_key(&ports).await? {
+        hand_over(&secret, &config.server.data_dir)?;
+    }
     let running = server::start(config, ports, listener, stop).await?;
     if let Some(secret) = &running.operator_key {
         hand_over(secret, &config.server.data_dir)?;
@@ -45,6 +58,11 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     running.stopped().await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn operator_key(ports: &Ports) -> anyhow::Result<Option<String>> {
+    let live = LiveCatalog::load(ports.catalog.clone()).await?;
+    Ok(keys::make_operator(&live, ports.entropy.bytes(), ports.clock.now()).await?)
 }
 
 /// Gives the first operator key to whoever started the server: on the terminal, else in a file only they can read.

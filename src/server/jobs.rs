@@ -11,17 +11,6 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use super::Ports;
 use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits};
 
-/// The services whose health depends on the record.
-pub const SERVICES: [&str; 8] = [
-    "dintorni.v1.CampaignService",
-    "dintorni.v1.DecisionService",
-    "dintorni.v1.DeviceService",
-    "dintorni.v1.EngagementService",
-    "dintorni.v1.OrganizationService",
-    "dintorni.v1.PlaceService",
-    "dintorni.v1.ProfileService",
-    "dintorni.v1.ProximityService",
-];
 /// Polls that must fail one after the other before the record counts as away.
 const FAILURES: u32 = 3;
 /// How often the counts of registrations forget who has been quiet.
@@ -34,6 +23,8 @@ pub(super) struct Jobs {
     pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
     pub health: HealthReporter,
+    /// The services whose health depends on the record.
+    pub names: Vec<&'static str>,
 }
 
 impl Jobs {
@@ -56,8 +47,8 @@ impl Jobs {
     /// Says whether the record can be reached.
     pub async fn announce(&self, reachable: bool) {
         let status = if reachable { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in SERVICES {
-            self.health.set_service_status(service, status).await;
+        for name in &self.names {
+            self.health.set_service_status(*name, status).await;
         }
     }
 

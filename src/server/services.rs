@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tonic::service::Routes;
-
-use super::Ports;
+use super::{Ports, doors::Doors};
 use crate::{
     app::{
         campaigns::Campaigns,
@@ -99,20 +97,19 @@ impl Services {
         })
     }
 
-    /// The services by their paths. What has no path here is UNIMPLEMENTED.
-    pub fn routes(&self, config: &ServerConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Routes> {
+    /// All services of the API, and reflection if it is wanted.
+    pub fn doors(&self, config: &ServerConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Doors> {
         let most = config.max_message_bytes.get() as usize;
-        let mut routes = Routes::default()
-            .add_service(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
-            .add_service(ProximityServiceServer::new(self.proximity_service(observer)).max_decoding_message_size(most))
-            .add_service(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
-            .add_service(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
-            .add_service(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
-            .add_service(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
-            .add_service(
-                PlaceServiceServer::new(self.place_service()).max_decoding_message_size(most.max(MAX_PLACE_MESSAGE)),
-            )
-            .add_service(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
+        let large = most.max(MAX_PLACE_MESSAGE);
+        let mut doors = Doors::default()
+            .with(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
+            .with(ProximityServiceServer::new(self.proximity_service(observer)).max_decoding_message_size(most))
+            .with(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
+            .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
+            .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
+            .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
+            .with(PlaceServiceServer::new(self.place_service()).max_decoding_message_size(large))
+            .with(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
         if config.reflection {
             let describe = || {
                 tonic_reflection::server::Builder::configure()
@@ -120,9 +117,10 @@ impl Services {
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             };
             // Older clients ask by the older name.
-            routes = routes.add_service(describe().build_v1()?).add_service(describe().build_v1alpha()?);
+            let (v1, older) = (describe().build_v1()?, describe().build_v1alpha()?);
+            doors.routes = doors.routes.add_service(v1).add_service(older);
         }
-        Ok(routes)
+        Ok(doors)
     }
 
     fn device_service(&self) -> DeviceGrpc {

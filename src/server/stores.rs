@@ -4,16 +4,18 @@ use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::Context;
 
-use super::{Ports, meters};
+use super::{Ports, install_tls, meters};
 use crate::{
     clock::SystemEntropy,
     config::Config,
-    ports::Clock,
+    ports::{Clock, ProfileCache},
     storage::{
         Address,
         memory::MemoryCache,
+        redis::RedisCache,
         sql::{self, SqlConfig},
     },
+    telemetry::Meter,
 };
 
 /// The file of the embedded database, within the data directory.
@@ -24,11 +26,10 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let entropy = Arc::new(SystemEntropy::new().ok().context("the system gives no random numbers")?);
     let data_dir = &config.server.data_dir;
     make_private(data_dir).with_context(|| format!("the directory {} cannot be made", data_dir.display()))?;
+    install_tls();
     let sql = sql::open(&database(config)).await?;
-    let cache = Arc::new(MemoryCache::new(&config.memory, clock.clone()));
-    let counts = cache.clone();
-    let mut meters = meters::of_sql(&sql);
-    meters.extend(meters::of_cache(move || counts.counts()));
+    let (cache, cache_meters) = open_cache(config, clock.clone()).await?;
+    let meters = [meters::of_sql(&sql), cache_meters].concat();
     Ok(Ports { meters, records: sql.clone(), catalog: sql, cache, clock, entropy })
 }
 
@@ -39,6 +40,18 @@ pub fn database(config: &Config) -> SqlConfig {
         storage.url = Address::new(format!("sqlite:{}", config.server.data_dir.join(EMBEDDED).display()));
     }
     storage
+}
+
+/// Redis if it is named, else this process's memory.
+async fn open_cache(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<(Arc<dyn ProfileCache>, Vec<Meter>)> {
+    if config.redis.url.reveal().is_empty() {
+        let cache = Arc::new(MemoryCache::new(&config.memory, clock));
+        let counts = cache.clone();
+        return Ok((cache, meters::of_cache(move || counts.counts())));
+    }
+    let cache = Arc::new(RedisCache::connect(&config.redis).await?);
+    let counts = cache.clone();
+    Ok((cache, meters::of_cache(move || counts.counts())))
 }
 
 /// Nobody but the server's user may look into it: it holds what people did, and secrets.

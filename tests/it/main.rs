@@ -4,4 +4,6 @@ mod cli;
 mod conformance;
 mod edge;
 mod layers;
+mod owners;
+mod people;
 mod support;

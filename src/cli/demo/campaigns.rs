@@ -41,7 +41,12 @@ pub fn wishes() -> Vec<Wish> {
                 audience: likes("coffee", 0.5),
                 topics: vec!["coffee".into()],
                 limits: cap(1, 2 * HOUR),
-                ..campaign("Flat white, one street long", "Any size, at any of our counters.", Some(290), near(40, "cafe"))
+                ..campaign(
+                    "Flat white, one street long",
+                    "Any size, at any of our counters.",
+                    Some(290),
+                    near(40, "cafe"),
+                )
             },
         },
         Wish {

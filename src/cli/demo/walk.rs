@@ -14,7 +14,6 @@ const PACE: f64 = 1.2;
 /// A street to walk along.
 #[derive(Debug, Clone)]
 pub struct Street {
-    pub id: String,
     pub name: String,
     corners: Vec<Position>,
 }
@@ -31,13 +30,13 @@ impl Street {
             let value = feature.property(key).and_then(|value| value.as_str());
             value.map(str::to_owned).with_context(|| format!("the walk has no {key}"))
         };
-        let (id, name) = (text("id")?, text("name")?);
+        let name = text("name")?;
         let geometry = feature.geometry.context("the walk has no line")?;
         let geojson::GeometryValue::LineString { coordinates } = geometry.value else {
-            anyhow::bail!("the walk {id} is not a line")
+            anyhow::bail!("the walk {name} is not a line")
         };
         let corners = coordinates.iter().map(|corner| Ok(Position::new(corner[1], corner[0])?));
-        Ok(Self { id, name, corners: corners.collect::<Result<_>>()? })
+        Ok(Self { name, corners: corners.collect::<Result<_>>()? })
     }
 
     /// Metres from end to end.

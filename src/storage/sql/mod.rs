@@ -1,16 +1,16 @@
 //! The durable record and the catalog's truth in SQL: SQLite for one machine, PostgreSQL for several, by one code.
 //!
-//! Laws: those of [`Records`] and [`CatalogStore`]. One SQL text serves both engines; [`conn`] alone knows which one runs.
+//! Laws: those of [`Records`] and [`CatalogStore`]. One SQL text serves both engines; `conn` alone knows which one runs.
 //!
 //! | file | what |
 //! |---|---|
-//! | [`config`] | the settings, and how long things are kept |
-//! | [`open`](mod@open), [`schema`] | opening a database and bringing its tables up to date |
-//! | [`engine`], [`writer`], [`change`] | how changes are run: a transaction each, or SQLite's groups |
-//! | [`commit`], [`units`] | the transaction of a ping |
-//! | [`read`], [`catalog`], [`erase`], [`sweep`], [`secret`] | the other statements |
-//! | [`backup`](mod@backup) | a copy while the server runs, and its return |
-//! | [`audit`] | the proof that nothing was oversold |
+//! | `config` | the settings, and how long things are kept |
+//! | `open`, `schema` | opening a database and bringing its tables up to date |
+//! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
+//! | `commit`, `units` | the transaction of a ping |
+//! | `read`, `catalog`, `erase`, `sweep`, `secret` | the other statements |
+//! | `backup` | a copy while the server runs, and its return |
+//! | `audit` | the proof that nothing was oversold |
 
 mod audit;
 mod backup;

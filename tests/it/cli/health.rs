@@ -1,6 +1,6 @@
 //! `dintorni health`.
 
-use dintorni::server::SERVICES;
+use dintorni::grpc::pb::SERVICES;
 use tokio_stream::StreamExt;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 

@@ -1,5 +1,6 @@
 //! The operator's commands: the real binary, against real servers.
 
+mod backups;
 mod health;
 mod keys;
 mod pings;

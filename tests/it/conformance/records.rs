@@ -9,7 +9,7 @@ use dintorni::{
         ping::PingId,
         time::Timestamp,
     },
-    ports::{CatalogStore, Commit, Committed, Edit, EngagementMark, Expected, Records},
+    ports::{Absorbed, CatalogStore, Commit, Committed, Edit, EngagementMark, Expected, Records},
 };
 use tokio::task::JoinSet;
 
@@ -41,6 +41,7 @@ on_every_engine! {
     a_limit_may_be_lowered_below_what_is_taken
     a_campaign_without_an_account_has_no_limit
     erasure_leaves_a_tombstone_and_nothing_else
+    an_absorbed_profile_ends_in_another
     what_is_past_its_time_is_swept_and_the_sums_stay_true
     the_first_secret_is_kept
     a_caller_who_goes_away_loses_nothing
@@ -239,6 +240,40 @@ async fn erasure_leaves_a_tombstone_and_nothing_else(database: Database) {
     let ping = PingId::new("ping-0002").expect("sound");
     assert!(sql.answer(&ada.device, &ping).await.expect("read").is_some());
     assert_eq!(taken(&database, &coffee).await, 2);
+}
+
+async fn an_absorbed_profile_ends_in_another(database: Database) {
+    let app = app();
+    let (anon, ada) = (person(&app, "anon"), person(&app, "ada"));
+    let coffee = set_budget(&database, "coffee", Some(10)).await;
+    let (kept, back) = (offer_id(), offer_id());
+    let asked = anon.answers(1, "ping-0001", &[(kept, &coffee), (back, &coffee)]);
+    commit(&database, asked.clone()).await;
+    let login = |expected| {
+        let mut login = Person { device: anon.device.clone(), ..ada.clone() }.writes(1);
+        login.absorbed = Some(Absorbed { name: anon.name.clone(), expected, by: ada.name.clone() });
+        login
+    };
+    let sql = &database.sql;
+    assert_eq!(commit(&database, login(2)).await, Committed::Stale);
+    assert_eq!(sql.profile(&ada.name).await.expect("read"), None, "neither of the two happened");
+    assert_eq!(commit(&database, login(1)).await, Committed::Done);
+    assert_eq!(sql.profile(&anon.name).await.expect("read"), None);
+    assert!(sql.is_erased(&anon.name).await.expect("read") && !sql.is_erased(&ada.name).await.expect("read"));
+    assert_eq!(sql.profile_of(&anon.device).await.expect("read"), Some(ada.name.clone()));
+    let decision = asked.decision.expect("given").id;
+    let receipt = sql.decision(&decision).await.expect("read").expect("kept");
+    assert_eq!(receipt.profile, ada.name);
+
+    // Its offers are the other's: they give their units back, and go with the other's erasure.
+    let mut gives_back = ada.writes(2);
+    gives_back.engagement = vec![returned(back, at(2))];
+    assert_eq!(commit(&database, gives_back).await, Committed::Done);
+    assert_eq!(taken(&database, &coffee).await, 1);
+    sql.erase(&ada.name, at(9)).await.expect("erased");
+    assert_eq!(sql.decision(&decision).await.expect("read"), None);
+    assert_eq!(sql.answer(&anon.device, &asked.answer.expect("given").ping).await.expect("read"), None);
+    assert_eq!(taken(&database, &coffee).await, 1);
 }
 
 async fn what_is_past_its_time_is_swept_and_the_sums_stay_true(database: Database) {

@@ -1,20 +1,37 @@
 //! Starting, saying how it is, and stopping.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
-use dintorni::grpc::pb;
+use dintorni::{
+    clock::SystemClock,
+    domain::{catalog::CatalogChange, time::Timestamp},
+    grpc::pb,
+    ports::{Appended, CatalogStore, Edit, StoreError},
+    server,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
-use tonic::{Code, transport::Channel};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code,
+    transport::{Certificate, Channel, ClientTlsConfig},
+};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::support::harness::{TestServer, bearing};
+use crate::support::harness::{TestServer, bearing, config};
 
 async fn health(channel: &Channel, service: &str) -> Result<ServingStatus, Code> {
     let request = HealthCheckRequest { service: service.into() };
@@ -73,6 +90,69 @@ async fn a_watcher_does_not_hold_up_a_stop() {
     watching.message().await.expect("told").expect("a status");
     server.stop.cancel();
     tokio::time::timeout(Duration::from_secs(30), server.running.stopped()).await.expect("in time").expect("an end");
+}
+
+#[tokio::test]
+async fn while_the_record_is_away_the_services_say_so_and_the_process_does_not() {
+    let data = tempfile::tempdir().expect("a directory");
+    let config = config(&data, &[("catalog.poll_ms", "1")]);
+    let mut ports = server::open_stores(&config, Arc::new(SystemClock)).await.expect("the stores open");
+    let away = Arc::new(AtomicBool::new(false));
+    ports.catalog = Arc::new(Breakable { inner: ports.catalog, away: away.clone() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let running = server::start(&config, ports, listener, CancellationToken::new()).await.expect("it starts");
+    let channel = Channel::from_shared(format!("http://{}", running.address)).expect("sound").connect_lazy();
+
+    let service = "dintorni.v1.ProximityService";
+    for (gone, status) in [(true, ServingStatus::NotServing), (false, ServingStatus::Serving)] {
+        away.store(gone, SeqCst);
+        while health(&channel, service).await != Ok(status) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(health(&channel, "").await, Ok(ServingStatus::Serving));
+    }
+}
+
+/// A catalog store that can be taken away.
+struct Breakable {
+    inner: Arc<dyn CatalogStore>,
+    away: Arc<AtomicBool>,
+}
+
+#[tonic::async_trait]
+impl CatalogStore for Breakable {
+    async fn head(&self) -> Result<u64, StoreError> {
+        if self.away.load(SeqCst) { Err(StoreError::Unavailable("taken away".into())) } else { self.inner.head().await }
+    }
+
+    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.inner.changes_since(version).await
+    }
+
+    async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
+        self.inner.append(edits, author, at).await
+    }
+}
+
+#[tokio::test]
+async fn with_a_certificate_calls_are_encrypted_and_plain_ones_refused() {
+    let files = tempfile::tempdir().expect("a directory");
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (certificate, key) = (files.path().join("cert.pem"), files.path().join("key.pem"));
+    std::fs::write(&certificate, cert.pem()).expect("written");
+    std::fs::write(&key, signing_key.serialize_pem()).expect("written");
+    let settings = [
+        ("server.tls_certificate", certificate.to_str().expect("text")),
+        ("server.tls_key", key.to_str().expect("text")),
+    ];
+    let server = TestServer::start_with(&settings).await;
+
+    let trusting = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(cert.pem())).domain_name("localhost");
+    let address = format!("https://{}", server.address);
+    let secure = Channel::from_shared(address).expect("sound").tls_config(trusting).expect("sound").connect_lazy();
+    assert_eq!(health(&secure, "").await, Ok(ServingStatus::Serving));
+    assert!(health(&server.channel, "").await.is_err(), "plain text");
 }
 
 #[tokio::test]

@@ -1,0 +1,5 @@
+//! What owners do over the wire: who may call what, editing, and bringing in many places.
+
+mod edits;
+mod imports;
+mod roles;

@@ -1,0 +1,120 @@
+//! Logging in and out: whose the device is, and that caps do not start anew.
+
+use dintorni::{domain::name::ProfileName, grpc::pb};
+use tonic::Code;
+
+use super::{coffee, get, link, offered, refusals, server_key, unlink, update, visit};
+use crate::support::harness::{TestServer, bearing, refusal};
+
+#[tokio::test]
+async fn no_cap_is_reset_by_logging_in_and_out() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let (phone, tablet) = (acme.phone(1).await, acme.phone(2).await);
+    let key = server_key(&acme).await;
+    offered(&server, &phone, "first").await;
+
+    let ada = link(&server, &key, &phone.device, "ada").await.expect("linked");
+    assert_eq!((ada.name.as_str(), ada.devices), (&*format!("{}/profiles/ada", acme.app), vec![phone.device.clone()]));
+    let capped = ["CAMPAIGN_CAP"];
+    assert_eq!(refusals(&server, &visit(&server, &phone, "logged-in").await).await, capped, "logged in");
+    let nobody = unlink(&server, &key, &phone.device).await.expect("unlinked");
+    let phone = acme.phone(1).await;
+    assert_eq!(refusals(&server, &visit(&server, &phone, "logged-out").await).await, capped, "logged out");
+    link(&server, &key, &phone.device, "bob").await.expect("linked");
+    assert_eq!(refusals(&server, &visit(&server, &phone, "as-bob").await).await, capped, "somebody else, same phone");
+    // And the person keeps it, on whatever device.
+    link(&server, &key, &tablet.device, "ada").await.expect("linked");
+    assert_eq!(refusals(&server, &visit(&server, &tablet, "by-tablet").await).await, capped, "another phone");
+    let absorbed = get(&server, &key, &nobody.name).await.expect_err("it has ended");
+    assert_eq!(absorbed.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn going_in_and_out_again_repeats_no_offer() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let phone = acme.phone(1).await;
+    let key = server_key(&acme).await;
+    offered(&server, &phone, "first").await;
+    for _ in 0..3 {
+        let ada = link(&server, &key, &phone.device, "ada").await.expect("linked");
+        let again = link(&server, &key, &phone.device, "ada").await.expect("linked already");
+        assert_eq!(again, ada);
+        let name = ProfileName::parse(&ada.name).expect("sound");
+        let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
+        assert_eq!(profile.offers.len(), 1);
+        let out = unlink(&server, &key, &phone.device).await.expect("unlinked");
+        assert_eq!(unlink(&server, &key, &phone.device).await.expect("unlinked already"), out);
+    }
+}
+
+#[tokio::test]
+async fn a_person_keeps_what_is_theirs_and_gains_what_is_not_known_yet() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let (phone, tablet) = (acme.phone(1).await, acme.phone(2).await);
+    let key = server_key(&acme).await;
+    let likes = |tea, topic: &str| pb::Profile {
+        interests: [("tea".to_owned(), tea), (topic.to_owned(), 0.1)].into(),
+        ..Default::default()
+    };
+    update(&server, &phone.token, likes(0.9, "running"), &[]).await.expect("written");
+    update(&server, &tablet.token, likes(0.2, "books"), &[]).await.expect("written");
+    let refusal = pb::Consent {
+        purpose: pb::Purpose::Marketing.into(),
+        granted: false,
+        text_version: "2026-01".into(),
+        given_at: None,
+    };
+    let refuses = pb::Profile { consents: vec![refusal], ..Default::default() };
+    update(&server, &tablet.token, refuses, &[]).await.expect("written");
+
+    let new = link(&server, &key, &phone.device, "ada").await.expect("linked");
+    assert!(new.consents.iter().all(|consent| consent.granted), "a new person has those of the device");
+    let ada = link(&server, &key, &tablet.device, "ada").await.expect("linked");
+    assert_eq!(ada.consents, new.consents, "a known person keeps theirs");
+    assert_eq!(ada.interests, [("tea", 0.9), ("running", 0.1), ("books", 0.1)].map(|(t, s)| (t.to_owned(), s)).into());
+
+    let out = unlink(&server, &key, &tablet.device).await.expect("unlinked");
+    assert_eq!((out.consents, out.interests.len(), out.devices), (vec![], 0, vec![tablet.device.clone()]));
+    assert_eq!(get(&server, &tablet.token, "").await.expect("by the old token").name, out.name);
+    assert_eq!(
+        get(&server, &phone.token, "").await.expect("by the old token").devices,
+        std::slice::from_ref(&phone.device)
+    );
+    let old = get(&server, &tablet.token, &ada.name).await.expect_err("not its own any more");
+    assert_eq!(old.code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn presence_and_receipts_come_along() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let phone = acme.phone(1).await;
+    let first = visit(&server, &phone, "first").await;
+    link(&server, &server_key(&acme).await, &phone.device, "ada").await.expect("linked");
+    server.clock.advance(super::MINUTE);
+    let inside = phone.ping("still-here").await.expect("answered");
+    assert_eq!(inside.transitions, [], "no second entry");
+    assert!(inside.renewed_token.is_some(), "one that names the person");
+    let request = pb::GetDecisionRequest { decision: first.decision };
+    let receipt = server.decisions().get_decision(bearing(&phone.token, request)).await.expect("still readable");
+    assert_eq!(receipt.into_inner().profile, format!("{}/profiles/ada", acme.app));
+}
+
+#[tokio::test]
+async fn an_erased_person_is_never_brought_back() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let (phone, tablet) = (acme.phone(1).await, acme.phone(2).await);
+    let key = server_key(&acme).await;
+    let ada = link(&server, &key, &phone.device, "ada").await.expect("linked");
+    super::erase(&server, &key, &ada.name).await.expect("erased");
+    let status = link(&server, &key, &tablet.device, "ada").await.expect_err("refused");
+    assert_eq!(refusal(&status), (Code::FailedPrecondition, "PRECONDITION".into()));
+    assert_eq!(get(&server, &tablet.token, "").await.expect("untouched").name, tablet.profile);
+}
