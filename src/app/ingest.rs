@@ -27,7 +27,7 @@ use crate::{
         catalog::Catalog,
         decide::{self, Effect, Outcome, Question},
     },
-    ports::{Answer, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
+    ports::{Answer, CachedProfile, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
 };
 
 /// Times a decision is made anew because the profile changed meanwhile.
@@ -138,21 +138,21 @@ impl Ingest {
             true => self.profiles.from_record(name, now).await?,
             false => self.profiles.read(name, now).await?,
         };
-        let profile = match read {
-            Read::Found(profile) => profile,
+        let copy = match read {
+            Read::Found(copy) => copy,
             Read::Absent => return self.moved(visitor, name).await,
             Read::Overloaded => return Ok(Tried::Answered(Box::new(self.degraded(visitor, name)))),
         };
-        let Some(device) = profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
+        let Some(device) = copy.profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
         if visitor.token_epoch < device.token_epoch {
             return Err(PingError::Revoked);
         }
         if visitor.ping.newest_reading() <= device.presence.newest_reading
             && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
         {
-            return self.repeat(visitor, &profile, &answer).await;
+            return self.repeat(visitor, &copy.profile, &answer).await;
         }
-        self.decide(visitor, &profile).await
+        self.decide(visitor, &copy).await
     }
 
     /// The profile that the device belongs to, if that is another one than its token names.
@@ -181,7 +181,8 @@ impl Ingest {
         Ok(answered(visitor, profile, decision, true))
     }
 
-    async fn decide(&self, visitor: &Visitor<'_>, profile: &Arc<Profile>) -> Result<Tried, PingError> {
+    async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
+        let profile = &copy.profile;
         let snapshot = self.catalog.snapshot();
         let mut exhausted = BTreeSet::new();
         loop {
@@ -191,14 +192,15 @@ impl Ingest {
                 Effect::Soft => {
                     let mut soft = outcome.profile;
                     soft.revision.soft += 1;
-                    self.profiles.keep(Arc::new(soft), visitor.ping.clock.received_at).await;
+                    let soft = CachedProfile { profile: Arc::new(soft), ..copy.clone() };
+                    self.profiles.keep_soft(soft).await;
                     return Ok(answered(visitor, profile, outcome.decision, false));
                 }
                 Effect::Durable => {}
             }
             let commit = commit(visitor, profile, outcome);
-            match self.profiles.records.commit(commit.clone()).await? {
-                Committed::Done => return Ok(self.done(visitor, commit).await),
+            match self.profiles.commit(commit.clone()).await? {
+                Committed::Done => return Ok(self.done(visitor, commit)),
                 Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
                 Committed::Stale => return Ok(Tried::Stale),
                 Committed::Exhausted(campaign) => {
@@ -224,14 +226,12 @@ impl Ingest {
         Ok(decide::decide(&Question { catalog, app: &app.value, profile, device, ping, seed, exhausted }))
     }
 
-    async fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {
+    fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {
         self.counters.committed.fetch_add(1, Relaxed);
         let Commit { profiles, decision, .. } = commit;
         let (Some(write), Some(decision)) = (profiles.into_iter().next(), decision) else { return Tried::Stale };
         self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
-        let profile = Arc::new(write.profile);
-        self.profiles.keep(profile.clone(), visitor.ping.clock.received_at).await;
-        answered(visitor, &profile, decision, true)
+        answered(visitor, &write.profile, decision, true)
     }
 
     fn seed(&self) -> u64 {
