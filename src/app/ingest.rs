@@ -23,7 +23,6 @@ use crate::{
         name::{CampaignName, DeviceName, ProfileName},
         ping::Ping,
         profile::Profile,
-        time::Timestamp,
     },
     engine::{
         catalog::Catalog,
@@ -138,15 +137,15 @@ impl Ingest {
         let _turn = self.stripes.turn(name).await;
         let now = visitor.ping.clock.received_at;
         let read = match fresh {
-            true => self.profiles.recorded(name, now).await?,
-            false => self.profiles.copy(name, now).await?,
+            true => self.profiles.from_record(name, now).await?,
+            false => self.profiles.read(name, now).await?,
         };
-        let CachedProfile { profile, confirmed_at } = match read {
+        let copy = match read {
             Read::Found(copy) => copy,
             Read::Absent => return self.moved(visitor, name).await,
             Read::Overloaded => return Ok(Tried::Answered(Box::new(self.degraded(visitor, name)))),
         };
-        let Some(device) = profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
+        let Some(device) = copy.profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
         if visitor.token_epoch < device.token_epoch {
             return Err(PingError::Revoked);
         }
@@ -154,9 +153,9 @@ impl Ingest {
         if !visitor.ping.is_newer_than(fix, sighting)
             && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
         {
-            return self.repeat(visitor, &profile, &answer).await;
+            return self.repeat(visitor, &copy.profile, &answer).await;
         }
-        self.decide(visitor, &profile, confirmed_at).await
+        self.decide(visitor, &copy).await
     }
 
     /// The profile that the device belongs to, if that is another one than its token names.
@@ -185,12 +184,8 @@ impl Ingest {
         Ok(answered(visitor, profile, decision, true))
     }
 
-    async fn decide(
-        &self,
-        visitor: &Visitor<'_>,
-        profile: &Arc<Profile>,
-        confirmed_at: Timestamp,
-    ) -> Result<Tried, PingError> {
+    async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
+        let profile = &copy.profile;
         let snapshot = self.catalog.snapshot();
         let mut exhausted = self.spent.campaigns(visitor.ping.clock.received_at);
         loop {
@@ -200,14 +195,15 @@ impl Ingest {
                 Effect::Soft => {
                     let mut soft = outcome.profile;
                     soft.revision.soft += 1;
-                    self.profiles.keep(Arc::new(soft), confirmed_at).await;
+                    let soft = CachedProfile { profile: Arc::new(soft), ..copy.clone() };
+                    self.profiles.keep_soft(soft).await;
                     return Ok(answered(visitor, profile, outcome.decision, false));
                 }
                 Effect::Durable => {}
             }
             let commit = commit(visitor, profile, outcome);
-            match self.profiles.records.commit(commit.clone()).await? {
-                Committed::Done => return Ok(self.done(visitor, commit).await),
+            match self.profiles.commit(commit.clone()).await? {
+                Committed::Done => return Ok(self.done(visitor, commit)),
                 Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
                 Committed::Stale => return Ok(Tried::Stale),
                 Committed::Exhausted(campaign) => {
@@ -234,14 +230,12 @@ impl Ingest {
         Ok(decide::decide(&Question { catalog, app: &app.value, profile, device, ping, seed, exhausted }))
     }
 
-    async fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {
+    fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {
         self.counters.committed.fetch_add(1, Relaxed);
         let Commit { profiles, decision, .. } = commit;
         let (Some(write), Some(decision)) = (profiles.into_iter().next(), decision) else { return Tried::Stale };
         self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
-        let profile = Arc::new(write.profile);
-        self.profiles.keep(profile.clone(), visitor.ping.clock.received_at).await;
-        answered(visitor, &profile, decision, true)
+        answered(visitor, &write.profile, decision, true)
     }
 
     fn seed(&self) -> u64 {

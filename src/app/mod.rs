@@ -4,6 +4,7 @@ pub mod campaign_check;
 pub mod campaigns;
 pub mod decisions;
 pub mod devices;
+pub mod doubts;
 pub mod engagement;
 pub mod imports;
 pub mod ingest;
