@@ -27,7 +27,7 @@ pub struct Server {
     #[arg(long, value_name = "FILE", env = "DINTORNI_CA", help_heading = HEADING)]
     ca: Option<PathBuf>,
     /// The name in the server's certificate, if the URL has another one
-    #[arg(long, value_name = "HOST", requires = "ca", help_heading = HEADING)]
+    #[arg(long, value_name = "HOST", env = "DINTORNI_TLS_NAME", requires = "ca", help_heading = HEADING)]
     tls_name: Option<String>,
 }
 

@@ -9,10 +9,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::Ports;
-use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits};
+use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits, ports::StoreError};
 
 /// Polls that must fail one after the other before the record counts as away.
 const FAILURES: u32 = 3;
+/// Between two batches of a sweep.
+const REST: Duration = Duration::from_millis(20);
 /// How often the counts of registrations forget who has been quiet.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -83,11 +85,41 @@ impl Jobs {
     async fn sweep(&self, every: Duration, most: u32) {
         loop {
             tokio::time::sleep(every).await;
-            match self.ports.records.sweep(self.ports.clock.now(), most).await {
+            let now = self.ports.clock.now();
+            match until_short(most, || self.ports.records.sweep(now, most)).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, "swept what is past its time"),
                 Err(error) => tracing::warn!(%error, "the sweep failed; it will be tried again"),
             }
         }
+    }
+}
+
+/// Sweeps batch by batch until one is not full: however much is past its time goes in one turn, and pings come in
+/// between. Returns how many rows went.
+async fn until_short<F>(most: u32, mut sweep: impl FnMut() -> F) -> Result<u64, StoreError>
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    let mut gone = 0;
+    loop {
+        let rows = sweep().await?;
+        gone += rows;
+        if rows < u64::from(most) {
+            return Ok(gone);
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_of_the_sweep_leaves_nothing_that_a_full_batch_left() {
+        let mut batches = [10_u64, 13, 9, 5].into_iter();
+        let gone = until_short(10, || std::future::ready(Ok(batches.next().unwrap_or(0)))).await;
+        assert_eq!((gone.ok(), batches.next()), (Some(32), Some(5)));
     }
 }

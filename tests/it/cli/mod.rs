@@ -1,5 +1,7 @@
 //! The operator's commands: the real binary, against real servers.
 
+mod backups;
+mod deploy;
 mod health;
 mod keys;
 mod pings;

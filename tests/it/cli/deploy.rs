@@ -1,0 +1,26 @@
+//! The files that operators start from: the settings in them are there, and sound together.
+
+use std::collections::BTreeMap;
+
+use dintorni::config::{Config, Sources, VARIABLES};
+
+/// The variables that a file of `deploy/` sets, be it as `NAME=value` or as `NAME: "value"`.
+fn variables(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let found = lines.filter_map(|line| line.find(VARIABLES).and_then(|at| line[at..].split_once([':', '='])));
+    found.map(|(name, value)| (name.to_owned(), value.trim().trim_matches('"').to_owned())).collect()
+}
+
+#[test]
+fn the_settings_of_deploy_are_sound() {
+    let files = [
+        ("Dockerfile", include_str!("../../../deploy/Dockerfile"), 2),
+        ("compose.yaml", include_str!("../../../deploy/compose.yaml"), 6),
+        ("dintorni.service", include_str!("../../../deploy/dintorni.service"), 1),
+    ];
+    for (name, text, count) in files {
+        let variables = variables(text);
+        assert_eq!(variables.len(), count, "{name}: {variables:?}");
+        Config::read(&Sources::new(variables)).unwrap_or_else(|mistakes| panic!("{name}: {mistakes}"));
+    }
+}
