@@ -8,7 +8,14 @@ use dintorni::config::{Config, Sources, VARIABLES};
 fn variables(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let found = lines.filter_map(|line| line.find(VARIABLES).and_then(|at| line[at..].split_once([':', '='])));
-    found.map(|(name, value)| (name.to_owned(), value.trim().trim_matches('"').to_owned())).collect()
+    found.map(|(name, value)| (name.to_owned(), filled(value.trim().trim_matches('"')))).collect()
+}
+
+/// The value with a word in place of each `${…}`, as whoever starts the file would set it.
+fn filled(value: &str) -> String {
+    let mut parts = value.split("${");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |filled, part| filled + "word" + part.split_once('}').map_or("", |(_, rest)| rest))
 }
 
 #[test]
