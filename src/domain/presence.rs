@@ -98,6 +98,8 @@ pub struct Hearing {
 /// Where a device was, and how sure its phone was of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LastSeen {
+    /// Event time.
+    pub at: Timestamp,
     pub position: Position,
     pub accuracy: Accuracy,
 }

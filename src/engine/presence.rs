@@ -113,8 +113,9 @@ impl<'a> Seen<'a> {
 
     /// Whether the fix before was as surely inside. If nothing is believed then, the place is newer than that fix.
     fn was_inside(&self, before: Option<LastSeen>) -> bool {
-        before.is_some_and(|LastSeen { position, accuracy }| {
-            shape::signed_distance(self.outline, position) <= 0.0
+        before.is_some_and(|LastSeen { at, position, accuracy }| {
+            self.at.since(at) <= SILENCE
+                && shape::signed_distance(self.outline, position) <= 0.0
                 && probability::inside(self.outline, position, probability::sigma(accuracy.metres())) >= SURE
         })
     }
@@ -146,7 +147,7 @@ impl Step {
                 }
             }
         }
-        self.presence.last_seen = Some(LastSeen { position: fix.position, accuracy: fix.accuracy });
+        self.presence.last_seen = Some(LastSeen { at: fix.read.event, position: fix.position, accuracy: fix.accuracy });
     }
 
     fn seen_inside(&mut self, entry: &AreaEntry, seen: &Seen<'_>) {

@@ -84,12 +84,12 @@ impl TryFrom<state::Presence> for DevicePresence {
 
 fn last_seen(seen: LastSeen) -> state::LastSeen {
     let (latitude, longitude) = (seen.position.latitude(), seen.position.longitude());
-    state::LastSeen { latitude, longitude, accuracy_m: seen.accuracy.metres() }
+    state::LastSeen { at: seen.at.micros(), latitude, longitude, accuracy_m: seen.accuracy.metres() }
 }
 
 fn read_last_seen(message: state::LastSeen) -> Result<LastSeen, Undecodable> {
     let position = at("last_seen.position", Position::new(message.latitude, message.longitude))?;
-    Ok(LastSeen { position, accuracy: at("last_seen.accuracy_m", Accuracy::new(message.accuracy_m))? })
+    Ok(LastSeen { at: Timestamp::from_micros(message.at), position, accuracy: at("last_seen.accuracy_m", Accuracy::new(message.accuracy_m))? })
 }
 
 fn belief((area, belief): (&Area, &Belief)) -> state::AreaBelief {

@@ -51,7 +51,8 @@ fn belief() -> impl Strategy<Value = Belief> {
 }
 
 fn last_seen() -> impl Strategy<Value = LastSeen> {
-    (-90.0..=90.0, -180.0..180.0, 1.0..2_000.0).prop_map(|(latitude, longitude, metres)| LastSeen {
+    (time(), -90.0..=90.0, -180.0..180.0, 1.0..2_000.0).prop_map(|(at, latitude, longitude, metres)| LastSeen {
+        at,
         position: Position::new(latitude, longitude).expect("sound"),
         accuracy: Accuracy::new(metres).expect("sound"),
     })
