@@ -199,7 +199,7 @@ pub fn new_anonymous(app: &AppName, now: Timestamp, entropy: &dyn Entropy) -> Pr
 
 fn with_device(read: Read, device: &DeviceName) -> Result<Option<Arc<Profile>>, CallerError> {
     match read {
-        Read::Found(profile) if profile.devices.contains_key(device) => Ok(Some(profile)),
+        Read::Found(copy) if copy.profile.devices.contains_key(device) => Ok(Some(copy.profile)),
         Read::Found(_) | Read::Absent => Ok(None),
         Read::Overloaded => Err(CallerError::Overloaded),
     }

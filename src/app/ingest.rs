@@ -14,6 +14,7 @@ use std::{
 use super::{
     live_catalog::LiveCatalog,
     profile_store::{ProfileStore, Read},
+    spent::Spent,
     stripes::Stripes,
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
         catalog::Catalog,
         decide::{self, Effect, Outcome, Question},
     },
-    ports::{Answer, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
+    ports::{Answer, CachedProfile, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
 };
 
 /// Times a decision is made anew because the profile changed meanwhile.
@@ -84,6 +85,7 @@ pub struct Ingest {
     catalog: Arc<LiveCatalog>,
     entropy: Arc<dyn Entropy>,
     stripes: Arc<Stripes>,
+    spent: Spent,
     pub counters: IngestCounters,
 }
 
@@ -110,7 +112,7 @@ impl Ingest {
         entropy: Arc<dyn Entropy>,
         stripes: Arc<Stripes>,
     ) -> Self {
-        Self { profiles, catalog, entropy, stripes, counters: IngestCounters::default() }
+        Self { profiles, catalog, entropy, stripes, spent: Spent::default(), counters: IngestCounters::default() }
     }
 
     /// Decides about a ping, makes the decision durable if it changed anything, and answers. `fingerprint` tells a
@@ -138,21 +140,22 @@ impl Ingest {
             true => self.profiles.from_record(name, now).await?,
             false => self.profiles.read(name, now).await?,
         };
-        let profile = match read {
-            Read::Found(profile) => profile,
+        let copy = match read {
+            Read::Found(copy) => copy,
             Read::Absent => return self.moved(visitor, name).await,
             Read::Overloaded => return Ok(Tried::Answered(Box::new(self.degraded(visitor, name)))),
         };
-        let Some(device) = profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
+        let Some(device) = copy.profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
         if visitor.token_epoch < device.token_epoch {
             return Err(PingError::Revoked);
         }
-        if visitor.ping.newest_reading() <= device.presence.newest_reading
+        let (fix, sighting) = (device.presence.newest_fix, device.presence.newest_sighting);
+        if !visitor.ping.is_newer_than(fix, sighting)
             && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
         {
-            return self.repeat(visitor, &profile, &answer).await;
+            return self.repeat(visitor, &copy.profile, &answer).await;
         }
-        self.decide(visitor, &profile).await
+        self.decide(visitor, &copy).await
     }
 
     /// The profile that the device belongs to, if that is another one than its token names.
@@ -181,9 +184,10 @@ impl Ingest {
         Ok(answered(visitor, profile, decision, true))
     }
 
-    async fn decide(&self, visitor: &Visitor<'_>, profile: &Arc<Profile>) -> Result<Tried, PingError> {
+    async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
+        let profile = &copy.profile;
         let snapshot = self.catalog.snapshot();
-        let mut exhausted = BTreeSet::new();
+        let mut exhausted = self.spent.campaigns(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
             match outcome.effect {
@@ -191,18 +195,20 @@ impl Ingest {
                 Effect::Soft => {
                     let mut soft = outcome.profile;
                     soft.revision.soft += 1;
-                    self.profiles.keep(Arc::new(soft), visitor.ping.clock.received_at).await;
+                    let soft = CachedProfile { profile: Arc::new(soft), ..copy.clone() };
+                    self.profiles.keep_soft(soft).await;
                     return Ok(answered(visitor, profile, outcome.decision, false));
                 }
                 Effect::Durable => {}
             }
             let commit = commit(visitor, profile, outcome);
-            match self.profiles.records.commit(commit.clone()).await? {
-                Committed::Done => return Ok(self.done(visitor, commit).await),
+            match self.profiles.commit(commit.clone()).await? {
+                Committed::Done => return Ok(self.done(visitor, commit)),
                 Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
                 Committed::Stale => return Ok(Tried::Stale),
                 Committed::Exhausted(campaign) => {
                     self.counters.exhausted.fetch_add(1, Relaxed);
+                    self.spent.note(campaign.clone(), visitor.ping.clock.received_at);
                     if !exhausted.insert(campaign) {
                         return Err(PingError::Busy);
                     }
@@ -224,14 +230,12 @@ impl Ingest {
         Ok(decide::decide(&Question { catalog, app: &app.value, profile, device, ping, seed, exhausted }))
     }
 
-    async fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {
+    fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {
         self.counters.committed.fetch_add(1, Relaxed);
         let Commit { profiles, decision, .. } = commit;
         let (Some(write), Some(decision)) = (profiles.into_iter().next(), decision) else { return Tried::Stale };
         self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
-        let profile = Arc::new(write.profile);
-        self.profiles.keep(profile.clone(), visitor.ping.clock.received_at).await;
-        answered(visitor, &profile, decision, true)
+        answered(visitor, &write.profile, decision, true)
     }
 
     fn seed(&self) -> u64 {

@@ -4,6 +4,7 @@ pub mod campaign_check;
 pub mod campaigns;
 pub mod decisions;
 pub mod devices;
+pub mod doubts;
 pub mod engagement;
 pub mod imports;
 pub mod ingest;
@@ -20,6 +21,7 @@ pub mod profile_edits;
 pub mod profile_patch;
 pub mod profile_store;
 pub mod resources;
+pub mod spent;
 pub mod stripes;
 pub mod tokens;
 

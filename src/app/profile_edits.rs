@@ -96,22 +96,18 @@ impl ProfileEdits {
         Ok(self.profiles.newest(name).await?)
     }
 
-    /// Commits, and keeps the cache up to date. Returns the profiles as written; none if one of them is stale, and then
+    /// Commits. Returns the profiles as written; none if one of them is stale, and then
     /// nothing happened.
     pub async fn save(&self, commit: Commit) -> Result<Option<Vec<Profile>>, ProfileEditError> {
-        let at = commit.at;
         let written: Vec<Profile> = commit.profiles.iter().map(|write| write.profile.clone()).collect();
         let absorbed = commit.absorbed.clone();
-        match self.profiles.records.commit(commit).await? {
+        match self.profiles.commit(commit).await? {
             Committed::Done => {}
             Committed::Stale => return Ok(None),
             other => {
                 let fault = format!("a change of a profile cannot be {other:?}");
                 return Err(StoreError::Corrupt(fault).into());
             }
-        }
-        for profile in &written {
-            self.profiles.keep(Arc::new(profile.clone()), at).await;
         }
         if let Some(absorbed) = absorbed
             && let Err(failure) = self.profiles.forget(&absorbed.name, absorbed.expected).await

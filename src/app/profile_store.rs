@@ -1,7 +1,9 @@
-//! Reading profiles: from the cache while it may be trusted, else from SQL, at most so many at once.
+//! Profiles: read from the cache while it may be trusted, else from SQL, at most so many at once; written to SQL, then
+//! to the cache.
 //!
 //! Law 1: SQL decides, the cache only proposes. A copy is trusted for ten minutes after SQL last confirmed its version;
-//! then one indexed read confirms it. If the cache fails, SQL is asked by a bounded number of callers at once.
+//! then one indexed read confirms it. If the cache fails, SQL is asked by a bounded number of callers at once. A copy
+//! that may be older than what this node wrote is not used ([`Doubts`]).
 
 use std::{
     sync::{
@@ -14,9 +16,10 @@ use std::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use super::doubts::Doubts;
 use crate::{
     domain::{name::ProfileName, profile::Profile, time::Timestamp},
-    ports::{CachedProfile, ProfileCache, Records, StoreError},
+    ports::{CachedProfile, Commit, Committed, ProfileCache, Records, StoreError},
 };
 
 #[derive(Debug, Clone, Deserialize)]
@@ -45,10 +48,10 @@ pub struct ProfileStoreCounters {
 
 /// What a reader got.
 pub enum Read {
-    Found(Arc<Profile>),
+    Found(CachedProfile),
     /// Never made, or erased.
     Absent,
-    /// The cache fails and too many read SQL already.
+    /// The cache cannot be used and too many read SQL already.
     Overloaded,
 }
 
@@ -58,6 +61,7 @@ pub struct ProfileStore {
     cache: Arc<dyn ProfileCache>,
     trusted: Duration,
     fallback: Semaphore,
+    doubts: Doubts,
     pub counters: ProfileStoreCounters,
 }
 
@@ -68,6 +72,7 @@ impl ProfileStore {
             cache,
             trusted: Duration::from_secs(config.trusted_seconds),
             fallback: Semaphore::new(config.fallback_reads),
+            doubts: Doubts::default(),
             counters: ProfileStoreCounters::default(),
         }
     }
@@ -75,32 +80,43 @@ impl ProfileStore {
     /// The profile as a decision may use it.
     pub async fn read(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
         match self.cache.get(name).await {
+            Ok(Some(copy)) if self.doubts.concern(&copy) => self.instead(name, now).await,
             Ok(Some(copy)) => self.confirmed(copy, now).await,
             Ok(None) => {
                 self.counters.misses.fetch_add(1, Relaxed);
                 self.from_record(name, now).await
             }
-            Err(failure) => self.despite(&failure, name, now).await,
+            Err(failure) => {
+                self.cache_failed(&failure);
+                self.instead(name, now).await
+            }
         }
     }
 
     async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read, StoreError> {
         if now.since(copy.confirmed_at) <= self.trusted {
             self.counters.hits.fetch_add(1, Relaxed);
-            return Ok(Read::Found(copy.profile));
+            return Ok(Read::Found(copy));
         }
         self.counters.confirmations.fetch_add(1, Relaxed);
-        let version = self.records.profile_version(&copy.profile.name).await?;
-        if version == Some(copy.profile.revision.version) {
-            self.keep(copy.profile.clone(), now).await;
-            return Ok(Read::Found(copy.profile));
+        let (name, version) = (copy.profile.name.clone(), copy.profile.revision.version);
+        match self.records.profile_version(&name).await? {
+            Some(newest) if newest == version => {
+                let copy = CachedProfile { confirmed_at: now, ..copy };
+                self.keep(copy.clone()).await;
+                Ok(Read::Found(copy))
+            }
+            Some(_) => self.from_record(&name, now).await,
+            // Erased, or gone into another profile: what this node still holds of the person goes as well.
+            None => {
+                self.forget(&name, version).await?;
+                Ok(Read::Absent)
+            }
         }
-        self.from_record(&copy.profile.name, now).await
     }
 
-    async fn despite(&self, failure: &StoreError, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
-        self.counters.cache_failures.fetch_add(1, Relaxed);
-        tracing::debug!(error = %failure, "profile cache failed; reading the record");
+    /// From the record where the cache should have done: that many readers at once it did not expect.
+    async fn instead(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
         let Ok(_permit) = self.fallback.try_acquire() else {
             self.counters.refused_fallbacks.fetch_add(1, Relaxed);
             return Ok(Read::Overloaded);
@@ -111,9 +127,9 @@ impl ProfileStore {
     /// The profile as last committed, whatever the cache says.
     pub async fn from_record(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
         let Some(profile) = self.records.profile(name).await? else { return Ok(Read::Absent) };
-        let profile = Arc::new(profile);
-        self.keep(profile.clone(), now).await;
-        Ok(Read::Found(profile))
+        let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: now };
+        self.keep(copy.clone()).await;
+        Ok(Read::Found(copy))
     }
 
     /// As last committed, with what only the cache knows since then; none if it is not there.
@@ -124,12 +140,59 @@ impl ProfileStore {
         Ok(Some(same.map_or(profile, Arc::unwrap_or_clone)))
     }
 
-    /// Puts a copy into the cache. A failing cache costs a later read, never the answer.
-    pub async fn keep(&self, profile: Arc<Profile>, confirmed_at: Timestamp) {
-        if let Err(failure) = self.cache.put(CachedProfile { profile, confirmed_at }).await {
-            self.counters.cache_failures.fetch_add(1, Relaxed);
-            tracing::debug!(error = %failure, "profile cache failed; copy not kept");
+    /// Commits, and puts what was written into the cache, even if the caller goes away meanwhile.
+    pub async fn commit(self: &Arc<Self>, commit: Commit) -> Result<Committed, StoreError> {
+        let store = self.clone();
+        let task = tokio::spawn(async move { store.commit_and_keep(commit).await });
+        task.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?
+    }
+
+    async fn commit_and_keep(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let at = commit.at;
+        let written: Vec<Arc<Profile>> = commit.profiles.iter().map(|write| Arc::new(write.profile.clone())).collect();
+        let result = self.records.commit(commit).await;
+        for profile in written {
+            match &result {
+                Ok(Committed::Done) => self.keep(CachedProfile { profile, confirmed_at: at }).await,
+                Ok(Committed::Exhausted(_)) | Err(StoreError::Full(_)) => {}
+                // Whoever wrote it did not live to put it: nobody else will.
+                Ok(Committed::Repeated(_)) => self.put_newest(&profile.name, at).await,
+                // The record has, or may have, what our copy does not know.
+                Ok(Committed::Stale) | Err(_) => self.doubts.add(&profile.name, at),
+            }
         }
+        result
+    }
+
+    async fn put_newest(&self, name: &ProfileName, now: Timestamp) {
+        self.doubts.add(name, now);
+        if let Err(failure) = self.from_record(name, now).await {
+            tracing::debug!(error = %failure, "the newest of a profile could not be read; its copy stays in doubt");
+        }
+    }
+
+    /// Puts what the record has into the cache. A failing cache costs later reads, never the answer.
+    async fn keep(&self, copy: CachedProfile) {
+        let (name, at) = (copy.profile.name.clone(), copy.confirmed_at);
+        match self.cache.put(copy).await {
+            Ok(()) => self.doubts.settle(&name),
+            Err(failure) => {
+                self.cache_failed(&failure);
+                self.doubts.add(&name, at);
+            }
+        }
+    }
+
+    /// Puts what only the cache needs to know. `confirmed_at` is the read copy's own: the record was not asked.
+    pub async fn keep_soft(&self, copy: CachedProfile) {
+        if let Err(failure) = self.cache.put(copy).await {
+            self.cache_failed(&failure);
+        }
+    }
+
+    fn cache_failed(&self, failure: &StoreError) {
+        self.counters.cache_failures.fetch_add(1, Relaxed);
+        tracing::debug!(error = %failure, "profile cache failed");
     }
 
     /// Drops an erased profile from the cache.

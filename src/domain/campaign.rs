@@ -27,8 +27,6 @@ pub const MAX_WINDOW: Duration = Duration::from_secs(90 * 86_400);
 pub const NEAR_RADIUS_M: std::ops::RangeInclusive<u32> = 20..=10_000;
 /// Shortest and longest dwell.
 pub const DWELL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(12 * 3_600);
-/// Longest time an offer may wait to be shown or stay valid after it was made.
-pub const MAX_VALIDITY: Duration = MAX_WINDOW;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Campaign {

@@ -30,6 +30,7 @@ pub mod ping;
 pub mod place;
 pub mod presence;
 pub mod profile;
+pub mod rings;
 pub mod shape;
 pub mod text;
 pub mod time;

@@ -19,6 +19,9 @@ pub const MAX_PING_ID: usize = 64;
 /// A reading older than this at receipt makes transitions but fires no campaign.
 pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
+/// Clocks for positions and for sending may differ by this much within one phone.
+const FUTURE_ALLOWED: Duration = Duration::from_secs(60);
+
 /// Chosen by the device, new for every ping and the same for its retries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -78,7 +81,9 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
+    /// A reading that claims to be far in the future (a satellite clock that rolled over) counts as made now.
     pub fn reading(self, device: Timestamp) -> Reading {
+        let device = if device > self.sent_at + FUTURE_ALLOWED { self.sent_at } else { device };
         let event = self.received_at - self.sent_at.since(device);
         Reading { device, event }
     }
@@ -159,10 +164,16 @@ impl Ping {
         self.fixes.iter().any(|fix| fix.mocked)
     }
 
-    /// The newest reading by the device's clock.
-    pub fn newest_reading(&self) -> Option<Timestamp> {
+    /// The newest fix and the newest sighting, by the device's clock.
+    pub fn newest_readings(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         let fix = self.fixes.last().map(|fix| fix.read.device);
-        fix.max(self.sightings.last().map(|sighting| sighting.read.device))
+        (fix, self.sightings.last().map(|sighting| sighting.read.device))
+    }
+
+    /// Whether it has a reading newer than these. A retry never has.
+    pub fn is_newer_than(&self, fix: Option<Timestamp>, sighting: Option<Timestamp>) -> bool {
+        let (newest_fix, newest_sighting) = self.newest_readings();
+        newest_fix > fix || newest_sighting > sighting
     }
 }
 

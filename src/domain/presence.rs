@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    geo::Position,
     name::{BeaconName, GeofenceName, StoreName},
+    ping::Accuracy,
     text::quoted,
     time::Timestamp,
     violation::Invalid,
@@ -93,15 +95,26 @@ pub struct Hearing {
     pub confirmed: bool,
 }
 
+/// Where a device was, and how sure its phone was of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LastSeen {
+    pub position: Position,
+    pub accuracy: Accuracy,
+}
+
 /// Everything we believe about where one device is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DevicePresence {
-    /// The newest reading, by the device's own clock: an older or equal one is out of order or a repetition.
-    pub newest_reading: Option<Timestamp>,
+    /// The newest fix, by the device's own clock: an older or equal one is out of order or a repetition.
+    pub newest_fix: Option<Timestamp>,
+    /// The same of beacon sightings, which phones report at another pace.
+    pub newest_sighting: Option<Timestamp>,
     /// Server time minus device time at the newest ping, in microseconds.
     pub clock_offset: i64,
-    /// Event time of the newest fix.
-    pub last_fix: Option<Timestamp>,
+    /// When the record last took over what is believed here.
+    pub saved_at: Option<Timestamp>,
+    /// Where the newest usable fix was. Only the cache knows; a commit leaves it out.
+    pub last_seen: Option<LastSeen>,
     pub areas: BTreeMap<Area, Belief>,
     pub heard: BTreeMap<BeaconName, Hearing>,
 }

@@ -3,14 +3,11 @@
 //! Law 8: an invalid shape is refused with place, ring and corner named. Polygon edges are straight in longitude and
 //! latitude (RFC 7946); rings may be wound either way.
 
-use geo::{
-    Validation,
-    algorithm::validation::{InvalidMultiPolygon, InvalidPolygon},
-};
 use serde::{Deserialize, Serialize};
 
 use super::{
     geo::{Position, check_latitude},
+    rings::{self, MAX_RINGS},
     violation::Invalid,
 };
 
@@ -85,6 +82,10 @@ impl Polygons {
         if coordinates.is_empty() || corners > MAX_CORNERS {
             return Err(Invalid::new(format!("must have 1 to {MAX_CORNERS} corners, had {corners}")));
         }
+        let rings: usize = coordinates.iter().map(Vec::len).sum();
+        if rings > MAX_RINGS {
+            return Err(Invalid::new(format!("must have at most {MAX_RINGS} rings, had {rings}")));
+        }
         for (p, polygon) in coordinates.iter().enumerate() {
             if polygon.is_empty() {
                 return Err(Invalid::new(format!("polygon {p} has no ring")));
@@ -94,7 +95,7 @@ impl Polygons {
             }
         }
         let polygons = geo::MultiPolygon(coordinates.iter().map(|rings| polygon(rings)).collect());
-        polygons.check_validation().map_err(|invalid| Invalid::new(in_words(&invalid)))?;
+        rings::check(&polygons)?;
         Ok(Self(polygons))
     }
 
@@ -140,36 +141,6 @@ fn check_corner([longitude, latitude]: [f64; 2]) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::new(format!("longitude must be between -180 and 180 degrees, was {longitude}")))
-}
-
-fn in_words(invalid: &InvalidMultiPolygon) -> String {
-    match invalid {
-        InvalidMultiPolygon::InvalidPolygon(index, polygon) => format!("polygon {}: {}", index.0, ring_fault(polygon)),
-        InvalidMultiPolygon::ElementsOverlaps(a, b) => format!("polygons {} and {} overlap", a.0, b.0),
-        InvalidMultiPolygon::ElementsTouchOnALine(a, b) => format!("polygons {} and {} share an edge", a.0, b.0),
-    }
-}
-
-fn ring_fault(invalid: &InvalidPolygon) -> String {
-    use geo::algorithm::validation::RingRole;
-    let ring = |role: &RingRole| match role {
-        RingRole::Exterior => 0,
-        RingRole::Interior(hole) => hole + 1,
-    };
-    match invalid {
-        InvalidPolygon::TooFewPointsInRing(role) => {
-            format!("ring {}: must have at least three different corners", ring(role))
-        }
-        InvalidPolygon::SelfIntersection(role) => format!("ring {}: crosses or touches itself", ring(role)),
-        InvalidPolygon::NonFiniteCoord(role, corner) => {
-            format!("ring {}, corner {}: is not a number", ring(role), corner.0)
-        }
-        InvalidPolygon::InteriorRingNotContainedInExteriorRing(role) => {
-            format!("ring {}: is a hole outside its shell", ring(role))
-        }
-        InvalidPolygon::IntersectingRingsOnALine(a, b) => format!("rings {} and {} share an edge", ring(a), ring(b)),
-        InvalidPolygon::IntersectingRingsOnAnArea(a, b) => format!("rings {} and {} overlap", ring(a), ring(b)),
-    }
 }
 
 impl TryFrom<Coordinates> for Polygons {

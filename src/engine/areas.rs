@@ -66,7 +66,8 @@ pub struct Areas {
     entries: Vec<AreaEntry>,
     numbers: HashMap<Area, u32>,
     boxes: BoxIndex,
-    beacons: HashMap<BeaconIdentity, u32>,
+    /// Networks may register the same identity: each hears it for itself.
+    beacons: HashMap<BeaconIdentity, Vec<u32>>,
     stores: Vec<Arc<Store>>,
     points: PointIndex,
     /// Which brands may reach which apps of others.
@@ -103,7 +104,7 @@ impl Areas {
         for (name, entry) in catalog.beacons.iter() {
             let beacon = &entry.value;
             let number = self.add(Area::Beacon(name.clone()), &beacon.display_name, None, store_of(&beacon.store));
-            self.beacons.insert(beacon.identity, number);
+            self.beacons.entry(beacon.identity).or_default().push(number);
         }
         self.stores = catalog.stores.values().map(|entry| entry.value.clone()).collect();
     }
@@ -160,8 +161,9 @@ impl Areas {
         self.numbers.get(area).map(|&number| &self.entries[number as usize])
     }
 
-    pub fn beacon(&self, identity: &BeaconIdentity) -> Option<&AreaEntry> {
-        self.beacons.get(identity).map(|&number| &self.entries[number as usize])
+    /// The reaches of all registered beacons of that identity.
+    pub fn beacons(&self, identity: &BeaconIdentity) -> impl Iterator<Item = &AreaEntry> {
+        self.beacons.get(identity).into_iter().flatten().map(|&number| &self.entries[number as usize])
     }
 
     /// Areas whose boxes hold the position; the exact test is the caller's.

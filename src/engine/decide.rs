@@ -3,7 +3,7 @@
 //! Law 5: the receipt is what this evaluation did, not a story told beside it. Law 1: what it takes (offers, units) is
 //! only proposed here; the commit decides.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     areas::Areas,
@@ -24,10 +24,13 @@ use crate::domain::{
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
     ping::Ping,
-    presence::{DevicePresence, Transition},
+    presence::{Belief, DevicePresence, Transition},
     profile::{Device, Profile},
-    time::TimeZone,
+    time::{TimeZone, Timestamp},
 };
+
+/// An open visit is saved at least so often, well within the silence that ends one.
+const SAVED_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Everything a decision depends on; the same question has the same answer.
 pub struct Question<'a> {
@@ -107,23 +110,36 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     let (areas, ping) = (&*question.catalog.areas, question.ping);
     let mut step = presence::step(areas, &device.presence, ping);
     let heard = ranging::listen(areas, &device.presence, &mut step.presence, ping);
-    let repeated = ping.newest_reading() == device.presence.newest_reading;
+    let known = (device.presence.newest_fix, device.presence.newest_sighting);
+    let (fix, sighting) = ping.newest_readings();
+    let repeated = fix.is_none_or(|_| fix == known.0) && sighting.is_none_or(|_| sighting == known.1);
     note_readings(&mut outcome.decision.notes, &step, &heard, ping, repeated);
     step.transitions.extend(heard.transitions);
     step.transitions.sort_by_key(|transition| transition.at);
     let newest = ping.newest_fix().map(|fix| fix.position);
     outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
+    let now = ping.clock.received_at;
     if step.presence != device.presence {
         outcome.effect = Effect::Soft;
     }
-    if !step.transitions.is_empty() {
+    if step.began_visits || !step.transitions.is_empty() || is_unsaved(&step.presence, now) {
         outcome.effect = Effect::Durable;
+        step.presence.saved_at = Some(now);
+    }
+    if !step.transitions.is_empty() {
         consider(question, device, &step.transitions, outcome);
     }
     outcome.decision.transitions = step.transitions;
     if let Some(device) = outcome.profile.devices.get_mut(question.device) {
         device.presence = step.presence;
     }
+}
+
+/// Whether the record knows too little of an open visit: without it, a lost cache would make a long visit look like
+/// silence, and the next ping like a second entry.
+fn is_unsaved(presence: &DevicePresence, now: Timestamp) -> bool {
+    let is_inside = presence.areas.values().any(|belief| matches!(belief, Belief::Inside(_)));
+    is_inside && presence.saved_at.is_none_or(|saved_at| now.since(saved_at) > SAVED_EVERY)
 }
 
 /// A repetition of the newest ping is told what it was told the first time, not that it is out of order.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::{
     ping::{Fix, Ping, STALE_AFTER},
-    presence::{Area, Belief, DevicePresence, Transition, TransitionKind, Visit},
+    presence::{Area, Belief, DevicePresence, LastSeen, Transition, TransitionKind, Visit},
     shape::Shape,
     time::Timestamp,
 };
@@ -28,6 +28,10 @@ const SURE: f64 = 0.9;
 const LIKELY: f64 = 0.6;
 /// Two likely fixes this far apart are an entry: errors of one moment are correlated.
 const ENTER_CONFIRMATION: Duration = Duration::from_secs(20);
+/// A first likely fix is forgotten after this: two chance fixes hours apart are no entry.
+const ENTERING_KEPT: Duration = Duration::from_secs(5 * 60);
+/// An exit that is learnt this much after the last fix inside is history: nobody knows when it was.
+const EXIT_FRESH: Duration = Duration::from_secs(10 * 60);
 /// Two fixes outside this far apart are an exit.
 const LEAVE_CONFIRMATION: Duration = Duration::from_secs(60);
 /// A visit of which nothing is heard for so long is over.
@@ -45,13 +49,15 @@ pub struct Step {
     pub out_of_order: u32,
     /// The newest fix was too inaccurate to move anybody.
     pub inaccurate: bool,
+    /// Visits began, with or without a transition: a place that opens around somebody is not entered.
+    pub began_visits: bool,
 }
 
 /// Takes the fixes of a ping into account, in the order of the device's clock.
 pub fn step(areas: &Areas, before: &DevicePresence, ping: &Ping) -> Step {
     let mut step = Step { presence: before.clone(), ..Step::default() };
     step.close_deleted(areas);
-    let known = newest_known(before, ping);
+    let known = before.newest_fix.filter(|_| !clock_was_set(before, ping));
     let mut newest = known;
     for fix in &ping.fixes {
         if newest.is_some_and(|newest| fix.read.device <= newest) {
@@ -64,17 +70,17 @@ pub fn step(areas: &Areas, before: &DevicePresence, ping: &Ping) -> Step {
             step.take(areas, fix, ping.clock.received_at);
         }
     }
-    step.presence.newest_reading = known.max(ping.newest_reading());
+    step.presence.newest_fix = newest;
     step.presence.clock_offset = ping.clock.offset();
     step.refresh_backlog(ping);
     step.transitions.sort_by_key(|transition| transition.at);
     step
 }
 
-/// The newest reading that counts for order: none when the device's clock was set.
-pub fn newest_known(before: &DevicePresence, ping: &Ping) -> Option<Timestamp> {
+/// Whether the device's clock was set since its newest ping: then its readings begin a new order.
+pub fn clock_was_set(before: &DevicePresence, ping: &Ping) -> bool {
     let jump = Duration::from_micros(ping.clock.offset().abs_diff(before.clock_offset));
-    before.newest_reading.filter(|_| jump <= CLOCK_JUMP)
+    jump > CLOCK_JUMP
 }
 
 /// What a fix says about one area.
@@ -105,6 +111,14 @@ impl<'a> Seen<'a> {
         probability::inside(self.outline, self.fix.position, probability::sigma(self.fix.accuracy.metres()))
     }
 
+    /// Whether the fix before was as surely inside. If nothing is believed then, the place is newer than that fix.
+    fn was_inside(&self, before: Option<LastSeen>) -> bool {
+        before.is_some_and(|LastSeen { position, accuracy }| {
+            shape::signed_distance(self.outline, position) <= 0.0
+                && probability::inside(self.outline, position, probability::sigma(accuracy.metres())) >= SURE
+        })
+    }
+
     fn transition(&self, area: &Area, kind: TransitionKind, at: Timestamp) -> Transition {
         Transition { area: area.clone(), kind, at, stale: self.stale, distance_m: Some(self.s.max(0.0)) }
     }
@@ -132,7 +146,7 @@ impl Step {
                 }
             }
         }
-        self.presence.last_fix = self.presence.last_fix.max(Some(fix.read.event));
+        self.presence.last_seen = Some(LastSeen { position: fix.position, accuracy: fix.accuracy });
     }
 
     fn seen_inside(&mut self, entry: &AreaEntry, seen: &Seen<'_>) {
@@ -142,11 +156,13 @@ impl Step {
             self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
             return self.dwell(entry, visit, seen);
         }
-        let entered_at = match (belief, seen.probability()) {
+        let pending = match belief {
+            Some(Belief::Entering { since }) if seen.at.since(since) <= ENTERING_KEPT => Some(since),
+            _ => None,
+        };
+        let entered_at = match (pending, seen.probability()) {
             (_, sure) if sure >= SURE => Some(seen.at),
-            (Some(Belief::Entering { since }), likely) if likely >= LIKELY => {
-                (seen.at.since(since) >= ENTER_CONFIRMATION).then_some(since)
-            }
+            (Some(since), likely) if likely >= LIKELY => (seen.at.since(since) >= ENTER_CONFIRMATION).then_some(since),
             (None, likely) if likely >= LIKELY => {
                 self.presence.areas.insert(entry.area.clone(), Belief::Entering { since: seen.at });
                 None
@@ -156,7 +172,10 @@ impl Step {
         if let Some(entered_at) = entered_at {
             let visit = Visit { entered_at, last_inside: seen.at, leaving_since: None, dwelt: Duration::ZERO };
             self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
-            self.transitions.push(seen.transition(&entry.area, TransitionKind::Entered, entered_at));
+            self.began_visits = true;
+            if belief.is_some() || !seen.was_inside(self.presence.last_seen) {
+                self.transitions.push(seen.transition(&entry.area, TransitionKind::Entered, entered_at));
+            }
             self.dwell(entry, visit, seen);
         }
     }
@@ -183,7 +202,9 @@ impl Step {
         if seen.s >= 3.0 * seen.margin_m || (seen.s >= seen.margin_m && confirmed) {
             self.presence.areas.remove(area);
             let lasted = visit.last_inside.since(visit.entered_at);
-            self.transitions.push(seen.transition(area, TransitionKind::Exited(lasted), visit.last_inside));
+            let mut exit = seen.transition(area, TransitionKind::Exited(lasted), visit.last_inside);
+            exit.stale |= seen.at.since(visit.last_inside) > EXIT_FRESH;
+            self.transitions.push(exit);
         } else if seen.s >= seen.margin_m && visit.leaving_since.is_none() {
             let visit = Visit { leaving_since: Some(seen.at), ..visit };
             self.presence.areas.insert(area.clone(), Belief::Inside(visit));
@@ -231,6 +252,7 @@ impl Step {
             if let Some(Belief::Inside(visit)) = self.presence.areas.get(&transition.area)
                 && lasting
                 && visit.last_inside == newest.read.event
+                && transition.at >= visit.entered_at
             {
                 transition.stale = false;
             }
@@ -238,24 +260,28 @@ impl Step {
     }
 }
 
-/// When a pending confirmation or dwell wants the next fix, at the latest `horizon`.
-pub fn wanted_at(areas: &Areas, presence: &DevicePresence, horizon: Timestamp) -> Timestamp {
+/// When a pending confirmation or dwell wants the next fix, at the latest `horizon`. What is overdue asks again after
+/// the time a confirmation takes, not at once and for ever.
+pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
     let wanted = presence.areas.iter().filter_map(|(area, belief)| match belief {
-        Belief::Entering { since } => Some(*since + ENTER_CONFIRMATION),
-        Belief::Inside(Visit { leaving_since: Some(since), .. }) => Some(*since + LEAVE_CONFIRMATION),
+        Belief::Entering { since } => Some((*since + ENTER_CONFIRMATION, ENTER_CONFIRMATION)),
+        Belief::Inside(Visit { leaving_since: Some(since), .. }) => {
+            Some((*since + LEAVE_CONFIRMATION, LEAVE_CONFIRMATION))
+        }
         Belief::Inside(visit) => {
             let dwells = areas.get(area).map(|entry| entry.dwells.as_slice()).unwrap_or_default();
-            dwells.iter().find(|&&threshold| threshold > visit.dwelt).map(|&threshold| visit.entered_at + threshold)
+            let next = dwells.iter().find(|&&threshold| threshold > visit.dwelt);
+            next.map(|&threshold| (visit.entered_at + threshold, LEAVE_CONFIRMATION))
         }
     });
-    wanted.fold(horizon, Timestamp::min)
+    wanted.map(|(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        domain::{catalog::CatalogChange, geo::Position},
+        domain::{catalog::CatalogChange, geo::Position, ping::Sighting},
         engine::fixture::{at, catalog, geofence, here, metres, ping},
     };
 
@@ -373,5 +399,66 @@ mod tests {
         walk.catalog = walk.catalog.after(&[CatalogChange { version: 2, name: gone.into(), resource: None }]);
         let exit = (TransitionKind::Exited(Duration::ZERO), at(later), true);
         assert_eq!(walk.fix(later + 9, metres(0.0, 0.0), 5.0), [exit]);
+    }
+
+    #[test]
+    fn two_chance_fixes_hours_apart_are_no_entry() {
+        let mut walk = Walk::around(100.0);
+        let edge = metres(0.0, 70.0);
+        assert_eq!(walk.fix(0, edge, 60.0), []);
+        assert_eq!(walk.fix(16 * 3_600, edge, 60.0), [], "the first is forgotten");
+        assert_eq!(walk.fix(16 * 3_600 + 20, edge, 60.0).len(), 1, "this one begins anew");
+    }
+
+    #[test]
+    fn a_backlog_revives_nothing_of_an_earlier_visit() {
+        let (centre, away) = (metres(0.0, 0.0), metres(0.0, 900.0));
+        let mut walk = Walk::around(100.0);
+        let day = walk.ping(&ping(21_600, &[(0, centre, 5.0), (3_600, away, 5.0), (21_590, centre, 5.0)]));
+        let stale: Vec<bool> = day.iter().map(|(_, _, stale)| *stale).collect();
+        assert_eq!(stale, [true, true, false], "entered and left in the morning, entered now");
+    }
+
+    #[test]
+    fn one_reading_from_the_future_silences_nobody() {
+        let mut walk = Walk::around(100.0);
+        let far = 20 * 365 * 86_400;
+        walk.fix(0, metres(0.0, 900.0), 5.0);
+        walk.ping(&ping(10, &[(far, metres(0.0, 900.0), 5.0)]));
+        assert_eq!(walk.fix(20, metres(0.0, 0.0), 5.0).len(), 1);
+    }
+
+    #[test]
+    fn sightings_do_not_outdate_fixes() {
+        let mut walk = Walk::around(100.0);
+        let mut heard = ping(10, &[]);
+        let beacon = crate::engine::fixture::beacon("door").identity;
+        heard.sightings = vec![Sighting { beacon, rssi_dbm: None, read: heard.clock.reading(at(10)) }];
+        walk.ping(&heard);
+        assert_eq!(walk.ping(&ping(11, &[(8, metres(0.0, 0.0), 5.0)])).len(), 1, "read before, sent after");
+    }
+
+    #[test]
+    fn a_place_that_opens_around_somebody_is_not_entered() {
+        let mut walk = Walk::around(100.0);
+        let centre = metres(0.0, 0.0);
+        let quay = geofence("quay", 0.0, 100.0);
+        let change = |version, resource| CatalogChange { version, name: quay.name.clone().into(), resource };
+        walk.catalog = walk.catalog.after(&[change(2, None)]);
+        walk.fix(0, centre, 5.0);
+        walk.catalog = walk.catalog.after(&[change(3, Some(quay.clone().into()))]);
+        assert_eq!(walk.fix(60, centre, 5.0), []);
+        assert_eq!(walk.fix(120, metres(0.0, 900.0), 5.0).len(), 1, "but it is left");
+        assert_eq!(walk.fix(180, centre, 5.0).len(), 1, "and entered then");
+    }
+
+    #[test]
+    fn an_exit_that_is_learnt_late_is_history() {
+        let mut walk = Walk::around(100.0);
+        walk.fix(0, metres(0.0, 0.0), 5.0);
+        assert_eq!(
+            walk.fix(3 * 3_600, metres(0.0, 9_000.0), 5.0),
+            [(TransitionKind::Exited(Duration::ZERO), at(0), true)]
+        );
     }
 }

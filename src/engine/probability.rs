@@ -7,6 +7,7 @@
 
 use std::f64::consts::{PI, TAU};
 
+use super::shape;
 use crate::domain::{
     geo::{METRES_PER_DEGREE, Position},
     shape::{Circle, Polygons, Shape},
@@ -78,14 +79,7 @@ impl Plane {
     }
 
     fn point(&self, corner: geo::Coord) -> [f64; 2] {
-        let east = corner.x - self.origin.longitude();
-        let east = if east > 180.0 {
-            east - 360.0
-        } else if east < -180.0 {
-            east + 360.0
-        } else {
-            east
-        };
+        let east = shape::wrapped(corner.x - self.origin.longitude());
         [east * self.shrink * METRES_PER_DEGREE, (corner.y - self.origin.latitude()) * METRES_PER_DEGREE]
     }
 }

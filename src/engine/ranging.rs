@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use super::{areas::Areas, presence::newest_known};
+use super::{areas::Areas, presence::clock_was_set};
 use crate::domain::{
+    name::BeaconName,
     ping::{Ping, STALE_AFTER},
     presence::{Area, DevicePresence, Hearing, Transition, TransitionKind},
+    time::Timestamp,
 };
 
 /// Least time between the two readings: one radio echo is not two.
@@ -26,20 +28,8 @@ pub struct Heard {
     pub out_of_order: u32,
 }
 
-/// Takes the sightings of a ping into account; `before` is the presence before the ping, `presence` the one to change.
-pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePresence, ping: &Ping) -> Heard {
-    let mut heard = Heard::default();
-    let known = newest_known(before, ping);
-    for sighting in &ping.sightings {
-        let Some(Area::Beacon(name)) = areas.beacon(&sighting.beacon).map(|entry| &entry.area) else {
-            heard.unknown += 1;
-            continue;
-        };
-        if known.is_some_and(|known| sighting.read.device <= known) {
-            heard.out_of_order += 1;
-            continue;
-        }
-        let at = sighting.read.event;
+impl Heard {
+    fn reading(&mut self, name: &BeaconName, at: Timestamp, presence: &mut DevicePresence, received_at: Timestamp) {
         let started = Hearing { first: at, last: at, confirmed: false };
         let hearing = presence.heard.entry(name.clone()).or_insert(started);
         if at.since(hearing.last) > SILENCE {
@@ -48,10 +38,31 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
         hearing.last = hearing.last.max(at);
         if !hearing.confirmed && at.since(hearing.first) >= CONFIRMATION {
             hearing.confirmed = true;
-            let stale = ping.clock.received_at.since(at) > STALE_AFTER;
+            let stale = received_at.since(at) > STALE_AFTER;
             let area = Area::Beacon(name.clone());
-            heard.transitions.push(Transition { area, kind: TransitionKind::Heard, at, stale, distance_m: None });
+            self.transitions.push(Transition { area, kind: TransitionKind::Heard, at, stale, distance_m: None });
         }
+    }
+}
+
+/// Takes the sightings of a ping into account; `before` is the presence before the ping, `presence` the one to change.
+pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePresence, ping: &Ping) -> Heard {
+    let mut heard = Heard::default();
+    let known = before.newest_sighting.filter(|_| !clock_was_set(before, ping));
+    presence.newest_sighting = known.max(ping.newest_readings().1);
+    for sighting in &ping.sightings {
+        if known.is_some_and(|known| sighting.read.device <= known) {
+            heard.out_of_order += 1;
+            continue;
+        }
+        let mut registered = false;
+        for entry in areas.beacons(&sighting.beacon) {
+            if let Area::Beacon(name) = &entry.area {
+                registered = true;
+                heard.reading(name, sighting.read.event, presence, ping.clock.received_at);
+            }
+        }
+        heard.unknown += u32::from(!registered);
     }
     presence.heard.retain(|_, hearing| ping.clock.received_at.since(hearing.last) <= SILENCE);
     heard
@@ -71,9 +82,7 @@ mod tests {
         let sighting = |&s| Sighting { beacon: identity, rssi_dbm: None, read: ping.clock.reading(at(s)) };
         ping.sightings = readings.iter().map(sighting).collect();
         let before = presence.clone();
-        let heard = listen(&catalog.areas, &before, presence, &ping);
-        presence.newest_reading = before.newest_reading.max(ping.newest_reading());
-        heard
+        listen(&catalog.areas, &before, presence, &ping)
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn polygon_distance(polygons: &Polygons, position: Position) -> f64 {
 }
 
 /// The difference of two longitudes as the shorter way round, in degrees.
-fn wrapped(degrees: f64) -> f64 {
+pub(super) fn wrapped(degrees: f64) -> f64 {
     if degrees > 180.0 {
         degrees - 360.0
     } else if degrees < -180.0 {

@@ -28,7 +28,7 @@ const SEARCH_RADII_M: [f64; 4] = [60.0, 300.0, 1_200.0, MAX_RADIUS_M];
 pub fn next(areas: &Areas, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
     let radius = position.map_or(0.0, |position| radius(areas, device, position));
     let safe_radius_m = (radius * (1.0 - KEPT_BACK.0) - KEPT_BACK.1).max(0.0);
-    let at = presence::wanted_at(areas, device, now + MAX_SILENCE).max(now);
+    let at = presence::wanted_at(areas, device, now, now + MAX_SILENCE);
     Next { safe_radius_m, at }
 }
 
@@ -103,5 +103,17 @@ mod tests {
         let catalog = catalog(vec![geofence("far", 60_000.0, 100.0).into()]);
         let next = next(&catalog.areas, &DevicePresence::default(), Some(metres(0.0, 0.0)), at(0));
         assert!((next.safe_radius_m - 4_949.0).abs() < 1e-6 && next.at == at(3_600), "{next:?}");
+    }
+
+    #[test]
+    fn what_is_overdue_does_not_make_phones_spin() {
+        let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into()]);
+        let mut device = DevicePresence::default();
+        for (seconds, east) in [(0, 0.0), (10, 130.0), (100, 110.0)] {
+            device =
+                presence::step(&catalog.areas, &device, &ping(seconds, &[(seconds, metres(0.0, east), 5.0)])).presence;
+        }
+        let next = next(&catalog.areas, &device, Some(metres(0.0, 110.0)), at(100));
+        assert_eq!(next.at, at(160), "leaving was due at 70 s");
     }
 }

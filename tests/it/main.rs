@@ -3,6 +3,7 @@
 mod cli;
 mod conformance;
 mod edge;
+mod faults;
 mod layers;
 mod owners;
 mod people;

@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Undecodable, at, state};
 use crate::domain::{
+    geo::Position,
     name::{BeaconName, DeviceName},
-    presence::{Area, Belief, DevicePresence, Hearing, Visit},
+    ping::Accuracy,
+    presence::{Area, Belief, DevicePresence, Hearing, LastSeen, Visit},
     profile::{Device, Platform},
     time::{TimeZone, Timestamp},
 };
@@ -53,9 +55,11 @@ pub fn read(message: state::Device) -> Result<(DeviceName, Device), Undecodable>
 impl From<&DevicePresence> for state::Presence {
     fn from(presence: &DevicePresence) -> Self {
         Self {
-            newest_reading: presence.newest_reading.map(Timestamp::micros),
+            newest_fix: presence.newest_fix.map(Timestamp::micros),
+            newest_sighting: presence.newest_sighting.map(Timestamp::micros),
             clock_offset: presence.clock_offset,
-            last_fix: presence.last_fix.map(Timestamp::micros),
+            saved_at: presence.saved_at.map(Timestamp::micros),
+            last_seen: presence.last_seen.map(last_seen),
             areas: presence.areas.iter().map(belief).collect(),
             heard: presence.heard.iter().map(hearing).collect(),
         }
@@ -67,13 +71,25 @@ impl TryFrom<state::Presence> for DevicePresence {
 
     fn try_from(message: state::Presence) -> Result<Self, Undecodable> {
         Ok(Self {
-            newest_reading: message.newest_reading.map(Timestamp::from_micros),
+            newest_fix: message.newest_fix.map(Timestamp::from_micros),
+            newest_sighting: message.newest_sighting.map(Timestamp::from_micros),
             clock_offset: message.clock_offset,
-            last_fix: message.last_fix.map(Timestamp::from_micros),
+            saved_at: message.saved_at.map(Timestamp::from_micros),
+            last_seen: message.last_seen.map(read_last_seen).transpose()?,
             areas: message.areas.into_iter().map(read_belief).collect::<Result<BTreeMap<_, _>, _>>()?,
             heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
         })
     }
+}
+
+fn last_seen(seen: LastSeen) -> state::LastSeen {
+    let (latitude, longitude) = (seen.position.latitude(), seen.position.longitude());
+    state::LastSeen { latitude, longitude, accuracy_m: seen.accuracy.metres() }
+}
+
+fn read_last_seen(message: state::LastSeen) -> Result<LastSeen, Undecodable> {
+    let position = at("last_seen.position", Position::new(message.latitude, message.longitude))?;
+    Ok(LastSeen { position, accuracy: at("last_seen.accuracy_m", Accuracy::new(message.accuracy_m))? })
 }
 
 fn belief((area, belief): (&Area, &Belief)) -> state::AreaBelief {

@@ -51,6 +51,15 @@ fn at<T>(field: &'static str, value: Result<T, Invalid>) -> Result<T, Undecodabl
     value.map_err(|why| Undecodable::Unsound { field, why: why.to_string() })
 }
 
+/// As [`encode`], without what only caches may keep: where a device was.
+pub fn encode_for_record(profile: &Profile) -> Vec<u8> {
+    let mut message = state::Profile::from(profile);
+    for presence in message.devices.iter_mut().filter_map(|device| device.presence.as_mut()) {
+        presence.last_seen = None;
+    }
+    message.encode_to_vec()
+}
+
 pub fn encode(profile: &Profile) -> Vec<u8> {
     state::Profile::from(profile).encode_to_vec()
 }

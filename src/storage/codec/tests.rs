@@ -8,9 +8,11 @@ use super::{ENCODING, Undecodable, decode, encode, state};
 use crate::domain::{
     audience::TraitValue,
     consent::{Consent, Consents, Purpose},
+    geo::Position,
     name::{AppName, DeviceName, OrganizationName},
     offer::{GivenOffer, OfferId},
-    presence::{Area, Belief, DevicePresence, Hearing, Visit},
+    ping::Accuracy,
+    presence::{Area, Belief, DevicePresence, Hearing, LastSeen, Visit},
     profile::{Device, Personal, Platform, Profile, Revision},
     text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
@@ -48,16 +50,32 @@ fn belief() -> impl Strategy<Value = Belief> {
     prop_oneof![time().prop_map(|since| Belief::Entering { since }), visit]
 }
 
+fn last_seen() -> impl Strategy<Value = LastSeen> {
+    (-90.0..=90.0, -180.0..180.0, 1.0..2_000.0).prop_map(|(latitude, longitude, metres)| LastSeen {
+        position: Position::new(latitude, longitude).expect("sound"),
+        accuracy: Accuracy::new(metres).expect("sound"),
+    })
+}
+
 fn presence() -> impl Strategy<Value = DevicePresence> {
     let hearing = (time(), time(), any::<bool>());
     let hearing = hearing.prop_map(|(first, last, confirmed)| Hearing { first, last, confirmed });
     let beacon = (organization(), "[a-z]{1,8}").prop_map(|(owner, id)| owner.beacon(&id).expect("sound"));
-    let parts =
-        (of(time()), any::<i64>(), of(time()), btree_map(area(), belief(), 0..4), btree_map(beacon, hearing, 0..4));
-    parts.prop_map(|(newest_reading, clock_offset, last_fix, areas, heard)| DevicePresence {
-        newest_reading,
+    let parts = (
+        of(time()),
+        of(time()),
+        any::<i64>(),
+        of(time()),
+        of(last_seen()),
+        btree_map(area(), belief(), 0..4),
+        btree_map(beacon, hearing, 0..4),
+    );
+    parts.prop_map(|(newest_fix, newest_sighting, clock_offset, saved_at, last_seen, areas, heard)| DevicePresence {
+        newest_fix,
+        newest_sighting,
         clock_offset,
-        last_fix,
+        saved_at,
+        last_seen,
         areas,
         heard,
     })

@@ -156,7 +156,7 @@ async fn write_profile(conn: &mut Conn<'_>, write: &ProfileWrite) -> Result<(), 
         let expected = write.expected;
         return Err(unsound(format!("{name} shall be version {version}, which does not follow {expected}")).into());
     }
-    let state = codec::encode(&write.profile);
+    let state = codec::encode_for_record(&write.profile);
     let state = state.as_slice();
     let written = match write.expected {
         0 => conn.execute(NEW, values![name, version, state]).await?,

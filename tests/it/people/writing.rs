@@ -157,9 +157,9 @@ async fn what_only_the_cache_knew_survives_an_edit() {
     seen.revision.soft += 1;
     let now = server.clock.now();
     let device = DeviceName::parse(&phone.device).expect("sound");
-    seen.devices.get_mut(&device).expect("there").presence.last_fix = Some(now);
+    seen.devices.get_mut(&device).expect("there").presence.newest_fix = Some(now);
     server.ports.cache.put(CachedProfile { profile: seen.into(), confirmed_at: now }).await.expect("kept");
     mute(&another_node(&server), &name, "organizations/brand").await;
     let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
-    assert_eq!(profile.devices[&device].presence.last_fix, Some(now));
+    assert_eq!(profile.devices[&device].presence.newest_fix, Some(now));
 }

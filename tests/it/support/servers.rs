@@ -56,11 +56,20 @@ fn await_line(keeper: &mut Child, name: &str, ready: &str) {
 
 /// A redis-server of its own.
 pub fn redis(port: u16) -> Server {
-    let binary = find(&["/usr/bin", "/usr/local/bin"], "redis-server", "redis-server");
     let dir = fresh_dir("redis");
-    let (port_text, dir_text) = (port.to_string(), text(&dir));
-    let command = [&*text(&binary), "--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir_text, "--save", ""];
-    Server::start(&command, &dir, port, "Ready to accept connections")
+    let command = redis_command(&dir, port);
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    Server::start(&command, &dir, port, REDIS_IS_READY)
+}
+
+/// What redis-server says when it can be used.
+pub const REDIS_IS_READY: &str = "Ready to accept connections";
+
+/// What runs a redis-server that keeps its files in `dir`.
+pub fn redis_command(dir: &Path, port: u16) -> Vec<String> {
+    let binary = text(&find(&["/usr/bin", "/usr/local/bin"], "redis-server", "redis-server"));
+    let (port, dir) = (port.to_string(), text(dir));
+    [&*binary, "--port", &port, "--bind", "127.0.0.1", "--dir", &dir, "--save", ""].map(str::to_owned).to_vec()
 }
 
 /// The redis-server that tests share; each uses keys of its own.
@@ -76,23 +85,31 @@ pub fn shared_postgres() -> &'static Server {
 }
 
 fn postgres() -> Server {
+    let (dir, port) = (fresh_dir("postgres"), free_port());
+    let command = postgres_command(&dir, port);
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    Server::start(&command, &dir, port, POSTGRES_IS_READY)
+}
+
+/// What PostgreSQL says when it can be used.
+pub const POSTGRES_IS_READY: &str = "ready to accept connections";
+
+/// Makes a PostgreSQL cluster in the empty `dir`, and returns what runs it.
+pub fn postgres_command(dir: &Path, port: u16) -> Vec<String> {
     let initdb = find(&postgres_dirs(), "initdb", "postgresql");
-    let postgres = initdb.with_file_name("postgres");
-    let dir = fresh_dir("postgres");
-    let (initdb, postgres, dir_text) = (text(&initdb), text(&postgres), text(&dir));
-    let who = as_postgres(&dir);
+    let (initdb, postgres, dir_text) = (text(&initdb), text(&initdb.with_file_name("postgres")), text(dir));
+    let who = as_postgres(dir);
     let made = Command::new(who[0])
         .args(&who[1..])
         .args([&initdb, "-D", &dir_text, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"])
         .output()
         .expect("initdb runs");
     assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
-    let port = free_port();
-    let port_text = port.to_string();
+    let port = port.to_string();
     let mut command = who;
     // No fsync: these tests ask what is visible after a commit, not what survives a power cut.
-    command.extend([&*postgres, "-D", &dir_text, "-p", &port_text, "-h", "127.0.0.1", "-k", "", "-F", "-N", "200"]);
-    Server::start(&command, &dir, port, "ready to accept connections")
+    command.extend([&*postgres, "-D", &dir_text, "-p", &port, "-h", "127.0.0.1", "-k", "", "-F", "-N", "200"]);
+    command.into_iter().map(str::to_owned).collect()
 }
 
 /// PostgreSQL refuses to run as root: then it runs as `postgres`, who must own the directory.
@@ -127,7 +144,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Not `tempfile`'s: those are closed to every user but the owner, and PostgreSQL may run as another.
-fn fresh_dir(what: &str) -> PathBuf {
+pub fn fresh_dir(what: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let dir = std::env::temp_dir().join(format!("dintorni-{what}-{}-{count}", std::process::id()));

@@ -1,0 +1,229 @@
+//! Whether rings make sound polygons: simple, holes within their shell, and nothing on top of each other.
+//!
+//! Law: a shape with as many corners as are allowed is checked in about a second, not in minutes, for anybody with a key
+//! may send one. So edges are compared with those whose boxes they touch, only parts whose edges meet are related to
+//! each other in full, and the comparisons are counted.
+
+use std::collections::HashSet;
+
+use geo::{
+    BoundingRect, CoordinatePosition, CoordsIter, Intersects, LinesIter, Relate, coordinate_position::CoordPos,
+    dimensions::Dimensions, relate::IntersectionMatrix,
+};
+use rstar::{AABB, RTree, RTreeObject};
+
+use super::violation::Invalid;
+
+/// Most rings of one shape, its polygons and their holes together.
+pub const MAX_RINGS: usize = 2_000;
+/// Most comparisons for one ring or polygon. Drawn shapes need a few for each corner.
+const MAX_COMPARISONS: usize = 30_000_000;
+
+/// Refuses polygons that are not sound, and says which ring of which polygon it is.
+pub fn check(polygons: &geo::MultiPolygon) -> Result<(), Invalid> {
+    for (p, polygon) in polygons.iter().enumerate() {
+        check_polygon(polygon).map_err(|fault| Invalid::new(format!("polygon {p}: {fault}")))?;
+    }
+    let parts = Parts::new(&polygons.0)?;
+    parts.each_pair(|a, b| match parts.meet(a, b) {
+        true => fault_between("polygons", a, b, &parts.matrix(a, b)),
+        false => (parts.surrounds(a, b) || parts.surrounds(b, a)).then(|| overlap("polygons", a, b)),
+    })
+}
+
+fn check_polygon(polygon: &geo::Polygon) -> Result<(), Invalid> {
+    let rings: Vec<geo::Polygon> = std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(alone).collect();
+    for (r, ring) in rings.iter().enumerate() {
+        check_ring(ring.exterior()).map_err(|fault| Invalid::new(format!("ring {r}: {fault}")))?;
+    }
+    let parts = Parts::new(&rings)?;
+    if let Some(hole) = (1..rings.len()).find(|&hole| !parts.holds(0, hole)) {
+        return Err(Invalid::new(format!("ring {hole}: is a hole outside its shell")));
+    }
+    parts.each_pair(|a, b| match parts.meet(a, b) {
+        true if a == 0 => share_edge(&parts.matrix(a, b)).then(|| on_a_line("rings", a, b)),
+        true => fault_between("rings", a, b, &parts.matrix(a, b)),
+        false if a == 0 => None,
+        false => (parts.surrounds(a, b) || parts.surrounds(b, a)).then(|| overlap("rings", a, b)),
+    })
+}
+
+/// Polygons, and which of them have edges that meet.
+struct Parts<'a> {
+    polygons: &'a [geo::Polygon],
+    meeting: HashSet<(usize, usize)>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(polygons: &'a [geo::Polygon]) -> Result<Self, Invalid> {
+        let mut meeting = HashSet::new();
+        if polygons.len() > 1 {
+            let part = |(p, polygon): (usize, &'a geo::Polygon)| polygon.lines_iter().map(move |edge| (p, edge));
+            let edges: Vec<(usize, geo::Line)> = polygons.iter().enumerate().flat_map(part).collect();
+            touching_pairs(edges.iter().map(|(_, edge)| Some(edge.bounding_rect())), |a, b| {
+                let ((p, one), (q, other)) = (edges[a], edges[b]);
+                // Edges are numbered part by part, so the lower edge has the lower part.
+                if p != q && !meeting.contains(&(p, q)) && one.intersects(&other) {
+                    meeting.insert((p, q));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Self { polygons, meeting })
+    }
+
+    fn meet(&self, a: usize, b: usize) -> bool {
+        self.meeting.contains(&(a, b))
+    }
+
+    fn matrix(&self, a: usize, b: usize) -> IntersectionMatrix {
+        self.polygons[a].relate(&self.polygons[b])
+    }
+
+    /// Whether `a` is around `b`, if their edges do not meet: then one corner speaks for all.
+    fn surrounds(&self, a: usize, b: usize) -> bool {
+        let corner = self.polygons[b].exterior().0.first();
+        corner.is_some_and(|corner| self.polygons[a].coordinate_position(corner) == CoordPos::Inside)
+    }
+
+    /// Whether `b` lies in `a`, at most touching its edge.
+    fn holds(&self, a: usize, b: usize) -> bool {
+        if self.meet(a, b) { self.matrix(a, b).is_contains() } else { self.surrounds(a, b) }
+    }
+
+    /// Asks about every pair whose boxes touch, the lower number first, until there is a fault.
+    fn each_pair(&self, ask: impl Fn(usize, usize) -> Option<Invalid>) -> Result<(), Invalid> {
+        let boxes = self.polygons.iter().map(BoundingRect::bounding_rect);
+        touching_pairs(boxes, |a, b| ask(a, b).map_or(Ok(()), Err))
+    }
+}
+
+fn alone(ring: &geo::LineString) -> geo::Polygon {
+    geo::Polygon::new(ring.clone(), Vec::new())
+}
+
+fn share_edge(matrix: &IntersectionMatrix) -> bool {
+    matrix.get(CoordPos::OnBoundary, CoordPos::OnBoundary) == Dimensions::OneDimensional
+}
+
+fn fault_between(what: &str, a: usize, b: usize, matrix: &IntersectionMatrix) -> Option<Invalid> {
+    if matrix.get(CoordPos::Inside, CoordPos::Inside) == Dimensions::TwoDimensional {
+        return Some(overlap(what, a, b));
+    }
+    share_edge(matrix).then(|| on_a_line(what, a, b))
+}
+
+fn overlap(what: &str, a: usize, b: usize) -> Invalid {
+    Invalid::new(format!("{what} {a} and {b} overlap"))
+}
+
+fn on_a_line(what: &str, a: usize, b: usize) -> Invalid {
+    Invalid::new(format!("{what} {a} and {b} share an edge"))
+}
+
+/// Something in a tree of boxes, by its number.
+struct Boxed {
+    bounds: AABB<[f64; 2]>,
+    number: usize,
+}
+
+impl RTreeObject for Boxed {
+    type Envelope = AABB<[f64; 2]>;
+
+    fn envelope(&self) -> Self::Envelope {
+        self.bounds
+    }
+}
+
+impl Boxed {
+    fn new(rect: geo::Rect, number: usize) -> Self {
+        let (low, high) = (rect.min(), rect.max());
+        Self { bounds: AABB::from_corners([low.x, low.y], [high.x, high.y]), number }
+    }
+}
+
+/// Asks about every pair whose boxes touch, each once and the lower number first, until one is refused.
+fn touching_pairs(
+    boxes: impl Iterator<Item = Option<geo::Rect>>,
+    mut ask: impl FnMut(usize, usize) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    let boxed = boxes.enumerate().filter_map(|(number, rect)| Some(Boxed::new(rect?, number)));
+    let tree = RTree::bulk_load(boxed.collect());
+    let mut left = MAX_COMPARISONS;
+    for one in tree.iter() {
+        for other in tree.locate_in_envelope_intersecting(one.bounds) {
+            left = left.checked_sub(1).ok_or_else(|| Invalid::new("is too tangled; simplify it or cut it in parts"))?;
+            if one.number < other.number {
+                ask(one.number, other.number)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// At least three different corners, and no two edges that cross or touch, unless one begins where the other ends.
+fn check_ring(ring: &geo::LineString) -> Result<(), Invalid> {
+    let mut corners: Vec<geo::Coord> = ring.coords_iter().collect();
+    corners.dedup();
+    if corners.len() < 4 {
+        return Err(Invalid::new("must have at least three different corners"));
+    }
+    let edges: Vec<geo::Line> = ring.lines().collect();
+    let apart = |a: usize, b: usize| {
+        let (one, other) = (edges[a], edges[b]);
+        let joined = one.start == other.end || one.end == other.start;
+        if joined || !one.intersects(&other) { Ok(()) } else { Err(Invalid::new("crosses or touches itself")) }
+    };
+    touching_pairs(edges.iter().map(|edge| Some(edge.bounding_rect())), apart)
+}
+
+#[cfg(test)]
+mod tests {
+    use geo::Validation;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// On a coarse grid corners and edges meet often.
+    fn ring(at: std::ops::Range<i32>) -> impl Strategy<Value = geo::LineString> {
+        prop::collection::vec((at.clone(), at), 3..7).prop_map(|corners| {
+            let mut ring: Vec<(f64, f64)> = corners.into_iter().map(|(x, y)| (x.into(), y.into())).collect();
+            ring.push(ring[0]);
+            ring.into()
+        })
+    }
+
+    fn polygon() -> impl Strategy<Value = geo::Polygon> {
+        let holes = prop::collection::vec(ring(1..6), 0..3);
+        (prop_oneof![ring(0..7), Just(square(0.0, 7.0))], holes)
+            .prop_map(|(shell, holes)| geo::Polygon::new(shell, holes))
+    }
+
+    fn square(from: f64, to: f64) -> geo::LineString {
+        vec![(from, from), (to, from), (to, to), (from, to), (from, from)].into()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn it_agrees_with_comparing_everything(polygons in prop::collection::vec(polygon(), 1..3)) {
+            let polygons = geo::MultiPolygon(polygons);
+            prop_assert_eq!(check(&polygons).is_ok(), polygons.is_valid(), "{:?}", polygons);
+        }
+    }
+
+    #[test]
+    fn islands_and_holes_in_holes_are_told_apart() {
+        let nested = |hole: (f64, f64), island: (f64, f64)| {
+            let shell = geo::Polygon::new(square(0.0, 9.0), vec![square(hole.0, hole.1)]);
+            check(&geo::MultiPolygon(vec![shell, alone(&square(island.0, island.1))]))
+        };
+        assert_eq!(nested((2.0, 7.0), (3.0, 6.0)), Ok(()), "an island in a lake");
+        let said = nested((4.0, 5.0), (3.0, 6.0)).expect_err("refused").to_string();
+        assert_eq!(said, "polygons 0 and 1 overlap");
+        let said = nested((2.0, 7.0), (7.5, 8.5)).expect_err("refused").to_string();
+        assert_eq!(said, "polygons 0 and 1 overlap");
+        let said = nested((2.0, 7.0), (7.0, 8.0)).expect_err("refused").to_string();
+        assert_eq!(said, "polygons 0 and 1 overlap");
+    }
+}

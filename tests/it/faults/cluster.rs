@@ -1,0 +1,184 @@
+//! Two servers on one PostgreSQL and one Redis, while one or the other of them fails.
+
+use std::sync::Arc;
+
+use dintorni::{
+    grpc::pb::{self, profile_service_client::ProfileServiceClient},
+    storage::{
+        Address,
+        sql::{Sql, SqlConfig, open},
+    },
+};
+use tempfile::TempDir;
+use tonic::Code;
+
+use super::{
+    node::{Door, Node, doors},
+    outside::Outside,
+    phone::{Phone, ping},
+    recount::{must_balance, must_tell_the_walk, recount},
+    repeated::{at_once, at_the_plaza, one_answer},
+    storm::Storm,
+    world::{CAMPAIGNS, Rules, Spot, World},
+};
+use crate::support::{
+    databases,
+    harness::{bearing, refusal},
+    servers::shared_redis,
+};
+
+const SEED: u64 = 0x00d1_4704;
+/// Two nodes, and the town they serve.
+struct Cluster {
+    a: Node,
+    b: Node,
+    world: World,
+    url: String,
+    _data: [TempDir; 2],
+}
+
+impl Cluster {
+    async fn start(url: String, redis_port: u16, more: &[(&str, &str)]) -> Self {
+        let data = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+        let redis = format!("redis://127.0.0.1:{redis_port}");
+        let settings = [&[("storage.url", &*url), ("redis.url", &*redis)], more].concat();
+        let mut a = Node::start(data[0].path(), &settings).await;
+        let operator = a.operator().await;
+        let b = Node::start(data[1].path(), &settings).await;
+        let world = World::build(a.channel(), operator).await;
+        world.is_live(CAMPAIGNS.last().expect("some"), b.channel()).await;
+        Self { a, b, world, url, _data: data }
+    }
+
+    fn doors(&self) -> Arc<[Door]> {
+        doors(&[&self.a, &self.b])
+    }
+
+    async fn phone(&self, number: u8) -> Phone {
+        Phone::new(number.into(), self.world.register(number).await, self.doors(), SEED)
+    }
+
+    async fn sql(&self) -> Arc<Sql> {
+        let url = Address::new(self.url.clone());
+        open(&SqlConfig { url, connections: 2, ..SqlConfig::default() }).await.expect("it opens")
+    }
+
+    /// Counts everything after a storm.
+    async fn settle(self, phones: Vec<Phone>) {
+        let phones = recount(phones).await;
+        must_balance(&*self.sql().await, &phones).await;
+        self.a.must_be_sound();
+        self.b.must_be_sound();
+    }
+}
+
+/// Two nodes on a database of their own in the shared servers.
+async fn on_shared() -> Cluster {
+    let database = databases::postgres().await;
+    let url = database.config.url.reveal().to_owned();
+    database.sql.close().await;
+    let redis = tokio::task::spawn_blocking(shared_redis).await.expect("Redis starts");
+    Cluster::start(url, redis.port, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_race_on_one_person_and_offer_once() {
+    let cluster = on_shared().await;
+    let channels = [cluster.a.channel(), cluster.b.channel()];
+    let mut one = cluster.phone(1).await;
+    let request = one.request(Spot::Plaza);
+    let answer = one_answer(at_once(&one, &channels, vec![request; 32]).await);
+    assert_eq!(answer.offers.len(), at_the_plaza());
+
+    // Two pings of one moment, each on its own node: whichever is first makes the offers.
+    for number in 2..8 {
+        let mut racer = cluster.phone(number).await;
+        let first = racer.request(Spot::Plaza);
+        let second = pb::PingRequest { ping_id: "the-other".into(), ..first.clone() };
+        let answers = at_once(&racer, &channels, vec![first, second]).await;
+        let answers = answers.into_iter().map(|(_, answer)| answer.expect("answered"));
+        let mut offers: Vec<usize> = answers.map(|answer| answer.offers.len()).collect();
+        offers.sort_unstable();
+        assert_eq!(offers, [0, at_the_plaza()]);
+    }
+    cluster.a.must_be_sound();
+    cluster.b.must_be_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_node_changes_holds_on_the_other() {
+    let cluster = on_shared().await;
+    let rules = Rules { id: "late", spot: Spot::Station, cap: 1, budget: None };
+    cluster.world.campaign(&rules).await;
+    cluster.world.is_live(&rules, cluster.b.channel()).await;
+
+    let mut gone = cluster.phone(1).await;
+    let arrival = gone.request(Spot::Plaza);
+    for channel in [cluster.a.channel(), cluster.b.channel()] {
+        ping(channel, &gone.registered.token, &arrival).await.expect("answered");
+    }
+    let mut profiles = ProfileServiceClient::new(cluster.a.channel());
+    let request = bearing(&gone.registered.token, pb::DeleteProfileRequest::default());
+    profiles.delete_profile(request).await.expect("erased");
+    for channel in [cluster.b.channel(), cluster.a.channel()] {
+        for request in [arrival.clone(), gone.request(Spot::Plaza), gone.request(Spot::Station)] {
+            let refused = ping(channel.clone(), &gone.registered.token, &request).await.expect_err("refused");
+            assert_eq!(refusal(&refused), (Code::Unauthenticated, "TOKEN_REVOKED".into()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn caps_and_budgets_hold_whatever_happens_to_redis() {
+    let database = databases::postgres().await;
+    let url = database.config.url.reveal().to_owned();
+    let mut redis = Outside::redis().await;
+    // So few that a storm while Redis is away is more than they can do.
+    let cluster = Cluster::start(url, redis.port, &[("profiles.fallback_reads", "8")]).await;
+    let mut storm = Storm::start(&cluster.world, &cluster.doors(), SEED, 40).await;
+    let moments = storm.moments(5, SEED);
+
+    storm.reached(moments[0]).await;
+    redis.back_up();
+    storm.reached(moments[1]).await;
+    redis.redis_says("FLUSHALL");
+    storm.reached(moments[2]).await;
+    redis.signal("STOP");
+    storm.goes_on(200).await;
+    redis.signal("CONT");
+    storm.reached(moments[3]).await;
+    redis.end("KILL").await;
+    storm.goes_on(100).await;
+    redis.again().await;
+    storm.reached(moments[4]).await;
+    redis.end("KILL").await;
+    redis.restore();
+    redis.again().await;
+    let phones = storm.over().await;
+    // Copies from before are believed for ten minutes, and what they do not know of is not found again under its id.
+    redis.redis_says("FLUSHALL");
+    cluster.settle(phones).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_restarts_and_nodes_die_and_nothing_is_lost() {
+    let mut postgres = Outside::postgres().await;
+    let redis = tokio::task::spawn_blocking(shared_redis).await.expect("Redis starts");
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", postgres.port);
+    // A busy machine is no reason to give Redis up, so that no event may be missed.
+    let mut cluster = Cluster::start(url, redis.port, &[("redis.timeout_ms", "5000")]).await;
+    let mut storm = Storm::start(&cluster.world, &cluster.doors(), SEED + 1, 30).await;
+    for (round, moment) in storm.moments(5, SEED).into_iter().enumerate() {
+        storm.reached(moment).await;
+        match round % 3 {
+            0 | 2 => {
+                postgres.end("QUIT").await;
+                postgres.again().await;
+            }
+            _ => cluster.b.crash().await,
+        }
+    }
+    let phones = storm.over().await;
+    must_tell_the_walk(&phones);
+    cluster.settle(phones).await;
+}
