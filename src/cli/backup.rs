@@ -19,6 +19,8 @@ use crate::{
     storage::sql::{self, BackupError},
 };
 
+/// Copy the embedded database to a file, also while the server runs on it
+///
 /// Copies everything the server must not lose, as it is at one moment, into one file, and checks the copy. It holds what
 /// people did, and the secret that signs device tokens: keep it as safe as the server itself.
 ///
@@ -31,7 +33,9 @@ pub struct Backup {
     settings: Settings,
 }
 
-/// Checks a backup, then puts it in the place of the database. What happened after the backup is lost: offers are
+/// Put a backup in the place of the embedded database; the server must be stopped
+///
+/// Checks the backup, then puts it in the place of the database. What happened after the backup is lost: offers are
 /// forgotten, devices that registered since must register again, keys that were made since do not open.
 ///
 /// Start it with the flags and variables of your `dintorni serve`, as the same user. PostgreSQL has pg_restore instead.
@@ -49,7 +53,7 @@ pub struct Restore {
 impl Backup {
     /// Makes the backup; a signal before its end leaves nothing behind.
     pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
-        let storage = database(&self.settings.read(variables)?);
+        let storage = database(&self.settings.read(variables, &[])?);
         let stop = lifecycle::stop_on_signal()?;
         let Some(copied) = stop.run_until_cancelled(sql::backup(&storage.url, &self.file)).await else {
             note("dintorni: stopped before the end; there is no backup");
@@ -63,7 +67,7 @@ impl Backup {
 impl Restore {
     /// Puts the backup in place, or changes nothing.
     pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
-        let storage = database(&self.settings.read(variables)?);
+        let storage = database(&self.settings.read(variables, &[])?);
         let restored = sql::restore(&storage.url, &self.file, self.force, SystemClock.now()).await;
         let restored = restored.map_err(|error| match error {
             BackupError::Exists(path) if !self.force => anyhow::anyhow!(

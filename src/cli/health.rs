@@ -23,6 +23,10 @@ use crate::grpc::pb::SERVICES;
 const TRY: Duration = Duration::from_secs(5);
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
+/// Ask a server how it is; exit code 0 if all is well
+///
+/// Prints a line for the process and for each service. A service is SERVING if its database can be reached as well. Needs
+/// no key.
 #[derive(Debug, Args)]
 pub struct Health {
     /// Ask only whether the process answers, not whether it reaches its database; this is what should decide about

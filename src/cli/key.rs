@@ -24,6 +24,10 @@ use crate::{
 /// Keys asked for at once.
 const PAGE: i32 = 1_000;
 
+/// Make, list, revoke and rotate API keys
+///
+/// Needs an operator key, or an owner key of the same organization. The operator key is what the server's first start
+/// shows.
 #[derive(Debug, Args)]
 pub struct Keys {
     #[command(subcommand)]

@@ -38,6 +38,9 @@ const CUT_SHORT: u8 = 130;
 
 /// The open, self-hosted backend for proximity marketing: phones say where they are, Dintorni answers with the offers
 /// worth making here and now.
+///
+/// Begin with `dintorni demo`, then `dintorni serve`. Exit codes: 0 done, 1 failed, 2 done in part (import), 64 wrong
+/// flags or settings, 130 ended by a signal.
 #[derive(Debug, Parser)]
 #[command(name = "dintorni", version, arg_required_else_help = true)]
 struct Cli {
@@ -47,21 +50,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server until SIGTERM or SIGINT
     Serve(serve::Serve),
     /// See it work: two people walk past the shops of Helsinki
     Demo(demo::Demo),
-    /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
     Import(import::Import),
-    /// Copy the embedded database to a file, also while the server runs on it
     Backup(backup::Backup),
-    /// Put a backup in the place of the embedded database; the server must be stopped
     Restore(backup::Restore),
-    /// Send one ping as a phone does, and show what comes of it
     Ping(ping::Ping),
-    /// Ask a server how it is; exit code 0 if all is well
     Health(health::Health),
-    /// Make, list, revoke and rotate API keys
     Key(key::Keys),
 }
 

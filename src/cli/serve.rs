@@ -26,8 +26,18 @@ use crate::{
 /// Holds the first operator key, within the data directory, when there is no terminal to show it on.
 const KEY_FILE: &str = "operator.key";
 
+/// Run the server until SIGTERM or SIGINT
+///
+/// Without any flag it serves gRPC on 127.0.0.1:7447, and metrics on 127.0.0.1:7448, and keeps its data in ./data. Its
+/// first start makes the operator key, which opens everything: it is shown on the terminal, or else is in the file
+/// operator.key in the data directory.
+///
+/// The first signal lets calls in progress end; a second one ends at once.
 #[derive(Debug, Args)]
 pub struct Serve {
+    /// Where to serve gRPC [setting: server.listen, 127.0.0.1:7447 by default]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
     #[command(flatten)]
     settings: Settings,
     /// Make the first operator key anew, because its secret was lost; the lost one opens nothing from then on
@@ -37,7 +47,7 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<()> {
-        let config = self.settings.read(variables)?;
+        let config = self.settings.read(variables, &[("--listen", "server.listen", self.listen.as_ref())])?;
         telemetry::start_logging(&config.telemetry);
         block_on(serve(&config, self.new_operator_key))
     }

@@ -1,4 +1,4 @@
-//! The flags that make settings, shared by the commands that start a server.
+//! The flags that make settings, shared by the commands that start a server or need its database.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -6,25 +6,29 @@ use clap::Args;
 
 use crate::config::{Config, Mistakes, Sources};
 
+const HEADING: &str = "Settings";
+
+/// A flag of the command's own that makes a setting: its name, the setting's, and what was given.
+pub type Flag<'a> = (&'a str, &'a str, Option<&'a String>);
+
 #[derive(Debug, Default, Args)]
 pub struct Settings {
     /// Settings file; deploy/default.toml in the sources shows all settings with their defaults and reasons
-    #[arg(long, value_name = "FILE", env = "DINTORNI_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "DINTORNI_CONFIG", help_heading = HEADING)]
     config: Option<PathBuf>,
-    /// Where to serve gRPC [setting: server.listen]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
-    /// Where to keep data [setting: server.data_dir]
-    #[arg(long, value_name = "DIRECTORY")]
+    /// Where data is kept [setting: server.data_dir, "data" by default]
+    #[arg(long, value_name = "DIRECTORY", help_heading = HEADING)]
     data_dir: Option<String>,
-    /// Any setting by its dotted name; may be repeated
-    #[arg(long = "set", value_name = "SETTING=VALUE")]
+    /// Any setting by its dotted name; may be repeated. Weaker than this are variables (DINTORNI__SERVER__LISTEN sets
+    /// server.listen), then the file
+    #[arg(long = "set", value_name = "SETTING=VALUE", help_heading = HEADING)]
     set: Vec<String>,
 }
 
 impl Settings {
-    /// The settings in force, from the defaults, the file, `variables` and the flags; or everything wrong with them.
-    pub fn read(&self, variables: BTreeMap<String, String>) -> Result<Config, Mistakes> {
+    /// The settings in force, from the defaults, the file, `variables` and the flags, with those of the command's own in
+    /// `more`; or everything wrong with them.
+    pub fn read(&self, variables: BTreeMap<String, String>, more: &[Flag<'_>]) -> Result<Config, Mistakes> {
         let mut mistakes = Vec::new();
         let mut sources = Sources::new(variables);
         if let Some(path) = &self.config {
@@ -33,8 +37,8 @@ impl Settings {
                 Err(error) => mistakes.push(format!("--config {}: {error}", path.display())),
             }
         }
-        let named = [("--listen", "server.listen", &self.listen), ("--data-dir", "server.data_dir", &self.data_dir)];
-        for (flag, key, value) in named {
+        let data_dir: Flag<'_> = ("--data-dir", "server.data_dir", self.data_dir.as_ref());
+        for (flag, key, value) in more.iter().copied().chain([data_dir]) {
             if let Some(value) = value {
                 sources.flag(flag, key, value);
             }
@@ -61,11 +65,12 @@ mod tests {
     fn flags_and_their_mistakes_are_reported_together() {
         let settings = Settings {
             config: Some("/nowhere/a.toml".into()),
-            listen: Some("here".into()),
             set: vec!["telemetry.log".into(), "server.x=1".into()],
             ..Settings::default()
         };
-        let Mistakes(mistakes) = settings.read(BTreeMap::new()).expect_err("refused");
+        let Mistakes(mistakes) = settings
+            .read(BTreeMap::new(), &[("--listen", "server.listen", Some(&"here".to_owned()))])
+            .expect_err("refused");
         let starts =
             ["--config /nowhere/a.toml: ", "--set telemetry.log: ", "--listen: server.listen: ", "--set: there is"];
         assert_eq!(mistakes.len(), starts.len(), "{mistakes:?}");

@@ -30,6 +30,13 @@ const SHOWN: usize = 1_000;
 const PARTLY: u8 = 2;
 const NOTHING: u8 = 1;
 
+/// Bring a network's stores and geofences to what a GeoJSON or CSV file says
+///
+/// Places are known by their id, so importing again changes only what changed; nothing is deleted. If a row is wrong,
+/// nothing is imported: every fault is printed with its row and column. Needs an owner, network or operator key.
+///
+/// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial or --dry-run, some rows were
+/// refused.
 #[derive(Debug, Args)]
 pub struct Import {
     /// GeoJSON (points become stores, polygons geofences) or CSV (a store a line)

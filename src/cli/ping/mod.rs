@@ -29,7 +29,15 @@ use crate::{
     ports::{Clock, Entropy},
 };
 
+/// Send one ping as a phone does, and show what comes of it
+///
+/// It registers a test device with an app key, pings, and prints the offers, what happened at
+/// which place, and when the phone should ask again. A test device takes no budget, and is in
+/// no statistic.
+///
+///     DINTORNI_KEY=dk_… dintorni ping --at 45.4719,9.1881 --explain
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct Ping {
     /// Where the phone is, in degrees, such as 45.4719,9.1881
     #[arg(long, value_name = "LAT,LNG", value_parser = position, allow_hyphen_values = true)]
