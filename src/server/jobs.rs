@@ -15,6 +15,8 @@ use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits
 const FAILURES: u32 = 3;
 /// How often the counts of registrations forget who has been quiet.
 const PRUNE: Duration = Duration::from_secs(60);
+/// Between two batches of a sweep, so that the pings that wait meanwhile get their turn.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// The jobs and what they need.
 #[derive(Clone)]
@@ -83,11 +85,43 @@ impl Jobs {
     async fn sweep(&self, every: Duration, most: u32) {
         loop {
             tokio::time::sleep(every).await;
-            match self.ports.records.sweep(self.ports.clock.now(), most).await {
+            let Ports { records, clock, .. } = &self.ports;
+            match in_batches(most, || records.sweep(clock.now(), most)).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, "swept what is past its time"),
                 Err(error) => tracing::warn!(%error, "the sweep failed; it will be tried again"),
             }
         }
+    }
+}
+
+/// Repeats a batch until one takes less than `most` rows, so that what piles up between two sweeps is gone after one;
+/// returns how many rows went in all.
+async fn in_batches<E, Batch>(most: u32, mut batch: impl FnMut() -> Batch) -> Result<u64, E>
+where
+    Batch: Future<Output = Result<u64, E>>,
+{
+    let mut gone = 0;
+    loop {
+        let rows = batch().await?;
+        gone += rows;
+        // Of several kinds together: when none of them filled its batch, at worst one more batch finds nothing.
+        if rows < u64::from(most) {
+            return Ok(gone);
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sweep_ends_when_a_batch_is_not_full() {
+        let mut piles = [1_000, 2_500, 3].into_iter();
+        let gone = in_batches(1_000, || std::future::ready(piles.next().ok_or("swept once more than needed"))).await;
+        assert_eq!(gone, Ok(3_503));
+        assert_eq!(in_batches(1_000, || std::future::ready(Err::<u64, _>("away"))).await, Err("away"));
     }
 }
