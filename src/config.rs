@@ -110,6 +110,7 @@ impl Config {
                 mistakes.push(format!("server.tls_certificate, server.tls_key: {}: {error}", path.display()));
             }
         }
+        mistakes.extend(self.storage.contradictions());
         mistakes.extend(self.telemetry.contradictions());
         mistakes
     }

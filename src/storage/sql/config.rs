@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::storage::Address;
+use crate::{domain::campaign::MAX_WINDOW, storage::Address};
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// How long a repeated ping gets its first answer, which is in a receipt.
+const ANSWERS: Duration = Duration::from_secs(2 * 86_400);
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,6 +37,28 @@ impl Default for SqlConfig {
     }
 }
 
+impl SqlConfig {
+    /// What is kept too short for what others promise.
+    pub fn contradictions(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if self.receipt_days * DAY <= ANSWERS {
+            let (least, days) = (ANSWERS.div_duration_f64(DAY) + 1.0, self.receipt_days);
+            mistakes.push(format!(
+                "storage.receipt_days: must be {least} or more, was {days}: a repeated ping is answered from its receipt \
+                 for 48 hours"
+            ));
+        }
+        if self.offer_days * DAY < MAX_WINDOW {
+            let (least, days) = (MAX_WINDOW.div_duration_f64(DAY), self.offer_days);
+            mistakes.push(format!(
+                "storage.offer_days: must be {least} or more, was {days}: caps look back so far, and an unshown offer \
+                 returns its unit of budget as long"
+            ));
+        }
+        mistakes
+    }
+}
+
 /// How long the rows of a commit are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -46,6 +70,22 @@ pub struct Retention {
 
 impl From<&SqlConfig> for Retention {
     fn from(config: &SqlConfig) -> Self {
-        Self { answers: 2 * DAY, receipts: config.receipt_days * DAY, offers: config.offer_days * DAY }
+        Self { answers: ANSWERS, receipts: config.receipt_days * DAY, offers: config.offer_days * DAY }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_rely_on_is_kept_long_enough() {
+        let kept = |receipt_days, offer_days| SqlConfig { receipt_days, offer_days, ..SqlConfig::default() };
+        assert!(SqlConfig::default().contradictions().is_empty());
+        assert!(kept(3, 90).contradictions().is_empty());
+        let mistakes = kept(2, 89).contradictions();
+        assert!(mistakes[0].starts_with("storage.receipt_days: must be 3 or more, was 2"), "{mistakes:?}");
+        assert!(mistakes[1].starts_with("storage.offer_days: must be 90 or more, was 89"), "{mistakes:?}");
+        assert_eq!(kept(0, 0).contradictions().len(), 2);
     }
 }
