@@ -1,7 +1,8 @@
 //! Registers installations of an app: the device, the profile it belongs to, and its token.
 //!
 //! Law 2: the same installation secret always finds the same device and profile, so registering again is harmless.
-//! Law 4: consents are replaced by what the person said last, and an erased profile is never brought back.
+//! Law 4: consents are replaced by what the person said last, and an erased profile is never brought back. What a phone
+//! repeats need not be that: for somebody who is known elsewhere as well it adds answers and refuses, and revives nothing.
 
 use std::{fmt, sync::Arc};
 
@@ -11,7 +12,7 @@ use crate::{
     app::{
         ingest::DeviceCaller,
         profile_edits::{ProfileEditError, ProfileEdits, next},
-        profile_patch::answered_anew,
+        profile_patch::{answered_anew, answered_but_refusals},
         profile_store::Read,
         tokens::{Token, Tokens},
     },
@@ -59,7 +60,7 @@ impl fmt::Debug for InstallationSecret {
 #[derive(Debug)]
 pub struct Registration {
     pub secret: InstallationSecret,
-    /// Purposes without an answer are not granted from now on.
+    /// Of an anonymous profile purposes without an answer are not granted from now on; a linked person's stay.
     pub consents: Consents,
     pub language: String,
     pub platform: Platform,
@@ -207,14 +208,16 @@ fn with_device(read: Read, device: &DeviceName) -> Result<Option<Arc<Profile>>, 
 
 /// Makes the profile say what the registration says; false if it did already.
 fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: Timestamp) -> bool {
-    let consents = answered_anew(&said.consents, &profile.consents);
+    let heard = if profile.name.is_anonymous() { answered_anew } else { answered_but_refusals };
+    let consents = heard(&said.consents, &profile.consents);
     let old = profile.devices.get(device);
     let new = Device {
         language: said.language.clone(),
         platform: said.platform,
         time_zone: said.time_zone.clone(),
         test: said.test,
-        token_epoch: old.map_or(0, |old| old.token_epoch),
+        // A device that comes back after an erasure is past the epochs of all tokens it had.
+        token_epoch: old.map_or_else(|| u64::try_from(now.micros()).unwrap_or(0), |old| old.token_epoch),
         registered_at: old.map_or(now, |old| old.registered_at),
         presence: old.map_or_else(DevicePresence::default, |old| old.presence.clone()),
     };
