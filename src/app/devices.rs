@@ -13,7 +13,6 @@ use crate::{
         ingest::DeviceCaller,
         profile_edits::{ProfileEditError, ProfileEdits, next},
         profile_patch::{answered_anew, answered_but_refusals},
-        profile_store::Read,
         tokens::{Token, Tokens},
     },
     domain::{
@@ -100,20 +99,7 @@ impl From<Invalid> for RegisterError {
     }
 }
 
-/// Why a device's word does not count.
-#[derive(Debug, thiserror::Error)]
-pub enum CallerError {
-    /// The token's epoch is over, the device is unknown, or its profile was erased.
-    #[error("the device token was revoked")]
-    Revoked,
-    /// The cache is away and too many read the record already.
-    #[error("too many callers at once")]
-    Overloaded,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Registers devices, and knows whose they are.
+/// Registers devices.
 pub struct Devices {
     edits: Arc<ProfileEdits>,
     entropy: Arc<dyn Entropy>,
@@ -136,22 +122,6 @@ impl Devices {
             }
         }
         Err(RegisterError::Busy)
-    }
-
-    /// The profile the calling device belongs to now, which its token may not know yet.
-    pub async fn person(&self, caller: &DeviceCaller) -> Result<Arc<Profile>, CallerError> {
-        let (now, profiles) = (self.edits.clock.now(), &self.edits.profiles);
-        let named = profiles.read(&caller.profile, now).await?;
-        let found = match with_device(named, &caller.device)? {
-            Some(profile) => profile,
-            None => {
-                let current = profiles.records.profile_of(&caller.device).await?.ok_or(CallerError::Revoked)?;
-                let read = profiles.read(&current, now).await?;
-                with_device(read, &caller.device)?.ok_or(CallerError::Revoked)?
-            }
-        };
-        let live = found.devices.get(&caller.device).is_some_and(|device| caller.token_epoch >= device.token_epoch);
-        if live { Ok(found) } else { Err(CallerError::Revoked) }
     }
 
     /// The profile as it is now in the record; none if somebody else changed it meanwhile.
@@ -192,18 +162,14 @@ impl Devices {
 
 /// The profile of a device that nobody has logged in on.
 pub fn new_anonymous(app: &AppName, now: Timestamp, entropy: &dyn Entropy) -> Profile {
-    let mut random = [0; 16];
-    random.copy_from_slice(&entropy.bytes()[..16]);
-    let name = app.anonymous_profile(u128::from_be_bytes(random));
-    Profile::new(name, now, Consents::default(), Personal::default())
+    Profile::new(app.anonymous_profile(random(entropy)), now, Consents::default(), Personal::default())
 }
 
-fn with_device(read: Read, device: &DeviceName) -> Result<Option<Arc<Profile>>, CallerError> {
-    match read {
-        Read::Found(profile) if profile.devices.contains_key(device) => Ok(Some(profile)),
-        Read::Found(_) | Read::Absent => Ok(None),
-        Read::Overloaded => Err(CallerError::Overloaded),
-    }
+/// 128 bits for an id.
+pub fn random(entropy: &dyn Entropy) -> u128 {
+    let mut random = [0; 16];
+    random.copy_from_slice(&entropy.bytes()[..16]);
+    u128::from_be_bytes(random)
 }
 
 /// Makes the profile say what the registration says; false if it did already.

@@ -8,7 +8,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    devices::new_anonymous,
+    devices::{new_anonymous, random},
     people::PeopleError,
     profile_edits::{ProfileEdits, next},
     profile_patch::{MAX_INTERESTS, answered},
@@ -172,12 +172,6 @@ fn join(to: &mut Profile, offers: Vec<GivenOffer>) {
     let known: BTreeSet<_> = to.offers.iter().map(key).collect();
     to.offers.extend(offers.into_iter().filter(|offer| !known.contains(&key(offer))));
     to.offers.sort_by_key(|offer| (offer.offered_at, offer.id));
-}
-
-fn random(entropy: &dyn Entropy) -> u128 {
-    let mut random = [0; 16];
-    random.copy_from_slice(&entropy.bytes()[..16]);
-    u128::from_be_bytes(random)
 }
 
 /// Adds the traits and interests that the person does not have; of interests the strongest, while there is room.

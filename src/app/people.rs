@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use super::{
-    devices::CallerError,
     ingest::DeviceCaller,
     live_catalog::LiveCatalog,
     profile_edits::{ProfileEditError, ProfileEdits},
@@ -45,6 +44,16 @@ pub enum PeopleError {
     Store(#[from] StoreError),
 }
 
+/// Why a device's word does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// The token's epoch is over, the device is unknown, or its profile or app is gone.
+    #[error("the device token was revoked")]
+    Revoked,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl From<ProfileEditError> for PeopleError {
     fn from(error: ProfileEditError) -> Self {
         match error {
@@ -73,7 +82,7 @@ impl People {
         Ok(entry.value.clone())
     }
 
-    /// The profile the calling device belongs to now.
+    /// The profile the calling device belongs to now, which its token may not know yet.
     pub async fn own(&self, caller: &DeviceCaller) -> Result<Profile, CallerError> {
         let gone_app = !self.catalog.snapshot().apps.contains_key(&caller.device.app());
         let name = self.edits.profiles.records.profile_of(&caller.device).await?;
