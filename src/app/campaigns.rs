@@ -141,7 +141,7 @@ pub mod tests {
         }
     }
 
-    async fn granted(resources: &Arc<Resources>) {
+    pub async fn granted(resources: &Arc<Resources>) {
         let name = owner("acme").grant("to-brand").expect("sound");
         let grant = Grant { name, grantee: owner("brand"), permission: Permission::TargetPlaces };
         let organizations = Organizations::new(resources.clone(), Arc::new(crate::app::fakes::Counting::default()));
@@ -163,8 +163,28 @@ pub mod tests {
         let limits = Limits { ends_at: Some(crate::app::fakes::at(999)), ..Limits::default() };
         let draft = Campaign { limits, ..campaign(On::Entered, &["stores/bare", "stores/gone", "beacons/gone"]) };
         let name = campaigns.create(draft, AUTHOR).await.expect("a draft may be anything").value.name.clone();
-        let told = codes(campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await);
-        assert_eq!(told, ["ENDED", "NOT_GRANTED", "TARGET_CANNOT_FIRE", "TARGET_MISSING", "TARGET_MISSING"]);
+        let activate = || campaigns.become_state(&name, CampaignState::Active, None, AUTHOR);
+        assert_eq!(codes(activate().await), ["ENDED", "NOT_GRANTED"], "nothing of places that are not for it to know");
+        granted(&resources).await;
+        let told = codes(activate().await);
+        assert_eq!(told, ["ENDED", "TARGET_CANNOT_FIRE", "TARGET_MISSING", "TARGET_MISSING"]);
+    }
+
+    #[tokio::test]
+    async fn a_network_that_granted_nothing_does_not_tell_its_tags() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        for tag in ["cafe", "unheard-of"] {
+            let tags = [crate::domain::text::Tag::new(tag).expect("sound")].into();
+            let trigger =
+                Trigger { on: On::Near { radius_m: 100 }, at: Target::Tagged { network: owner("acme"), tags } };
+            let name = owner("brand").campaign(tag).expect("sound");
+            let draft = Campaign { name: name.clone(), trigger, ..campaign(On::Entered, &[]) };
+            campaigns.create(draft, AUTHOR).await.expect("made");
+            let told = codes(campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await);
+            assert_eq!(told, ["NOT_GRANTED"], "{tag}");
+        }
     }
 
     #[tokio::test]

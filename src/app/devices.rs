@@ -1,7 +1,8 @@
 //! Registers installations of an app: the device, the profile it belongs to, and its token.
 //!
 //! Law 2: the same installation secret always finds the same device and profile, so registering again is harmless.
-//! Law 4: consents are replaced by what the person said last, and an erased profile is never brought back.
+//! Law 4: consents are replaced by what the person said last, and an erased profile is never brought back. What a phone
+//! repeats need not be that: for somebody who is known elsewhere as well it adds answers and refuses, and revives nothing.
 
 use std::{fmt, sync::Arc};
 
@@ -11,8 +12,7 @@ use crate::{
     app::{
         ingest::DeviceCaller,
         profile_edits::{ProfileEditError, ProfileEdits, next},
-        profile_patch::answered_anew,
-        profile_store::Read,
+        profile_patch::{answered_anew, answered_but_refusals},
         tokens::{Token, Tokens},
     },
     domain::{
@@ -59,7 +59,7 @@ impl fmt::Debug for InstallationSecret {
 #[derive(Debug)]
 pub struct Registration {
     pub secret: InstallationSecret,
-    /// Purposes without an answer are not granted from now on.
+    /// Of an anonymous profile purposes without an answer are not granted from now on; a linked person's stay.
     pub consents: Consents,
     pub language: String,
     pub platform: Platform,
@@ -99,20 +99,7 @@ impl From<Invalid> for RegisterError {
     }
 }
 
-/// Why a device's word does not count.
-#[derive(Debug, thiserror::Error)]
-pub enum CallerError {
-    /// The token's epoch is over, the device is unknown, or its profile was erased.
-    #[error("the device token was revoked")]
-    Revoked,
-    /// The cache is away and too many read the record already.
-    #[error("too many callers at once")]
-    Overloaded,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Registers devices, and knows whose they are.
+/// Registers devices.
 pub struct Devices {
     edits: Arc<ProfileEdits>,
     entropy: Arc<dyn Entropy>,
@@ -135,22 +122,6 @@ impl Devices {
             }
         }
         Err(RegisterError::Busy)
-    }
-
-    /// The profile the calling device belongs to now, which its token may not know yet.
-    pub async fn person(&self, caller: &DeviceCaller) -> Result<Arc<Profile>, CallerError> {
-        let (now, profiles) = (self.edits.clock.now(), &self.edits.profiles);
-        let named = profiles.read(&caller.profile, now).await?;
-        let found = match with_device(named, &caller.device)? {
-            Some(profile) => profile,
-            None => {
-                let current = profiles.records.profile_of(&caller.device).await?.ok_or(CallerError::Revoked)?;
-                let read = profiles.read(&current, now).await?;
-                with_device(read, &caller.device)?.ok_or(CallerError::Revoked)?
-            }
-        };
-        let live = found.devices.get(&caller.device).is_some_and(|device| caller.token_epoch >= device.token_epoch);
-        if live { Ok(found) } else { Err(CallerError::Revoked) }
     }
 
     /// The profile as it is now in the record; none if somebody else changed it meanwhile.
@@ -191,30 +162,28 @@ impl Devices {
 
 /// The profile of a device that nobody has logged in on.
 pub fn new_anonymous(app: &AppName, now: Timestamp, entropy: &dyn Entropy) -> Profile {
-    let mut random = [0; 16];
-    random.copy_from_slice(&entropy.bytes()[..16]);
-    let name = app.anonymous_profile(u128::from_be_bytes(random));
-    Profile::new(name, now, Consents::default(), Personal::default())
+    Profile::new(app.anonymous_profile(random(entropy)), now, Consents::default(), Personal::default())
 }
 
-fn with_device(read: Read, device: &DeviceName) -> Result<Option<Arc<Profile>>, CallerError> {
-    match read {
-        Read::Found(copy) if copy.profile.devices.contains_key(device) => Ok(Some(copy.profile)),
-        Read::Found(_) | Read::Absent => Ok(None),
-        Read::Overloaded => Err(CallerError::Overloaded),
-    }
+/// 128 bits for an id.
+pub fn random(entropy: &dyn Entropy) -> u128 {
+    let mut random = [0; 16];
+    random.copy_from_slice(&entropy.bytes()[..16]);
+    u128::from_be_bytes(random)
 }
 
 /// Makes the profile say what the registration says; false if it did already.
 fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: Timestamp) -> bool {
-    let consents = answered_anew(&said.consents, &profile.consents);
+    let heard = if profile.name.is_anonymous() { answered_anew } else { answered_but_refusals };
+    let consents = heard(&said.consents, &profile.consents);
     let old = profile.devices.get(device);
     let new = Device {
         language: said.language.clone(),
         platform: said.platform,
         time_zone: said.time_zone.clone(),
         test: said.test,
-        token_epoch: old.map_or(0, |old| old.token_epoch),
+        // A device that comes back after an erasure is past the epochs of all tokens it had.
+        token_epoch: old.map_or_else(|| u64::try_from(now.micros()).unwrap_or(0), |old| old.token_epoch),
         registered_at: old.map_or(now, |old| old.registered_at),
         presence: old.map_or_else(DevicePresence::default, |old| old.presence.clone()),
     };

@@ -1,12 +1,14 @@
 //! Logging in and out on a device: it moves between its anonymous profile and a person's.
 //!
-//! Law 1: caps and cool-downs do not start anew. What was offered on a device goes with it, and stays with the person as
-//! well. Both profiles change in one commit. Law 4: an erased person is never brought back.
+//! Law 1: caps and cool-downs do not start anew. That something was offered on a device goes with it, and stays with the
+//! person as well. Both profiles change in one commit. Law 4: an erased person is never brought back, and a device that
+//! leaves a person takes along nothing that their erasure would have to reach: which campaign was offered when, under an id
+//! of its own, and not which offer it was nor what the person did with it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    devices::new_anonymous,
+    devices::{new_anonymous, random},
     people::PeopleError,
     profile_edits::{ProfileEdits, next},
     profile_patch::{MAX_INTERESTS, answered},
@@ -15,18 +17,17 @@ use crate::{
     domain::{
         consent::Consents,
         name::{DeviceName, ProfileName},
-        offer::GivenOffer,
-        profile::{Device, Personal, Profile},
+        offer::{GivenOffer, OfferId},
+        profile::{Personal, Profile},
         time::Timestamp,
     },
-    engine::engagement::united,
     ports::{Absorbed, Commit, Entropy},
 };
 
 /// Most devices of one person: they are read and written with every ping.
 pub const MAX_DEVICES: usize = 50;
 
-/// Moves devices.
+/// Moves devices, and ends their tokens.
 pub struct Links {
     edits: Arc<ProfileEdits>,
     entropy: Arc<dyn Entropy>,
@@ -51,7 +52,7 @@ impl Links {
                     "a person has at most {MAX_DEVICES} devices; unlink one first"
                 )));
             }
-            let commit = login(from, &mut to, device, now).ok_or_else(|| missing(device))?;
+            let commit = self.login(from, &mut to, device, now).ok_or_else(|| missing(device))?;
             if let Some(saved) = self.edits.save(commit).await? {
                 return Ok(saved.into_iter().find(|saved| saved.name == *person).unwrap_or(to));
             }
@@ -68,15 +69,29 @@ impl Links {
                 return Ok(person);
             }
             let mut anonymous = new_anonymous(&device.app(), now, &*self.entropy);
-            let (moved, offers) = leave(&mut person, device).ok_or_else(|| missing(device))?;
+            let moved = person.devices.remove(device).ok_or_else(|| missing(device))?;
             anonymous.devices.insert(device.clone(), moved);
-            anonymous.offers = offers;
+            anonymous.offers = self.bare(&person, device);
             let devices = vec![(device.clone(), anonymous.name.clone())];
             let profiles = vec![next(person), next(anonymous)];
             if let Some(mut saved) = self.edits.save(Commit { at: now, profiles, devices, ..Commit::default() }).await?
                 && let Some(anonymous) = saved.pop()
             {
                 return Ok(anonymous);
+            }
+        }
+        Err(PeopleError::Busy)
+    }
+
+    /// Ends all tokens that the device has: it needs to register again, with its secret.
+    pub async fn revoke_tokens(&self, device: &DeviceName) -> Result<(), PeopleError> {
+        let from = self.profile_of(device).await?;
+        for now in self.edits.tries(&[&from]).await {
+            let mut profile = self.owner(device).await?;
+            profile.devices.get_mut(device).ok_or_else(|| missing(device))?.token_epoch += 1;
+            let profiles = vec![next(profile)];
+            if self.edits.save(Commit { at: now, profiles, ..Commit::default() }).await?.is_some() {
+                return Ok(());
             }
         }
         Err(PeopleError::Busy)
@@ -104,42 +119,59 @@ impl Links {
         }
         Ok(Profile::new(name.clone(), now, Consents::default(), Personal::default()))
     }
+
+    /// The device comes to `to` from an anonymous profile, which ends, or from somebody else's; none if it is not there.
+    fn login(&self, mut from: Profile, to: &mut Profile, device: &DeviceName, now: Timestamp) -> Option<Commit> {
+        // Whoever used the phone before logging in is taken for the person; another person's answers are not theirs.
+        if to.revision.version == 0 && from.name.is_anonymous() {
+            to.consents = answered(&from.consents, &to.consents);
+        }
+        to.devices.insert(device.clone(), from.devices.remove(device)?);
+        let mut commit = Commit { at: now, devices: vec![(device.clone(), to.name.clone())], ..Commit::default() };
+        if from.name.is_anonymous() {
+            to.muted.append(&mut from.muted);
+            fill_gaps(to.personal_of_record_mut(), from.personal_of_record());
+            join(to, from.offers);
+            let (name, expected, by) = (from.name, from.revision.version, to.name.clone());
+            commit.absorbed = Some(Absorbed { name, expected, by });
+        } else {
+            join(to, self.bare(&from, device));
+            commit.profiles.push(next(from));
+        }
+        to.forget_old_offers(now);
+        commit.profiles.push(next(to.clone()));
+        Some(commit)
+    }
+
+    /// What caps must know of the person's offers on the device, and nothing more. They count as returned, so that no
+    /// report touches them: the offers themselves stay the person's.
+    fn bare(&self, person: &Profile, device: &DeviceName) -> Vec<GivenOffer> {
+        let offered = person.offers.iter().filter(|offer| offer.device == *device);
+        let bare = offered.map(|offer| GivenOffer {
+            id: OfferId::new(offer.offered_at, random(&*self.entropy)),
+            campaign: offer.campaign.clone(),
+            device: device.clone(),
+            offered_at: offer.offered_at,
+            shown_at: None,
+            opened_at: None,
+            dismissed_at: None,
+            returned_at: Some(offer.offered_at),
+            holds_budget: false,
+        });
+        bare.collect()
+    }
 }
 
 fn missing(device: &DeviceName) -> PeopleError {
     PeopleError::NotFound(device.to_string())
 }
 
-/// The device comes to `to` from an anonymous profile, which ends, or from somebody else's; none if it is not there.
-fn login(mut from: Profile, to: &mut Profile, device: &DeviceName, now: Timestamp) -> Option<Commit> {
-    // Whoever used the phone before logging in is taken for the person; another person's answers are not theirs.
-    if to.revision.version == 0 && from.name.is_anonymous() {
-        to.consents = answered(&from.consents, &to.consents);
-    }
-    let (moved, offers) = leave(&mut from, device)?;
-    to.devices.insert(device.clone(), moved);
-    let mut commit = Commit { at: now, devices: vec![(device.clone(), to.name.clone())], ..Commit::default() };
-    let joining = if from.name.is_anonymous() {
-        to.muted.append(&mut from.muted);
-        fill_gaps(to.personal_of_record_mut(), from.personal_of_record());
-        let (name, expected, by) = (from.name, from.revision.version, to.name.clone());
-        commit.absorbed = Some(Absorbed { name, expected, by });
-        from.offers
-    } else {
-        commit.profiles.push(next(from));
-        offers
-    };
-    to.offers = united(std::mem::take(&mut to.offers), joining);
-    to.forget_old_offers(now);
-    commit.profiles.push(next(to.clone()));
-    Some(commit)
-}
-
-/// Takes the device out of the profile; returns it with the offers made on it, which the profile keeps as well.
-fn leave(profile: &mut Profile, device: &DeviceName) -> Option<(Device, Vec<GivenOffer>)> {
-    let moved = profile.devices.remove(device)?;
-    let offers = profile.offers.iter().filter(|offer| offer.device == *device).cloned().collect();
-    Some((moved, offers))
+/// Adds the offers that the person does not have yet, under whatever id: going in and out again makes none count twice.
+fn join(to: &mut Profile, offers: Vec<GivenOffer>) {
+    let key = |offer: &GivenOffer| (offer.offered_at, offer.campaign.clone(), offer.device.clone());
+    let known: BTreeSet<_> = to.offers.iter().map(key).collect();
+    to.offers.extend(offers.into_iter().filter(|offer| !known.contains(&key(offer))));
+    to.offers.sort_by_key(|offer| (offer.offered_at, offer.id));
 }
 
 /// Adds the traits and interests that the person does not have; of interests the strongest, while there is room.

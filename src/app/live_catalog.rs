@@ -1,15 +1,16 @@
 //! The catalog in force: one snapshot, swapped when a newer version is known.
 //!
 //! Law: a snapshot is built off the hot path and then swapped; readers never wait, and each decision names its version.
+//! What keeps a campaign from firing where it was meant to is reported once, when it begins.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use crate::{
-    domain::{catalog::CatalogChange, time::Timestamp},
-    engine::catalog::Catalog,
+    domain::{catalog::CatalogChange, name::CampaignName, time::Timestamp},
+    engine::{areas::Problem, catalog::Catalog},
     ports::{Appended, CatalogStore, Edit, StoreError},
 };
 
@@ -78,12 +79,29 @@ impl LiveCatalog {
             return Ok(current.version);
         }
         let changes = self.store.changes_since(current.version).await?;
+        let before = current.clone();
         let next = tokio::task::spawn_blocking(move || current.after(&changes)).await;
-        let next = next.map_err(|gone| StoreError::Unavailable(gone.to_string()))?;
+        let mut next = next.map_err(|gone| StoreError::Unavailable(gone.to_string()))?;
+        // All that can be read up to there was read, even if the last change is none of it.
+        next.version = next.version.max(version);
+        for Problem { campaign, what } in new_problems(&before, &next) {
+            tracing::warn!(%campaign, %what, "an active campaign cannot fire everywhere it was meant to");
+        }
         let reached = next.version;
         self.current.store(Arc::new(next));
         Ok(reached)
     }
+}
+
+/// What was amiss before already has been reported.
+fn new_problems<'a>(before: &Catalog, next: &'a Catalog) -> impl Iterator<Item = &'a Problem> {
+    let known: HashSet<(&CampaignName, &str)> = before.areas.problems.iter().map(key).collect();
+    let new: Vec<_> = next.areas.problems.iter().filter(|problem| !known.contains(&key(problem))).collect();
+    new.into_iter()
+}
+
+fn key(problem: &Problem) -> (&CampaignName, &str) {
+    (&problem.campaign, &problem.what)
 }
 
 #[cfg(test)]
@@ -94,7 +112,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        app::fakes::{AUTHOR, FakeCatalog, at, store, store_name},
+        app::{
+            campaigns::tests::campaign,
+            fakes::{AUTHOR, FakeCatalog, at, store, store_name},
+        },
+        domain::campaign::{Campaign, CampaignState, On},
         ports::Expected,
     };
 
@@ -141,5 +163,19 @@ mod tests {
         muted.mute.store(false, Relaxed);
         assert_eq!(live.refresh().await.expect("read"), 3);
         assert_eq!(live.snapshot().stores.len(), 3, "with what the other node did");
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_new_once() {
+        let live = LiveCatalog::load(Arc::<FakeCatalog>::default()).await.expect("read");
+        let put = |campaign: Campaign| live.edit(vec![Edit::put(campaign, Expected::Anything)], AUTHOR, at(0));
+        let active = |places: &[&str]| Campaign { state: CampaignState::Active, ..campaign(On::Entered, places) };
+        let empty = live.snapshot();
+        put(active(&["stores/gone"])).await.expect("made");
+        let broken = live.snapshot();
+        assert_eq!(new_problems(&empty, &broken).count(), 1, "{:?}", broken.areas.problems);
+        put(Campaign { display_name: "Other".into(), ..active(&["stores/gone"]) }).await.expect("made");
+        assert_eq!(new_problems(&broken, &live.snapshot()).count(), 0);
+        assert_eq!(new_problems(&broken, &empty).count(), 0);
     }
 }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use super::{
-    devices::CallerError,
     ingest::DeviceCaller,
     live_catalog::LiveCatalog,
     profile_edits::{ProfileEditError, ProfileEdits},
@@ -45,6 +44,16 @@ pub enum PeopleError {
     Store(#[from] StoreError),
 }
 
+/// Why a device's word does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// The token's epoch is over, the device is unknown, or its profile or app is gone.
+    #[error("the device token was revoked")]
+    Revoked,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl From<ProfileEditError> for PeopleError {
     fn from(error: ProfileEditError) -> Self {
         match error {
@@ -73,7 +82,7 @@ impl People {
         Ok(entry.value.clone())
     }
 
-    /// The profile the calling device belongs to now.
+    /// The profile the calling device belongs to now, which its token may not know yet.
     pub async fn own(&self, caller: &DeviceCaller) -> Result<Profile, CallerError> {
         let gone_app = !self.catalog.snapshot().apps.contains_key(&caller.device.app());
         let name = self.edits.profiles.records.profile_of(&caller.device).await?;
@@ -124,9 +133,13 @@ impl People {
     /// Erases the profile with all that hangs on it. A name that nobody has, or no more, is fine.
     pub async fn erase(&self, name: &ProfileName) -> Result<(), PeopleError> {
         let _turn = self.edits.tries(&[name]).await;
-        self.edits.profiles.records.erase(name, self.edits.clock.now()).await?;
-        // Every version: if this fails, whoever asks again does not learn which one it was.
-        self.edits.profiles.forget(name, u64::MAX).await?;
+        let records = &self.edits.profiles.records;
+        let erased = records.erase(name, self.edits.clock.now()).await?.is_some();
+        // A name that nobody had stays free, and with it the cache open for whoever comes to have it.
+        if erased || records.is_erased(name).await? {
+            // Every version: if this fails, whoever asks again does not learn which one it was.
+            self.edits.profiles.forget(name, u64::MAX).await?;
+        }
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! Stores, geofences and beacons: what may refer to what, and what may be deleted.
 //!
 //! Law: a place refers only to places of its own organization that exist; nothing that a live campaign names is deleted
-//! unasked.
+//! unasked. Only campaigns that could fire there count: those of brands without a grant neither bind a network nor are
+//! told to it.
 
 use std::sync::Arc;
 
@@ -14,7 +15,10 @@ use crate::{
         place::{Beacon, Geofence, PlaceName, Store},
         violation::Violations,
     },
-    engine::catalog::{Catalog, Entry},
+    engine::{
+        catalog::{Catalog, Entry},
+        targets::may_target,
+    },
     ports::{Edit, Expected},
 };
 
@@ -191,6 +195,7 @@ fn targeting(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
         .values()
         .map(|entry| &entry.value)
         .filter(|campaign| campaign.state != CampaignState::Archived && names_it(&campaign.trigger.at))
+        .filter(|campaign| may_target(catalog, &campaign.name.organization(), &place.organization()))
         .map(|campaign| {
             let why = format!("{} ({}) targets it", campaign.name, campaign.state.as_str());
             Obstacle::new("TARGETED_BY_CAMPAIGN", &campaign.name, why)
@@ -243,11 +248,12 @@ mod tests {
     #[tokio::test]
     async fn what_is_in_use_is_deleted_by_force_only() {
         let resources = resources().await;
-        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources));
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
         places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
         places.create(geofence("g", Some("1"), 80.0), AUTHOR).await.expect("made");
         let campaign = crate::app::campaigns::tests::campaign(On::Entered, &["stores/1"]);
         campaigns.create(campaign, AUTHOR).await.expect("made");
+        crate::app::campaigns::tests::granted(&resources).await;
 
         let Err(EditError::Refused(obstacles)) = places.delete::<Store>(&store_name("1"), None, false, AUTHOR).await
         else {
@@ -260,5 +266,15 @@ mod tests {
         let left: Entry<Geofence> = places.resources().get(&geofence_name("g")).expect("stays");
         assert_eq!(left.value.store, None);
         places.delete::<Geofence>(&geofence_name("g"), None, false, AUTHOR).await.expect("free now");
+    }
+
+    #[tokio::test]
+    async fn a_brand_without_a_grant_is_in_nobodys_way() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources));
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        let draft = crate::app::campaigns::tests::campaign(On::Near { radius_m: 100 }, &["stores/1"]);
+        campaigns.create(draft, AUTHOR).await.expect("made");
+        places.delete::<Store>(&store_name("1"), None, false, AUTHOR).await.expect("free to go");
     }
 }

@@ -155,6 +155,16 @@ pub fn answered_anew(new: &Consents, old: &Consents) -> Consents {
     kept
 }
 
+/// As [`answered`], but what was refused stays so, whatever is said now.
+pub fn answered_but_refusals(new: &Consents, old: &Consents) -> Consents {
+    let refused: BTreeSet<Purpose> = old.iter().filter(|(_, one)| !one.granted).map(|(purpose, _)| purpose).collect();
+    let mut heard = Consents::default();
+    new.iter()
+        .filter(|(purpose, _)| !refused.contains(purpose))
+        .for_each(|(purpose, one)| heard.set(purpose, one.clone()));
+    answered(&heard, old)
+}
+
 fn kind(value: &TraitValue) -> TraitKind {
     match value {
         TraitValue::Text(_) => TraitKind::Text,

@@ -1,7 +1,8 @@
 //! Which areas a campaign's trigger means: ids, tags and stores resolved to geofences, circles and beacons.
 //!
 //! Law: only transitions fire campaigns, so every target ends as an area; what cannot is a problem in words, for the
-//! brand to read when it activates the campaign.
+//! brand to read when it activates the campaign. Of a network that granted nothing no more is told than that: which
+//! places and tags it has is its own affair.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,6 +53,16 @@ pub fn of_active_campaigns(catalog: &Catalog, problems: &mut Vec<Problem>) -> Ve
         .collect()
 }
 
+/// Whether campaigns of the brand may target places of the network: its own, or by grant.
+pub fn may_target(catalog: &Catalog, brand: &OrganizationName, network: &OrganizationName) -> bool {
+    brand == network
+        || catalog.grants.iter().any(|(name, grant)| {
+            name.organization() == *network
+                && grant.value.grantee == *brand
+                && grant.value.permission == Permission::TargetPlaces
+        })
+}
+
 /// Answers which areas a campaign means under one catalog.
 pub struct Resolver<'a> {
     catalog: &'a Catalog,
@@ -71,16 +82,18 @@ impl<'a> Resolver<'a> {
             Target::Tagged { network, tags } => self.tagged(network, tags, on),
         };
         let mut faults = self.ungranted(&brand, &campaign.trigger.at);
-        if let (Target::Tagged { network, tags }, true) = (&campaign.trigger.at, places.is_empty()) {
+        if let Target::Tagged { network, tags } = &campaign.trigger.at
+            && may_target(self.catalog, &brand, network)
+            && places.is_empty()
+        {
             let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
             let what = format!("has no {} tagged {}", wants(on), tags.join(" and "));
             faults.push(Fault::new("TARGET_MISSING", network, what));
         }
         let mut areas = BTreeSet::new();
-        for place in &places {
+        for place in places.iter().filter(|place| may_target(self.catalog, &brand, &place.organization())) {
             match self.areas_of(place, on) {
-                Ok(found) if self.granted(&brand, &place.organization()) => areas.extend(found),
-                Ok(_) => {}
+                Ok(found) => areas.extend(found),
                 Err(fault) => faults.push(fault),
             }
         }
@@ -92,19 +105,10 @@ impl<'a> Resolver<'a> {
             Target::Places(places) => places.iter().map(PlaceName::organization).collect(),
             Target::Tagged { network, .. } => BTreeSet::from([network.clone()]),
         };
-        let foreign = networks.iter().filter(|network| !self.granted(brand, network));
+        let foreign = networks.iter().filter(|network| !may_target(self.catalog, brand, network));
         foreign
             .map(|network| Fault::new("NOT_GRANTED", network, format!("has not granted its places to {brand}")))
             .collect()
-    }
-
-    fn granted(&self, brand: &OrganizationName, network: &OrganizationName) -> bool {
-        brand == network
-            || self.catalog.grants.iter().any(|(name, grant)| {
-                name.organization() == *network
-                    && grant.value.grantee == *brand
-                    && grant.value.permission == Permission::TargetPlaces
-            })
     }
 
     fn areas_of(&self, place: &PlaceName, on: On) -> Result<Vec<Area>, Fault> {

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     app::{
         decisions::{Decisions, Reader},
-        devices::{CallerError, Devices},
+        people::{CallerError, People},
     },
     domain::{offer::DecisionId, organization::Scope, violation::Violations},
     grpc::{
@@ -21,7 +21,7 @@ use crate::{
 /// Answers [`DecisionService`].
 pub struct DecisionGrpc {
     pub auth: Auth,
-    pub devices: Arc<Devices>,
+    pub people: Arc<People>,
     pub decisions: Arc<Decisions>,
 }
 
@@ -41,7 +41,7 @@ impl DecisionGrpc {
     async fn reader(&self, principal: Principal) -> Result<Reader, Status> {
         let (name, scope) = match principal {
             Principal::Device(verified) => {
-                return Ok(Reader::Person(self.devices.person(&verified.caller).await?.name.clone()));
+                return Ok(Reader::Person(self.people.own(&verified.caller).await?.name));
             }
             Principal::Key { name, scope } => (name, scope),
         };
@@ -61,7 +61,6 @@ impl From<CallerError> for Status {
     fn from(error: CallerError) -> Self {
         match error {
             CallerError::Revoked => revoked(),
-            CallerError::Overloaded => Problem::Busy.says("too many callers at once; send the same again"),
             CallerError::Store(error) => error.into(),
         }
     }

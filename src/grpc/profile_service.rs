@@ -80,6 +80,18 @@ impl ProfileService for ProfileGrpc {
         answer(&self.links.unlink(&device).await?)
     }
 
+    async fn revoke_device_tokens(
+        &self,
+        request: Request<pb::RevokeDeviceTokensRequest>,
+    ) -> Answer<pb::RevokeDeviceTokensResponse> {
+        let actor = Actor::publisher(&self.auth, request.metadata())?;
+        let pb::RevokeDeviceTokensRequest { device } = request.into_inner();
+        let device = DeviceName::parse(&device).map_err(|invalid| Violations::one("device", invalid))?;
+        actor.reaches(&device.app())?;
+        self.links.revoke_tokens(&device).await?;
+        Ok(Response::new(pb::RevokeDeviceTokensResponse {}))
+    }
+
     async fn mute_brand(&self, request: Request<pb::MuteBrandRequest>) -> Answer<pb::Profile> {
         let actor = Actor::of(&self.auth, request.metadata())?;
         let pb::MuteBrandRequest { name, brand } = request.into_inner();

@@ -6,9 +6,9 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
-        devices::Devices,
         ingest::{Answered, Ingest},
         nearby::Nearby,
+        people::People,
         tokens::{Tokens, Verified},
     },
     domain::{decision::Verdict, organization::Scope, time::Timestamp},
@@ -29,7 +29,7 @@ pub struct ProximityGrpc {
     pub auth: Auth,
     pub tokens: Arc<Tokens>,
     pub ingest: Arc<Ingest>,
-    pub devices: Arc<Devices>,
+    pub people: Arc<People>,
     pub nearby: Nearby,
     pub clock: Arc<dyn Clock>,
     pub observer: Arc<dyn Observer>,
@@ -57,7 +57,7 @@ impl ProximityService for ProximityGrpc {
         request: Request<pb::ListNearbyStoresRequest>,
     ) -> Result<Response<pb::ListNearbyStoresResponse>, Status> {
         match self.auth.principal(request.metadata())? {
-            Principal::Device(verified) => drop(self.devices.person(&verified.caller).await?),
+            Principal::Device(verified) => drop(self.people.own(&verified.caller).await?),
             Principal::Key { scope: Scope::Server(_), .. } => {}
             Principal::Key { scope, .. } => {
                 return Err(denied(&scope, "this call takes a device token or a server key"));

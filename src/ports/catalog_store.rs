@@ -5,6 +5,8 @@
 //! 2. The edits of one append happen together under one version, or not at all.
 //! 3. An edit whose [`Expected`] does not hold makes the whole append a conflict that names its resource.
 //! 4. A campaign's budget account is created and its limit set in the same transaction as the campaign.
+//! 5. A change that cannot be read keeps no other from being read: the adapter reports it, and gives it as the end of its
+//!    resource, so that all nodes have the same in force; if not even its name can be read, it is left out.
 
 use async_trait::async_trait;
 
@@ -59,7 +61,8 @@ pub trait CatalogStore: Send + Sync {
     /// The newest version; 0 when nothing was ever appended.
     async fn head(&self) -> Result<u64, StoreError>;
 
-    /// All changes after `version`, in order; of a resource changed several times only the last one need be given.
+    /// All changes after `version` that can be read, in order; of a resource changed several times only the last one need
+    /// be given. The last may so be older than [`Self::head`].
     async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError>;
 
     /// Appends edits, which name different resources. `author` is the name of the key that asked, for the audit.

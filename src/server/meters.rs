@@ -28,7 +28,7 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
         let profiles: Arc<ProfileStore> = services.profiles.clone();
         Meter::counter(name, help, move || pick(&profiles.counters).load(Relaxed))
     };
-    let live = services.live.clone();
+    let (live, problems) = (services.live.clone(), services.live.clone());
     vec![
         ingest("pings", "Pings taken in", |c| &c.pings),
         ingest("pings_repeated", "Pings answered as before, since their id was known", |c| &c.repeated),
@@ -43,6 +43,9 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
         profiles("profile_cache_failures", "Calls of the cache that failed", |c| &c.cache_failures),
         profiles("profile_fallbacks_refused", "Readers refused while the cache failed", |c| &c.refused_fallbacks),
         Meter::gauge("catalog_version", "The catalog in force on this node", move || live.snapshot().version),
+        Meter::gauge("catalog_problems", "Targets at which active campaigns cannot fire", move || {
+            problems.snapshot().areas.problems.len() as u64
+        }),
     ]
 }
 
@@ -60,6 +63,7 @@ pub(super) fn of_sql(sql: &Arc<Sql>) -> Vec<Meter> {
         meter("record_commits_stale", "Changes refused because a profile had changed", |c| c.stale),
         meter("record_commits_exhausted", "Changes refused because a budget was used up", |c| c.exhausted),
         meter("record_commits_failed", "Changes that failed", |c| c.errors),
+        meter("catalog_changes_unreadable", "Changes of the catalog that could not be read", |c| c.unreadable_changes),
     ]
 }
 

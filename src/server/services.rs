@@ -129,9 +129,9 @@ impl Services {
     }
 
     fn proximity_service(&self, observer: Arc<dyn Observer>) -> ProximityGrpc {
-        let (auth, tokens, devices) = (self.auth.clone(), self.tokens.clone(), self.devices.clone());
+        let (auth, tokens, people) = (self.auth.clone(), self.tokens.clone(), self.people.clone());
         let (ingest, nearby) = (self.ingest.clone(), Nearby::new(self.live.clone()));
-        ProximityGrpc { auth, tokens, ingest, devices, nearby, clock: self.clock.clone(), observer }
+        ProximityGrpc { auth, tokens, ingest, people, nearby, clock: self.clock.clone(), observer }
     }
 
     fn profile_service(&self) -> ProfileGrpc {
@@ -146,8 +146,8 @@ impl Services {
     }
 
     fn decision_service(&self) -> DecisionGrpc {
-        let (auth, devices) = (self.auth.clone(), self.devices.clone());
-        DecisionGrpc { auth, devices, decisions: self.decisions.clone() }
+        let (auth, people) = (self.auth.clone(), self.people.clone());
+        DecisionGrpc { auth, people, decisions: self.decisions.clone() }
     }
 
     fn organization_service(&self) -> OrganizationGrpc {

@@ -89,7 +89,11 @@ fn last_seen(seen: LastSeen) -> state::LastSeen {
 
 fn read_last_seen(message: state::LastSeen) -> Result<LastSeen, Undecodable> {
     let position = at("last_seen.position", Position::new(message.latitude, message.longitude))?;
-    Ok(LastSeen { at: Timestamp::from_micros(message.at), position, accuracy: at("last_seen.accuracy_m", Accuracy::new(message.accuracy_m))? })
+    Ok(LastSeen {
+        at: Timestamp::from_micros(message.at),
+        position,
+        accuracy: at("last_seen.accuracy_m", Accuracy::new(message.accuracy_m))?,
+    })
 }
 
 fn belief((area, belief): (&Area, &Belief)) -> state::AreaBelief {

@@ -1,13 +1,15 @@
 //! The catalog's changes, appended under one counter.
 //!
 //! Law: the first statement of an append raises the head and so locks it until the append is committed: versions
-//! appear in order and without gaps on both engines.
+//! appear in order and without gaps on both engines. A row that cannot be read is reported and ends its resource; it is
+//! never fatal to the others.
 
 use async_trait::async_trait;
 
 use super::{
     change::{Change, Outcome},
     conn::{Conn, Row, values},
+    counters::Counters,
     error::unsound,
     units::budget_of,
 };
@@ -26,14 +28,31 @@ pub async fn head(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
 }
 
 /// Of each resource only its last change, by version and name.
-pub async fn changes_since(conn: &mut Conn<'_>, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+pub async fn changes_since(
+    conn: &mut Conn<'_>,
+    version: u64,
+    counters: &Counters,
+) -> Result<Vec<CatalogChange>, StoreError> {
     const SQL: &str = "SELECT version, id, body FROM catalog_change AS change WHERE version > $1 AND NOT EXISTS
         (SELECT 1 FROM catalog_change AS later WHERE later.id = change.id AND later.version > change.version)";
     let rows = conn.rows(SQL, values![version]).await?;
-    let mut changes = rows.iter().map(read_change).collect::<Result<Vec<_>, _>>()?;
+    let mut changes: Vec<_> = rows.iter().filter_map(|row| readable(row, counters)).collect();
     // Sorted here, because engines differ in how they compare text.
     changes.sort_by(|a, b| (a.version, a.name.as_str()).cmp(&(b.version, b.name.as_str())));
     Ok(changes)
+}
+
+/// The change; the end of its resource if only its name can be read, and none if not even that.
+fn readable(row: &Row, counters: &Counters) -> Option<CatalogChange> {
+    let fault = match read_change(row) {
+        Ok(change) => return Some(change),
+        Err(fault) => fault,
+    };
+    counters.unreadable_change();
+    let (version, name) = (row.count(0).ok(), row.get::<String>(1).ok());
+    tracing::error!(%fault, ?version, ?name, "a change of the catalog cannot be read; its resource is not in force");
+    let name = ResourceName::parse(&name?).ok()?;
+    Some(CatalogChange { version: version?, name, resource: None })
 }
 
 fn read_change(row: &Row) -> Result<CatalogChange, StoreError> {

@@ -13,6 +13,9 @@ use crate::ports::StoreError;
 pub trait Change: Send + Sync + 'static {
     type Output: Send + 'static;
 
+    /// Whether SQLite's log is emptied after it, so that what is gone from the file is gone from beside it as well.
+    const EMPTIES_LOG: bool = false;
+
     async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Self::Output>, StoreError>;
 }
 

@@ -6,11 +6,13 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{OpenError, open::sqlite_path};
-use crate::storage::Address;
+use crate::{domain::campaign::MAX_WINDOW, storage::Address};
 
 /// How many changes may wait for SQLite's writer: more than a million would wait for minutes.
 const WRITE_QUEUE: RangeInclusive<usize> = 1..=1_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
+/// How long a repeated ping gets its first answer, which is in a receipt.
+const ANSWERS: Duration = Duration::from_secs(2 * 86_400);
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +52,20 @@ impl SqlConfig {
             let (least, most) = (WRITE_QUEUE.start(), WRITE_QUEUE.end());
             mistakes.push(format!("storage.write_queue: must be {least} to {most}, was {}", self.write_queue));
         }
+        if self.receipt_days * DAY <= ANSWERS {
+            let (least, days) = (ANSWERS.div_duration_f64(DAY) + 1.0, self.receipt_days);
+            mistakes.push(format!(
+                "storage.receipt_days: must be {least} or more, was {days}: a repeated ping is answered from its receipt \
+                 for 48 hours"
+            ));
+        }
+        if self.offer_days * DAY < MAX_WINDOW {
+            let (least, days) = (MAX_WINDOW.div_duration_f64(DAY), self.offer_days);
+            mistakes.push(format!(
+                "storage.offer_days: must be {least} or more, was {days}: caps look back so far, and an unshown offer \
+                 returns its unit of budget as long"
+            ));
+        }
         mistakes
     }
 }
@@ -74,6 +90,22 @@ pub struct Retention {
 
 impl From<&SqlConfig> for Retention {
     fn from(config: &SqlConfig) -> Self {
-        Self { answers: 2 * DAY, receipts: config.receipt_days * DAY, offers: config.offer_days * DAY }
+        Self { answers: ANSWERS, receipts: config.receipt_days * DAY, offers: config.offer_days * DAY }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_rely_on_is_kept_long_enough() {
+        let kept = |receipt_days, offer_days| SqlConfig { receipt_days, offer_days, ..SqlConfig::default() };
+        assert!(SqlConfig::default().mistakes().is_empty());
+        assert!(kept(3, 90).mistakes().is_empty());
+        let mistakes = kept(2, 89).mistakes();
+        assert!(mistakes[0].starts_with("storage.receipt_days: must be 3 or more, was 2"), "{mistakes:?}");
+        assert!(mistakes[1].starts_with("storage.offer_days: must be 90 or more, was 89"), "{mistakes:?}");
+        assert_eq!(kept(0, 0).mistakes().len(), 2);
     }
 }

@@ -20,6 +20,8 @@ pub struct SqlCounts {
     pub stale: u64,
     pub exhausted: u64,
     pub errors: u64,
+    /// Changes of the catalog that could not be read, each time they were asked for.
+    pub unreadable_changes: u64,
     /// SQLite's transactions by how many changes each carried, in the buckets of [`GROUP_SIZES`].
     pub groups: [u64; GROUP_SIZES.len() + 1],
 }
@@ -33,6 +35,7 @@ pub struct Counters {
     stale: AtomicU64,
     exhausted: AtomicU64,
     errors: AtomicU64,
+    unreadable_changes: AtomicU64,
     groups: [AtomicU64; GROUP_SIZES.len() + 1],
 }
 
@@ -47,6 +50,10 @@ impl Counters {
     pub fn transaction(&self, committed: bool) {
         let counter = if committed { &self.transactions } else { &self.failed };
         counter.fetch_add(1, Relaxed);
+    }
+
+    pub fn unreadable_change(&self) {
+        self.unreadable_changes.fetch_add(1, Relaxed);
     }
 
     pub fn commit(&self, result: &Result<Committed, StoreError>) {
@@ -69,6 +76,7 @@ impl Counters {
             stale: self.stale.load(Relaxed),
             exhausted: self.exhausted.load(Relaxed),
             errors: self.errors.load(Relaxed),
+            unreadable_changes: self.unreadable_changes.load(Relaxed),
             groups: std::array::from_fn(|i| self.groups[i].load(Relaxed)),
         }
     }

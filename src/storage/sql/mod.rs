@@ -132,7 +132,7 @@ impl CatalogStore for Sql {
     }
 
     async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
-        catalog::changes_since(&mut self.engine.reader().await?.conn(), version).await
+        catalog::changes_since(&mut self.engine.reader().await?.conn(), version, &self.counters).await
     }
 
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {

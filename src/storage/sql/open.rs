@@ -61,6 +61,8 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // What was erased is overwritten, not only unlinked: a person must not stay readable in pages that are free.
+        .pragma("secure_delete", "ON")
         .connect()
         .await
         .map_err(connect)?;

@@ -22,6 +22,9 @@ impl Change for Sweep {
     /// How many rows went.
     type Output = u64;
 
+    /// With each sweep, and so within its time of an erasure: the log would keep what was erased until it is full.
+    const EMPTIES_LOG: bool = true;
+
     async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<u64>, StoreError> {
         const ANSWERS: &str = "DELETE FROM answer WHERE (device_id, ping_id) IN
             (SELECT device_id, ping_id FROM answer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";

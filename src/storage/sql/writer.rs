@@ -23,6 +23,8 @@ use crate::ports::StoreError;
 
 /// Most changes in one transaction: beyond it the first would wait too long for the last.
 const MAX_GROUP: usize = 128;
+/// As [`STATEMENT`](super::engine::STATEMENT), which the file is opened with.
+const PATIENCE: &str = "PRAGMA busy_timeout = 5000";
 
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
@@ -77,7 +79,11 @@ async fn run(
                 }
                 let committed = commit(&mut conn, &mut group).await;
                 counters.group(group.len(), committed.is_ok());
+                let empties_log = group.iter().any(|job| job.empties_log());
                 group.drain(..).for_each(|job| job.finish(committed.clone()));
+                if empties_log && let Err(fault) = empty_log(&mut conn).await {
+                    tracing::warn!(%fault, "the SQLite file's log was not emptied; the next sweep tries again");
+                }
             }
         }
     }
@@ -105,11 +111,27 @@ async fn run_all(conn: &mut Conn<'_>, group: &mut [Box<dyn Job>]) -> Result<(), 
     conn.execute("COMMIT", &[]).await.map(|_| ())
 }
 
+/// Moves all that is in the log into the file and cuts the log to nothing. If somebody reads by the log it stays, because
+/// nobody shall wait for that: then the next time finds it.
+async fn empty_log(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut conn = Conn::Sqlite(conn);
+    conn.rows("PRAGMA busy_timeout = 0", &[]).await?;
+    let emptied = conn.row("PRAGMA wal_checkpoint(TRUNCATE)", &[]).await;
+    conn.rows(PATIENCE, &[]).await?;
+    if emptied?.is_some_and(|row| row.get::<i32>(0).is_ok_and(|busy| busy != 0)) {
+        tracing::debug!("the SQLite file's log is being read, and was not emptied");
+    }
+    Ok(())
+}
+
 /// A change in the queue, whatever its type.
 #[async_trait]
 trait Job: Send {
     /// Applies the change within its own savepoint. An error is the transaction's, not the change's.
     async fn run(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError>;
+
+    /// See [`Change::EMPTIES_LOG`].
+    fn empties_log(&self) -> bool;
 
     /// Answers the caller, now that it is known whether the group was committed.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
@@ -136,6 +158,10 @@ impl<C: Change> Job for Queued<C> {
         }
         self.outcome = Some(outcome);
         conn.execute("RELEASE change", &[]).await.map(|_| ())
+    }
+
+    fn empties_log(&self) -> bool {
+        C::EMPTIES_LOG
     }
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dintorni::{
-    ports::{CatalogStore, Committed, Records},
+    domain::{audience::TraitValue, text::TraitKey},
+    ports::{CatalogStore, Committed, Edit, Expected, Records},
     storage::{
         Address,
         sql::{OpenError, SqlConfig, open},
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{
     databases,
-    samples::{app, person},
+    samples::{app, at, campaign, person},
 };
 
 #[tokio::test]
@@ -84,4 +85,54 @@ async fn what_was_answered_survives_a_kill() {
     let config = SqlConfig { url: Address::new(format!("sqlite:{}", left.display())), ..SqlConfig::default() };
     let sql = open(&config).await.expect("it recovers");
     assert_eq!(sql.profile(&ada.name).await.expect("read"), Some(ada.profile(1)));
+}
+
+#[tokio::test]
+async fn nothing_of_an_erased_person_can_be_read_in_the_files() {
+    let database = databases::sqlite().await;
+    let ada = person(&app(), "ada");
+    let mut commit = ada.writes(1);
+    let words = "what only she would say ".repeat(1_000);
+    let traits = &mut commit.profiles[0].profile.personal_of_record_mut().traits;
+    traits.insert(TraitKey::new("words").expect("sound"), TraitValue::Text(words));
+    database.sql.commit(commit).await.expect("done");
+    let path = database.config.url.reveal().strip_prefix("sqlite:").expect("a file").to_owned();
+    let found = || {
+        let read = |ending: &str| std::fs::read(format!("{path}{ending}")).expect("read");
+        let needle = b"what only she would say";
+        ["", "-wal"].map(|ending| read(ending).windows(needle.len()).filter(|bytes| bytes == needle).count())
+    };
+    assert!(found()[1] > 0, "in the log");
+    let sweep = async |now| {
+        database.sql.sweep(now, 10).await.expect("swept");
+        // The sweep is answered before its log is emptied, and what comes next after.
+        database.sql.append(Vec::new(), "organizations/acme/keys/tests", now).await.expect("nothing");
+    };
+    sweep(at(0)).await;
+    assert!(found()[0] > 0 && found()[1] == 0, "in the file");
+    database.sql.erase(&ada.name, at(2)).await.expect("erased");
+    sweep(at(2)).await;
+    assert_eq!(found(), [0, 0]);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_read_ends_its_resource_and_nothing_else() {
+    let database = databases::sqlite().await;
+    let edits = ["tea", "coffee", "milk"].map(|id| Edit::put(campaign(id, None), Expected::Absent));
+    database.sql.append(edits.to_vec(), "organizations/acme/keys/tests", at(0)).await.expect("done");
+    database.sql.close().await;
+    let path = database.config.url.reveal().strip_prefix("sqlite:").expect("a file").to_owned();
+    let mut raw = SqliteConnectOptions::new().filename(path).connect().await.expect("the file opens");
+    for sql in [
+        "UPDATE catalog_change SET body = '{\"campaign\":{\"of\":\"tomorrow\"}}' WHERE id LIKE '%coffee'",
+        "UPDATE catalog_change SET id = 'no name' WHERE id LIKE '%milk'",
+    ] {
+        assert_eq!(sqlx::query(sql).execute(&mut raw).await.expect("spoilt").rows_affected(), 1);
+    }
+    raw.close().await.expect("closed");
+    let sql = open(&database.config).await.expect("it opens");
+    let changes = sql.changes_since(0).await.expect("read");
+    let left: Vec<_> = changes.iter().map(|change| (change.name.as_str(), change.resource.is_some())).collect();
+    assert_eq!(left, [("organizations/acme/campaigns/coffee", false), ("organizations/acme/campaigns/tea", true)]);
+    assert_eq!(sql.counts().unreadable_changes, 2);
 }

@@ -3,7 +3,7 @@
 use dintorni::{domain::name::ProfileName, grpc::pb};
 use tonic::Code;
 
-use super::{coffee, get, link, offered, refusals, server_key, unlink, update, visit};
+use super::{coffee, engagement, get, link, offered, refusals, revoke, server_key, unlink, update, visit};
 use crate::support::harness::{TestServer, bearing, refusal};
 
 #[tokio::test]
@@ -117,4 +117,78 @@ async fn an_erased_person_is_never_brought_back() {
     let status = link(&server, &key, &tablet.device, "ada").await.expect_err("refused");
     assert_eq!(refusal(&status), (Code::FailedPrecondition, "PRECONDITION".into()));
     assert_eq!(get(&server, &tablet.token, "").await.expect("untouched").name, tablet.profile);
+}
+
+#[tokio::test]
+async fn nothing_of_what_a_person_did_goes_to_who_has_the_phone_next() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let phone = acme.phone(1).await;
+    let key = server_key(&acme).await;
+    let offer = offered(&server, &phone, "first").await;
+    let profile = async |name: &str| {
+        let name = ProfileName::parse(name).expect("sound");
+        server.ports.records.profile(&name).await.expect("read").expect("there")
+    };
+    let ada = link(&server, &key, &phone.device, "ada").await.expect("linked").name;
+    let shown =
+        pb::EngagementEvent { offer: offer.id, kind: pb::engagement_event::Kind::Shown.into(), at: server.now() };
+    let request = pb::ReportEngagementRequest { sent_at: server.now(), events: vec![shown], reported_through: None };
+    engagement(&server).report_engagement(bearing(&phone.token, request)).await.expect("recorded");
+    let hers = profile(&ada).await.offers;
+    assert!(hers[0].shown_at.is_some());
+    for straight in [true, false, true] {
+        if !straight {
+            unlink(&server, &key, &phone.device).await.expect("unlinked");
+        }
+        let bob = link(&server, &key, &phone.device, "bob").await.expect("linked").name;
+        let his = profile(&bob).await.offers;
+        assert_eq!(his.len(), 1, "caps count it, once");
+        assert_eq!((&his[0].campaign, his[0].offered_at), (&hers[0].campaign, hers[0].offered_at));
+        assert_ne!(his[0].id, hers[0].id);
+        assert_eq!((his[0].shown_at, his[0].opened_at, his[0].holds_budget), (None, None, false));
+        link(&server, &key, &phone.device, "ada").await.expect("linked");
+        assert_eq!(profile(&ada).await.offers, hers, "and she keeps hers as they were");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_dead_at_once_and_the_phone_gets_a_good_one() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let phone = acme.phone(1).await;
+    let key = server_key(&acme).await;
+    phone.ping("before-revoking").await.expect("still good");
+    revoke(&server, &key, &phone.device).await.expect("revoked");
+    let revoked = (Code::Unauthenticated, "TOKEN_REVOKED".to_owned());
+    assert_eq!(refusal(&phone.ping("after-revoking").await.expect_err("refused")), revoked);
+    assert_eq!(refusal(&get(&server, &phone.token, "").await.expect_err("refused")), revoked);
+    let again = acme.phone(1).await;
+    assert_eq!((&again.device, &again.profile), (&phone.device, &phone.profile));
+    again.ping("with-a-new-token").await.expect("good");
+    let unknown = format!("{}/devices/unknown", acme.app);
+    assert_eq!(revoke(&server, &key, &unknown).await.expect_err("missing").code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn registering_again_takes_back_no_refusal_of_a_known_person() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let phone = acme.phone(1).await;
+    let key = server_key(&acme).await;
+    let ada = link(&server, &key, &phone.device, "ada").await.expect("linked");
+    let marketing = i32::from(pb::Purpose::Marketing);
+    let says = async |granted| {
+        let text_version = "by-the-account-page".to_owned();
+        let consent = pb::Consent { purpose: marketing, granted, text_version, given_at: None };
+        let profile = pb::Profile { name: ada.name.clone(), consents: vec![consent], ..Default::default() };
+        update(&server, &key, profile, &[]).await.expect("written")
+    };
+    let refused = says(false).await;
+    // The phone does not know of it, and says what it always said.
+    acme.phone(1).await;
+    assert_eq!(get(&server, &key, &ada.name).await.expect("there").consents, refused.consents);
+    let granted = says(true).await;
+    assert!(granted.consents.iter().all(|consent| consent.granted));
 }

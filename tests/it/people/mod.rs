@@ -113,6 +113,11 @@ async fn link(server: &TestServer, key: &str, device: &str, profile_id: &str) ->
     Ok(profiles(server).link_profile(bearing(key, request)).await?.into_inner())
 }
 
+async fn revoke(server: &TestServer, credential: &str, device: &str) -> Result<(), Status> {
+    let request = pb::RevokeDeviceTokensRequest { device: device.into() };
+    profiles(server).revoke_device_tokens(bearing(credential, request)).await.map(drop)
+}
+
 async fn unlink(server: &TestServer, key: &str, device: &str) -> Result<pb::Profile, Status> {
     let request = pb::UnlinkProfileRequest { device: device.into() };
     Ok(profiles(server).unlink_profile(bearing(key, request)).await?.into_inner())

@@ -3,11 +3,12 @@
 use dintorni::grpc::pb::{self, key::Scope};
 use tonic::{Code, Status};
 
-use super::{erase, get, link, profiles, server_key, unlink, update};
+use super::{erase, get, link, profiles, revoke, server_key, unlink, update};
 use crate::support::harness::{Phone, TestServer, bearing};
 
-/// What each call on the phone's profile says: get, update, mute, unmute, link, unlink, and an erasure of `spare`.
-async fn answers(server: &TestServer, credential: &str, phone: &Phone<'_>, spare: &str) -> [Code; 7] {
+/// What each call on the phone's profile says: get, update, mute, unmute, link, unlink, revoke, and an erasure
+/// of `spare`.
+async fn answers(server: &TestServer, credential: &str, phone: &Phone<'_>, spare: &str) -> [Code; 8] {
     fn said<T>(answer: Result<T, Status>) -> Code {
         answer.map_or_else(|status| status.code(), |_| Code::Ok)
     }
@@ -25,6 +26,7 @@ async fn answers(server: &TestServer, credential: &str, phone: &Phone<'_>, spare
         // An id that nobody may have: whoever gets as far as that is let in.
         said(link(server, credential, &device, "anon-x").await),
         said(unlink(server, credential, &device).await),
+        said(revoke(server, credential, &device).await),
         said(erase(server, credential, spare).await),
     ]
 }
@@ -33,23 +35,27 @@ async fn answers(server: &TestServer, credential: &str, phone: &Phone<'_>, spare
 async fn each_credential_opens_its_own_people_only() {
     let server = TestServer::start().await;
     let (acme, other) = (server.publisher("acme").await, server.publisher("acme2").await);
-    let (phone, neighbour, stranger) = (acme.phone(1).await, acme.phone(2).await, other.phone(1).await);
+    let (phone, stranger) = (acme.phone(1).await, other.phone(1).await);
     let nobody = format!("{}/profiles/nobody", acme.app);
-    let publisher = [Code::Ok, Code::Ok, Code::Ok, Code::Ok, Code::InvalidArgument, Code::Ok, Code::Ok];
+    let publisher = [Code::Ok, Code::Ok, Code::Ok, Code::Ok, Code::InvalidArgument, Code::Ok, Code::Ok, Code::Ok];
     for credential in [&server_key(&acme).await, &acme.key_of(Scope::Owner).await, &server.operator] {
         assert_eq!(answers(&server, credential, &phone, &nobody).await, publisher);
     }
-    let denied = [Code::PermissionDenied; 7];
+    let denied = [Code::PermissionDenied; 8];
     for credential in [&acme.key_of(Scope::Network).await, &acme.key_of(Scope::Brand).await, &acme.key] {
         assert_eq!(answers(&server, credential, &phone, &nobody).await, denied);
     }
+    // The publishers revoked it.
+    let phone = acme.phone(1).await;
+    let neighbour = acme.phone(2).await;
     let others = [server_key(&other).await, other.key_of(Scope::Owner).await, stranger.token, neighbour.token];
     for credential in &others {
         assert_eq!(answers(&server, credential, &phone, &nobody).await, denied);
         let status = get(&server, credential, &nobody).await.expect_err("refused");
         assert_eq!(status.code(), Code::PermissionDenied, "whether it exists or not");
     }
-    let own = [Code::Ok, Code::Ok, Code::Ok, Code::Ok, Code::PermissionDenied, Code::PermissionDenied, Code::Ok];
+    let mut own = [Code::Ok; 8];
+    own[4..7].fill(Code::PermissionDenied);
     assert_eq!(answers(&server, &phone.token, &phone, "").await, own);
 }
 
