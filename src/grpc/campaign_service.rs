@@ -1,6 +1,6 @@
 //! CampaignService: drafts and their life over gRPC.
 //!
-//! Law: every call begins with [`CampaignGrpc::access`]; whose campaign it is is asked before the campaign is.
+//! Law: every call begins with `CampaignGrpc::access`; whose campaign it is is asked before the campaign is.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! PlaceService: stores, geofences and beacons over gRPC.
 //!
-//! Law: every call begins with [`PlaceGrpc::access`]; what it then does is said once, in [`resource`].
+//! Law: every call begins with `PlaceGrpc::access`; what it then does is said once, in [`resource`].
 
 use std::sync::Arc;
 

@@ -35,7 +35,7 @@ use crate::{
 /// which place, and when the phone should ask again. A test device takes no budget, and is in
 /// no statistic.
 ///
-///     DINTORNI_KEY=dk_… dintorni ping --at 45.4719,9.1881 --explain
+/// For example: DINTORNI_KEY=dk_… dintorni ping --at 45.4719,9.1881 --explain
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Ping {
