@@ -121,11 +121,14 @@ impl Ingest {
         self.counters.pings.fetch_add(1, Relaxed);
         let visitor = Visitor { device: &caller.device, token_epoch: caller.token_epoch, ping, fingerprint };
         let mut profile = caller.profile.clone();
-        for round in 0..MAX_TRIES {
-            match self.serialised(&visitor, &profile, round > 0).await? {
+        // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
+        let mut stale = false;
+        for _ in 0..MAX_TRIES {
+            match self.serialised(&visitor, &profile, stale).await? {
                 Tried::Answered(answered) => return Ok(*answered),
                 Tried::Moved(other) => profile = other,
                 Tried::Stale => {
+                    stale = true;
                     self.counters.stale.fetch_add(1, Relaxed);
                 }
             }
@@ -133,10 +136,10 @@ impl Ingest {
         Err(PingError::Busy)
     }
 
-    async fn serialised(&self, visitor: &Visitor<'_>, name: &ProfileName, fresh: bool) -> Result<Tried, PingError> {
+    async fn serialised(&self, visitor: &Visitor<'_>, name: &ProfileName, stale: bool) -> Result<Tried, PingError> {
         let _turn = self.stripes.turn(name).await;
         let now = visitor.ping.clock.received_at;
-        let read = match fresh {
+        let read = match stale {
             true => self.profiles.from_record(name, now).await?,
             false => self.profiles.read(name, now).await?,
         };

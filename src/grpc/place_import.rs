@@ -1,4 +1,4 @@
-//! The stream of ImportPlaces: options, then rows, and the report at the end.
+//! The stream of ImportPlaces: options, rows, the end; and the report.
 //!
 //! Laws: a wrong stream is refused as a whole; a wrong row is one line of the report; what is held while the stream
 //! lasts is bounded.
@@ -46,13 +46,21 @@ pub async fn receive(
     while let Some(message) = stream.message().await? {
         match message.part {
             Some(Part::Rows(rows)) => received.add(rows)?,
+            Some(Part::End(end)) => {
+                received.ended(&end)?;
+                return match stream.message().await? {
+                    None => Ok((options, received.rows)),
+                    Some(_) => Err(Violations::one("end", "must be in the last message only").into()),
+                };
+            }
             Some(Part::Options(_)) => {
                 return Err(Violations::one("options", "must be in the first message only").into());
             }
             None => return Err(Violations::one("rows", required()).into()),
         }
     }
-    Ok((options, received.rows))
+    // A cancelled call looks like the end of its stream.
+    Err(Violations::one("end", "must be in the last message: the stream was cut off, and nothing was changed").into())
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
@@ -69,6 +77,15 @@ struct Received {
 }
 
 impl Received {
+    fn ended(&self, end: &pb::ImportEnd) -> Result<(), Status> {
+        let (said, received) = (end.rows, self.rows.len() as u64);
+        if said == received {
+            return Ok(());
+        }
+        let said = format!("must be the number of rows sent, {received}, was {said}");
+        Err(Violations::one("end.rows", said).into())
+    }
+
     fn add(&mut self, wire: pb::ImportRows) -> Result<(), Status> {
         let count = wire.rows.len();
         if !(1..=MAX_ROWS_A_MESSAGE).contains(&count) {
@@ -118,20 +135,22 @@ fn place<P: Wire>(name: Result<P::Name, Invalid>, message: P::Message) -> Result
     wrong.finish(read)
 }
 
-/// The stream a client sends: options, then the rows in messages that every server takes. `sent` hears how many rows each
+/// The stream a client sends: options, the rows in messages that every server takes, and the end. `sent` hears how many rows each
 /// message has as it goes.
 pub fn messages(
     options: pb::ImportOptions,
     rows: Vec<(u64, Row)>,
     mut sent: impl FnMut(u64) + Send,
 ) -> impl Iterator<Item = pb::ImportPlacesRequest> + Send {
+    let end = Part::End(pb::ImportEnd { rows: rows.len() as u64 });
     let mut rows = rows.into_iter();
     let parts = std::iter::from_fn(move || {
         let part = next_part(&mut rows)?;
         sent(part.rows.len() as u64);
         Some(Part::Rows(part))
     });
-    std::iter::once(Part::Options(options)).chain(parts).map(|part| pb::ImportPlacesRequest { part: Some(part) })
+    let parts = std::iter::once(Part::Options(options)).chain(parts).chain(std::iter::once(end));
+    parts.map(|part| pb::ImportPlacesRequest { part: Some(part) })
 }
 
 /// Made as it is sent, so that only one message is held beside the rows.

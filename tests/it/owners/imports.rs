@@ -58,7 +58,10 @@ async fn a_wrong_row_is_told_and_holds_the_others_back() {
     let mut parts: Vec<_> = messages(options, demo(&acme.organization), |_| ()).collect();
     let wrong = pb::Store { name: "organizations/rival/stores/1".into(), ..Default::default() };
     let row = pb::ImportRow { row: 0, place: Some(pb::import_row::Place::Store(wrong)) };
-    parts.push(pb::ImportPlacesRequest { part: Some(Part::Rows(pb::ImportRows { rows: vec![row] })) });
+    parts.pop();
+    for part in [Part::Rows(pb::ImportRows { rows: vec![row] }), Part::End(pb::ImportEnd { rows: 592 })] {
+        parts.push(pb::ImportPlacesRequest { part: Some(part) });
+    }
     let report = import(&server, &key, parts).await.expect("looked at");
     assert_eq!((report.applied, report.created, report.refused), (false, 591, 1));
     let told: Vec<(u64, &str)> = report.problems.iter().map(|p| (p.row, p.field.as_str())).collect();
@@ -76,12 +79,16 @@ async fn a_stream_out_of_order_is_refused() {
     let options = || pb::ImportOptions { parent: acme.organization.clone(), ..Default::default() };
     let part = |part| pb::ImportPlacesRequest { part };
     let rows = |count| Some(Part::Rows(pb::ImportRows { rows: vec![pb::ImportRow::default(); count] }));
+    let end = |rows| part(Some(Part::End(pb::ImportEnd { rows })));
     let first = part(Some(Part::Options(options())));
     for (parts, field) in [
         (vec![], "options"),
         (vec![part(rows(1))], "options"),
         (vec![first.clone(), first.clone()], "options"),
         (vec![first.clone(), part(None)], "rows"),
+        (vec![first.clone(), part(rows(1))], "end"),
+        (vec![first.clone(), part(rows(1)), end(2)], "end.rows"),
+        (vec![first.clone(), end(0), end(0)], "end"),
         (vec![first.clone(), part(rows(0))], "rows.rows"),
         (vec![first.clone(), part(rows(1_001))], "rows.rows"),
     ] {

@@ -4,7 +4,10 @@
 //! Law: a scope that does not fit and a resource of another organization are PERMISSION_DENIED, whether the resource is
 //! there or not; every other answer means that the call got past that gate.
 
-use dintorni::grpc::pb::{self, key::Scope};
+use dintorni::grpc::{
+    pb::{self, key::Scope},
+    place_import::messages,
+};
 use tonic::{Code, Request, Status};
 
 use crate::support::harness::{Publisher, TestServer, bearing};
@@ -122,8 +125,7 @@ async fn places(tour: &mut Tour<'_>) {
     call!(tour, places.update_beacon, Network, UpdateBeaconRequest { beacon: beacon, .. });
     call!(tour, places.delete_beacon, Network, DeleteBeaconRequest { name: tour.under("beacons"), .. });
     let options = pb::ImportOptions { parent: tour.parent(), dry_run: true, ..Default::default() };
-    let part = Some(pb::import_places_request::Part::Options(options));
-    let stream = bearing(tour.credential, tokio_stream::once(pb::ImportPlacesRequest { part }));
+    let stream = bearing(tour.credential, tokio_stream::iter(messages(options, Vec::new(), |_| ())));
     let imported = tour.server.places().import_places(stream).await.map(drop);
     tour.answers.push(("import_places", Opens::Network, code(imported)));
 }
