@@ -171,7 +171,11 @@ impl Places {
 fn check<P: Place>(place: &P, catalog: &Catalog) -> Result<(), EditError> {
     if let Some(store) = place.store() {
         let exists = catalog.stores.contains_key(store);
-        check_store(place, store, exists).map_err(EditError::Invalid)?;
+        let mut wrong = Violations::default();
+        // Requests call the resource what its collection holds: `geofence.store`.
+        let field = P::COLLECTION.trim_end_matches('s');
+        let checked = wrong.nest(field, check_store(place, store, exists));
+        wrong.finish(checked).map_err(EditError::Invalid)?;
     }
     place.check_unique(catalog)
 }
