@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    audience::TraitValue,
+    audience::{TraitValue, check_interest},
     consent::{Consents, Purpose},
     organization::{App, TraitDeclaration, TraitKind, TraitWriter},
     profile::Profile,
@@ -78,11 +78,7 @@ impl<'a> Patch<'a> {
 
     /// Sets an interest (0 to 1), or removes it.
     pub fn set_interest(&mut self, topic: Topic, strength: Option<f64>) -> Result<(), Invalid> {
-        if let Some(strength) = strength
-            && !(0.0..=1.0).contains(&strength)
-        {
-            return Err(Invalid::new(format!("must be 0 to 1, was {strength}")));
-        }
+        strength.map_or(Ok(()), check_interest)?;
         self.interests.insert(topic, strength);
         Ok(())
     }

@@ -129,12 +129,20 @@ fn check(rule: &Rule, depth: usize, terms: &mut usize) -> Result<(), Invalid> {
     match rule {
         Rule::All(rules) | Rule::Any(rules) => rules.iter().try_for_each(|rule| check(rule, depth + 1, terms)),
         Rule::Not(rule) => check(rule, depth + 1, terms),
-        Rule::Trait { key, comparison, value } => check_comparison(key, *comparison, value),
-        Rule::Interest { at_least, .. } if !(0.0..=1.0).contains(at_least) => {
-            Err(Invalid::new(format!("an interest is between 0 and 1, was {at_least}")))
+        Rule::Trait { key, comparison, value } => {
+            check_comparison(*comparison, value).map_err(|invalid| Invalid::new(format!("{key}: {invalid}")))
         }
-        Rule::Interest { .. } | Rule::Consent(_) => Ok(()),
+        Rule::Interest { at_least, .. } => check_interest(*at_least),
+        Rule::Consent(_) => Ok(()),
     }
+}
+
+/// How strong an interest may be: 0 to 1.
+pub fn check_interest(strength: f64) -> Result<(), Invalid> {
+    if (0.0..=1.0).contains(&strength) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("must be 0 to 1, was {strength}")))
 }
 
 /// Counts a term that is nested so deep (1 for the outermost), or refuses it: before it is read, if it comes from outside.
@@ -146,9 +154,10 @@ pub fn count_term(depth: usize, terms: &mut usize) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn check_comparison(key: &TraitKey, comparison: Comparison, value: &TraitValue) -> Result<(), Invalid> {
+/// Whether such a value can be compared so.
+pub fn check_comparison(comparison: Comparison, value: &TraitValue) -> Result<(), Invalid> {
     if comparison.is_ordering() && !matches!(value, TraitValue::Number(_)) {
-        return Err(Invalid::new(format!("{key}: {} compares numbers only", comparison.symbol())));
+        return Err(Invalid::new(format!("{} compares numbers only", comparison.symbol())));
     }
     Ok(())
 }

@@ -157,7 +157,12 @@ impl AppName {
 impl ProfileName {
     /// Whether it is one device's own, and nobody known.
     pub fn is_anonymous(&self) -> bool {
-        self.id().starts_with(ANONYMOUS)
+        Self::is_anonymous_id(self.id())
+    }
+
+    /// Whether such an id is kept for those.
+    pub fn is_anonymous_id(id: &str) -> bool {
+        id.starts_with(ANONYMOUS)
     }
 }
 

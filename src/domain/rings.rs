@@ -7,8 +7,11 @@
 use std::collections::HashSet;
 
 use geo::{
-    BoundingRect, CoordinatePosition, CoordsIter, Intersects, LinesIter, Relate, coordinate_position::CoordPos,
-    dimensions::Dimensions, relate::IntersectionMatrix,
+    BoundingRect, CoordinatePosition, Intersects, LinesIter, Relate,
+    coordinate_position::CoordPos,
+    dimensions::Dimensions,
+    kernels::{Kernel, Orientation, RobustKernel},
+    relate::IntersectionMatrix,
 };
 use rstar::{AABB, RTree, RTreeObject};
 
@@ -161,20 +164,30 @@ fn touching_pairs(
     Ok(())
 }
 
-/// At least three different corners, and no two edges that cross or touch, unless one begins where the other ends.
+/// At least three different corners, no edge that goes back on the one before, and no two edges that cross or touch,
+/// unless one begins where the other ends.
 fn check_ring(ring: &geo::LineString) -> Result<(), Invalid> {
-    let mut corners: Vec<geo::Coord> = ring.coords_iter().collect();
-    corners.dedup();
-    if corners.len() < 4 {
+    let edges: Vec<(usize, geo::Line)> = ring.lines().enumerate().filter(|(_, edge)| edge.start != edge.end).collect();
+    if edges.len() < 3 {
         return Err(Invalid::new("must have at least three different corners"));
     }
-    let edges: Vec<geo::Line> = ring.lines().collect();
+    let next = edges.iter().cycle().skip(1);
+    if let Some((_, (corner, _))) = edges.iter().zip(next).find(|((_, one), (_, next))| folds(one, next)) {
+        return Err(Invalid::new(format!("turns back on itself at corner {corner}")));
+    }
     let apart = |a: usize, b: usize| {
-        let (one, other) = (edges[a], edges[b]);
+        let ((from, one), (to, other)) = (&edges[a], &edges[b]);
         let joined = one.start == other.end || one.end == other.start;
-        if joined || !one.intersects(&other) { Ok(()) } else { Err(Invalid::new("crosses or touches itself")) }
+        let said = || Invalid::new(format!("crosses or touches itself: the edges from corners {from} and {to} meet"));
+        if joined || !one.intersects(other) { Ok(()) } else { Err(said()) }
     };
-    touching_pairs(edges.iter().map(|edge| Some(edge.bounding_rect())), apart)
+    touching_pairs(edges.iter().map(|(_, edge)| Some(edge.bounding_rect())), apart)
+}
+
+/// Whether an edge goes back the way the one before it came. A ring that encloses nothing does so somewhere.
+fn folds(one: &geo::Line, next: &geo::Line) -> bool {
+    let back = one.dx() * next.dx() + one.dy() * next.dy() < 0.0;
+    back && RobustKernel::orient2d(one.start, one.end, next.end) == Orientation::Collinear
 }
 
 #[cfg(test)]
@@ -208,8 +221,37 @@ mod tests {
         #[test]
         fn it_agrees_with_comparing_everything(polygons in prop::collection::vec(polygon(), 1..3)) {
             let polygons = geo::MultiPolygon(polygons);
-            prop_assert_eq!(check(&polygons).is_ok(), polygons.is_valid(), "{:?}", polygons);
+            let folded = polygons.iter().any(|polygon| {
+                let rings = std::iter::once(polygon.exterior()).chain(polygon.interiors());
+                rings.into_iter().any(|ring| turns_back(&ring.0))
+            });
+            prop_assert_eq!(check(&polygons).is_ok(), polygons.is_valid() && !folded, "{:?}", polygons);
         }
+    }
+
+    /// On a grid of whole numbers products are exact.
+    fn turns_back(ring: &[geo::Coord]) -> bool {
+        let mut corners = ring.to_vec();
+        corners.dedup();
+        corners.pop();
+        let n = corners.len();
+        (0..n).any(|i| {
+            let (a, b) = (corners[(i + 1) % n] - corners[i], corners[(i + 2) % n] - corners[(i + 1) % n]);
+            a.x * b.y == a.y * b.x && a.x * b.x + a.y * b.y < 0.0
+        })
+    }
+
+    #[test]
+    fn faults_are_named_by_their_corners() {
+        let said = |corners: &[(f64, f64)]| {
+            let ring: geo::LineString = corners.to_vec().into();
+            check(&geo::MultiPolygon(vec![alone(&ring)])).expect_err("refused").to_string()
+        };
+        let flat = [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (2.0, 0.0), (1.0, 0.0), (0.0, 0.0)];
+        assert_eq!(said(&flat), "polygon 0: ring 0: turns back on itself at corner 3");
+        let bow = [(0.0, 0.0), (2.0, 2.0), (2.0, 0.0), (0.0, 2.0), (0.0, 0.0)];
+        let expected = "polygon 0: ring 0: crosses or touches itself: the edges from corners 0 and 2 meet";
+        assert_eq!(said(&bow), expected);
     }
 
     #[test]

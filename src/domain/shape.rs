@@ -33,8 +33,14 @@ pub struct Circle {
 
 impl Circle {
     pub fn new(center: Position, radius_m: f64) -> Result<Self, Invalid> {
+        Self::check_radius(radius_m)?;
+        Ok(Self { center, radius_m })
+    }
+
+    /// A radius is right or wrong around any point.
+    pub fn check_radius(radius_m: f64) -> Result<(), Invalid> {
         if RADIUS_M.contains(&radius_m) {
-            return Ok(Self { center, radius_m });
+            return Ok(());
         }
         Err(Invalid::new(format!("radius must be {} to {} metres, was {radius_m}", RADIUS_M.start(), RADIUS_M.end())))
     }

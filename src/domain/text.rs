@@ -77,17 +77,24 @@ pub fn quoted(text: &str) -> String {
     format!("{cut:?}{dots}")
 }
 
-/// Text of 1 to `max` characters without control characters; surrounding blanks are cut.
+/// Text of 1 to `max` characters without control and invisible characters; surrounding blanks are cut.
 pub fn line(text: &str, max: usize) -> Result<String, Invalid> {
     let text = text.trim();
     let length = text.chars().count();
     if length == 0 || length > max {
         return Err(Invalid::new(format!("must have 1 to {max} characters, had {length}")));
     }
-    if text.chars().any(char::is_control) {
-        return Err(Invalid::new(format!("must not contain control characters, was {}", quoted(text))));
+    if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+        return Err(Invalid::new(format!("must not contain control or invisible characters, was {}", quoted(text))));
     }
     Ok(text.to_owned())
+}
+
+/// Characters that show nothing and change how the text around them reads or compares: separators of lines,
+/// overrides of direction, the byte order mark. Joiners and plain marks of direction are not among them, for Persian,
+/// Hebrew and emoji need them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// As [`line()`], and empty text is no text.

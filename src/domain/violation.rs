@@ -81,6 +81,14 @@ impl Violations {
         }
     }
 
+    /// Those of these fields and of what lies below them.
+    pub fn within(mut self, fields: &[String]) -> Self {
+        let below = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+        let among = |field: &str| fields.iter().any(|path| field.strip_prefix(path.as_str()).is_some_and(below));
+        self.told.retain(|violation| among(&violation.field));
+        self
+    }
+
     pub fn is_empty(&self) -> bool {
         self.told.is_empty()
     }

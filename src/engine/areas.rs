@@ -68,6 +68,7 @@ pub struct Areas {
     boxes: BoxIndex,
     /// Networks may register the same identity: each hears it for itself.
     beacons: HashMap<BeaconIdentity, Vec<u32>>,
+    /// By name.
     stores: Vec<Arc<Store>>,
     points: PointIndex,
     /// Which brands may reach which apps of others.
@@ -159,6 +160,12 @@ impl Areas {
 
     pub fn get(&self, area: &Area) -> Option<&AreaEntry> {
         self.numbers.get(area).map(|&number| &self.entries[number as usize])
+    }
+
+    /// Whether an area is no more because no active campaign asks for it, while its store is still there.
+    pub fn has_lapsed(&self, area: &Area) -> bool {
+        let Area::Around(store, _) = area else { return false };
+        self.get(area).is_none() && self.stores.binary_search_by(|known| known.name.cmp(store)).is_ok()
     }
 
     /// The reaches of all registered beacons of that identity.

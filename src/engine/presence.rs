@@ -55,7 +55,8 @@ pub struct Step {
 
 /// Takes the fixes of a ping into account, in the order of the device's clock.
 pub fn step(areas: &Areas, before: &DevicePresence, ping: &Ping) -> Step {
-    let mut step = Step { presence: before.clone(), ..Step::default() };
+    let inaccurate = ping.newest_fix().is_some_and(|fix| fix.accuracy.metres() > WORST_ACCURACY_M);
+    let mut step = Step { presence: before.clone(), inaccurate, ..Step::default() };
     step.close_deleted(areas);
     let known = before.newest_fix.filter(|_| !clock_was_set(before, ping));
     let mut newest = known;
@@ -65,8 +66,7 @@ pub fn step(areas: &Areas, before: &DevicePresence, ping: &Ping) -> Step {
             continue;
         }
         newest = Some(fix.read.device);
-        step.inaccurate = fix.accuracy.metres() > WORST_ACCURACY_M;
-        if !step.inaccurate && !ping.is_suspect() {
+        if fix.accuracy.metres() <= WORST_ACCURACY_M && !ping.is_suspect() {
             step.take(areas, fix, ping.clock.received_at);
         }
     }
@@ -212,9 +212,12 @@ impl Step {
         }
     }
 
-    /// Ends visits at places that are gone, when they were last seen.
+    /// Ends visits at places that are gone, when they were last seen. Nobody has left a store because the campaign that
+    /// drew a circle around it was paused: such a visit ends without a word.
     fn close_deleted(&mut self, areas: &Areas) {
-        self.presence.areas.retain(|area, belief| matches!(belief, Belief::Inside(_)) || areas.get(area).is_some());
+        self.presence.areas.retain(|area, belief| {
+            areas.get(area).is_some() || (matches!(belief, Belief::Inside(_)) && !areas.has_lapsed(area))
+        });
         self.close(|area, _| areas.get(area).is_none());
     }
 
@@ -282,8 +285,13 @@ pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horiz
 mod tests {
     use super::*;
     use crate::{
-        domain::{catalog::CatalogChange, geo::Position, ping::Sighting},
-        engine::fixture::{at, catalog, geofence, here, metres, ping},
+        domain::{
+            campaign::{Campaign, CampaignState, On},
+            catalog::{CatalogChange, ResourceName},
+            geo::Position,
+            ping::Sighting,
+        },
+        engine::fixture::{at, campaign, catalog, geofence, here, metres, ping, store},
     };
 
     /// A device walking through one world.
@@ -400,6 +408,25 @@ mod tests {
         walk.catalog = walk.catalog.after(&[CatalogChange { version: 2, name: gone.into(), resource: None }]);
         let exit = (TransitionKind::Exited(Duration::ZERO), at(later), true);
         assert_eq!(walk.fix(later + 9, metres(0.0, 0.0), 5.0), [exit]);
+    }
+
+    #[test]
+    fn nobody_leaves_a_store_because_its_campaign_was_paused() {
+        let near = campaign("near", On::Near { radius_m: 100 }, "stores/1");
+        let mut walk = Walk::around(100.0);
+        walk.catalog = catalog(vec![store("1", 0.0).into(), near.clone().into()]);
+        assert_eq!(walk.fix(0, metres(0.0, 0.0), 5.0).len(), 1);
+        let paused = Campaign { state: CampaignState::Paused, ..near.clone() };
+        let say = |version, name: ResourceName, resource| CatalogChange { version, name, resource };
+        walk.catalog = walk.catalog.after(&[say(2, near.name.clone().into(), Some(paused.into()))]);
+        assert_eq!(walk.fix(60, metres(0.0, 0.0), 5.0), []);
+        assert!(walk.presence.areas.is_empty());
+
+        walk.catalog = walk.catalog.after(&[say(3, near.name.clone().into(), Some(near.into()))]);
+        assert_eq!(walk.fix(120, metres(0.0, 0.0), 5.0), [], "nor enters it because the campaign goes on");
+        walk.catalog = walk.catalog.after(&[say(4, store("1", 0.0).name.into(), None)]);
+        let kinds: Vec<_> = walk.fix(180, metres(0.0, 0.0), 5.0).iter().map(|(kind, ..)| *kind).collect();
+        assert_eq!(kinds, [TransitionKind::Exited(Duration::ZERO)], "but the store may go");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::{
     domain::{
-        audience::{Audience, Comparison, Rule, TraitValue, count_term},
+        audience::{Audience, Comparison, Rule, TraitValue, check_comparison, check_interest, count_term},
         text::{Topic, TraitKey},
         violation::{Invalid, Violations},
     },
@@ -52,6 +52,7 @@ fn rule(wire: pb::Rule) -> Result<Rule, Violations> {
         Wire::Trait(condition) => wrong.nest("trait", trait_condition(condition)),
         Wire::Interest(pb::InterestCondition { topic, at_least }) => {
             let topic = wrong.take("interest.topic", Topic::new(&topic));
+            wrong.take("interest.at_least", check_interest(at_least));
             topic.map(|topic| Rule::Interest { topic, at_least })
         }
         Wire::Consent(consent) => wrong.take("consent", purpose(consent)).map(Rule::Consent),
@@ -72,6 +73,9 @@ fn trait_condition(wire: pb::TraitCondition) -> Result<Rule, Violations> {
     let key = wrong.take("key", TraitKey::new(&key));
     let comparison = wrong.take("comparison", comparison(compared));
     let value = wrong.take("value", trait_value(value));
+    if let (Some(comparison), Some(value)) = (comparison, &value) {
+        wrong.take("comparison", check_comparison(comparison, value));
+    }
     let rule = (|| Some(Rule::Trait { key: key?, comparison: comparison?, value: value? }))();
     wrong.finish(rule)
 }

@@ -39,8 +39,7 @@ impl CampaignGrpc {
     }
 
     async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
-        let name = resource::named::<Campaign>(&access, "name", name)?;
-        let etag = resource::etag_field(etag)?;
+        let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
         let campaign = self.campaigns.become_state(&name, state, etag, access.author()).await?;
         Ok(Response::new(Campaign::write(&campaign)))
     }
@@ -51,8 +50,8 @@ impl CampaignService for CampaignGrpc {
     async fn create_campaign(&self, request: Request<pb::CreateCampaignRequest>) -> Answer<pb::Campaign> {
         let access = self.access(request.metadata())?;
         let pb::CreateCampaignRequest { parent, campaign_id, campaign } = request.into_inner();
-        let parent = resource::parent(&access, &parent)?;
-        let draft = resource::wanted::<Campaign>(Some(&parent), "campaign_id", &campaign_id, campaign)?;
+        let id = ("campaign_id", campaign_id.as_str());
+        let draft = resource::wanted::<Campaign>(&access, Some(&parent), id, campaign)?;
         let campaign = self.campaigns.create(draft, access.author()).await?;
         Ok(Response::new(Campaign::write(&campaign)))
     }
@@ -66,11 +65,12 @@ impl CampaignService for CampaignGrpc {
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
         let access = self.access(request.metadata())?;
         let pb::ListCampaignsRequest { parent, page_size, page_token, state } = request.get_ref();
-        let parent = resource::parent(&access, parent)?;
-        let wanted = state_filter(*state).map_err(|invalid| Violations::one("state", invalid))?;
-        let request = ListRequest { page_size: *page_size, page_token, filter: state.to_string() };
+        let mut wrong = Violations::default();
+        let wanted = wrong.take("state", state_filter(*state)).flatten();
+        let request =
+            ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: state.to_string() };
         let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
-        let (campaigns, next_page_token) = resource::list(self.campaigns.resources(), Some(&parent), &request, keep)?;
+        let (campaigns, next_page_token) = resource::list(&access, self.campaigns.resources(), &request, wrong, keep)?;
         Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
     }
 
@@ -86,8 +86,8 @@ impl CampaignService for CampaignGrpc {
     async fn delete_campaign(&self, request: Request<pb::DeleteCampaignRequest>) -> Answer<pb::DeleteCampaignResponse> {
         let access = self.access(request.metadata())?;
         let pb::DeleteCampaignRequest { name, etag } = request.get_ref();
-        let name = resource::named::<Campaign>(&access, "name", name)?;
-        self.campaigns.delete(&name, resource::etag_field(etag)?, access.author()).await?;
+        let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
+        self.campaigns.delete(&name, etag, access.author()).await?;
         Ok(Response::new(pb::DeleteCampaignResponse {}))
     }
 

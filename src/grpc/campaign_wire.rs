@@ -216,18 +216,22 @@ fn limits(wire: pb::Limits) -> Result<Limits, Violations> {
     let valid_for = span("valid_for", valid_for, usual.valid_for);
     let starts_at = wrong.take("start_time", optional_timestamp(start_time));
     let ends_at = wrong.take("end_time", optional_timestamp(end_time));
-    let per_profile = match per_profile {
-        None => Some(usual.per_profile),
-        Some(pb::Cap { offers, window }) => {
-            wrong.take("per_profile.window", duration(window)).map(|window| Cap { offers, window })
-        }
+    let per_profile = per_profile.map_or(usual.per_profile, |pb::Cap { offers, window }| {
+        let window = wrong.take("per_profile.window", duration(window));
+        Cap { offers, window: window.unwrap_or(usual.per_profile.window) }
+    });
+    // What could not be read is noted; with the usual value in its place the rest is checked as well.
+    let limits = Limits {
+        starts_at: starts_at.flatten(),
+        ends_at: ends_at.flatten(),
+        per_profile,
+        cool_down: cool_down.unwrap_or(usual.cool_down),
+        budget,
+        show_within: show_within.unwrap_or(usual.show_within),
+        valid_for: valid_for.unwrap_or(usual.valid_for),
     };
-    let limits = (|| {
-        let (starts_at, ends_at, per_profile) = (starts_at?, ends_at?, per_profile?);
-        let (cool_down, show_within, valid_for) = (cool_down?, show_within?, valid_for?);
-        Some(Limits { starts_at, ends_at, per_profile, cool_down, budget, show_within, valid_for })
-    })();
-    wrong.finish(limits)?.check().map_err(in_wire_words)
+    let limits = wrong.nest("", limits.check().map_err(in_wire_words));
+    wrong.finish(limits)
 }
 
 /// The domain's names of two fields differ from the wire's.

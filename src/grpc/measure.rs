@@ -23,8 +23,8 @@ use crate::grpc::pb;
 
 /// Told of every call.
 pub trait Observer: Send + Sync + 'static {
-    /// A call of `rpc` (`dintorni.v1.ProximityService/Ping`, or `unknown`) was answered.
-    fn called(&self, rpc: &str, code: Code, took: Duration);
+    /// A call of `rpc` (`dintorni.v1.ProximityService/Ping`, or `unknown`) was answered, with a code such as `NotFound`.
+    fn called(&self, rpc: &str, code: &str, took: Duration);
 
     /// A ping's answer refused a campaign, by the code of the reason.
     fn refused(&self, reason: &'static str);
@@ -98,8 +98,9 @@ where
         Box::pin(async move {
             let answer = answer.await;
             let (code, took) = (answer.as_ref().map_or(Code::Internal, code), begun.elapsed());
-            tracing::debug!(rpc, ?code, micros = took.as_micros(), "called");
-            measure.observer.called(measure.known.get(&rpc).map_or("unknown", String::as_str), code, took);
+            let code = format!("{code:?}");
+            tracing::debug!(rpc, code, micros = took.as_micros(), "called");
+            measure.observer.called(measure.known.get(&rpc).map_or("unknown", String::as_str), &code, took);
             answer
         })
     }
@@ -123,7 +124,7 @@ mod tests {
     struct Names(Mutex<Vec<String>>);
 
     impl Observer for Names {
-        fn called(&self, rpc: &str, _: Code, _: Duration) {
+        fn called(&self, rpc: &str, _: &str, _: Duration) {
             self.0.lock().expect("sound").push(rpc.to_owned());
         }
         fn refused(&self, _: &'static str) {}

@@ -9,7 +9,6 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 use crate::{
     app::organizations::{Issued, NewKey, Organizations},
     domain::{
-        name::check_id,
         organization::{App, Grant, Key, Organization},
         violation::Violations,
     },
@@ -51,13 +50,12 @@ impl OrganizationGrpc {
     fn list<K: Wire>(
         &self,
         access: &Access,
-        parent: &str,
+        parent: Option<&str>,
         page_size: i32,
         page_token: &str,
     ) -> Result<(Vec<K::Message>, String), Status> {
-        let parent = resource::parent(access, parent)?;
-        let request = ListRequest { page_size, page_token, filter: String::new() };
-        resource::list::<K>(self.organizations.resources(), Some(&parent), &request, |_| true)
+        let request = ListRequest { parent, page_size, page_token, filter: String::new() };
+        resource::list::<K>(access, self.organizations.resources(), &request, Violations::default(), |_| true)
     }
 }
 
@@ -70,7 +68,8 @@ impl OrganizationService for OrganizationGrpc {
     async fn create_organization(&self, request: Request<pb::CreateOrganizationRequest>) -> Answer<pb::Organization> {
         let access = self.operator(request.metadata())?;
         let pb::CreateOrganizationRequest { organization_id, organization } = request.into_inner();
-        let wanted = resource::wanted::<Organization>(None, "organization_id", &organization_id, organization)?;
+        let id = ("organization_id", organization_id.as_str());
+        let wanted = resource::wanted::<Organization>(&access, None, id, organization)?;
         let organization = self.organizations.create(wanted, access.author()).await?;
         Ok(Response::new(Organization::write(&organization)))
     }
@@ -84,19 +83,16 @@ impl OrganizationService for OrganizationGrpc {
         &self,
         request: Request<pb::ListOrganizationsRequest>,
     ) -> Answer<pb::ListOrganizationsResponse> {
-        self.operator(request.metadata())?;
+        let access = self.operator(request.metadata())?;
         let pb::ListOrganizationsRequest { page_size, page_token } = request.get_ref();
-        let request = ListRequest { page_size: *page_size, page_token, filter: String::new() };
-        let (organizations, next_page_token) =
-            resource::list::<Organization>(self.organizations.resources(), None, &request, |_| true)?;
+        let (organizations, next_page_token) = self.list::<Organization>(&access, None, *page_size, page_token)?;
         Ok(Response::new(pb::ListOrganizationsResponse { organizations, next_page_token }))
     }
 
     async fn create_app(&self, request: Request<pb::CreateAppRequest>) -> Answer<pb::App> {
         let access = self.owner(request.metadata())?;
         let pb::CreateAppRequest { parent, app_id, app } = request.into_inner();
-        let parent = resource::parent(&access, &parent)?;
-        let wanted = resource::wanted::<App>(Some(&parent), "app_id", &app_id, app)?;
+        let wanted = resource::wanted::<App>(&access, Some(&parent), ("app_id", &app_id), app)?;
         Ok(Response::new(App::write(&self.organizations.create_app(wanted, access.author()).await?)))
     }
 
@@ -108,7 +104,7 @@ impl OrganizationService for OrganizationGrpc {
     async fn list_apps(&self, request: Request<pb::ListAppsRequest>) -> Answer<pb::ListAppsResponse> {
         let access = self.owner(request.metadata())?;
         let pb::ListAppsRequest { parent, page_size, page_token } = request.get_ref();
-        let (apps, next_page_token) = self.list::<App>(&access, parent, *page_size, page_token)?;
+        let (apps, next_page_token) = self.list::<App>(&access, Some(parent), *page_size, page_token)?;
         Ok(Response::new(pb::ListAppsResponse { apps, next_page_token }))
     }
 
@@ -124,10 +120,8 @@ impl OrganizationService for OrganizationGrpc {
     async fn create_key(&self, request: Request<pb::CreateKeyRequest>) -> Answer<pb::IssuedKey> {
         let access = self.owner(request.metadata())?;
         let pb::CreateKeyRequest { parent, key_id, key } = request.into_inner();
-        let parent = resource::parent(&access, &parent)?;
         let mut wrong = Violations::default();
-        wrong.take("key_id", check_id(&key_id));
-        let name = parent.key(&key_id).ok();
+        let name = resource::new_name::<Key>(&access, &mut wrong, Some(&parent), ("key_id", &key_id))?;
         let said = wrong.nest("key", new_key(key));
         let new = wrong.finish(name.zip(said))?;
         let (name, (display_name, scope)) = new;
@@ -138,13 +132,15 @@ impl OrganizationService for OrganizationGrpc {
     async fn list_keys(&self, request: Request<pb::ListKeysRequest>) -> Answer<pb::ListKeysResponse> {
         let access = self.owner(request.metadata())?;
         let pb::ListKeysRequest { parent, page_size, page_token } = request.get_ref();
-        let (keys, next_page_token) = self.list::<Key>(&access, parent, *page_size, page_token)?;
+        let (keys, next_page_token) = self.list::<Key>(&access, Some(parent), *page_size, page_token)?;
         Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
     }
 
     async fn revoke_key(&self, request: Request<pb::RevokeKeyRequest>) -> Answer<pb::Key> {
         let access = self.owner(request.metadata())?;
-        let name = resource::named::<Key>(&access, "name", &request.get_ref().name)?;
+        let mut wrong = Violations::default();
+        let name = resource::named::<Key>(&access, &mut wrong, "name", &request.get_ref().name)?;
+        let name = wrong.finish(name)?;
         let key = self.organizations.revoke_key(&name, &access.scope, access.author()).await?;
         Ok(Response::new(key_to_wire(&key)))
     }
@@ -152,32 +148,32 @@ impl OrganizationService for OrganizationGrpc {
     async fn rotate_key(&self, request: Request<pb::RotateKeyRequest>) -> Answer<pb::IssuedKey> {
         let access = self.owner(request.metadata())?;
         let pb::RotateKeyRequest { name, overlap } = request.get_ref();
-        let name = resource::named::<Key>(&access, "name", name)?;
-        let overlap = optional_duration(*overlap).map_err(|invalid| Violations::one("overlap", invalid))?;
-        let overlap = overlap.unwrap_or_default();
+        let mut wrong = Violations::default();
+        let name = resource::named::<Key>(&access, &mut wrong, "name", name)?;
+        let overlap = wrong.take("overlap", optional_duration(*overlap)).map(Option::unwrap_or_default);
+        let (name, overlap) = wrong.finish(name.zip(overlap))?;
         Ok(issued(self.organizations.rotate_key(&name, overlap, &access.scope, access.author()).await?))
     }
 
     async fn create_grant(&self, request: Request<pb::CreateGrantRequest>) -> Answer<pb::Grant> {
         let access = self.owner(request.metadata())?;
         let pb::CreateGrantRequest { parent, grant_id, grant } = request.into_inner();
-        let parent = resource::parent(&access, &parent)?;
-        let wanted = resource::wanted::<Grant>(Some(&parent), "grant_id", &grant_id, grant)?;
+        let wanted = resource::wanted::<Grant>(&access, Some(&parent), ("grant_id", &grant_id), grant)?;
         Ok(Response::new(Grant::write(&self.organizations.create_grant(wanted, access.author()).await?)))
     }
 
     async fn list_grants(&self, request: Request<pb::ListGrantsRequest>) -> Answer<pb::ListGrantsResponse> {
         let access = self.owner(request.metadata())?;
         let pb::ListGrantsRequest { parent, page_size, page_token } = request.get_ref();
-        let (grants, next_page_token) = self.list::<Grant>(&access, parent, *page_size, page_token)?;
+        let (grants, next_page_token) = self.list::<Grant>(&access, Some(parent), *page_size, page_token)?;
         Ok(Response::new(pb::ListGrantsResponse { grants, next_page_token }))
     }
 
     async fn delete_grant(&self, request: Request<pb::DeleteGrantRequest>) -> Answer<pb::DeleteGrantResponse> {
         let access = self.owner(request.metadata())?;
         let pb::DeleteGrantRequest { name, etag } = request.get_ref();
-        let name = resource::named::<Grant>(&access, "name", name)?;
-        self.organizations.delete_grant(&name, resource::etag_field(etag)?, access.author()).await?;
+        let (name, etag) = resource::versioned::<Grant>(&access, name, etag)?;
+        self.organizations.delete_grant(&name, etag, access.author()).await?;
         Ok(Response::new(pb::DeleteGrantResponse {}))
     }
 }

@@ -188,18 +188,26 @@ pub fn new_key(wire: Option<pb::Key>) -> Result<(String, Scope), Violations> {
 
 fn scope(kind: i32, app: &str) -> Result<Scope, Violations> {
     use pb::key::Scope as Wire;
-    let of_app = || AppName::parse(app).map_err(|invalid| Violations::one("app", invalid));
+    let mut wrong = Violations::default();
+    let no_app = || if app.is_empty() { Ok(()) } else { Err(Invalid::new("must be empty for this scope")) };
+    let mut alone = |scope: Scope| wrong.take("app", no_app().map(|()| scope));
     let scope = match Wire::try_from(kind) {
-        Ok(Wire::Server) => return of_app().map(Scope::Server),
-        Ok(Wire::App) => return of_app().map(Scope::App),
-        Ok(Wire::Operator) => Scope::Operator,
-        Ok(Wire::Owner) => Scope::Owner,
-        Ok(Wire::Network) => Scope::Network,
-        Ok(Wire::Brand) => Scope::Brand,
-        Ok(Wire::Unspecified) => return Err(Violations::one("scope", required())),
-        Err(_) => return Err(Violations::one("scope", unknown(kind))),
+        Ok(Wire::Operator) => alone(Scope::Operator),
+        Ok(Wire::Owner) => alone(Scope::Owner),
+        Ok(Wire::Network) => alone(Scope::Network),
+        Ok(Wire::Brand) => alone(Scope::Brand),
+        Ok(Wire::Server) => wrong.take("app", AppName::parse(app).map(Scope::Server)),
+        Ok(Wire::App) => wrong.take("app", AppName::parse(app).map(Scope::App)),
+        unsaid => {
+            let refusal = if unsaid.is_ok() { required() } else { unknown(kind) };
+            wrong.add("scope", refusal);
+            if !app.is_empty() {
+                wrong.take("app", AppName::parse(app));
+            }
+            None
+        }
     };
-    if app.is_empty() { Ok(scope) } else { Err(Violations::one("app", "must be empty for this scope")) }
+    wrong.finish(scope)
 }
 
 /// A key without its hash.

@@ -12,7 +12,7 @@ use crate::{
         profile_patch::Writer,
     },
     domain::{
-        name::{AppName, OrganizationName, ProfileName},
+        name::{AppName, DeviceName, OrganizationName, ProfileName},
         organization::Scope,
         violation::Violations,
     },
@@ -79,27 +79,43 @@ impl Actor {
         if open { Ok(()) } else { Err(refuse()) }
     }
 
-    /// The profile that the request names in `field`; a device may leave it empty.
-    pub async fn profile(&self, people: &People, field: &str, name: &str) -> Result<ProfileName, Status> {
-        let named = match (self, name) {
-            (Self::Device(_), "") => None,
-            (_, name) => Some(ProfileName::parse(name).map_err(|invalid| Violations::one(field, invalid))?),
+    /// The app whose people it opens, if it is only one.
+    pub fn app(&self) -> Option<AppName> {
+        match self {
+            Self::Device(caller) => Some(caller.device.app()),
+            Self::Server(app) => Some(app.clone()),
+            Self::Owner(_) | Self::Operator => None,
+        }
+    }
+
+    /// The profile that the request names in `field`; a device may leave it empty. What is no name is noted; what the
+    /// caller may not touch is refused at once.
+    pub fn named(&self, wrong: &mut Violations, field: &str, name: &str) -> Result<Option<ProfileName>, Status> {
+        if matches!(self, Self::Device(_)) && name.is_empty() {
+            return Ok(None);
+        }
+        let named = wrong.take(field, ProfileName::parse(name));
+        named.iter().try_for_each(|named| self.reaches(&named.app()))?;
+        Ok(named)
+    }
+
+    /// The device in `field`, as [`Self::named`].
+    pub fn device(&self, wrong: &mut Violations, field: &str, name: &str) -> Result<Option<DeviceName>, Status> {
+        let named = wrong.take(field, DeviceName::parse(name));
+        named.iter().try_for_each(|named| self.reaches(&named.app()))?;
+        Ok(named)
+    }
+
+    /// The profile that is [`Self::named`], or the device's own.
+    pub async fn profile(&self, people: &People, named: Option<ProfileName>) -> Result<ProfileName, Status> {
+        let Self::Device(caller) = self else {
+            return named.ok_or_else(|| Problem::ScopeTooNarrow.says("this credential has no profile of its own"));
         };
-        if let Some(named) = &named {
-            self.reaches(&named.app())?;
+        let own = people.own(caller).await?.name;
+        if named.is_none_or(|named| named == own) {
+            return Ok(own);
         }
-        match (self, named) {
-            (Self::Device(caller), named) => {
-                let own = people.own(caller).await?.name;
-                if named.is_none_or(|named| named == own) {
-                    return Ok(own);
-                }
-                Err(Problem::ScopeTooNarrow
-                    .says("a device token opens the profile its device belongs to, and no other"))
-            }
-            (_, Some(named)) => Ok(named),
-            (_, None) => Err(Problem::ScopeTooNarrow.says("this credential has no profile of its own")),
-        }
+        Err(Problem::ScopeTooNarrow.says("a device token opens the profile its device belongs to, and no other"))
     }
 }
 

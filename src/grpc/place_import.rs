@@ -18,7 +18,7 @@ use crate::{
     grpc::{
         access::Access,
         pb::{self, import_places_request::Part, import_row::Place},
-        resource::Wire,
+        resource::{Wire, stand_in},
         status::DOMAIN,
         wire::required,
     },
@@ -130,8 +130,7 @@ fn row_from_wire(wire: pb::ImportRow) -> Result<Row, Violations> {
 fn place<P: Wire>(name: Result<P::Name, Invalid>, message: P::Message) -> Result<P, Violations> {
     let mut wrong = Violations::default();
     let name = wrong.take(format!("{}.name", P::FIELD), name);
-    let stand_in = || P::parse_name(&format!("organizations/0/{}/0", P::COLLECTION)).ok();
-    let read = name.or_else(stand_in).and_then(|name| wrong.nest(P::FIELD, P::read(message, name)));
+    let read = name.or_else(stand_in::<P>).and_then(|name| wrong.nest(P::FIELD, P::read(message, name)));
     wrong.finish(read)
 }
 

@@ -12,7 +12,6 @@ use crate::{
         places::{Place, Places},
     },
     domain::{
-        name::StoreName,
         place::{Beacon, Geofence, Store},
         violation::Violations,
     },
@@ -21,6 +20,7 @@ use crate::{
         auth::Auth,
         pb::{self, place_service_server::PlaceService},
         place_import,
+        place_wire::optional_store,
         resource::{self, ListRequest, Patch, Patched, Wire},
     },
 };
@@ -50,11 +50,10 @@ impl PlaceGrpc {
         &self,
         access: Access,
         parent: &str,
-        (id_field, id): (&str, &str),
+        id: (&str, &str),
         message: Option<P::Message>,
     ) -> Answer<P::Message> {
-        let parent = resource::parent(&access, parent)?;
-        let place = resource::wanted::<P>(Some(&parent), id_field, id, message)?;
+        let place = resource::wanted::<P>(&access, Some(parent), id, message)?;
         Ok(Response::new(P::write(&self.places.create(place, access.author()).await?)))
     }
 
@@ -70,11 +69,10 @@ impl PlaceGrpc {
         (page_size, page_token): (i32, &str),
         store: &str,
     ) -> Result<(Vec<P::Message>, String), Status> {
-        let parent = resource::parent(access, parent)?;
-        let wanted = if store.is_empty() { None } else { Some(StoreName::parse(store)) };
-        let wanted = wanted.transpose().map_err(|invalid| Violations::one("store", invalid))?;
-        let request = ListRequest { page_size, page_token, filter: store.to_owned() };
-        resource::list::<P>(self.places.resources(), Some(&parent), &request, |place| {
+        let mut wrong = Violations::default();
+        let wanted = wrong.take("store", optional_store(store)).flatten();
+        let request = ListRequest { parent: Some(parent), page_size, page_token, filter: store.to_owned() };
+        resource::list::<P>(access, self.places.resources(), &request, wrong, |place| {
             wanted.as_ref().is_none_or(|wanted| place.store() == Some(wanted))
         })
     }
@@ -98,8 +96,8 @@ impl PlaceGrpc {
         etag: &str,
         force: bool,
     ) -> Answer<pb::DeletePlaceResponse> {
-        let name = resource::named::<P>(&access, "name", name)?;
-        self.places.delete::<P>(&name, resource::etag_field(etag)?, force, access.author()).await?;
+        let (name, etag) = resource::versioned::<P>(&access, name, etag)?;
+        self.places.delete::<P>(&name, etag, force, access.author()).await?;
         Ok(Response::new(pb::DeletePlaceResponse {}))
     }
 }

@@ -138,7 +138,8 @@ pub fn zone(name: &str) -> Result<TimeZone, Invalid> {
     if name.is_empty() { Err(required()) } else { TimeZone::new(name) }
 }
 
-fn optional_store(name: &str) -> Result<Option<StoreName>, Invalid> {
+/// A store that may be left out.
+pub fn optional_store(name: &str) -> Result<Option<StoreName>, Invalid> {
     if name.is_empty() { Ok(None) } else { StoreName::parse(name).map(Some) }
 }
 
@@ -161,11 +162,9 @@ fn shape(wire: Option<pb::Shape>) -> Result<Shape, Violations> {
     match wire.and_then(|shape| shape.outline).ok_or_else(missing)? {
         pb::shape::Outline::Circle(pb::Circle { center, radius_m }) => {
             let mut wrong = Violations::default();
-            let circle = wrong.nest("circle.center", position(center)).and_then(|center| {
-                let circle = Circle::new(center, radius_m);
-                wrong.take("circle.radius_m", circle)
-            });
-            wrong.finish(circle.map(Shape::Circle))
+            let center = wrong.nest("circle.center", position(center));
+            wrong.take("circle.radius_m", Circle::check_radius(radius_m));
+            wrong.finish(center.and_then(|center| Circle::new(center, radius_m).ok()).map(Shape::Circle))
         }
         pb::shape::Outline::Polygons(polygons) => {
             let polygons = coordinates(polygons).and_then(|coordinates| Polygons::new(&coordinates));

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
-    app::{links::Links, people::People},
+    app::{
+        links::Links,
+        people::{People, PeopleError},
+    },
     domain::{
-        name::{DeviceName, OrganizationName, ProfileName},
+        name::{DeviceName, OrganizationName, ProfileName, check_id},
+        organization::App,
         profile::Profile,
         violation::{Invalid, Violations},
     },
@@ -31,12 +35,47 @@ pub struct ProfileGrpc {
 
 type Answer<T> = Result<Response<T>, Status>;
 
+/// A profile and a brand.
+type Muted = (ProfileName, OrganizationName);
+
+impl ProfileGrpc {
+    /// The profile that a request names in `name`, and in which nothing else was wrong.
+    async fn profile(&self, actor: &Actor, mut wrong: Violations, name: &str) -> Result<ProfileName, Status> {
+        let named = actor.named(&mut wrong, "name", name)?;
+        let named = wrong.finish(Some(named))?;
+        actor.profile(&self.people, named).await
+    }
+
+    /// The device that a publisher's request names, and nothing else.
+    fn device(&self, metadata: &MetadataMap, device: &str) -> Result<DeviceName, Status> {
+        let actor = Actor::publisher(&self.auth, metadata)?;
+        let mut wrong = Violations::default();
+        let device = actor.device(&mut wrong, "device", device)?;
+        Ok(wrong.finish(device)?)
+    }
+
+    /// The profile and the brand of a request to hear no more, or again, of a brand.
+    async fn mute(&self, metadata: &MetadataMap, name: &str, brand: &str) -> Result<Muted, Status> {
+        let actor = Actor::of(&self.auth, metadata)?;
+        let mut wrong = Violations::default();
+        let brand = wrong.take("brand", OrganizationName::parse(brand));
+        let profile = self.profile(&actor, wrong, name).await?;
+        Ok((profile, brand.ok_or_else(|| Violations::one("brand", required()))?))
+    }
+
+    /// The app by which an update is read. Of a profile without a sound name it is the caller's, if it has only one.
+    fn app(&self, actor: &Actor, named: Option<&ProfileName>) -> Result<Option<Arc<App>>, PeopleError> {
+        let app = named.map(ProfileName::app).or_else(|| actor.app());
+        app.map(|app| self.people.app(&app)).transpose()
+    }
+}
+
 #[tonic::async_trait]
 impl ProfileService for ProfileGrpc {
     async fn get_profile(&self, request: Request<pb::GetProfileRequest>) -> Answer<pb::Profile> {
         let actor = Actor::of(&self.auth, request.metadata())?;
         let pb::GetProfileRequest { name } = request.into_inner();
-        let name = actor.profile(&self.people, "name", &name).await?;
+        let name = self.profile(&actor, Violations::default(), &name).await?;
         answer(&self.people.get(&name).await?)
     }
 
@@ -44,16 +83,20 @@ impl ProfileService for ProfileGrpc {
         let actor = Actor::of(&self.auth, request.metadata())?;
         let pb::UpdateProfileRequest { profile, update_mask } = request.into_inner();
         let message = profile.ok_or_else(|| Violations::one("profile", required()))?;
-        let name = actor.profile(&self.people, "profile.name", &message.name).await?;
-        let app = self.people.app(&name.app())?;
-        let patch = patch(&app, actor.writer(), message, update_mask.as_ref(), self.clock.now())?;
+        let mut wrong = Violations::default();
+        let named = actor.named(&mut wrong, "profile.name", &message.name)?;
+        let app = self.app(&actor, named.as_ref())?;
+        let read = |app| patch(app, actor.writer(), message, update_mask.as_ref(), self.clock.now());
+        let patch = app.as_deref().and_then(|app| wrong.nest("", read(app)));
+        let patch = wrong.finish(patch)?;
+        let name = actor.profile(&self.people, named).await?;
         answer(&self.people.update(&name, &patch).await?)
     }
 
     async fn delete_profile(&self, request: Request<pb::DeleteProfileRequest>) -> Answer<pb::DeleteProfileResponse> {
         let actor = Actor::of(&self.auth, request.metadata())?;
         let pb::DeleteProfileRequest { name } = request.into_inner();
-        let name = actor.profile(&self.people, "name", &name).await?;
+        let name = self.profile(&actor, Violations::default(), &name).await?;
         self.people.erase(&name).await?;
         Ok(Response::new(pb::DeleteProfileResponse {}))
     }
@@ -62,21 +105,15 @@ impl ProfileService for ProfileGrpc {
         let actor = Actor::publisher(&self.auth, request.metadata())?;
         let pb::LinkProfileRequest { device, profile_id } = request.into_inner();
         let mut wrong = Violations::default();
-        let device = wrong.take("device", DeviceName::parse(&device));
-        if let Some(device) = &device {
-            actor.reaches(&device.app())?;
-        }
-        let app = device.as_ref().map(DeviceName::app);
-        let person = wrong.take("profile_id", person(app.as_ref().map(|app| app.profile(&profile_id))));
-        let (device, person) = wrong.finish(device.zip(person.flatten()))?;
+        let device = actor.device(&mut wrong, "device", &device)?;
+        wrong.take("profile_id", check_person_id(&profile_id));
+        let person = device.as_ref().and_then(|device| device.app().profile(&profile_id).ok());
+        let (device, person) = wrong.finish(device.zip(person))?;
         answer(&self.links.link(&device, &person).await?)
     }
 
     async fn unlink_profile(&self, request: Request<pb::UnlinkProfileRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::publisher(&self.auth, request.metadata())?;
-        let pb::UnlinkProfileRequest { device } = request.into_inner();
-        let device = DeviceName::parse(&device).map_err(|invalid| Violations::one("device", invalid))?;
-        actor.reaches(&device.app())?;
+        let device = self.device(request.metadata(), &request.get_ref().device)?;
         answer(&self.links.unlink(&device).await?)
     }
 
@@ -84,26 +121,21 @@ impl ProfileService for ProfileGrpc {
         &self,
         request: Request<pb::RevokeDeviceTokensRequest>,
     ) -> Answer<pb::RevokeDeviceTokensResponse> {
-        let actor = Actor::publisher(&self.auth, request.metadata())?;
-        let pb::RevokeDeviceTokensRequest { device } = request.into_inner();
-        let device = DeviceName::parse(&device).map_err(|invalid| Violations::one("device", invalid))?;
-        actor.reaches(&device.app())?;
+        let device = self.device(request.metadata(), &request.get_ref().device)?;
         self.links.revoke_tokens(&device).await?;
         Ok(Response::new(pb::RevokeDeviceTokensResponse {}))
     }
 
     async fn mute_brand(&self, request: Request<pb::MuteBrandRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::of(&self.auth, request.metadata())?;
-        let pb::MuteBrandRequest { name, brand } = request.into_inner();
-        let name = actor.profile(&self.people, "name", &name).await?;
-        answer(&self.people.mute(&name, &organization(&brand)?).await?)
+        let pb::MuteBrandRequest { name, brand } = request.get_ref();
+        let (name, brand) = self.mute(request.metadata(), name, brand).await?;
+        answer(&self.people.mute(&name, &brand).await?)
     }
 
     async fn unmute_brand(&self, request: Request<pb::UnmuteBrandRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::of(&self.auth, request.metadata())?;
-        let pb::UnmuteBrandRequest { name, brand } = request.into_inner();
-        let name = actor.profile(&self.people, "name", &name).await?;
-        answer(&self.people.unmute(&name, &organization(&brand)?).await?)
+        let pb::UnmuteBrandRequest { name, brand } = request.get_ref();
+        let (name, brand) = self.mute(request.metadata(), name, brand).await?;
+        answer(&self.people.unmute(&name, &brand).await?)
     }
 }
 
@@ -111,15 +143,11 @@ fn answer(profile: &Profile) -> Answer<pb::Profile> {
     Ok(Response::new(profile_to_wire(profile)))
 }
 
-/// The profile of somebody known.
-fn person(name: Option<Result<ProfileName, Invalid>>) -> Result<Option<ProfileName>, Invalid> {
-    let name = name.transpose()?;
-    if name.as_ref().is_some_and(ProfileName::is_anonymous) {
+/// The id of somebody known.
+fn check_person_id(id: &str) -> Result<(), Invalid> {
+    check_id(id)?;
+    if ProfileName::is_anonymous_id(id) {
         return Err(Invalid::new("must not begin with \"anon-\", as anonymous profiles do"));
     }
-    Ok(name)
-}
-
-fn organization(name: &str) -> Result<OrganizationName, Status> {
-    Ok(OrganizationName::parse(name).map_err(|invalid| Violations::one("brand", invalid))?)
+    Ok(())
 }

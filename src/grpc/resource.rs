@@ -10,12 +10,13 @@ use crate::{
     app::resources::{EditError, Kind, Obstacle, Resources},
     domain::{
         name::{OrganizationName, check_id},
+        organization::Organization,
         violation::{Invalid, Violations},
     },
     engine::catalog::Entry,
     grpc::{
         access::Access,
-        mask::{Masked, patched},
+        mask::{Masked, check_mask, patched, paths},
         pages::{self, MAX_BYTES},
         status::{DOMAIN, MAX_DETAILS, MAX_SUMMARY, Problem, cut},
         wire::required,
@@ -47,43 +48,60 @@ pub trait Patched: Wire<Message: Masked> {
     fn etag_of(message: &Self::Message) -> &str;
 }
 
-/// The name in a field of a request, if the caller may touch what is named so.
-pub fn named<K: Wire>(access: &Access, field: &str, name: &str) -> Result<K::Name, Status> {
-    let name = K::parse_name(name).map_err(|invalid| Violations::one(field, invalid))?;
-    access.reaches(&K::owner(&name))?;
+/// The name in a field of a request. What is none is noted; what the caller may not touch is refused at once.
+pub fn named<K: Wire>(
+    access: &Access,
+    wrong: &mut Violations,
+    field: &str,
+    name: &str,
+) -> Result<Option<K::Name>, Status> {
+    let name = wrong.take(field, K::parse_name(name));
+    name.iter().try_for_each(|name| access.reaches(&K::owner(name)))?;
     Ok(name)
 }
 
-/// The organization whose resources are listed or made, if the caller may touch them.
-pub fn parent(access: &Access, parent: &str) -> Result<OrganizationName, Status> {
-    let parent = OrganizationName::parse(parent).map_err(|invalid| Violations::one("parent", invalid))?;
-    access.reaches(&parent)?;
-    Ok(parent)
+/// The organization whose resources are listed or made; noted and refused as [`named`] does.
+pub fn parent(access: &Access, wrong: &mut Violations, parent: &str) -> Result<Option<OrganizationName>, Status> {
+    named::<Organization>(access, wrong, "parent", parent)
 }
 
 pub fn get<K: Wire>(access: &Access, resources: &Resources, name: &str) -> Result<K::Message, Status> {
-    let name = named::<K>(access, "name", name)?;
-    Ok(K::write(&resources.get::<K>(&name)?))
+    let mut wrong = Violations::default();
+    let name = named::<K>(access, &mut wrong, "name", name)?;
+    Ok(K::write(&resources.get::<K>(&wrong.finish(name)?)?))
+}
+
+/// What is to be deleted or stepped on, and from which etag.
+pub fn versioned<K: Wire>(access: &Access, name: &str, etag: &str) -> Result<(K::Name, Option<u64>), Status> {
+    let mut wrong = Violations::default();
+    let name = named::<K>(access, &mut wrong, "name", name)?;
+    let etag = wrong.take("etag", self::etag(etag));
+    Ok(wrong.finish(name.zip(etag))?)
 }
 
 /// What a list request says beside its filter.
 pub struct ListRequest<'a> {
+    /// None for the resources of all organizations.
+    pub parent: Option<&'a str>,
     pub page_size: i32,
     pub page_token: &'a str,
     /// The filter fields in any fixed form, which a page token is bound to.
     pub filter: String,
 }
 
-/// The resources of a page, and the token of the next one. Without a parent of all organizations.
+/// The resources of a page, and the token of the next one. `wrong` is what the filter is refused for.
 pub fn list<K: Wire>(
+    access: &Access,
     resources: &Resources,
-    parent: Option<&OrganizationName>,
     request: &ListRequest<'_>,
+    mut wrong: Violations,
     keep: impl Fn(&K) -> bool,
 ) -> Result<(Vec<K::Message>, String), Status> {
-    let of = format!("{}\n{}\n{}", K::COLLECTION, parent.map_or("", OrganizationName::as_str), request.filter);
-    let window = pages::window::<K>(request.page_size, request.page_token, &of)?;
-    let page = resources.list::<K>(parent, window.after.as_ref(), window.limit, keep);
+    let parent = request.parent.map(|parent| self::parent(access, &mut wrong, parent)).transpose()?.flatten();
+    let of = format!("{}\n{}\n{}", K::COLLECTION, request.parent.unwrap_or_default(), request.filter);
+    let window = wrong.nest("", pages::window::<K>(request.page_size, request.page_token, &of));
+    let window = wrong.finish(window)?;
+    let page = resources.list::<K>(parent.as_ref(), window.after.as_ref(), window.limit, keep);
     let (mut messages, mut bytes) = (Vec::with_capacity(page.entries.len()), 0);
     for entry in &page.entries {
         let message = K::write(entry);
@@ -99,20 +117,38 @@ pub fn list<K: Wire>(
     Ok((messages, token.unwrap_or_default()))
 }
 
-/// The resource that a create request describes: `id_field` is `store_id`.
+/// The name that a create request gives by its parent (none for organizations) and the id in `id_field` (`store_id`).
+pub fn new_name<K: Wire>(
+    access: &Access,
+    wrong: &mut Violations,
+    parent: Option<&str>,
+    (id_field, id): (&str, &str),
+) -> Result<Option<K::Name>, Status> {
+    let owner = match parent {
+        Some(parent) => self::parent(access, wrong, parent)?.map(|parent| format!("{parent}/")),
+        None => Some(String::new()),
+    };
+    let owner = wrong.take(id_field, check_id(id)).and(owner);
+    Ok(owner.and_then(|owner| wrong.take(id_field, K::parse_name(&format!("{owner}{}/{id}", K::COLLECTION)))))
+}
+
+/// A name under which a message can be read whose own name is refused.
+pub fn stand_in<K: Wire>() -> Option<K::Name> {
+    let owned = K::parse_name(&format!("organizations/0/{}/0", K::COLLECTION));
+    owned.or_else(|_| K::parse_name(&format!("{}/0", K::COLLECTION))).ok()
+}
+
+/// The resource that a create request describes, by the fields of [`new_name`].
 pub fn wanted<K: Wire>(
-    parent: Option<&OrganizationName>,
-    id_field: &str,
-    id: &str,
+    access: &Access,
+    parent: Option<&str>,
+    id: (&str, &str),
     message: Option<K::Message>,
 ) -> Result<K, Status> {
     let mut wrong = Violations::default();
-    let sound = wrong.take(id_field, check_id(id)).is_some();
-    let prefix = parent.map_or(String::new(), |parent| format!("{parent}/"));
-    let id = if sound { id } else { "0" };
-    let name = K::parse_name(&format!("{prefix}{}/{id}", K::COLLECTION)).map_err(|e| Violations::one(id_field, e))?;
+    let name = new_name::<K>(access, &mut wrong, parent, id)?.or_else(stand_in::<K>);
     let message = wrong.take(K::FIELD, message.ok_or_else(required));
-    let resource = message.and_then(|message| wrong.nest(K::FIELD, K::read(message, name)));
+    let resource = message.zip(name).and_then(|(message, name)| wrong.nest(K::FIELD, K::read(message, name)));
     Ok(wrong.finish(resource)?)
 }
 
@@ -127,15 +163,33 @@ pub struct Patch<'a, K: Patched> {
 impl<'a, K: Patched> Patch<'a, K> {
     pub fn read(access: &Access, message: Option<K::Message>, mask: Option<&'a FieldMask>) -> Result<Self, Status> {
         let message = message.ok_or_else(|| Violations::one(K::FIELD, required()))?;
-        let name = named::<K>(access, &format!("{}.name", K::FIELD), K::name_of(&message))?;
-        let etag = etag(K::etag_of(&message)).map_err(|e| Violations::one(format!("{}.etag", K::FIELD), e))?;
+        let mut wrong = Violations::default();
+        let name = named::<K>(access, &mut wrong, &format!("{}.name", K::FIELD), K::name_of(&message))?;
+        let etag = wrong.take(format!("{}.etag", K::FIELD), etag(K::etag_of(&message)));
+        wrong.nest("", check_mask::<K::Message>(mask));
+        if !wrong.is_empty() {
+            wrong.nest(K::FIELD, Self::check_alone(&message, mask));
+        }
+        let (name, etag) = wrong.finish(name.zip(etag))?;
         Ok(Self { name, etag, message, mask })
+    }
+
+    /// What is wrong with the fields of a patch whatever the resource says in the others. Asked only of a patch that is
+    /// refused anyway: the others are read once, as what they make of the resource.
+    fn check_alone(message: &K::Message, mask: Option<&FieldMask>) -> Result<(), Violations> {
+        let mut alone = K::Message::default();
+        let mut paths = paths(message, mask);
+        paths.retain(|path| alone.take_over(message, path));
+        match stand_in::<K>().map(|name| K::read(alone, name)) {
+            Some(Err(found)) => Err(found.within(&paths)),
+            Some(Ok(_)) | None => Ok(()),
+        }
     }
 
     /// The resource as the patch wants it.
     pub fn apply(&self, current: &K) -> Result<K, Violations> {
         let entry = Entry { etag: 0, value: std::sync::Arc::new(current.clone()) };
-        let message = patched(K::write(&entry), &self.message, self.mask)?;
+        let message = patched(K::write(&entry), &self.message, self.mask);
         let mut wrong = Violations::default();
         let resource = wrong.nest(K::FIELD, K::read(message, self.name.clone()));
         wrong.finish(resource)
@@ -146,11 +200,6 @@ impl<'a, K: Patched> Patch<'a, K> {
 pub fn etag(text: &str) -> Result<Option<u64>, Invalid> {
     let refuse = |_| Invalid::new("must be an etag as it was read, or empty");
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(refuse) }
-}
-
-/// The etag of a request that has nothing else to refuse.
-pub fn etag_field(text: &str) -> Result<Option<u64>, Status> {
-    Ok(etag(text).map_err(|invalid| Violations::one("etag", invalid))?)
 }
 
 impl From<EditError> for Status {

@@ -17,7 +17,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
 
 /// An outside crate, and the only places that may name it.
 const OUTSIDE: [(&str, &[&str]); 8] = [
-    ("tonic", &["grpc", "cli", "server", "telemetry"]),
+    ("tonic", &["grpc", "cli", "server"]),
     ("tonic_types", &["grpc", "cli", "server"]),
     ("prost", &["grpc", "cli", "server", "storage/codec"]),
     ("axum", &["telemetry"]),

@@ -1,6 +1,7 @@
 //! Wrong fields come back together, by their paths, over the wire. Each field's own bounds are tested beside its reader.
 
 use dintorni::grpc::pb;
+use prost_types::FieldMask;
 use tonic::{Code, codegen::http::uri::PathAndQuery};
 
 use crate::support::harness::{TestServer, bearing, fields, ping, registration};
@@ -50,6 +51,56 @@ async fn a_registration_is_told_everything_that_is_wrong_with_it() {
     let expected =
         ["installation_secret", "consents[1].purpose", "consents[2].text_version", "language", "platform", "time_zone"];
     assert_eq!(fields(&status), expected);
+}
+
+#[tokio::test]
+async fn an_owner_is_told_everything_that_is_wrong_with_a_resource() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let owner = acme.key_of(pb::key::Scope::Owner).await;
+    let mut places = server.places();
+    let store = pb::Store { name: "stores/1".into(), tags: vec!["?".into()], etag: "x".into(), ..Default::default() };
+
+    let create = pb::CreateStoreRequest { parent: "acme".into(), store_id: "/".into(), store: Some(store.clone()) };
+    let status = places.create_store(bearing(&owner, create)).await.expect_err("refused");
+    let read = ["store.display_name", "store.position", "store.time_zone", "store.tags[0]"];
+    assert_eq!(fields(&status), [&["parent", "store_id"], read.as_slice()].concat());
+
+    let update_mask = Some(FieldMask { paths: vec!["tags".into(), "colour".into()] });
+    let update = pb::UpdateStoreRequest { store: Some(store), update_mask };
+    let status = places.update_store(bearing(&owner, update)).await.expect_err("refused");
+    assert_eq!(
+        fields(&status),
+        ["store.name", "store.etag", "update_mask", "store.tags[0]"],
+        "no field but the mask's"
+    );
+
+    let list =
+        pb::ListBeaconsRequest { parent: "acme".into(), page_size: -1, page_token: "x".into(), store: "1".into() };
+    let status = places.list_beacons(bearing(&owner, list)).await.expect_err("refused");
+    assert_eq!(fields(&status), ["store", "parent", "page_size", "page_token"]);
+
+    let delete = pb::DeleteGeofenceRequest { name: "1".into(), etag: "x".into(), force: true };
+    let status = places.delete_geofence(bearing(&owner, delete)).await.expect_err("refused");
+    assert_eq!(fields(&status), ["name", "etag"]);
+}
+
+#[tokio::test]
+async fn a_publisher_is_told_everything_that_is_wrong_with_a_request_about_people() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let owner = acme.key_of(pb::key::Scope::Owner).await;
+    let mut profiles = server.profiles();
+    let link = pb::LinkProfileRequest { device: "phone".into(), profile_id: "anon-1".into() };
+    let status = profiles.link_profile(bearing(&owner, link)).await.expect_err("refused");
+    assert_eq!(fields(&status), ["device", "profile_id"]);
+    let mute = pb::MuteBrandRequest { name: "ann".into(), brand: "acme".into() };
+    let status = profiles.mute_brand(bearing(&owner, mute)).await.expect_err("refused");
+    assert_eq!(fields(&status), ["brand", "name"]);
+    let rotate =
+        pb::RotateKeyRequest { name: "key".into(), overlap: Some(prost_types::Duration { seconds: -1, nanos: 0 }) };
+    let status = server.organizations().rotate_key(bearing(&owner, rotate)).await.expect_err("refused");
+    assert_eq!(fields(&status), ["name", "overlap"]);
 }
 
 #[tokio::test]

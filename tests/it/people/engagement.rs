@@ -12,7 +12,7 @@ use dintorni::{
 };
 use tonic::Code;
 
-use super::{coffee, engagement, offered, server_key, visit};
+use super::{coffee, offered, server_key, visit};
 use crate::support::harness::{Phone, TestServer, bearing, fields};
 
 /// So many seconds before now, by a phone's right clock.
@@ -34,7 +34,7 @@ async fn report(
     };
     let events = events.iter().map(event).collect();
     let request = pb::ReportEngagementRequest { sent_at: server.now(), events, reported_through: through };
-    let answer = engagement(server).report_engagement(bearing(&phone.token, request)).await;
+    let answer = server.engagement().report_engagement(bearing(&phone.token, request)).await;
     answer.expect("recorded").into_inner().unknown_offers
 }
 
@@ -117,10 +117,10 @@ async fn reports_are_for_devices_and_their_faults_are_named() {
     let phone = acme.phone(1).await;
     let event = pb::EngagementEvent { offer: "first".into(), kind: 0, at: None };
     let request = pb::ReportEngagementRequest { sent_at: None, events: vec![event], reported_through: None };
-    let status = engagement(&server).report_engagement(bearing(&phone.token, request.clone())).await.expect_err("bad");
+    let status = server.engagement().report_engagement(bearing(&phone.token, request.clone())).await.expect_err("bad");
     assert_eq!(fields(&status), ["sent_at", "events[0].offer", "events[0].kind", "events[0].at"]);
     for key in [&acme.key, &server_key(&acme).await, &server.operator] {
-        let status = engagement(&server).report_engagement(bearing(key, request.clone())).await.expect_err("refused");
+        let status = server.engagement().report_engagement(bearing(key, request.clone())).await.expect_err("refused");
         assert_eq!(status.code(), Code::PermissionDenied);
     }
 }

@@ -3,7 +3,7 @@
 use dintorni::{domain::name::ProfileName, grpc::pb};
 use tonic::Code;
 
-use super::{coffee, engagement, get, link, offered, refusals, revoke, server_key, unlink, update, visit};
+use super::{coffee, get, link, offered, refusals, revoke, server_key, unlink, update, visit};
 use crate::support::harness::{TestServer, bearing, refusal};
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn nothing_of_what_a_person_did_goes_to_who_has_the_phone_next() {
     let shown =
         pb::EngagementEvent { offer: offer.id, kind: pb::engagement_event::Kind::Shown.into(), at: server.now() };
     let request = pb::ReportEngagementRequest { sent_at: server.now(), events: vec![shown], reported_through: None };
-    engagement(&server).report_engagement(bearing(&phone.token, request)).await.expect("recorded");
+    server.engagement().report_engagement(bearing(&phone.token, request)).await.expect("recorded");
     let hers = profile(&ada).await.offers;
     assert!(hers[0].shown_at.is_some());
     for straight in [true, false, true] {

@@ -10,27 +10,12 @@ mod writing;
 
 use std::time::Duration;
 
-use dintorni::grpc::pb::{
-    self, campaign_service_client::CampaignServiceClient, engagement_service_client::EngagementServiceClient,
-    key::Scope, place_service_client::PlaceServiceClient, profile_service_client::ProfileServiceClient,
-};
-use tonic::{Status, transport::Channel};
+use dintorni::grpc::pb::{self, key::Scope};
+use tonic::Status;
 
 use crate::support::harness::{Phone, Publisher, TestServer, bearing, ping};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn profiles(server: &TestServer) -> ProfileServiceClient<Channel> {
-    ProfileServiceClient::new(server.channel.clone())
-}
-
-fn engagement(server: &TestServer) -> EngagementServiceClient<Channel> {
-    EngagementServiceClient::new(server.channel.clone())
-}
-
-fn places(server: &TestServer) -> PlaceServiceClient<Channel> {
-    PlaceServiceClient::new(server.channel.clone())
-}
 
 /// A campaign of the publisher that offers coffee to whoever comes to where phones ping from.
 async fn coffee(server: &TestServer, acme: &Publisher<'_>, limits: Option<pb::Limits>) {
@@ -39,7 +24,7 @@ async fn coffee(server: &TestServer, acme: &Publisher<'_>, limits: Option<pb::Li
     let square = pb::Geofence { display_name: "Square".into(), shape: Some(shape), ..Default::default() };
     let parent = acme.organization.clone();
     let request = pb::CreateGeofenceRequest { parent, geofence_id: "square".into(), geofence: Some(square) };
-    let square = places(server).create_geofence(bearing(&server.operator, request)).await.expect("made").into_inner();
+    let square = server.places().create_geofence(bearing(&server.operator, request)).await.expect("made").into_inner();
     let trigger = pb::Trigger {
         on: Some(pb::trigger::On::Entered(pb::Entered {})),
         at: Some(pb::trigger::At::Places(pb::Places { places: vec![square.name] })),
@@ -51,7 +36,7 @@ async fn coffee(server: &TestServer, acme: &Publisher<'_>, limits: Option<pb::Li
         limits,
         ..Default::default()
     };
-    let mut campaigns = CampaignServiceClient::new(server.channel.clone());
+    let mut campaigns = server.campaigns();
     let parent = acme.organization.clone();
     let request = pb::CreateCampaignRequest { parent, campaign_id: "coffee".into(), campaign: Some(campaign) };
     let made = campaigns.create_campaign(bearing(&server.operator, request)).await.expect("made").into_inner();
@@ -93,7 +78,7 @@ async fn server_key(acme: &Publisher<'_>) -> String {
 
 async fn get(server: &TestServer, credential: &str, name: &str) -> Result<pb::Profile, Status> {
     let request = pb::GetProfileRequest { name: name.into() };
-    Ok(profiles(server).get_profile(bearing(credential, request)).await?.into_inner())
+    Ok(server.profiles().get_profile(bearing(credential, request)).await?.into_inner())
 }
 
 async fn update(
@@ -105,25 +90,25 @@ async fn update(
     let paths = paths.iter().map(ToString::to_string).collect();
     let request =
         pb::UpdateProfileRequest { profile: Some(profile), update_mask: Some(prost_types::FieldMask { paths }) };
-    Ok(profiles(server).update_profile(bearing(credential, request)).await?.into_inner())
+    Ok(server.profiles().update_profile(bearing(credential, request)).await?.into_inner())
 }
 
 async fn link(server: &TestServer, key: &str, device: &str, profile_id: &str) -> Result<pb::Profile, Status> {
     let request = pb::LinkProfileRequest { device: device.into(), profile_id: profile_id.into() };
-    Ok(profiles(server).link_profile(bearing(key, request)).await?.into_inner())
+    Ok(server.profiles().link_profile(bearing(key, request)).await?.into_inner())
 }
 
 async fn revoke(server: &TestServer, credential: &str, device: &str) -> Result<(), Status> {
     let request = pb::RevokeDeviceTokensRequest { device: device.into() };
-    profiles(server).revoke_device_tokens(bearing(credential, request)).await.map(drop)
+    server.profiles().revoke_device_tokens(bearing(credential, request)).await.map(drop)
 }
 
 async fn unlink(server: &TestServer, key: &str, device: &str) -> Result<pb::Profile, Status> {
     let request = pb::UnlinkProfileRequest { device: device.into() };
-    Ok(profiles(server).unlink_profile(bearing(key, request)).await?.into_inner())
+    Ok(server.profiles().unlink_profile(bearing(key, request)).await?.into_inner())
 }
 
 async fn erase(server: &TestServer, credential: &str, name: &str) -> Result<(), Status> {
     let request = pb::DeleteProfileRequest { name: name.into() };
-    profiles(server).delete_profile(bearing(credential, request)).await.map(|_| ())
+    server.profiles().delete_profile(bearing(credential, request)).await.map(|_| ())
 }

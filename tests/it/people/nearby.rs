@@ -3,7 +3,7 @@
 use dintorni::grpc::pb::{self, key::Scope};
 use tonic::{Code, Status};
 
-use super::{get, places, server_key};
+use super::{get, server_key};
 use crate::support::harness::{TestServer, bearing};
 
 /// Metres of one degree of latitude.
@@ -18,7 +18,7 @@ async fn open_store(server: &TestServer, parent: &str, id: &str, north_m: f64, t
         ..Default::default()
     };
     let request = pb::CreateStoreRequest { parent: parent.into(), store_id: id.into(), store: Some(store) };
-    places(server).create_store(bearing(&server.operator, request)).await.expect("made");
+    server.places().create_store(bearing(&server.operator, request)).await.expect("made");
 }
 
 /// The ids of what is found around latitude 60.

@@ -3,7 +3,7 @@
 use dintorni::grpc::pb::{self, key::Scope};
 use tonic::{Code, Status};
 
-use super::{erase, get, link, profiles, revoke, server_key, unlink, update};
+use super::{erase, get, link, revoke, server_key, unlink, update};
 use crate::support::harness::{Phone, TestServer, bearing};
 
 /// What each call on the phone's profile says: get, update, mute, unmute, link, unlink, revoke, and an erasure
@@ -21,8 +21,8 @@ async fn answers(server: &TestServer, credential: &str, phone: &Phone<'_>, spare
     [
         said(get(server, credential, &name).await),
         said(update(server, credential, profile, &[]).await),
-        said(profiles(server).mute_brand(bearing(credential, mute)).await),
-        said(profiles(server).unmute_brand(bearing(credential, unmute)).await),
+        said(server.profiles().mute_brand(bearing(credential, mute)).await),
+        said(server.profiles().unmute_brand(bearing(credential, unmute)).await),
         // An id that nobody may have: whoever gets as far as that is let in.
         said(link(server, credential, &device, "anon-x").await),
         said(unlink(server, credential, &device).await),

@@ -19,8 +19,9 @@ use dintorni::{
     grpc::{
         pb::{
             self, campaign_service_client::CampaignServiceClient, decision_service_client::DecisionServiceClient,
-            device_service_client::DeviceServiceClient, organization_service_client::OrganizationServiceClient,
-            place_service_client::PlaceServiceClient, proximity_service_client::ProximityServiceClient,
+            device_service_client::DeviceServiceClient, engagement_service_client::EngagementServiceClient,
+            organization_service_client::OrganizationServiceClient, place_service_client::PlaceServiceClient,
+            profile_service_client::ProfileServiceClient, proximity_service_client::ProximityServiceClient,
         },
         wire::timestamp_to_wire,
     },
@@ -113,6 +114,14 @@ impl TestServer {
 
     pub fn campaigns(&self) -> CampaignServiceClient<Channel> {
         CampaignServiceClient::new(self.channel.clone())
+    }
+
+    pub fn profiles(&self) -> ProfileServiceClient<Channel> {
+        ProfileServiceClient::new(self.channel.clone())
+    }
+
+    pub fn engagement(&self) -> EngagementServiceClient<Channel> {
+        EngagementServiceClient::new(self.channel.clone())
     }
 
     /// An organization with one app.
