@@ -12,7 +12,7 @@ use crate::{
     domain::{
         name::{AppName, GrantName, KeyName, OrganizationName},
         organization::{App, Grant, Key, Organization, Permission, RetiringSecret, Scope},
-        violation::Violations,
+        violation::{Invalid, Violations},
     },
     engine::catalog::{Catalog, Entry},
     ports::Entropy,
@@ -113,9 +113,8 @@ impl Organizations {
         maker: &Scope,
         author: &str,
     ) -> Result<Issued, EditError> {
-        if overlap > MAX_OVERLAP {
-            let said = format!("must be at most {} seconds, was {}", MAX_OVERLAP.as_secs(), overlap.as_secs_f64());
-            return Err(EditError::Invalid(Violations::one("overlap", said)));
+        if let Err(invalid) = check_overlap(overlap) {
+            return Err(EditError::Invalid(Violations::one("overlap", invalid)));
         }
         let now = self.resources.now();
         let (secret, secret_hash) = keys::mint(self.entropy.bytes());
@@ -174,6 +173,15 @@ fn check_app(app: &AppName, owner: &OrganizationName, catalog: &Catalog, field: 
         return Ok(());
     }
     Err(EditError::Invalid(Violations::one(field, format!("{app} does not exist"))))
+}
+
+/// How long the secret before a rotation may stay good: at most [`MAX_OVERLAP`].
+pub fn check_overlap(overlap: Duration) -> Result<(), Invalid> {
+    if overlap <= MAX_OVERLAP {
+        return Ok(());
+    }
+    let (most, was) = (MAX_OVERLAP.as_secs(), overlap.as_secs_f64());
+    Err(Invalid::new(format!("must be at most {most} seconds, was {was}")))
 }
 
 #[cfg(test)]

@@ -74,7 +74,10 @@ fn trait_condition(wire: pb::TraitCondition) -> Result<Rule, Violations> {
     let comparison = wrong.take("comparison", comparison(compared));
     let value = wrong.take("value", trait_value(value));
     if let (Some(comparison), Some(value)) = (comparison, &value) {
-        wrong.take("comparison", check_comparison(comparison, value));
+        // Either of them may be the slip.
+        let fits = check_comparison(comparison, value);
+        wrong.take("comparison", fits.clone());
+        wrong.take("value", fits);
     }
     let rule = (|| Some(Rule::Trait { key: key?, comparison: comparison?, value: value? }))();
     wrong.finish(rule)

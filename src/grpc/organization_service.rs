@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
-    app::organizations::{Issued, NewKey, Organizations},
+    app::organizations::{Issued, NewKey, Organizations, check_overlap},
     domain::{
         organization::{App, Grant, Key, Organization},
         violation::Violations,
@@ -151,6 +151,7 @@ impl OrganizationService for OrganizationGrpc {
         let mut wrong = Violations::default();
         let name = resource::named::<Key>(&access, &mut wrong, "name", name)?;
         let overlap = wrong.take("overlap", optional_duration(*overlap)).map(Option::unwrap_or_default);
+        overlap.map(|overlap| wrong.take("overlap", check_overlap(overlap)));
         let (name, overlap) = wrong.finish(name.zip(overlap))?;
         Ok(issued(self.organizations.rotate_key(&name, overlap, &access.scope, access.author()).await?))
     }
