@@ -8,20 +8,30 @@
 
 pub mod areas;
 pub mod audience;
+pub mod boxes;
 pub mod catalog;
 pub mod choice;
+pub mod compile;
+#[cfg(test)]
+mod compile_tests;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;
+pub mod edges;
 pub mod eligibility;
 pub mod engagement;
+pub mod faults;
 #[cfg(test)]
 mod fixture;
+pub mod forest;
+pub mod grants;
 pub mod index;
+pub mod plane;
 pub mod presence;
 pub mod probability;
 pub mod ranging;
 pub mod ranking;
 pub mod shape;
+pub mod shared_map;
 pub mod silence;
 pub mod targets;

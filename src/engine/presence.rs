@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use super::{
     areas::{AreaEntry, Areas},
-    probability, shape,
+    probability,
+    shape::Outline,
 };
 use crate::domain::{
     ping::{Fix, Ping, STALE_AFTER},
     presence::{Area, Belief, DevicePresence, LastSeen, Transition, TransitionKind, Visit},
-    shape::Shape,
     time::Timestamp,
 };
 
@@ -86,7 +86,7 @@ pub fn clock_was_set(before: &DevicePresence, ping: &Ping) -> bool {
 /// What a fix says about one area.
 struct Seen<'a> {
     fix: &'a Fix,
-    outline: &'a Shape,
+    outline: Outline<'a>,
     /// Signed distance in metres.
     s: f64,
     margin_m: f64,
@@ -95,11 +95,11 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(fix: &'a Fix, outline: &'a Shape, received_at: Timestamp) -> Self {
+    fn new(fix: &'a Fix, outline: Outline<'a>, received_at: Timestamp) -> Self {
         Self {
             fix,
             outline,
-            s: shape::signed_distance(outline, fix.position),
+            s: outline.signed_distance(fix.position, f64::INFINITY),
             margin_m: (2.0 * fix.accuracy.metres()).clamp(25.0, 100.0),
             at: fix.read.event,
             stale: received_at.since(fix.read.event) > STALE_AFTER,
@@ -115,7 +115,7 @@ impl<'a> Seen<'a> {
     fn was_inside(&self, before: Option<LastSeen>) -> bool {
         before.is_some_and(|LastSeen { at, position, accuracy }| {
             self.at.since(at) <= SILENCE
-                && shape::signed_distance(self.outline, position) <= 0.0
+                && self.outline.holds(position)
                 && probability::inside(self.outline, position, probability::sigma(accuracy.metres())) >= SURE
         })
     }
@@ -128,18 +128,16 @@ impl<'a> Seen<'a> {
 impl Step {
     fn take(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
         self.close_silent(fix.read.event);
-        for entry in areas.maybe_holding(fix.position) {
-            if let Some(outline) = &entry.shape {
-                let seen = Seen::new(fix, outline, received_at);
-                if seen.s <= 0.0 {
-                    self.seen_inside(entry, &seen);
-                }
+        // Twice, if two polygons of it have boxes that hold the fix: the second time changes nothing.
+        areas.maybe_holding(fix.position, |entry| {
+            if let Some(outline) = entry.outline().filter(|outline| outline.holds(fix.position)) {
+                self.seen_inside(areas, entry, &Seen::new(fix, outline, received_at));
             }
-        }
+        });
         let known: Vec<Area> = self.presence.areas.keys().cloned().collect();
         for area in known {
             if let Some(entry) = areas.get(&area)
-                && let Some(outline) = &entry.shape
+                && let Some(outline) = entry.outline()
             {
                 let seen = Seen::new(fix, outline, received_at);
                 if seen.s > 0.0 {
@@ -150,12 +148,13 @@ impl Step {
         self.presence.last_seen = Some(LastSeen { at: fix.read.event, position: fix.position, accuracy: fix.accuracy });
     }
 
-    fn seen_inside(&mut self, entry: &AreaEntry, seen: &Seen<'_>) {
-        let belief = self.presence.areas.get(&entry.area).copied();
+    fn seen_inside(&mut self, areas: &Areas, entry: &AreaEntry, seen: &Seen<'_>) {
+        let area = entry.area();
+        let belief = self.presence.areas.get(&area).copied();
         if let Some(Belief::Inside(visit)) = belief {
             let visit = Visit { last_inside: visit.last_inside.max(seen.at), leaving_since: None, ..visit };
-            self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
-            return self.dwell(entry, visit, seen);
+            self.presence.areas.insert(area.clone(), Belief::Inside(visit));
+            return self.dwell(areas, &area, visit, seen);
         }
         let pending = match belief {
             Some(Belief::Entering { since }) if seen.at.since(since) <= ENTERING_KEPT => Some(since),
@@ -165,31 +164,31 @@ impl Step {
             (_, sure) if sure >= SURE => Some(seen.at),
             (Some(since), likely) if likely >= LIKELY => (seen.at.since(since) >= ENTER_CONFIRMATION).then_some(since),
             (None, likely) if likely >= LIKELY => {
-                self.presence.areas.insert(entry.area.clone(), Belief::Entering { since: seen.at });
+                self.presence.areas.insert(area.clone(), Belief::Entering { since: seen.at });
                 None
             }
             _ => None,
         };
         if let Some(entered_at) = entered_at {
             let visit = Visit { entered_at, last_inside: seen.at, leaving_since: None, dwelt: Duration::ZERO };
-            self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
+            self.presence.areas.insert(area.clone(), Belief::Inside(visit));
             self.began_visits = true;
             if belief.is_some() || !seen.was_inside(self.presence.last_seen) {
-                self.transitions.push(seen.transition(&entry.area, TransitionKind::Entered, entered_at));
+                self.transitions.push(seen.transition(&area, TransitionKind::Entered, entered_at));
             }
-            self.dwell(entry, visit, seen);
+            self.dwell(areas, &area, visit, seen);
         }
     }
 
     /// Reports the thresholds reached since the last fix inside.
-    fn dwell(&mut self, entry: &AreaEntry, visit: Visit, seen: &Seen<'_>) {
+    fn dwell(&mut self, areas: &Areas, area: &Area, visit: Visit, seen: &Seen<'_>) {
         let inside_for = visit.last_inside.since(visit.entered_at);
-        for &threshold in &entry.dwells {
+        for &threshold in areas.dwells(area) {
             if threshold > visit.dwelt && threshold <= inside_for {
                 let visit = Visit { dwelt: threshold, ..visit };
-                self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
+                self.presence.areas.insert(area.clone(), Belief::Inside(visit));
                 let at = visit.entered_at + threshold;
-                self.transitions.push(seen.transition(&entry.area, TransitionKind::Dwelt(threshold), at));
+                self.transitions.push(seen.transition(area, TransitionKind::Dwelt(threshold), at));
             }
         }
     }
@@ -273,7 +272,7 @@ pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horiz
             Some((*since + LEAVE_CONFIRMATION, LEAVE_CONFIRMATION))
         }
         Belief::Inside(visit) => {
-            let dwells = areas.get(area).map(|entry| entry.dwells.as_slice()).unwrap_or_default();
+            let dwells = areas.dwells(area);
             let next = dwells.iter().find(|&&threshold| threshold > visit.dwelt);
             next.map(|&threshold| (visit.entered_at + threshold, LEAVE_CONFIRMATION))
         }
