@@ -82,14 +82,15 @@ impl<T: Leaf> Forest<T> {
         Self { trees }
     }
 
-    pub fn len(&self) -> usize {
+    /// How many leaves it has.
+    pub fn count(&self) -> usize {
         self.trees.iter().map(|tree| tree.rtree.size()).sum()
     }
 
     /// Takes leaves out that are there, and puts others in.
     pub fn edit(&mut self, removed: &[T], added: Vec<T>) {
         removed.iter().for_each(|leaf| self.remove(leaf));
-        if added.len() * REBUILT_SHARE > self.len() {
+        if added.len() * REBUILT_SHARE > self.count() {
             let kept = self.trees.iter().flat_map(|tree| tree.rtree.iter().cloned());
             *self = Self::new(kept.chain(added).collect());
         } else {
@@ -182,15 +183,21 @@ impl<T: Leaf + PointDistance> Forest<T> {
 
 type PointOf<T> = <<T as RTreeObject>::Envelope as Envelope>::Point;
 type DistanceOf<T> = <PointOf<T> as Point>::Scalar;
-type Tail<'a, T> = Box<dyn Iterator<Item = (&'a T, DistanceOf<T>)> + 'a>;
+type Behind<'a, T> = Box<dyn Iterator<Item = (&'a T, DistanceOf<T>)> + 'a>;
 
 /// Goes through the leaves of all trees in the order of their distances, and opens no tree before its turn.
 pub struct Nearest<'a, T: Leaf + PointDistance> {
     to: PointOf<T>,
     /// The nearest one last.
     closed: Vec<(DistanceOf<T>, &'a Tree<T>)>,
-    /// The nearest leaf left of each open tree, and those behind it.
-    open: Vec<((&'a T, DistanceOf<T>), Tail<'a, T>)>,
+    open: Vec<Open<'a, T>>,
+}
+
+/// The nearest leaf left of a tree, and those behind it.
+struct Open<'a, T: Leaf> {
+    leaf: &'a T,
+    distance_2: DistanceOf<T>,
+    behind: Behind<'a, T>,
 }
 
 impl<'a, T: Leaf + PointDistance> Iterator for Nearest<'a, T> {
@@ -199,27 +206,29 @@ impl<'a, T: Leaf + PointDistance> Iterator for Nearest<'a, T> {
     fn next(&mut self) -> Option<Self::Item> {
         let mut best = self.best();
         while let Some(&(bound, tree)) = self.closed.last()
-            && best.is_none_or(|best| bound < self.open[best].0.1)
+            && best.is_none_or(|best| bound < self.open[best].distance_2)
         {
             self.closed.pop();
-            let mut leaves: Tail<'a, T> = Box::new(tree.rtree.nearest_neighbor_iter_with_distance_2(self.to));
-            if let Some(first) = leaves.next() {
-                self.open.push((first, leaves));
+            let mut behind: Behind<'a, T> = Box::new(tree.rtree.nearest_neighbor_iter_with_distance_2(self.to));
+            if let Some((leaf, distance_2)) = behind.next() {
+                self.open.push(Open { leaf, distance_2, behind });
             }
             best = self.best();
         }
         let best = best?;
-        let (found, tail) = &mut self.open[best];
-        match tail.next() {
-            Some(next) => Some(std::mem::replace(found, next)),
-            None => Some(self.open.swap_remove(best).0),
+        let open = &mut self.open[best];
+        let found = (open.leaf, open.distance_2);
+        match open.behind.next() {
+            Some((leaf, distance_2)) => (open.leaf, open.distance_2) = (leaf, distance_2),
+            None => drop(self.open.swap_remove(best)),
         }
+        Some(found)
     }
 }
 
 impl<T: Leaf + PointDistance> Nearest<'_, T> {
     fn best(&self) -> Option<usize> {
-        let distance = |at: usize| self.open[at].0.1;
+        let distance = |at: usize| self.open[at].distance_2;
         (0..self.open.len()).reduce(|a, b| if distance(b) < distance(a) { b } else { a })
     }
 }
@@ -282,7 +291,7 @@ mod tests {
                 prop_assert_eq!(found(&before, [0.0, 0.0], [99.0, 9.0]), unedited, "a reader's forest never changes");
                 all.extend(added);
             }
-            prop_assert_eq!(forest.len(), all.len());
+            prop_assert_eq!(forest.count(), all.len());
             let fresh = Forest::new(all.clone());
             let (low, high) = ([low.0, low.1], [low.0 + 3.0, low.1 + 0.4]);
             prop_assert_eq!(found(&forest, low, high), found(&fresh, low, high));

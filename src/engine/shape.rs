@@ -222,7 +222,7 @@ mod tests {
         }
 
         #[test]
-        fn circles_hold_by_great_circle(lat in -90.0..90.0f64, lng in -180.0..180.0f64, radius in 5.0..100_000.0f64, share in 0.0..3.0f64, turn in 0.0..6.28f64) {
+        fn circles_hold_by_great_circle(lat in -90.0..90.0f64, lng in -180.0..180.0f64, radius in 5.0..100_000.0f64, share in 0.0..3.0f64, turn in 0.0..std::f64::consts::TAU) {
             let circle = Circle::new(position(lat, lng), radius).expect("sound");
             let reach = radius * share / METRES_PER_DEGREE;
             let p = position((lat + reach * turn.sin()).clamp(-90.0, 90.0), lng + reach * turn.cos() / lat.to_radians().cos().max(1e-3));
