@@ -173,7 +173,7 @@ impl Resources {
         let prefix = parent.map_or(String::new(), |parent| format!("{parent}/{}/", K::COLLECTION));
         // Ids begin with a letter or digit, so no name of this parent sorts before this one.
         let first = K::parse_name(&format!("{prefix}0")).ok();
-        let from = match (after.cloned(), first) {
+        let from = match (after, &first) {
             (Some(after), _) => Bound::Excluded(after),
             (None, Some(first)) => Bound::Included(first),
             (None, None) => Bound::Unbounded,

@@ -192,12 +192,12 @@ impl Areas {
     pub fn beacons(&self, identity: &BeaconIdentity) -> Vec<&BeaconName> {
         // No name sorts before this one.
         let Ok(first) = BeaconName::parse("organizations/0/beacons/0") else { return Vec::new() };
-        let known = self.identities.from(Bound::Included((*identity, first))).map(|(key, ())| key);
+        let known = self.identities.from(Bound::Included(&(*identity, first))).map(|(key, ())| key);
         known.take_while(|(of, _)| of == identity).map(|(_, name)| name).collect()
     }
 
-    /// Visits areas whose boxes hold the position; the exact test is the caller's.
-    pub fn maybe_holding<'a>(&'a self, position: Position, visit: impl FnMut(&'a AreaEntry)) {
+    /// Visits the areas that hold the position, in no order; twice where two polygons of an area have boxes that do.
+    pub fn holding<'a>(&'a self, position: Position, visit: impl FnMut(&'a AreaEntry)) {
         self.boxes.holding(position, visit);
     }
 

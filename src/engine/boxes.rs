@@ -3,8 +3,7 @@
 //! Law 7: boxes may over-select, never under-select. They are split at the antimeridian, and near the poles they widen
 //! to the whole circle of longitudes.
 
-use rstar::{AABB, RTreeObject};
-
+use super::forest::Bounds;
 use crate::domain::{
     geo::{METRES_PER_DEGREE, Position},
     shape::Polygons,
@@ -33,11 +32,32 @@ impl DegreeBox {
     }
 }
 
-impl RTreeObject for DegreeBox {
-    type Envelope = AABB<[f32; 2]>;
+impl DegreeBox {
+    /// Holds nothing.
+    pub const NOWHERE: Self = Self { south_west: [f32::INFINITY; 2], north_east: [f32::NEG_INFINITY; 2] };
+}
 
-    fn envelope(&self) -> Self::Envelope {
-        AABB::from_corners(self.south_west, self.north_east)
+impl Bounds for DegreeBox {
+    const AXES: usize = 2;
+
+    fn around(&self, other: &Self) -> Self {
+        let of = |a: [f32; 2], b: [f32; 2], most: fn(f32, f32) -> f32| [most(a[0], b[0]), most(a[1], b[1])];
+        Self {
+            south_west: of(self.south_west, other.south_west, f32::min),
+            north_east: of(self.north_east, other.north_east, f32::max),
+        }
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        *self == self.around(other)
+    }
+
+    fn centre(&self, axis: usize) -> f64 {
+        f64::midpoint(self.south_west[axis].into(), self.north_east[axis].into())
+    }
+
+    fn girth(&self) -> f64 {
+        (0..Self::AXES).map(|axis| f64::from(self.north_east[axis]) - f64::from(self.south_west[axis])).sum()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Law: a snapshot never changes; an edit makes the next one, and shares what did not change.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{areas::Areas, shared_map::SharedMap};
 use crate::domain::{
@@ -51,13 +51,24 @@ impl Catalog {
     /// The catalog after these changes, which are in order and newer than this version.
     pub fn after(&self, changes: &[CatalogChange]) -> Self {
         let mut next = self.clone();
-        for change in changes {
+        let (mut stores, mut geofences) = (Vec::new(), Vec::new());
+        for change in last_of_each(changes) {
             next.version = next.version.max(change.version);
+            let etag = change.version;
             match &change.resource {
-                Some(resource) => next.insert(change.version, resource),
+                // Of these there may be very many at once.
+                Some(Resource::Store(value)) => {
+                    stores.push((value.name.clone(), Entry { etag, value: value.clone() }));
+                }
+                Some(Resource::Geofence(value)) => {
+                    geofences.push((value.name.clone(), Entry { etag, value: value.clone() }));
+                }
+                Some(resource) => next.insert(etag, resource),
                 None => next.remove(&change.name),
             }
         }
+        next.stores.extend(stores);
+        next.geofences.extend(geofences);
         if changes.iter().any(|change| is_matched(&change.name)) {
             next.areas = Arc::new(self.areas.after(self, &next, changes));
         }
@@ -72,10 +83,10 @@ impl Catalog {
     /// Keeps [`Self::key_names`] true before `name` becomes `new`, or nothing.
     fn rename_key(&mut self, name: &KeyName, new: Option<&Key>) {
         if let Some(old) = self.keys.get(name) {
-            old.value.hashes().for_each(|hash| drop(self.key_names.remove(hash)));
+            old.value.hashes().for_each(|hash| self.key_names.remove(hash));
         }
         if let Some(new) = new {
-            new.hashes().for_each(|hash| drop(self.key_names.insert(*hash, name.clone())));
+            new.hashes().for_each(|hash| self.key_names.insert(*hash, name.clone()));
         }
     }
 
@@ -116,6 +127,14 @@ impl Catalog {
             ResourceName::Campaign(name) => cut(&mut self.campaigns, name),
         }
     }
+}
+
+/// What the changes come to: of each resource the last one.
+fn last_of_each(changes: &[CatalogChange]) -> Vec<&CatalogChange> {
+    let mut seen = HashSet::with_capacity(changes.len());
+    let mut last: Vec<&CatalogChange> = changes.iter().rev().filter(|change| seen.insert(&change.name)).collect();
+    last.reverse();
+    last
 }
 
 /// Whether pings are matched against resources of this kind, so that a change of one needs compiling.

@@ -11,9 +11,8 @@ use super::{
     areas::{AreaEntry, Areas, Fired},
     catalog::Catalog,
     faults,
-    forest::Forest,
     grants::Grants,
-    index::{BoxLeaf, StoreLeaf},
+    index::{BoxIndex, BoxLeaf, StoreIndex, StoreLeaf},
     targets::{Findable, Targets},
 };
 use crate::domain::{
@@ -61,15 +60,16 @@ impl Areas {
         let mut areas = Self::with_tables(catalog);
         areas.targets = Targets::of(catalog);
         let polygons = catalog.geofences.iter().filter(|(_, fence)| is_drawn(&fence.value.shape));
-        areas.drawn.insert_many(polygons.map(|(name, fence)| (name.clone(), AreaEntry::of_geofence(&fence.value))));
+        areas.drawn.extend(polygons.map(|(name, fence)| (name.clone(), AreaEntry::of_geofence(&fence.value))));
         let beacons = catalog.beacons.values();
-        areas.identities.insert_many(beacons.map(|b| ((b.value.identity, b.value.name.clone()), ())));
-        areas.points = Forest::new(catalog.stores.values().map(|store| StoreLeaf::of(&store.value)).collect());
+        areas.identities.extend(beacons.map(|b| ((b.value.identity, b.value.name.clone()), ())));
+        areas.points = StoreIndex::new(catalog.stores.values().map(|store| StoreLeaf::of(&store.value)).collect());
         areas.fire_all(catalog);
-        let fences = areas.geofences.keys().cloned().map(Area::Geofence);
-        let around = areas.fired.keys().filter(|area| is_around(area)).cloned();
-        let entries = fences.chain(around).filter_map(|area| areas.get(&area));
-        areas.boxes = Forest::new(entries.flat_map(|entry| BoxLeaf::of(&entry).collect::<Vec<_>>()).collect());
+        let fences = areas.geofences.values().map(|fence| &fence.value);
+        let circles = fences.filter(|fence| !is_drawn(&fence.shape)).map(AreaEntry::of_geofence);
+        let around = areas.fired.values().filter_map(|fired| fired.around.clone());
+        let entries = circles.chain(areas.drawn.values().cloned()).chain(around);
+        areas.boxes = BoxIndex::new(entries.flat_map(|entry| BoxLeaf::of(&entry)).collect());
         areas
     }
 
@@ -84,11 +84,11 @@ impl Areas {
 
     /// The areas after changes that made `next` of `before`, whose areas these are.
     pub fn after(&self, before: &Catalog, next: &Catalog, changes: &[CatalogChange]) -> Self {
-        let touched = Touched::by(changes);
         let places = next.geofences.len() + next.stores.len() + next.beacons.len();
-        if touched.places.len() * COMPILED_SHARE > places {
+        if changes.len() * COMPILED_SHARE > places {
             return Self::compile(next);
         }
+        let touched = Touched::by(changes);
         let mut areas = self.clone();
         (areas.geofences, areas.stores, areas.beacons) =
             (next.geofences.clone(), next.stores.clone(), next.beacons.clone());
@@ -119,8 +119,12 @@ impl Areas {
             }
             PlaceName::Beacon(name) => {
                 let key = |catalog: &Catalog| Some((catalog.beacons.get(name)?.value.identity, name.clone()));
-                key(before).map(|key| self.identities.remove(&key));
-                key(next).map(|key| self.identities.insert(key, ()));
+                if let Some(key) = key(before) {
+                    self.identities.remove(&key);
+                }
+                if let Some(key) = key(next) {
+                    self.identities.insert(key, ());
+                }
             }
             PlaceName::Store(name) => {
                 let leaf = |catalog: &Catalog| catalog.stores.get(name).map(|store| StoreLeaf::of(&store.value));
@@ -133,11 +137,7 @@ impl Areas {
     /// Puts the boxes of areas that moved in the place of those they had.
     fn reindex(&mut self, before: &Self, moved: &BTreeSet<Area>) {
         let leaves = |areas: &Self| -> Vec<BoxLeaf> {
-            moved
-                .iter()
-                .filter_map(|area| areas.get(area))
-                .flat_map(|entry| BoxLeaf::of(&entry).collect::<Vec<_>>())
-                .collect()
+            moved.iter().filter_map(|area| areas.get(area)).flat_map(|entry| BoxLeaf::of(&entry)).collect()
         };
         let (old, new) = (leaves(before), leaves(self));
         self.boxes.edit(&old, new);
@@ -161,7 +161,7 @@ impl Areas {
         };
         let fired: Vec<_> = fired.into_iter().filter_map(made).collect();
         self.fired = Default::default();
-        self.fired.insert_many(fired);
+        self.fired.extend(fired);
     }
 
     /// Brings what areas fire up to date; returns the circles around stores that may have come, gone or moved.
@@ -215,8 +215,8 @@ impl Areas {
 
     fn put_fired(&mut self, next: &Catalog, area: &Area, campaigns: Vec<Arc<Campaign>>) {
         match fired_at(next, area, campaigns) {
-            Some(fired) => drop(self.fired.insert(area.clone(), Arc::new(fired))),
-            None => drop(self.fired.remove(area)),
+            Some(fired) => self.fired.insert(area.clone(), Arc::new(fired)),
+            None => self.fired.remove(area),
         }
     }
 

@@ -103,7 +103,7 @@ fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
         (area.clone(), campaigns, fired.dwells.clone(), fired.around.as_ref().map(|around| around.boxes()))
     });
     let mut boxed: Vec<(Area, String)> = Vec::new();
-    areas.boxes.meeting(rstar::AABB::from_corners([-180.0, -90.0], [180.0, 90.0]), |leaf| {
+    areas.boxes.meeting(&super::boxes::DegreeBox::new([-180.0, -90.0], [180.0, 90.0]), |leaf| {
         boxed.push((leaf.entry().area(), format!("{:?}", leaf.entry().boxes())));
         let current = areas.get(&leaf.entry().area()).expect("still there");
         assert!(current.is(leaf.entry()) || current.boxes() == leaf.entry().boxes(), "an old version of {:?}", current);

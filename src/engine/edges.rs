@@ -3,6 +3,7 @@
 //! Law 7: edges are straight in longitude and latitude (RFC 7946). An edge along the antimeridian where a shape was cut
 //! in two, or along a pole, is no edge of the shape: it counts for the side a point is on, never for distances.
 
+use super::boxes::DegreeBox;
 use crate::domain::{
     geo::{METRES_PER_DEGREE, Position},
     shape::Polygons,
@@ -15,16 +16,24 @@ const RUN: (usize, usize) = (8, 512);
 /// The edges of polygons, as runs along their rings.
 #[derive(Debug)]
 pub struct Edges {
+    /// One for each of the runs.
+    around: Vec<Around>,
     runs: Vec<Run>,
     /// Where the antimeridian bounds the shape.
     cuts: Vec<[geo::Coord; 2]>,
 }
 
-/// Some edges one behind the other. Its corners are in the polygons.
+/// What is asked first of some edges one behind the other: small, for every question goes through all of them.
+#[derive(Debug)]
+struct Around {
+    bounds: DegreeBox,
+    /// Latitudes of the first and the last corner.
+    ends: [f64; 2],
+}
+
+/// Where those edges are among the polygons.
 #[derive(Debug)]
 struct Run {
-    low: [f64; 2],
-    high: [f64; 2],
     polygon: u32,
     /// 0 is the shell.
     ring: u32,
@@ -38,7 +47,7 @@ struct Run {
 
 impl Edges {
     pub fn of(polygons: &Polygons) -> Self {
-        let mut edges = Self { runs: Vec::new(), cuts: Vec::new() };
+        let mut edges = Self { around: Vec::new(), runs: Vec::new(), cuts: Vec::new() };
         let corners: usize = polygons.geometry().iter().flat_map(rings).map(|ring| ring.0.len()).sum();
         let length = corners.isqrt().clamp(RUN.0, RUN.1);
         for (p, polygon) in polygons.geometry().iter().enumerate() {
@@ -57,8 +66,9 @@ impl Edges {
             let seam = is_seam(corners[first], corners[first + 1]);
             let like = |edge: &&[geo::Coord]| is_seam(edge[0], edge[1]) == seam;
             let edges = corners[first..].windows(2).take(length).take_while(like).count();
-            let (low, high) = bounds(&corners[first..=first + edges]);
-            self.runs.push(Run { low, high, polygon, ring, first: first as u32, edges: edges as u32, seam, left });
+            let ends = [corners[first].y, corners[first + edges].y];
+            self.around.push(Around { bounds: bounds(&corners[first..=first + edges]), ends });
+            self.runs.push(Run { polygon, ring, first: first as u32, edges: edges as u32, seam, left });
             first += edges;
         }
     }
@@ -66,7 +76,8 @@ impl Edges {
     /// Whether the shape holds the position: even-odd, so for any winding, and holes are none of it.
     pub fn hold(&self, polygons: &Polygons, position: Position) -> bool {
         let (x, y) = (position.longitude(), position.latitude());
-        self.runs.iter().fold(false, |inside, run| inside != run.crosses(polygons, x, y))
+        let runs = self.around.iter().zip(&self.runs);
+        runs.fold(false, |inside, (around, run)| inside != around.crosses(x, y, || run.corners(polygons)))
     }
 
     /// What bounds the shape, in pieces: the gap between each and the position (the least differences in longitude and
@@ -76,12 +87,9 @@ impl Edges {
         polygons: &'a Polygons,
         position: Position,
     ) -> impl Iterator<Item = ([f64; 2], &'a [geo::Coord], bool)> {
-        let runs = self.runs.iter().filter(|run| !run.seam);
-        let runs = runs.map(move |run| (gap(run.low, run.high, position), run.corners(polygons), run.left));
-        let cuts = self.cuts.iter().map(move |cut| {
-            let (low, high) = bounds(cut);
-            (gap(low, high, position), cut.as_slice(), true)
-        });
+        let runs = self.around.iter().zip(&self.runs).filter(|(_, run)| !run.seam);
+        let runs = runs.map(move |(around, run)| (gap(&around.bounds, position), run.corners(polygons), run.left));
+        let cuts = self.cuts.iter().map(move |cut| (gap(&bounds(cut), position), cut.as_slice(), true));
         runs.chain(cuts)
     }
 }
@@ -95,44 +103,47 @@ impl Run {
         };
         &ring.0[self.first as usize..=(self.first + self.edges) as usize]
     }
+}
 
-    /// Whether a ray from the point to the east crosses the run an odd number of times.
-    fn crosses(&self, polygons: &Polygons, x: f64, y: f64) -> bool {
-        if self.low[1] > y || self.high[1] <= y || self.high[0] <= x {
+impl Around {
+    /// Whether a ray from the point to the east crosses the edges an odd number of times.
+    fn crosses<'a>(&self, x: f64, y: f64, corners: impl FnOnce() -> &'a [geo::Coord]) -> bool {
+        let ([west, south], [east, north]) = (self.bounds.south_west, self.bounds.north_east);
+        if f64::from(south) > y || f64::from(north) <= y || f64::from(east) <= x {
             return false;
         }
-        let corners = self.corners(polygons);
-        if self.low[0] > x {
+        if f64::from(west) > x {
             // All of it is to the east: what counts is whether it ends on the other side of the ray.
-            return (corners[0].y > y) != (corners[corners.len() - 1].y > y);
+            return (self.ends[0] > y) != (self.ends[1] > y);
         }
         let crosses = |edge: &&[geo::Coord]| {
             let (a, b) = (edge[0], edge[1]);
             (a.y > y) != (b.y > y) && x < a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x)
         };
-        corners.windows(2).filter(crosses).count() % 2 == 1
+        corners().windows(2).filter(crosses).count() % 2 == 1
     }
 }
 
 /// Least difference in longitude (the shorter way round) and latitude to any point of a box.
-fn gap(low: [f64; 2], high: [f64; 2], position: Position) -> [f64; 2] {
+fn gap(bounds: &DegreeBox, position: Position) -> [f64; 2] {
+    let ([low_x, low_y], [high_x, high_y]) = (bounds.south_west.map(f64::from), bounds.north_east.map(f64::from));
     let (x, y) = (position.longitude(), position.latitude());
-    let (west, east) = ((low[0] - x).rem_euclid(360.0), (x - high[0]).rem_euclid(360.0));
-    let beside = if (low[0]..=high[0]).contains(&x) { 0.0 } else { west.min(east) };
-    [beside, (low[1] - y).max(y - high[1]).max(0.0)]
+    let (west, east) = ((low_x - x).rem_euclid(360.0), (x - high_x).rem_euclid(360.0));
+    let beside = if (low_x..=high_x).contains(&x) { 0.0 } else { west.min(east) };
+    [beside, (low_y - y).max(y - high_y).max(0.0)]
 }
 
 pub(super) fn rings(polygon: &geo::Polygon) -> impl Iterator<Item = &geo::LineString> {
     std::iter::once(polygon.exterior()).chain(polygon.interiors())
 }
 
-fn bounds(corners: &[geo::Coord]) -> ([f64; 2], [f64; 2]) {
+fn bounds(corners: &[geo::Coord]) -> DegreeBox {
     let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for corner in corners {
         low = [low[0].min(corner.x), low[1].min(corner.y)];
         high = [high[0].max(corner.x), high[1].max(corner.y)];
     }
-    (low, high)
+    DegreeBox::new(low, high)
 }
 
 fn is_counter_clockwise(ring: &[geo::Coord]) -> bool {

@@ -1,15 +1,18 @@
-//! Finding candidates among very many places: R-trees of boxes in degrees, and of stores on the unit sphere.
+//! Finding candidates among very many places: packed trees of boxes in degrees, and R-trees of stores on the unit sphere.
 //!
 //! Law 7: the index may over-select, never under-select; the exact test decides.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
-use rstar::{AABB, PointDistance, RTreeObject};
+use rstar::{AABB, Envelope, PointDistance, RTree, RTreeObject};
 
 use super::{
     areas::AreaEntry,
     boxes::DegreeBox,
-    forest::{Forest, Leaf},
+    edges::metres_per_degree,
+    forest::{Bounds, Forest, Leaf, Tree},
+    packed::Packed,
+    shape::FLAT,
 };
 use crate::domain::{
     geo::{EARTH_RADIUS_M, Position},
@@ -25,20 +28,53 @@ pub struct BoxLeaf {
 
 impl BoxLeaf {
     /// The boxes of an area: none if it has no outline.
-    pub fn of(entry: &AreaEntry) -> impl Iterator<Item = Self> {
-        entry.boxes().into_iter().map(|bounds| Self { bounds, entry: entry.clone() })
+    pub fn of(entry: &AreaEntry) -> impl Iterator<Item = Self> + use<> {
+        let entry = entry.clone();
+        entry.boxes().into_iter().map(move |bounds| Self { bounds, entry: entry.clone() })
     }
 
     pub fn entry(&self) -> &AreaEntry {
         &self.entry
     }
+
+    /// Whether the area holds the position. The box of a circle tells the circle but for a few metres, so most circles
+    /// are decided upon here, where they are found, and not looked up in the memory.
+    fn holds(&self, place: &Place) -> bool {
+        let told = match self.entry {
+            AreaEntry::Circle(_) | AreaEntry::Around(_) => place.is_in_circle_of(&self.bounds),
+            AreaEntry::Polygons(_) | AreaEntry::Reach(_) => None,
+        };
+        told.unwrap_or_else(|| self.entry.outline().is_some_and(|outline| outline.holds(place.position)))
+    }
 }
 
-impl RTreeObject for BoxLeaf {
-    type Envelope = AABB<[f32; 2]>;
+/// A position that is looked for, and the lengths of degrees around it.
+struct Place {
+    position: Position,
+    scale: [f64; 2],
+}
 
-    fn envelope(&self) -> Self::Envelope {
-        self.bounds.envelope()
+impl Place {
+    fn new(position: Position) -> Self {
+        Self { position, scale: metres_per_degree(position.latitude()) }
+    }
+
+    /// Whether the circle that has this box holds the position; none where that is not sure.
+    fn is_in_circle_of(&self, bounds: &DegreeBox) -> Option<bool> {
+        /// What rounding to single precision does to the centre and the radius together, and the plane to distances:
+        /// metres and a share.
+        const DOUBT: (f64, f64) = (6.0, 0.005);
+        let ([west, south], [east, north]) = (bounds.south_west.map(f64::from), bounds.north_east.map(f64::from));
+        let radius_m = (north - south) / 2.0 * self.scale[1];
+        // Boxes at the antimeridian are cut, and near the poles wider than their circles.
+        if self.position.latitude().abs() > FLAT.0 || radius_m > FLAT.1 || west <= -180.0 || east >= 180.0 {
+            return None;
+        }
+        let across = (f64::midpoint(west, east) - self.position.longitude()) * self.scale[0];
+        let up = (f64::midpoint(south, north) - self.position.latitude()) * self.scale[1];
+        let distance_m = (across * across + up * up).sqrt();
+        let doubt_m = DOUBT.0 + DOUBT.1 * radius_m;
+        ((distance_m - radius_m).abs() > doubt_m).then_some(distance_m < radius_m)
     }
 }
 
@@ -48,23 +84,77 @@ impl PartialEq for BoxLeaf {
     }
 }
 
-impl Leaf for BoxLeaf {}
+impl Leaf for BoxLeaf {
+    type Bounds = DegreeBox;
+
+    fn bounds(&self) -> DegreeBox {
+        self.bounds
+    }
+}
+
+/// A tree of the forest, by its number.
+#[derive(Debug, Clone, PartialEq)]
+struct Numbered(DegreeBox, usize);
+
+impl Leaf for Numbered {
+    type Bounds = DegreeBox;
+
+    fn bounds(&self) -> DegreeBox {
+        self.0
+    }
+}
 
 /// Boxes of areas.
-pub type BoxIndex = Forest<BoxLeaf>;
+#[derive(Debug, Clone, Default)]
+pub struct BoxIndex {
+    forest: Forest<Packed<BoxLeaf>>,
+    /// Which trees of the forest to ask.
+    top: Option<Packed<Numbered>>,
+}
 
 impl BoxIndex {
-    /// Visits each area with a box that holds the position; no box of an area holds what another of it does, but at
-    /// their edges.
+    pub fn new(leaves: Vec<BoxLeaf>) -> Self {
+        let mut index = Self { forest: Forest::new(leaves), top: None };
+        index.number();
+        index
+    }
+
+    /// Takes boxes out that are there, and puts others in.
+    pub fn edit(&mut self, removed: &[BoxLeaf], added: Vec<BoxLeaf>) {
+        self.forest.edit(removed, added);
+        self.number();
+    }
+
+    fn number(&mut self) {
+        let trees = self.forest.trees().iter().enumerate();
+        self.top = Some(Packed::new(trees.map(|(number, tree)| Numbered(tree.bounds(), number)).collect()));
+    }
+
+    /// Visits each box that meets this one, in no order.
+    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, mut visit: impl FnMut(&'a BoxLeaf)) {
+        let Some(top) = &self.top else { return };
+        top.meeting(bounds, &mut |Numbered(_, number)| {
+            if let Some(tree) = self.forest.trees().get(*number) {
+                tree.meeting(bounds, &mut visit);
+            }
+        });
+    }
+
+    /// Visits each area that holds the position, once for each box of it that does.
     pub fn holding<'a>(&'a self, position: Position, mut visit: impl FnMut(&'a AreaEntry)) {
-        self.meeting(DegreeBox::at(position).envelope(), |leaf| visit(&leaf.entry));
+        let place = Place::new(position);
+        self.meeting(&DegreeBox::at(position), |leaf| {
+            if leaf.holds(&place) {
+                visit(&leaf.entry);
+            }
+        });
     }
 
     /// Areas with a box that touches one of these, each once.
     pub fn touching(&self, around: &[DegreeBox]) -> Vec<&AreaEntry> {
         let mut found: Vec<&AreaEntry> = Vec::new();
         for bounds in around {
-            self.meeting(bounds.envelope(), |leaf| found.push(&leaf.entry));
+            self.meeting(bounds, |leaf| found.push(&leaf.entry));
         }
         found.sort_unstable_by_key(|entry| entry.identity());
         found.dedup_by_key(|entry| entry.identity());
@@ -105,18 +195,122 @@ impl PartialEq for StoreLeaf {
     }
 }
 
-impl Leaf for StoreLeaf {}
+impl Bounds for AABB<[f64; 3]> {
+    const AXES: usize = 3;
+
+    fn around(&self, other: &Self) -> Self {
+        self.merged(other)
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        self.contains_envelope(other)
+    }
+
+    fn centre(&self, axis: usize) -> f64 {
+        self.center()[axis]
+    }
+
+    fn girth(&self) -> f64 {
+        self.perimeter_value()
+    }
+}
+
+impl Leaf for StoreLeaf {
+    type Bounds = AABB<[f64; 3]>;
+
+    fn bounds(&self) -> Self::Bounds {
+        self.envelope()
+    }
+}
+
+impl Tree for RTree<StoreLeaf> {
+    type Leaf = StoreLeaf;
+
+    /// Building such a tree takes a few milliseconds.
+    const SIZE: usize = 8_192;
+
+    fn new(leaves: Vec<StoreLeaf>) -> Self {
+        Self::bulk_load(leaves)
+    }
+
+    fn bounds(&self) -> AABB<[f64; 3]> {
+        self.root().envelope()
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = &StoreLeaf> {
+        self.iter()
+    }
+
+    fn count(&self) -> usize {
+        self.size()
+    }
+
+    fn has(&self, leaf: &StoreLeaf) -> bool {
+        self.contains(leaf)
+    }
+}
 
 /// Stores by where they are.
-pub type StoreIndex = Forest<StoreLeaf>;
+pub type StoreIndex = Forest<RTree<StoreLeaf>>;
 
 impl StoreIndex {
     /// Stores and great-circle distances in metres, nearest first.
     pub fn nearest_to(&self, position: Position) -> impl Iterator<Item = (&Arc<Store>, f64)> {
-        self.nearest(position.unit_vector()).map(|(leaf, chord_2)| {
+        let to = position.unit_vector();
+        let mut closed: Vec<_> = self.trees().iter().map(|tree| (tree.bounds().distance_2(&to), &**tree)).collect();
+        closed.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        Nearest { to, closed, open: Vec::new() }.map(|(leaf, chord_2)| {
             // A chord c of the unit sphere spans the angle 2 asin(c / 2).
             (&leaf.store, 2.0 * EARTH_RADIUS_M * (chord_2.sqrt() / 2.0).min(1.0).asin())
         })
+    }
+}
+
+/// Goes through the leaves of all trees in the order of their distances, and opens no tree before its turn.
+struct Nearest<'a> {
+    to: [f64; 3],
+    /// The nearest one last.
+    closed: Vec<(f64, &'a RTree<StoreLeaf>)>,
+    open: Vec<Open<'a>>,
+}
+
+/// The nearest leaf left of a tree, and those behind it.
+struct Open<'a> {
+    leaf: &'a StoreLeaf,
+    distance_2: f64,
+    behind: Box<dyn Iterator<Item = (&'a StoreLeaf, f64)> + 'a>,
+}
+
+impl<'a> Nearest<'a> {
+    fn best(&self) -> Option<usize> {
+        let ordering = |a: &usize, b: &usize| self.open[*a].distance_2.total_cmp(&self.open[*b].distance_2);
+        (0..self.open.len()).min_by(ordering)
+    }
+}
+
+impl<'a> Iterator for Nearest<'a> {
+    type Item = (&'a StoreLeaf, f64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut best = self.best();
+        while let Some(&(bound, tree)) = self.closed.last()
+            && best.is_none_or(|best| bound.total_cmp(&self.open[best].distance_2) == Ordering::Less)
+        {
+            self.closed.pop();
+            let mut behind = Box::new(tree.nearest_neighbor_iter_with_distance_2(self.to));
+            if let Some((leaf, distance_2)) = behind.next() {
+                self.open.push(Open { leaf, distance_2, behind });
+            }
+            best = self.best();
+        }
+        let best = best?;
+        let open = &mut self.open[best];
+        let found = (open.leaf, open.distance_2);
+        match open.behind.next() {
+            Some((leaf, distance_2)) => (open.leaf, open.distance_2) = (leaf, distance_2),
+            None => drop(self.open.swap_remove(best)),
+        }
+        Some(found)
     }
 }
 
@@ -150,11 +344,10 @@ mod tests {
                 AreaEntry::of_geofence(&Arc::new(Geofence { shape, ..geofence(&i.to_string(), 0.0, 9.0) }))
             };
             let entries: Vec<AreaEntry> = circles.iter().enumerate().map(fence).collect();
-            let index = BoxIndex::new(entries.iter().flat_map(|entry| BoxLeaf::of(entry).collect::<Vec<_>>()).collect());
+            let index = BoxIndex::new(entries.iter().flat_map(BoxLeaf::of).collect());
             let exact = |entry: &&AreaEntry| entry.outline().is_some_and(|outline| outline.holds(at));
             let mut found = Vec::new();
             index.holding(at, |entry| found.push(entry));
-            found.retain(exact);
             let mut found: Vec<_> = found.iter().map(|entry| entry.area()).collect();
             let mut brute: Vec<_> = entries.iter().filter(exact).map(AreaEntry::area).collect();
             found.sort();

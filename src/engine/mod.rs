@@ -26,6 +26,7 @@ mod fixture;
 pub mod forest;
 pub mod grants;
 pub mod index;
+pub mod packed;
 pub mod plane;
 pub mod presence;
 pub mod probability;

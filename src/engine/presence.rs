@@ -129,8 +129,8 @@ impl Step {
     fn take(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
         self.close_silent(fix.read.event);
         // Twice, if two polygons of it have boxes that hold the fix: the second time changes nothing.
-        areas.maybe_holding(fix.position, |entry| {
-            if let Some(outline) = entry.outline().filter(|outline| outline.holds(fix.position)) {
+        areas.holding(fix.position, |entry| {
+            if let Some(outline) = entry.outline() {
                 self.seen_inside(areas, entry, &Seen::new(fix, outline, received_at));
             }
         });

@@ -3,13 +3,17 @@
 //! Laws: only transitions fire campaigns, so every target ends as an area; whether a campaign means an area is one
 //! question ([`Targets::means`]), asked of a single area after an edit and of all of them when everything is compiled.
 
-use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
 
 use super::{catalog::Catalog, grants::Grants, shared_map::SharedMap};
 use crate::domain::{
     campaign::{Campaign, On, Target},
     name::{OrganizationName, StoreName},
-    place::PlaceName,
+    place::{Beacon, Geofence, PlaceName, Store},
     presence::Area,
     text::Tag,
 };
@@ -17,7 +21,7 @@ use crate::domain::{
 /// What campaigns find places by.
 #[derive(Debug, Clone, Default)]
 pub struct Targets {
-    tagged: SharedMap<(OrganizationName, Tag, PlaceName), ()>,
+    tagged: SharedMap<(OrganizationName, Tag), SharedMap<PlaceName, ()>>,
     /// The geofences and beacons of stores.
     parts: SharedMap<(StoreName, PlaceName), ()>,
     pub grants: Arc<Grants>,
@@ -33,23 +37,28 @@ pub struct Findable<'a> {
 impl<'a> Findable<'a> {
     /// The place as the catalog has it.
     pub fn of(catalog: &'a Catalog, place: &PlaceName) -> Option<Self> {
-        let (tags, store) = match place {
-            PlaceName::Store(name) => (&catalog.stores.get(name)?.value.tags, None),
-            PlaceName::Geofence(name) => {
-                let fence = &catalog.geofences.get(name)?.value;
-                (&fence.tags, fence.store.as_ref())
-            }
-            PlaceName::Beacon(name) => {
-                let beacon = &catalog.beacons.get(name)?.value;
-                (&beacon.tags, beacon.store.as_ref())
-            }
-        };
-        Some(Self { place: place.clone(), tags, store })
+        match place {
+            PlaceName::Store(name) => catalog.stores.get(name).map(|store| Self::of_store(&store.value)),
+            PlaceName::Geofence(name) => catalog.geofences.get(name).map(|fence| Self::of_geofence(&fence.value)),
+            PlaceName::Beacon(name) => catalog.beacons.get(name).map(|beacon| Self::of_beacon(&beacon.value)),
+        }
     }
 
-    fn tag_keys(&self) -> impl Iterator<Item = (OrganizationName, Tag, PlaceName)> {
+    fn of_store(store: &'a Store) -> Self {
+        Self { place: PlaceName::Store(store.name.clone()), tags: &store.tags, store: None }
+    }
+
+    fn of_geofence(fence: &'a Geofence) -> Self {
+        Self { place: PlaceName::Geofence(fence.name.clone()), tags: &fence.tags, store: fence.store.as_ref() }
+    }
+
+    fn of_beacon(beacon: &'a Beacon) -> Self {
+        Self { place: PlaceName::Beacon(beacon.name.clone()), tags: &beacon.tags, store: beacon.store.as_ref() }
+    }
+
+    fn tag_keys(&self) -> impl Iterator<Item = (OrganizationName, Tag)> {
         let network = self.place.organization();
-        self.tags.iter().map(move |tag| (network.clone(), tag.clone(), self.place.clone()))
+        self.tags.iter().map(move |tag| (network.clone(), tag.clone()))
     }
 
     fn part_key(&self) -> Option<(StoreName, PlaceName)> {
@@ -60,23 +69,29 @@ impl<'a> Findable<'a> {
 impl Targets {
     /// Everything the catalog has.
     pub fn of(catalog: &Catalog) -> Self {
-        let stores = catalog.stores.keys().cloned().map(PlaceName::Store);
-        let fences = catalog.geofences.keys().cloned().map(PlaceName::Geofence);
-        let beacons = catalog.beacons.keys().cloned().map(PlaceName::Beacon);
-        let (mut tagged, mut parts) = (Vec::new(), Vec::new());
-        for found in stores.chain(fences).chain(beacons).filter_map(|place| Findable::of(catalog, &place)) {
-            tagged.extend(found.tag_keys().map(|key| (key, ())));
+        let stores = catalog.stores.values().map(|store| Findable::of_store(&store.value));
+        let fences = catalog.geofences.values().map(|fence| Findable::of_geofence(&fence.value));
+        let beacons = catalog.beacons.values().map(|beacon| Findable::of_beacon(&beacon.value));
+        let (mut tagged, mut parts) = (HashMap::<_, Vec<_>>::new(), Vec::new());
+        for found in stores.chain(fences).chain(beacons) {
+            found.tag_keys().for_each(|key| tagged.entry(key).or_default().push((found.place.clone(), ())));
             parts.extend(found.part_key().map(|key| (key, ())));
         }
-        let mut targets = Self { grants: Arc::new(Grants::of(catalog)), ..Self::default() };
-        targets.tagged.insert_many(tagged);
-        targets.parts.insert_many(parts);
-        targets
+        Self {
+            tagged: tagged.into_iter().map(|(key, places)| (key, places.into_iter().collect())).collect(),
+            parts: parts.into_iter().collect(),
+            grants: Arc::new(Grants::of(catalog)),
+        }
     }
 
     pub fn forget(&mut self, found: &Findable<'_>) {
         for key in found.tag_keys() {
-            self.tagged.remove(&key);
+            let mut places = self.tagged.get(&key).cloned().unwrap_or_default();
+            places.remove(&found.place);
+            match places.is_empty() {
+                true => self.tagged.remove(&key),
+                false => self.tagged.insert(key, places),
+            }
         }
         if let Some(key) = found.part_key() {
             self.parts.remove(&key);
@@ -85,7 +100,9 @@ impl Targets {
 
     pub fn learn(&mut self, found: &Findable<'_>) {
         for key in found.tag_keys() {
-            self.tagged.insert(key, ());
+            let mut places = self.tagged.get(&key).cloned().unwrap_or_default();
+            places.insert(found.place.clone(), ());
+            self.tagged.insert(key, places);
         }
         if let Some(key) = found.part_key() {
             self.parts.insert(key, ());
@@ -96,16 +113,12 @@ impl Targets {
     pub fn parts<'a>(&'a self, store: &'a StoreName) -> impl Iterator<Item = &'a PlaceName> {
         // Names of stores sort before those of their parts.
         let first = (store.clone(), PlaceName::Store(store.clone()));
-        let parts = self.parts.from(Bound::Included(first)).map(|(key, ())| key);
+        let parts = self.parts.from(Bound::Included(&first)).map(|(key, ())| key);
         parts.take_while(move |(of, _)| of == store).map(|(_, part)| part)
     }
 
-    fn with_tag(&self, network: &OrganizationName, tag: &Tag) -> Vec<&PlaceName> {
-        // No id sorts before this one.
-        let Ok(first) = network.store("0") else { return Vec::new() };
-        let first = (network.clone(), tag.clone(), PlaceName::Store(first));
-        let tagged = self.tagged.from(Bound::Included(first)).map(|(key, ())| key);
-        tagged.take_while(|(of, with, _)| of == network && with == tag).map(|(.., place)| place).collect()
+    fn with_tag(&self, network: &OrganizationName, tag: &Tag) -> impl Iterator<Item = &PlaceName> {
+        self.tagged.get(&(network.clone(), tag.clone())).into_iter().flat_map(SharedMap::keys)
     }
 
     /// Areas that a campaign with this trigger may mean by a place, and by what belongs to it.
@@ -148,7 +161,9 @@ impl Targets {
     pub fn meant<'a>(&'a self, catalog: &'a Catalog, campaign: &'a Campaign) -> impl Iterator<Item = Area> + 'a {
         let places: Vec<&PlaceName> = match &campaign.trigger.at {
             Target::Places(places) => places.iter().collect(),
-            Target::Tagged { network, tags } => tags.first().map(|tag| self.with_tag(network, tag)).unwrap_or_default(),
+            Target::Tagged { network, tags } => {
+                tags.first().map(|tag| self.with_tag(network, tag).collect()).unwrap_or_default()
+            }
         };
         let areas = places.into_iter().flat_map(|place| self.areas_of(place, campaign.trigger.on));
         areas.filter(|area| self.means(catalog, campaign, area))
