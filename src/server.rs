@@ -21,7 +21,7 @@ use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},
-    grpc::{measure::Measure, overload::Guard},
+    grpc::{measure::Measure, overload::Guard, ping_stream::PingStreams},
     ports::{CatalogStore, Clock, Entropy, ProfileCache, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
@@ -71,9 +71,12 @@ pub async fn start(
     let services = Services::build(config, &ports).await.context("the stores cannot be read")?;
     let metrics = Arc::new(Metrics::new([ports.meters.clone(), meters::of_services(&services)].concat()));
     let (health, health_service) = tonic_health::server::health_reporter();
-    let Doors { routes, names } = services.doors(&config.server, metrics.clone())?;
+    let (guard, closing) = (Guard::new(config.server.guard()), CancellationToken::new());
+    let streams =
+        PingStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
+    let Doors { routes, names } = services.doors(&config.server, metrics.clone(), streams)?;
     let routes = routes.add_service(health_service);
-    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(Guard::new(config.server.guard()));
+    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(guard);
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     // Last of all that can fail: what it makes is known nowhere else.
@@ -89,7 +92,6 @@ pub async fn start(
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let closing = CancellationToken::new();
     let serving = layered.add_routes(routes).serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
     let server = config.server.clone();
     let task = tokio::spawn(async move {
