@@ -38,7 +38,7 @@ fn somebody_is_inside_two_geofences_however_many_there_are() {
     for (count, part) in [(1_000, 1), (10_000, 4)] {
         let world = world(count);
         let turn = fences::TURN * world.towns();
-        let chosen = (0..count).filter(|number| number / turn % part == 0);
+        let chosen = (0..count).filter(|number| (number / turn).is_multiple_of(part));
         let fences: Vec<_> = chosen.map(|number| world.geofence(&network(), number).expect("sound")).collect();
         let share = fences.len() as f64 / count as f64;
         let people: Vec<Position> = (0..500).map(|number| world.person(number).expect("sound")).collect();
