@@ -3,6 +3,7 @@
 //! Law: `main`, the demo and the tests start the same server by [`start`]; only what they pass in differs. A stop is
 //! announced (NOT_SERVING), then waits for the calls in progress, but not longer than the settings allow.
 
+mod connections;
 mod doors;
 mod jobs;
 mod meters;
@@ -14,7 +15,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 pub use self::stores::{database, open_stores};
 use self::{doors::Doors, jobs::Jobs, services::Services};
@@ -91,7 +92,7 @@ pub async fn start(
     let jobs = Jobs { ports, live: services.live, limits: services.limits, health, names };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = connections::accept(listener);
     let serving = layered.add_routes(routes).serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
     let server = config.server.clone();
     let task = tokio::spawn(async move {
