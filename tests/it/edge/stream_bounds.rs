@@ -36,10 +36,17 @@ async fn streamed_pings_count_against_the_bound_and_open_streams_do_not() {
 
     // An import that does not go on holds the only place.
     let options = pb::ImportOptions { parent: acme.organization.clone(), ..Default::default() };
-    let begun = tokio_stream::iter(messages(options, Vec::new(), |_| ())).take(1).chain(tokio_stream::pending());
-    let import = bearing(&server.operator, begun);
+    let operator = server.operator.clone();
     let channel = Channel::from_shared(format!("http://{}", server.address)).expect("sound").connect_lazy();
-    let import = tokio::spawn(async move { PlaceServiceClient::new(channel).import_places(import).await });
+    let import = tokio::spawn(async move {
+        let mut client = PlaceServiceClient::new(channel);
+        loop {
+            let begun = tokio_stream::iter(messages(options.clone(), Vec::new(), |_| ())).take(1);
+            let refused = client.import_places(bearing(&operator, begun.chain(tokio_stream::pending()))).await;
+            // A ping had the place just then.
+            assert_eq!(refused.expect_err("it never ends").code(), Code::ResourceExhausted);
+        }
+    });
     let error = loop {
         if let Err(error) = stream.ping(ping("crowded1", server.now())).await.expect("open") {
             break error;

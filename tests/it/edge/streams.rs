@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dintorni::grpc::pb::{self, ping_stream_response::Result as Outcome};
+use dintorni::grpc::pb::{self, key::Scope, ping_stream_response::Result as Outcome};
 use prost::Message;
 use tokio_stream::StreamExt;
 use tonic::Code;
@@ -131,4 +131,26 @@ async fn a_stream_goes_on_under_the_token_it_gave() {
         renewals += usize::from(answer.renewed_token.is_some());
     }
     assert_eq!(renewals, 2, "once in each last third, not with each ping");
+}
+
+#[tokio::test]
+async fn a_linked_device_stays_in_its_stream_as_the_person_it_belongs_to() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    acme.cafe().await;
+    let phone = acme.phone(1).await;
+    let mut stream = phone.stream().await.expect("opened");
+    stream.ping(north(&server, "before-1", 500.0)).await.expect("open").expect("answered");
+    let request = pb::LinkProfileRequest { device: phone.device.clone(), profile_id: "ada".into() };
+    let key = acme.key_of(Scope::Server).await;
+    let ada = server.profiles().link_profile(bearing(&key, request)).await.expect("linked").into_inner();
+
+    server.clock.advance(MINUTE);
+    let arrived = stream.ping(ping("arrives1", server.now())).await.expect("open").expect("answered");
+    let receipt = server.decision(&server.operator, &arrived.decision).await.expect("there");
+    assert_eq!((receipt.profile, arrived.offers.len()), (ada.name, 1));
+    assert!(arrived.renewed_token.is_some());
+    server.clock.advance(MINUTE);
+    let still = stream.ping(ping("still-01", server.now())).await.expect("open").expect("answered");
+    assert_eq!((still.renewed_token, still.offers.len()), (None, 0));
 }
