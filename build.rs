@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
     // Bytes that do not decode are the caller's fault: see that file.
-    let services = tonic_prost_build::configure().codec_path("crate::grpc::codec::Protobuf");
+    let services = tonic_prost_build::configure()
+        .codec_path("crate::grpc::codec::Protobuf")
+        // What refusals are made of elsewhere.
+        .extern_path(".google.rpc", "::tonic_types::pb");
     services.compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

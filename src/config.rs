@@ -55,6 +55,7 @@ pub struct ServerConfig {
     pub max_streams_per_connection: NonZeroU32,
     pub timeout_ms: NonZeroU32,
     pub stream_timeout_ms: NonZeroU32,
+    pub ping_stream_idle_ms: NonZeroU32,
     pub keepalive_seconds: NonZeroU32,
     pub stop_notice_ms: u32,
     pub stop_grace_ms: u32,
@@ -137,6 +138,10 @@ impl ServerConfig {
             timeout: millis(self.timeout_ms.get()),
             stream_timeout: millis(self.stream_timeout_ms.get()),
         }
+    }
+
+    pub fn ping_stream_idle(&self) -> Duration {
+        millis(self.ping_stream_idle_ms.get())
     }
 
     pub fn keepalive(&self) -> Duration {

@@ -11,6 +11,8 @@
 //! | 2 | [`ports`] | what the use cases need of the outside, with its laws |
 //! | 1 | [`engine`] | the decision, pure |
 //! | 0 | [`domain`] | the words of the house |
+//!
+//! Beside the house, on floor 0 alone: [`world`], made-up worlds to measure with.
 
 #![forbid(unsafe_code)]
 
@@ -26,3 +28,4 @@ pub mod ports;
 pub mod server;
 pub mod storage;
 pub mod telemetry;
+pub mod world;

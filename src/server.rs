@@ -3,6 +3,7 @@
 //! Law: `main`, the demo and the tests start the same server by [`start`]; only what they pass in differs. A stop is
 //! announced (NOT_SERVING), then waits for the calls in progress, but not longer than the settings allow.
 
+mod connections;
 mod doors;
 mod jobs;
 mod meters;
@@ -14,14 +15,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 pub use self::stores::{database, open_stores};
 use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},
-    grpc::{measure::Measure, overload::Guard},
+    grpc::{measure::Measure, overload::Guard, ping_stream::PingStreams},
     ports::{CatalogStore, Clock, Entropy, ProfileCache, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
@@ -71,9 +72,12 @@ pub async fn start(
     let services = Services::build(config, &ports).await.context("the stores cannot be read")?;
     let metrics = Arc::new(Metrics::new([ports.meters.clone(), meters::of_services(&services)].concat()));
     let (health, health_service) = tonic_health::server::health_reporter();
-    let Doors { routes, names } = services.doors(&config.server, metrics.clone())?;
+    let (guard, closing) = (Guard::new(config.server.guard()), CancellationToken::new());
+    let streams =
+        PingStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
+    let Doors { routes, names } = services.doors(&config.server, metrics.clone(), streams)?;
     let routes = routes.add_service(health_service);
-    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(Guard::new(config.server.guard()));
+    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(guard);
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     // Last of all that can fail: what it makes is known nowhere else.
@@ -88,8 +92,7 @@ pub async fn start(
     let jobs = Jobs { ports, live: services.live, limits: services.limits, health, names };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let closing = CancellationToken::new();
+    let incoming = connections::accept(listener);
     let serving = layered.add_routes(routes).serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
     let server = config.server.clone();
     let task = tokio::spawn(async move {

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     live_catalog::LiveCatalog,
-    profile_store::{ProfileStore, Read},
+    profile_store::{Opened, ProfileStore, Read},
     spent::Spent,
     stripes::Stripes,
 };
@@ -113,6 +113,11 @@ impl Ingest {
         stripes: Arc<Stripes>,
     ) -> Self {
         Self { profiles, catalog, entropy, stripes, spent: Spent::default(), counters: IngestCounters::default() }
+    }
+
+    /// Pings of this profile await no cache while what is returned is kept.
+    pub fn open(&self, profile: &ProfileName) -> Opened {
+        self.profiles.open(profile)
     }
 
     /// Decides about a ping, makes the decision durable if it changed anything, and answers. `fingerprint` tells a

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod links;
 pub mod live_catalog;
 pub mod nearby;
+pub mod open_profiles;
 pub mod organizations;
 pub mod people;
 pub mod phone_size;

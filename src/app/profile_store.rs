@@ -3,7 +3,8 @@
 //!
 //! Law 1: SQL decides, the cache only proposes. A copy is trusted for ten minutes after SQL last confirmed its version;
 //! then one indexed read confirms it. If the cache fails, SQL is asked by a bounded number of callers at once. A copy
-//! that may be older than what this node wrote is not used ([`Doubts`]).
+//! that may be older than what this node wrote is not used ([`Doubts`]). While a stream of a profile is open, its newest
+//! copy is in this node's memory ([`OpenProfiles`]), and the cache is not asked.
 
 use std::{
     sync::{
@@ -16,7 +17,7 @@ use std::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::doubts::Doubts;
+use super::{doubts::Doubts, open_profiles::OpenProfiles};
 use crate::{
     domain::{name::ProfileName, profile::Profile, time::Timestamp},
     ports::{CachedProfile, Commit, Committed, ProfileCache, Records, StoreError},
@@ -62,7 +63,28 @@ pub struct ProfileStore {
     trusted: Duration,
     fallback: Semaphore,
     doubts: Doubts,
+    pub open: OpenProfiles,
     pub counters: ProfileStoreCounters,
+}
+
+/// While it lives, the profile stays in this node's memory; then what only that knew goes to the cache.
+pub struct Opened {
+    store: Arc<ProfileStore>,
+    name: ProfileName,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let Some(copy) = self.store.open.leave(&self.name) else { return };
+        let store = self.store.clone();
+        // Without a runtime the process is ending, and with it what was soft.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                store.put_soft(copy.clone()).await;
+                store.open.saved(&copy);
+            });
+        }
+    }
 }
 
 impl ProfileStore {
@@ -73,12 +95,23 @@ impl ProfileStore {
             trusted: Duration::from_secs(config.trusted_seconds),
             fallback: Semaphore::new(config.fallback_reads),
             doubts: Doubts::default(),
+            open: OpenProfiles::default(),
             counters: ProfileStoreCounters::default(),
         }
     }
 
+    /// Holds the profile in memory from its first read on, until what is returned is dropped.
+    pub fn open(self: &Arc<Self>, name: &ProfileName) -> Opened {
+        self.open.enter(name);
+        Opened { store: self.clone(), name: name.clone() }
+    }
+
     /// The profile as a decision may use it.
     pub async fn read(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
+        // In memory is what this node knows, so no doubt concerns it.
+        if let Some(copy) = self.open.get(name) {
+            return self.confirmed(copy, now).await;
+        }
         match self.cache.get(name).await {
             Ok(Some(copy)) if self.doubts.concern(&copy) => self.instead(name, now).await,
             Ok(Some(copy)) => self.confirmed(copy, now).await,
@@ -96,6 +129,7 @@ impl ProfileStore {
     async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read, StoreError> {
         if now.since(copy.confirmed_at) <= self.trusted {
             self.counters.hits.fetch_add(1, Relaxed);
+            self.open.put(&copy);
             return Ok(Read::Found(copy));
         }
         self.counters.confirmations.fetch_add(1, Relaxed);
@@ -135,8 +169,11 @@ impl ProfileStore {
     /// As last committed, with what only the cache knows since then; none if it is not there.
     pub async fn newest(&self, name: &ProfileName) -> Result<Option<Profile>, StoreError> {
         let Some(profile) = self.records.profile(name).await? else { return Ok(None) };
-        let cached = self.cache.get(name).await.ok().flatten().map(|copy| copy.profile);
-        let same = cached.filter(|cached| cached.revision.version == profile.revision.version);
+        let cached = match self.open.get(name) {
+            Some(copy) => Some(copy),
+            None => self.cache.get(name).await.ok().flatten(),
+        };
+        let same = cached.map(|copy| copy.profile).filter(|cached| cached.revision.version == profile.revision.version);
         Ok(Some(same.map_or(profile, Arc::unwrap_or_clone)))
     }
 
@@ -158,13 +195,17 @@ impl ProfileStore {
                 // Whoever wrote it did not live to put it: nobody else will.
                 Ok(Committed::Repeated(_)) => self.put_newest(&profile.name, at).await,
                 // The record has, or may have, what our copy does not know.
-                Ok(Committed::Stale) | Err(_) => self.doubts.add(&profile.name, at),
+                Ok(Committed::Stale) | Err(_) => {
+                    self.open.doubt(&profile.name);
+                    self.doubts.add(&profile.name, at);
+                }
             }
         }
         result
     }
 
     async fn put_newest(&self, name: &ProfileName, now: Timestamp) {
+        self.open.doubt(name);
         self.doubts.add(name, now);
         if let Err(failure) = self.from_record(name, now).await {
             tracing::debug!(error = %failure, "the newest of a profile could not be read; its copy stays in doubt");
@@ -174,6 +215,7 @@ impl ProfileStore {
     /// Puts what the record has into the cache. A failing cache costs later reads, never the answer.
     async fn keep(&self, copy: CachedProfile) {
         let (name, at) = (copy.profile.name.clone(), copy.confirmed_at);
+        self.open.put(&copy);
         match self.cache.put(copy).await {
             Ok(()) => self.doubts.settle(&name),
             Err(failure) => {
@@ -183,8 +225,15 @@ impl ProfileStore {
         }
     }
 
-    /// Puts what only the cache needs to know. `confirmed_at` is the read copy's own: the record was not asked.
+    /// Keeps what only the cache needs to know; while a stream of the profile is open, in memory alone. `confirmed_at` is
+    /// the read copy's own: the record was not asked.
     pub async fn keep_soft(&self, copy: CachedProfile) {
+        if !self.open.put_unsaved(&copy) {
+            self.put_soft(copy).await;
+        }
+    }
+
+    async fn put_soft(&self, copy: CachedProfile) {
         if let Err(failure) = self.cache.put(copy).await {
             self.cache_failed(&failure);
         }
@@ -195,8 +244,9 @@ impl ProfileStore {
         tracing::debug!(error = %failure, "profile cache failed");
     }
 
-    /// Drops an erased profile from the cache.
+    /// Drops an erased profile from memory and from the cache.
     pub async fn forget(&self, name: &ProfileName, version: u64) -> Result<(), StoreError> {
+        self.open.forget(name, version);
         self.cache.forget(name, version).await
     }
 }

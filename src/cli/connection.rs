@@ -65,6 +65,11 @@ pub struct Connection {
 }
 
 impl Server {
+    /// As it was given.
+    pub fn url(&self) -> &str {
+        &self.server
+    }
+
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
         let mut endpoint = Endpoint::from_shared(self.server.clone())

@@ -3,7 +3,7 @@
 //! | exit code | what it means |
 //! |---|---|
 //! | 0 | done; also if the reader of standard output went away before the end (`dintorni … \| head`) |
-//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING |
+//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well |
 //! | 2 | `import` only: done but for the rows that were refused |
 //! | 64 | wrong flags or settings; nothing was begun |
 //! | 130 | `serve`, `backup`: ended by a signal before its end |
@@ -20,6 +20,7 @@ mod health;
 mod import;
 mod json;
 mod key;
+mod load;
 mod names;
 mod output;
 mod ping;
@@ -57,6 +58,7 @@ enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Ping(ping::Ping),
+    Load(Box<load::Load>),
     Health(health::Health),
     Key(key::Keys),
 }
@@ -78,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Backup(backup) => block_on(backup.run(variables)),
         Command::Restore(restore) => block_on(restore.run(variables)),
         Command::Ping(ping) => block_on(ping.run()),
+        Command::Load(load) => block_on(load.run()),
         Command::Health(health) => block_on(health.run()),
         Command::Key(keys) => block_on(keys.run()),
     };

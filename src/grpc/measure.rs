@@ -26,6 +26,9 @@ pub trait Observer: Send + Sync + 'static {
     /// A call of `rpc` (`dintorni.v1.ProximityService/Ping`, or `unknown`) was answered, with a code such as `NotFound`.
     fn called(&self, rpc: &str, code: &str, took: Duration);
 
+    /// A ping of a stream was answered, with a code such as `NotFound`.
+    fn streamed(&self, code: &str);
+
     /// A ping's answer refused a campaign, by the code of the reason.
     fn refused(&self, reason: &'static str);
 }
@@ -127,6 +130,7 @@ mod tests {
         fn called(&self, rpc: &str, _: &str, _: Duration) {
             self.0.lock().expect("sound").push(rpc.to_owned());
         }
+        fn streamed(&self, _: &str) {}
         fn refused(&self, _: &'static str) {}
     }
 

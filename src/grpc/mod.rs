@@ -36,6 +36,8 @@ pub mod pages;
 pub mod pb;
 pub mod people;
 pub mod ping;
+pub mod ping_stream;
+pub mod pings;
 pub mod place_import;
 pub mod place_service;
 pub mod place_wire;

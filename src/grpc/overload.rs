@@ -1,4 +1,5 @@
-//! How much is done at once, and for how long: what is over the bound is refused at the door, with RetryInfo.
+//! How much is done at once, and for how long: what is over the bound is refused at the door, with RetryInfo. A call that
+//! answers with a stream has its place until the stream begins; then each ping of the stream takes one ([`Guard::run`]).
 //!
 //! Law: an overloaded server answers at once and says so; it queues nothing and never refuses a health check.
 
@@ -10,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
-use tonic::{body::Body, codegen::http};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
 use crate::grpc::status::Problem;
@@ -40,6 +41,17 @@ const STREAMED: [&str; 1] = ["/dintorni.v1.PlaceService/ImportPlaces"];
 impl Guard {
     pub fn new(config: GuardConfig) -> Self {
         Self { places: Arc::new(Semaphore::new(config.max_in_flight)), config }
+    }
+
+    /// Does a part of a stream under the bound and the timeout of a call.
+    pub async fn run<T>(&self, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+        let _place = self.enter()?;
+        tokio::time::timeout(self.config.timeout, work).await.unwrap_or_else(|_| Err(too_slow()))
+    }
+
+    fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let place = self.places.clone().try_acquire_owned();
+        place.map_err(|_| Problem::Overloaded.says("the server is at its limit of calls in progress"))
     }
 
     fn timeout(&self, path: &str) -> Duration {
@@ -80,18 +92,22 @@ where
         if request.uri().path().starts_with("/grpc.health.") {
             return Box::pin(self.inner.call(request));
         }
-        let Ok(place) = self.guard.places.clone().try_acquire_owned() else {
-            let refusal = Problem::Overloaded.says("the server is at its limit of calls in progress");
-            return Box::pin(async move { Ok(refusal.into_http()) });
+        let place = match self.guard.enter() {
+            Ok(place) => place,
+            Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
         };
         let timeout = self.guard.timeout(request.uri().path());
         let answer = tokio::time::timeout(timeout, self.inner.call(request));
         Box::pin(async move {
             let answer = answer.await;
             drop(place);
-            answer.unwrap_or_else(|_| Ok(Problem::TooSlow.says("the call took too long; send it again").into_http()))
+            answer.unwrap_or_else(|_| Ok(too_slow().into_http()))
         })
     }
+}
+
+fn too_slow() -> Status {
+    Problem::TooSlow.says("the call took too long; send it again")
 }
 
 #[cfg(test)]
@@ -99,7 +115,7 @@ mod tests {
     use super::*;
     use std::convert::Infallible;
     use tokio::sync::Notify;
-    use tonic::{Code, Status};
+    use tonic::Code;
     use tower::ServiceExt;
 
     fn config() -> GuardConfig {

@@ -1,55 +1,52 @@
 //! `ProximityService`: pings, and looking around.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
-use tonic::{Request, Response, Status};
+use futures_util::stream::try_unfold;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    app::{
-        ingest::{Answered, Ingest},
-        nearby::Nearby,
-        people::People,
-        tokens::{Tokens, Verified},
-    },
-    domain::{decision::Verdict, organization::Scope, time::Timestamp},
+    app::{nearby::Nearby, people::People},
+    domain::organization::Scope,
     grpc::{
         auth::{Auth, Principal, denied},
-        device_service::token_to_wire,
-        measure::Observer,
         nearby::{around, stores_to_wire},
-        offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
         pb::{self, proximity_service_server::ProximityService},
-        ping::{fingerprint, ping},
+        ping_stream::PingStreams,
+        pings::Pings,
     },
-    ports::Clock,
 };
 
 /// Answers [`ProximityService`].
 pub struct ProximityGrpc {
     pub auth: Auth,
-    pub tokens: Arc<Tokens>,
-    pub ingest: Arc<Ingest>,
+    pub pings: Arc<Pings>,
+    pub streams: PingStreams,
     pub people: Arc<People>,
     pub nearby: Nearby,
-    pub clock: Arc<dyn Clock>,
-    pub observer: Arc<dyn Observer>,
 }
 
 #[tonic::async_trait]
 impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
-        let now = self.clock.now();
         let verified = self.auth.device(request.metadata())?;
-        let mut request = request.into_inner();
-        let fingerprint = fingerprint(&mut request);
-        let ping = ping(request, now)?;
-        let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
-        for considered in &answered.decision.considered {
-            if let Verdict::Refused(reason) = &considered.verdict {
-                self.observer.refused(reason.code());
-            }
-        }
-        Ok(Response::new(self.response(&answered, &verified, now)))
+        Ok(Response::new(self.pings.answer(&verified, request.into_inner()).await?))
+    }
+
+    type StreamPingsStream = Pin<Box<dyn Stream<Item = Result<pb::PingStreamResponse, Status>> + Send>>;
+
+    async fn stream_pings(
+        &self,
+        request: Request<Streaming<pb::PingRequest>>,
+    ) -> Result<Response<Self::StreamPingsStream>, Status> {
+        let verified = self.auth.device(request.metadata())?;
+        let stream = self.streams.open(self.pings.clone(), verified, request.into_inner());
+        let answers = try_unfold(stream, |mut stream| async move {
+            let answer = stream.next().await?;
+            Ok(answer.map(|answer| (answer, stream)))
+        });
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn list_nearby_stores(
@@ -65,21 +62,5 @@ impl ProximityService for ProximityGrpc {
         }
         let around = around(request.into_inner())?;
         Ok(Response::new(stores_to_wire(self.nearby.stores(&around))))
-    }
-}
-
-impl ProximityGrpc {
-    fn response(&self, answered: &Answered, verified: &Verified, now: Timestamp) -> pb::PingResponse {
-        let Answered { decision, recorded, degraded, profile, token_epoch } = answered;
-        let renewed = self.tokens.renewal(verified, profile, *token_epoch, now);
-        pb::PingResponse {
-            offers: decision.offers.iter().map(offer_to_wire).collect(),
-            transitions: decision.transitions.iter().map(transition_to_wire).collect(),
-            next: Some(next_to_wire(&decision.next)),
-            decision: if *recorded { decision.id.to_string() } else { String::new() },
-            notes: notes_to_wire(&decision.notes),
-            degraded: *degraded,
-            renewed_token: renewed.map(token_to_wire),
-        }
     }
 }

@@ -48,6 +48,8 @@ pub enum Problem {
     Overloaded,
     /// The call took longer than it may.
     TooSlow,
+    /// The server is about to end.
+    Stopping,
     /// Changed by others again and again while we tried.
     Busy,
     StoreUnavailable,
@@ -75,6 +77,7 @@ impl Problem {
             Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
             Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),
             Self::TooSlow => (Code::DeadlineExceeded, "TOO_SLOW", SECOND),
+            Self::Stopping => (Code::Unavailable, "STOPPING", MOMENT),
             Self::Busy => (Code::Unavailable, "BUSY", MOMENT),
             Self::StoreUnavailable => (Code::Unavailable, "STORE_UNAVAILABLE", SECOND),
             Self::StoreFull => (Code::ResourceExhausted, "STORE_FULL", MINUTE),

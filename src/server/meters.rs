@@ -28,6 +28,7 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
         let profiles: Arc<ProfileStore> = services.profiles.clone();
         Meter::counter(name, help, move || pick(&profiles.counters).load(Relaxed))
     };
+    let opened = services.profiles.clone();
     let (live, problems) = (services.live.clone(), services.live.clone());
     vec![
         ingest("pings", "Pings taken in", |c| &c.pings),
@@ -42,6 +43,7 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
         profiles("profile_confirmations", "Cached profiles whose version was confirmed", |c| &c.confirmations),
         profiles("profile_cache_failures", "Calls of the cache that failed", |c| &c.cache_failures),
         profiles("profile_fallbacks_refused", "Readers refused while the cache failed", |c| &c.refused_fallbacks),
+        Meter::gauge("ping_streams_open", "Streams of pings that are open", move || opened.open.streams()),
         Meter::gauge("catalog_version", "The catalog in force on this node", move || live.snapshot().version),
         Meter::gauge("catalog_problems", "Targets at which active campaigns cannot fire", move || {
             problems.snapshot().areas.problems().count() as u64

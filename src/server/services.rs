@@ -39,6 +39,8 @@ use crate::{
             organization_service_server::OrganizationServiceServer, place_service_server::PlaceServiceServer,
             profile_service_server::ProfileServiceServer, proximity_service_server::ProximityServiceServer,
         },
+        ping_stream::PingStreams,
+        pings::Pings,
         place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
         profile_service::ProfileGrpc,
         proximity_service::ProximityGrpc,
@@ -98,12 +100,19 @@ impl Services {
     }
 
     /// All services of the API, and reflection if it is wanted.
-    pub fn doors(&self, config: &ServerConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Doors> {
+    pub fn doors(
+        &self,
+        config: &ServerConfig,
+        observer: Arc<dyn Observer>,
+        streams: PingStreams,
+    ) -> anyhow::Result<Doors> {
         let most = config.max_message_bytes.get() as usize;
         let large = most.max(MAX_PLACE_MESSAGE);
         let mut doors = Doors::default()
             .with(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
-            .with(ProximityServiceServer::new(self.proximity_service(observer)).max_decoding_message_size(most))
+            .with(
+                ProximityServiceServer::new(self.proximity_service(observer, streams)).max_decoding_message_size(most),
+            )
             .with(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
             .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
             .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
@@ -128,10 +137,11 @@ impl Services {
         DeviceGrpc { auth, limits, devices: self.devices.clone(), clock: self.clock.clone() }
     }
 
-    fn proximity_service(&self, observer: Arc<dyn Observer>) -> ProximityGrpc {
-        let (auth, tokens, people) = (self.auth.clone(), self.tokens.clone(), self.people.clone());
-        let (ingest, nearby) = (self.ingest.clone(), Nearby::new(self.live.clone()));
-        ProximityGrpc { auth, tokens, ingest, people, nearby, clock: self.clock.clone(), observer }
+    fn proximity_service(&self, observer: Arc<dyn Observer>, streams: PingStreams) -> ProximityGrpc {
+        let (ingest, tokens, clock) = (self.ingest.clone(), self.tokens.clone(), self.clock.clone());
+        let pings = Arc::new(Pings { ingest, tokens, clock, observer });
+        let nearby = Nearby::new(self.live.clone());
+        ProximityGrpc { auth: self.auth.clone(), pings, streams, people: self.people.clone(), nearby }
     }
 
     fn profile_service(&self) -> ProfileGrpc {

@@ -49,12 +49,18 @@ impl Meter {
 pub struct Metrics {
     registry: Registry,
     calls: Family<Call, Histogram, fn() -> Histogram>,
+    streamed: Family<Streamed, Counter>,
     refusals: Family<Refusal, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Call {
     rpc: String,
+    code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Streamed {
     code: String,
 }
 
@@ -67,11 +73,12 @@ impl Metrics {
     pub fn new(meters: Vec<Meter>) -> Self {
         let mut registry = Registry::with_prefix("dintorni");
         let calls = Family::<Call, Histogram, fn() -> Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
-        let refusals = Family::default();
+        let (streamed, refusals) = (Family::default(), Family::default());
         registry.register("call_seconds", "Calls by service and code: how long until answered", calls.clone());
+        registry.register("streamed_pings", "Pings in streams, by code", streamed.clone());
         registry.register("refusals", "Campaigns refused in answers to pings, by reason", refusals.clone());
         registry.register_collector(Box::new(Meters(meters)));
-        Self { registry, calls, refusals }
+        Self { registry, calls, streamed, refusals }
     }
 
     /// All of them, in the text format of OpenMetrics 1.0.
@@ -86,6 +93,10 @@ impl Observer for Metrics {
     fn called(&self, rpc: &str, code: &str, took: Duration) {
         let call = Call { rpc: rpc.to_owned(), code: code.to_owned() };
         self.calls.get_or_create_owned(&call).observe(took.as_secs_f64());
+    }
+
+    fn streamed(&self, code: &str) {
+        self.streamed.get_or_create_owned(&Streamed { code: code.to_owned() }).inc();
     }
 
     fn refused(&self, reason: &'static str) {

@@ -3,14 +3,15 @@
 //! Laws: every refused row is named by its number, column and value; standard output has the result, standard error what
 //! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused.
 
-mod progress;
-mod send;
+pub(super) mod progress;
+pub(super) mod send;
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
+use self::progress::Progress;
 use super::{
     connection::Connection,
     names,
@@ -107,7 +108,8 @@ impl Import {
         let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
         let options =
             pb::ImportOptions { parent: self.network.to_string(), dry_run, allow_partial: self.allow_partial };
-        let report = send::send(&self.connection, options, sound).await?;
+        let progress = Progress::new(sound.len() as u64);
+        let (report, _) = send::send(&self.connection, options, sound, progress).await?;
         tell_problems(&refused, &report);
         say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))

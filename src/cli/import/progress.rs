@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 const WIDTH: u64 = 40;
 
 /// Counts rows on their way.
+#[derive(Clone)]
 pub struct Progress {
     total: u64,
     done: u64,

@@ -1,5 +1,7 @@
 //! Sends rows through ImportPlaces, in messages that every server takes.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::progress::Progress;
 use crate::{
     app::imports::Row,
@@ -13,15 +15,19 @@ use crate::{
 /// A report names at most some thousand rows.
 const MAX_REPORT: usize = 16 << 20;
 
-/// Sends all rows and waits for the report.
+/// Sends all rows and waits for the report. Returns the progress too, for more of the same.
 pub async fn send(
     connection: &Connection,
     options: pb::ImportOptions,
     rows: Vec<(u64, Row)>,
-) -> anyhow::Result<pb::ImportPlacesResponse> {
+    progress: Progress,
+) -> anyhow::Result<(pb::ImportPlacesResponse, Progress)> {
     let mut client = PlaceServiceClient::new(connection.open().await?).max_decoding_message_size(MAX_REPORT);
-    let mut progress = Progress::new(rows.len() as u64);
-    let messages = messages(options, rows, move |sent| progress.add(sent));
+    let progress = Arc::new(Mutex::new(progress));
+    let told = progress.clone();
+    let add = move |sent| told.lock().unwrap_or_else(PoisonError::into_inner).add(sent);
+    let messages = messages(options, rows, add);
     let report = client.import_places(connection.request(tokio_stream::iter(messages))?).await;
-    Ok(report.map_err(|status| refusal(&status))?.into_inner())
+    let progress = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok((report.map_err(|status| refusal(&status))?.into_inner(), progress))
 }

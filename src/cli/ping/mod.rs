@@ -66,7 +66,7 @@ pub struct Ping {
 }
 
 /// `45.4719,9.1881`; spaces beside the comma do no harm.
-fn position(text: &str) -> Result<Position, String> {
+pub(super) fn position(text: &str) -> Result<Position, String> {
     let shape = || "must be LATITUDE,LONGITUDE in degrees, such as 45.4719,9.1881".to_owned();
     let (latitude, longitude) = text.split_once(',').ok_or_else(shape)?;
     let degrees = |text: &str| text.trim().parse::<f64>().map_err(|_| shape());

@@ -4,6 +4,7 @@ mod backups;
 mod deploy;
 mod health;
 mod keys;
+mod loads;
 mod pings;
 
 use std::{

@@ -5,8 +5,8 @@ use tonic::{Code, Request, Status};
 
 use crate::support::harness::{TestServer, bearing, ping, refusal, registration};
 
-/// What the three calls say to a request bearing `credential`: the code and the reason.
-async fn answers(server: &TestServer, credential: Option<&str>) -> [(Code, String); 3] {
+/// What the four calls say to a request bearing `credential`: the code and the reason.
+async fn answers(server: &TestServer, credential: Option<&str>) -> [(Code, String); 4] {
     fn with<T>(credential: Option<&str>, message: T) -> Request<T> {
         credential.map_or_else(|| Request::new(()), |credential| bearing(credential, ())).map(|()| message)
     }
@@ -17,11 +17,12 @@ async fn answers(server: &TestServer, credential: Option<&str>) -> [(Code, Strin
     [
         said(server.devices().register_device(with(credential, registration(9))).await),
         said(server.proximity().ping(with(credential, ping("access-01", server.now()))).await),
+        said(server.proximity().stream_pings(with(credential, ()).map(|()| tokio_stream::empty())).await),
         said(server.decisions().get_decision(with(credential, decision)).await),
     ]
 }
 
-fn all(code: Code, reason: &str) -> [(Code, String); 3] {
+fn all(code: Code, reason: &str) -> [(Code, String); 4] {
     std::array::from_fn(|_| (code, reason.to_owned()))
 }
 
@@ -45,12 +46,12 @@ async fn each_credential_opens_its_own_calls_only() {
     let narrow = (Code::PermissionDenied, "SCOPE_TOO_NARROW".to_owned());
     let none = (Code::NotFound, "NOT_FOUND".to_owned());
 
-    let app = [ok.clone(), narrow.clone(), narrow.clone()];
+    let app = [ok.clone(), narrow.clone(), narrow.clone(), narrow.clone()];
     assert_eq!(answers(&server, Some(&acme.key)).await, app);
     let phone = acme.phone(1).await;
-    let device = [narrow.clone(), ok, none.clone()];
+    let device = [narrow.clone(), ok.clone(), ok, none.clone()];
     assert_eq!(answers(&server, Some(&phone.token)).await, device);
-    let reader = [narrow.clone(), narrow.clone(), none];
+    let reader = [narrow.clone(), narrow.clone(), narrow.clone(), none];
     assert_eq!(answers(&server, Some(&server.operator)).await, reader);
     for scope in [Scope::Owner, Scope::Brand, Scope::Server] {
         assert_eq!(answers(&server, Some(&acme.key_of(scope).await)).await, reader, "{scope:?}");

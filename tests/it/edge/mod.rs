@@ -5,4 +5,7 @@ mod fields;
 mod path;
 mod registering;
 mod serving;
+mod stream_bounds;
+mod stream_ends;
+mod streams;
 mod tokens;

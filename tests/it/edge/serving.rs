@@ -31,7 +31,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::support::harness::{TestServer, bearing, config};
+use crate::support::harness::{TestServer, bearing, config, ping};
 
 async fn health(channel: &Channel, service: &str) -> Result<ServingStatus, Code> {
     let request = HealthCheckRequest { service: service.into() };
@@ -172,11 +172,15 @@ async fn prometheus_reads_what_happened() {
     let phone = acme.phone(1).await;
     phone.ping("arrive-1").await.expect("answered");
     phone.ping("x").await.expect_err("refused");
+    let mut stream = phone.stream().await.expect("opened");
+    stream.ping(ping("streamed", server.now())).await.expect("open").expect("answered");
 
     let text = get(server.running.metrics_address.expect("served"), "/metrics").await;
     for line in [
         "dintorni_call_seconds_count{rpc=\"dintorni.v1.ProximityService/Ping\",code=\"Ok\"} 1",
         "dintorni_call_seconds_count{rpc=\"dintorni.v1.ProximityService/Ping\",code=\"InvalidArgument\"} 1",
+        "dintorni_ping_streams_open 1",
+        "dintorni_streamed_pings_total{code=\"Ok\"} 1",
         "dintorni_pings_committed_total 1",
         "dintorni_offers_total 1",
         "dintorni_record_commits_done_total 2",

@@ -13,7 +13,7 @@ use crate::support::harness::{Phone, TestServer, refusal};
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Revokes all tokens the phone has.
-async fn revoke(server: &TestServer, phone: &Phone<'_>) {
+pub async fn revoke(server: &TestServer, phone: &Phone<'_>) {
     let name = ProfileName::parse(&phone.profile).expect("sound");
     let mut profile = server.ports.records.profile(&name).await.expect("read").expect("there");
     let expected = profile.revision.version;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dintorni::{
-    grpc::pb::{self, profile_service_client::ProfileServiceClient},
+    grpc::pb::{self, profile_service_client::ProfileServiceClient, proximity_service_client::ProximityServiceClient},
     storage::{
         Address,
         sql::{Sql, SqlConfig, open},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::support::{
     databases,
-    harness::{bearing, refusal},
+    harness::{PingStream, bearing, refusal},
     servers::shared_redis,
 };
 
@@ -103,6 +103,30 @@ async fn two_nodes_race_on_one_person_and_offer_once() {
     }
     cluster.a.must_be_sound();
     cluster.b.must_be_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stream_remembers_is_not_believed_over_what_another_node_did() {
+    let cluster = on_shared().await;
+    let mut phone = cluster.phone(1).await;
+    let token = phone.registered.token.clone();
+    let mut stream = PingStream::open(ProximityServiceClient::new(cluster.a.channel()), &token).await.expect("opened");
+    let mut streamed = async |request: pb::PingRequest| stream.ping(request).await.expect("open").expect("answered");
+    let named = |id: &str, request| pb::PingRequest { ping_id: id.into(), ..request };
+    assert!(streamed(named("at-home1", phone.request(Spot::Home))).await.offers.is_empty());
+
+    let arrival = named("arrives1", phone.request(Spot::Plaza));
+    let there = ping(cluster.b.channel(), &token, &arrival).await.expect("answered");
+    assert_eq!(there.offers.len(), at_the_plaza());
+    assert_eq!(streamed(arrival).await, there, "the retry on the node that remembers the home");
+    let still = streamed(named("still-01", phone.request(Spot::Plaza))).await;
+    assert!(still.offers.is_empty() && still.transitions.is_empty(), "{still:?}");
+
+    // And again, with nothing between the other node's change and the next ping.
+    ping(cluster.b.channel(), &token, &named("at-home2", phone.request(Spot::Home))).await.expect("answered");
+    let still = streamed(named("still-02", phone.request(Spot::Home))).await;
+    assert!(still.offers.is_empty() && still.transitions.is_empty(), "{still:?}");
+    cluster.a.must_be_sound();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

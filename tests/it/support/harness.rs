@@ -29,9 +29,10 @@ use dintorni::{
     server::{self, Ports, Running},
 };
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Status, transport::Channel};
+use tonic::{Code, Request, Status, Streaming, transport::Channel};
 use tonic_types::StatusExt;
 
 /// 2026-06-15T12:00:00Z, a Monday.
@@ -83,9 +84,23 @@ impl TestServer {
         let config = config(&data, settings);
         let clock = Arc::new(ManualClock(AtomicI64::new(NOON)));
         let ports = server::open_stores(&config, clock.clone()).await.expect("the stores open");
+        Self::serve(data, &config, clock, ports).await
+    }
+
+    /// With the stores that `change` makes of the usual ones.
+    pub async fn start_over(change: impl FnOnce(&mut Ports)) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let config = config(&data, &[]);
+        let clock = Arc::new(ManualClock(AtomicI64::new(NOON)));
+        let mut ports = server::open_stores(&config, clock.clone()).await.expect("the stores open");
+        change(&mut ports);
+        Self::serve(data, &config, clock, ports).await
+    }
+
+    async fn serve(data: TempDir, config: &Config, clock: Arc<ManualClock>, ports: Ports) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let stop = CancellationToken::new();
-        let mut running = server::start(&config, ports.clone(), listener, stop.clone()).await.expect("it starts");
+        let mut running = server::start(config, ports.clone(), listener, stop.clone()).await.expect("it starts");
         let address = running.address;
         let channel = Channel::from_shared(format!("http://{address}")).expect("sound").connect_lazy();
         let operator = running.operator_key.take().unwrap_or_default();
@@ -227,9 +242,45 @@ impl Phone<'_> {
         Ok(self.server.proximity().ping(bearing(&self.token, ping)).await?.into_inner())
     }
 
+    /// Opens a stream of pings.
+    pub async fn stream(&self) -> Result<PingStream, Status> {
+        PingStream::open(self.server.proximity(), &self.token).await
+    }
+
     /// Asks for a receipt.
     pub async fn decision(&self, id: &str) -> Result<pb::Decision, Status> {
         self.server.decision(&self.token, id).await
+    }
+}
+
+/// An open stream of pings. Dropping the sender says that no more will come.
+pub struct PingStream {
+    pub sender: mpsc::Sender<pb::PingRequest>,
+    pub answers: Streaming<pb::PingStreamResponse>,
+}
+
+impl PingStream {
+    pub async fn open(mut client: ProximityServiceClient<Channel>, credential: &str) -> Result<Self, Status> {
+        let (sender, pings) = mpsc::channel(64);
+        let answers = client.stream_pings(bearing(credential, ReceiverStream::new(pings))).await?.into_inner();
+        Ok(Self { sender, answers })
+    }
+
+    /// Sends one ping and waits for its answer; the outer error is the stream's end.
+    pub async fn ping(
+        &mut self,
+        ping: pb::PingRequest,
+    ) -> Result<Result<pb::PingResponse, tonic_types::Status>, Status> {
+        use pb::ping_stream_response::Result as Outcome;
+        let id = ping.ping_id.clone();
+        // A stream that has ended takes nothing, and says why below.
+        self.sender.send(ping).await.ok();
+        let answer = self.answers.message().await?.expect("not ended in peace");
+        assert_eq!(answer.ping_id, id);
+        Ok(match answer.result.expect("one or the other") {
+            Outcome::Answer(answer) => Ok(answer),
+            Outcome::Error(error) => Err(error),
+        })
     }
 }
 

@@ -1,0 +1,143 @@
+//! The devices of a load: registered through the public API, each in the pocket of somebody who moves.
+//!
+//! Law: the same seed is the same people again, so that a second run registers nobody anew.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use ring::digest::{SHA256, digest};
+use tokio::task::JoinSet;
+use tonic::{Code, transport::Channel};
+use tonic_types::StatusExt;
+
+use crate::{
+    cli::{
+        connection::bearing,
+        output::{note, refusal},
+    },
+    clock::SystemClock,
+    domain::violation::Invalid,
+    grpc::{
+        pb::{self, device_service_client::DeviceServiceClient},
+        wire::{position_to_wire, timestamp_to_wire},
+    },
+    ports::Clock,
+    world::mover::Mover,
+};
+
+/// Registrations at once.
+const AT_ONCE: usize = 32;
+/// If the server does not say when to try again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The consent text that nobody read.
+const TEXT_VERSION: &str = "dintorni-load";
+/// What helps against the limits of registration, which are there for the world outside.
+const LIMITED: &str = "the server limits how often one address registers devices, so this takes long; start it with \
+    --set devices.address_per_minute=1000000 --set devices.address_burst=1000000 \
+    --set devices.key_per_second=1000000 --set devices.key_burst=1000000";
+
+/// A registered device on its way.
+pub struct Walker {
+    pub token: String,
+    mover: Mover,
+    /// Seconds that its owner moves between two pings.
+    step: f64,
+    /// What its ping ids begin with: no two runs send the same.
+    run: String,
+    sent: u64,
+}
+
+/// How devices are registered.
+#[derive(Clone)]
+pub struct Registrar {
+    pub key: String,
+    pub seed: u64,
+    pub test: bool,
+    pub step: f64,
+    pub run: String,
+}
+
+impl Walker {
+    /// The next ping, read now.
+    pub fn ping(&mut self) -> Result<pb::PingRequest, Invalid> {
+        let seen = self.mover.step(self.step)?;
+        self.sent += 1;
+        let now = Some(timestamp_to_wire(SystemClock.now()));
+        let fix = pb::Fix {
+            position: Some(position_to_wire(seen.position)),
+            accuracy_m: seen.accuracy_m,
+            fix_at: now,
+            speed_mps: Some(seen.speed_mps),
+            mocked: false,
+        };
+        let ping_id = format!("{}-{:08}", self.run, self.sent);
+        Ok(pb::PingRequest { ping_id, sent_at: now, fixes: vec![fix], ..Default::default() })
+    }
+}
+
+impl Registrar {
+    /// Registers a device for each mover.
+    pub async fn register(self, channels: &[Channel], movers: Vec<Mover>) -> anyhow::Result<Vec<Walker>> {
+        let (mut parts, told) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
+        let share = movers.len().div_ceil(AT_ONCE).max(1);
+        for (part, movers) in movers.chunks(share).enumerate() {
+            let (movers, registrar, told) = (movers.to_vec(), self.clone(), told.clone());
+            let channel = channels[part % channels.len()].clone();
+            parts.spawn(async move {
+                let mut walkers = Vec::with_capacity(movers.len());
+                for (number, mover) in (part * share..).zip(movers) {
+                    walkers.push(registrar.one(channel.clone(), number, mover, &told).await?);
+                }
+                anyhow::Ok(walkers)
+            });
+        }
+        let mut walkers = Vec::new();
+        while let Some(part) = parts.join_next().await {
+            walkers.extend(part??);
+        }
+        Ok(walkers)
+    }
+
+    async fn one(&self, channel: Channel, number: usize, mover: Mover, told: &AtomicBool) -> anyhow::Result<Walker> {
+        let mut client = DeviceServiceClient::new(channel);
+        loop {
+            let request = bearing(&self.key, self.registration(number))?;
+            let status = match client.register_device(request).await {
+                Ok(registered) => {
+                    let token = registered.into_inner().token.unwrap_or_default().value;
+                    return Ok(Walker { token, mover, step: self.step, run: self.run.clone(), sent: 0 });
+                }
+                Err(status) if status.code() == Code::ResourceExhausted => status,
+                Err(status) => return Err(refusal(&status)),
+            };
+            if !told.swap(true, Relaxed) {
+                note(LIMITED);
+            }
+            let wait = status.get_error_details().retry_info().and_then(|retry| retry.retry_delay);
+            tokio::time::sleep(wait.unwrap_or(PAUSE)).await;
+        }
+    }
+
+    fn registration(&self, number: usize) -> pb::RegisterDeviceRequest {
+        let secret = digest(&SHA256, format!("dintorni load --seed {} device {number}", self.seed).as_bytes());
+        let consent = |purpose: pb::Purpose| pb::Consent {
+            purpose: purpose.into(),
+            granted: true,
+            text_version: TEXT_VERSION.to_owned(),
+            given_at: None,
+        };
+        pb::RegisterDeviceRequest {
+            installation_secret: secret.as_ref().to_vec(),
+            consents: [pb::Purpose::Location, pb::Purpose::Marketing, pb::Purpose::Profiling].map(consent).to_vec(),
+            language: "en".to_owned(),
+            platform: pb::Platform::Other.into(),
+            test: self.test,
+            ..Default::default()
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `StreamPings`: the pings of one device, answered one after the other on one call.
+//!
+//! Laws: one answer for each ping, in their order; what is wrong with one ping ends nothing but that ping. A ping is read
+//! when the answers before it are on their way, so that what waits is bounded by the windows of HTTP/2.
+
+use std::{sync::Arc, time::Duration};
+
+use prost::Message;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming};
+
+use crate::{
+    app::{profile_store::Opened, tokens::Verified},
+    grpc::{
+        overload::Guard,
+        pb::{self, ping_stream_response::Result as Outcome},
+        pings::Pings,
+        status::Problem,
+    },
+};
+
+/// What all streams have in common.
+#[derive(Clone)]
+pub struct PingStreams {
+    pub guard: Guard,
+    /// Without a ping for so long a stream ends.
+    pub idle: Duration,
+    /// Cancelled when the server stops; streams end then.
+    pub closing: CancellationToken,
+}
+
+/// One open stream.
+pub struct PingStream {
+    pings: Arc<Pings>,
+    requests: Streaming<pb::PingRequest>,
+    verified: Verified,
+    opened: Opened,
+    guard: Guard,
+    idle: Duration,
+    closing: CancellationToken,
+}
+
+impl PingStreams {
+    /// The stream of whoever `verified` is.
+    pub fn open(&self, pings: Arc<Pings>, verified: Verified, requests: Streaming<pb::PingRequest>) -> PingStream {
+        let opened = pings.ingest.open(&verified.caller.profile);
+        // A token of its own, which no other stream locks.
+        let closing = self.closing.child_token();
+        PingStream { pings, requests, verified, opened, guard: self.guard.clone(), idle: self.idle, closing }
+    }
+}
+
+impl PingStream {
+    /// The next answer; none if all pings are answered and no more will come. An error ends the stream.
+    pub async fn next(&mut self) -> Result<Option<pb::PingStreamResponse>, Status> {
+        let Some(request) = self.request().await? else { return Ok(None) };
+        let ping_id = request.ping_id.clone();
+        let answer = self.guard.run(self.pings.answer(&self.verified, request)).await;
+        let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
+        self.pings.observer.streamed(&format!("{code:?}"));
+        let result = match answer {
+            Ok(answer) => {
+                self.renew(&answer);
+                Outcome::Answer(answer)
+            }
+            Err(status) if code == Code::Unauthenticated => return Err(status),
+            Err(status) => Outcome::Error(error_to_wire(&status)),
+        };
+        Ok(Some(pb::PingStreamResponse { ping_id, result: Some(result) }))
+    }
+
+    async fn request(&mut self) -> Result<Option<pb::PingRequest>, Status> {
+        let stopping = || Problem::Stopping.says("the server is stopping; open another stream");
+        if self.closing.is_cancelled() {
+            return Err(stopping());
+        }
+        tokio::select! {
+            biased;
+            request = tokio::time::timeout(self.idle, self.requests.message()) => request.unwrap_or(Ok(None)),
+            () = self.closing.cancelled() => Err(stopping()),
+        }
+    }
+
+    /// Goes on under the token that the answer gave: it outlives the old one, and names whom the device belongs to now.
+    fn renew(&mut self, answer: &pb::PingResponse) {
+        let Some(token) = &answer.renewed_token else { return };
+        let Ok(verified) = self.pings.tokens.verify(&token.value, self.pings.clock.now()) else { return };
+        if verified.caller.profile != self.verified.caller.profile {
+            self.opened = self.pings.ingest.open(&verified.caller.profile);
+        }
+        self.verified = verified;
+    }
+}
+
+/// The same code, message and details as a call would have failed with.
+fn error_to_wire(status: &Status) -> tonic_types::Status {
+    let plain =
+        || tonic_types::Status { code: status.code().into(), message: status.message().to_owned(), details: vec![] };
+    match status.details() {
+        [] => plain(),
+        details => tonic_types::Status::decode(details).unwrap_or_else(|_| plain()),
+    }
+}

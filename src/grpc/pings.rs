@@ -1,0 +1,65 @@
+//! One ping, from its message to its answer, by whichever door it came.
+//!
+//! Law 2: both doors answer alike, so that a retry may come by the other one.
+
+use std::sync::Arc;
+
+use tonic::Status;
+
+use crate::{
+    app::{
+        ingest::{Answered, Ingest},
+        tokens::{TokenError, Tokens, Verified},
+    },
+    domain::{decision::Verdict, time::Timestamp},
+    grpc::{
+        device_service::token_to_wire,
+        measure::Observer,
+        offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
+        pb,
+        ping::{fingerprint, ping},
+    },
+    ports::Clock,
+};
+
+/// Answers pings.
+pub struct Pings {
+    pub ingest: Arc<Ingest>,
+    pub tokens: Arc<Tokens>,
+    pub clock: Arc<dyn Clock>,
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Pings {
+    /// The answer to whoever `verified` is, or why there is none; UNAUTHENTICATED if the token is over by now.
+    pub async fn answer(&self, verified: &Verified, mut request: pb::PingRequest) -> Result<pb::PingResponse, Status> {
+        let now = self.clock.now();
+        // A stream may outlive the token it was opened with.
+        if now >= verified.expires_at {
+            return Err(TokenError::Expired.into());
+        }
+        let fingerprint = fingerprint(&mut request);
+        let ping = ping(request, now)?;
+        let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
+        for considered in &answered.decision.considered {
+            if let Verdict::Refused(reason) = &considered.verdict {
+                self.observer.refused(reason.code());
+            }
+        }
+        Ok(self.response(&answered, verified, now))
+    }
+
+    fn response(&self, answered: &Answered, verified: &Verified, now: Timestamp) -> pb::PingResponse {
+        let Answered { decision, recorded, degraded, profile, token_epoch } = answered;
+        let renewed = self.tokens.renewal(verified, profile, *token_epoch, now);
+        pb::PingResponse {
+            offers: decision.offers.iter().map(offer_to_wire).collect(),
+            transitions: decision.transitions.iter().map(transition_to_wire).collect(),
+            next: Some(next_to_wire(&decision.next)),
+            decision: if *recorded { decision.id.to_string() } else { String::new() },
+            notes: notes_to_wire(&decision.notes),
+            degraded: *degraded,
+            renewed_token: renewed.map(token_to_wire),
+        }
+    }
+}
