@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    detection::Detection,
     geo::Position,
     name::{BeaconName, GeofenceName, OrganizationName, StoreName},
     shape::Shape,
@@ -48,6 +49,9 @@ pub struct Geofence {
     pub shape: Shape,
     pub store: Option<StoreName>,
     pub tags: BTreeSet<Tag>,
+    /// Geofences stored before there was such a thing have the default.
+    #[serde(default, skip_serializing_if = "Detection::is_default")]
+    pub detection: Detection,
 }
 
 /// A radio tag in a store or zone.

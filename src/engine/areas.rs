@@ -15,6 +15,7 @@ use super::{
 };
 use crate::domain::{
     campaign::{Campaign, CampaignState, On},
+    detection::Detection,
     name::{AppName, CampaignName, OrganizationName},
     organization::Permission,
     place::{BeaconIdentity, Store},
@@ -30,10 +31,12 @@ pub struct AreaEntry {
     pub display_name: String,
     /// None for the reach of a beacon.
     pub shape: Option<Shape>,
+    /// Of a geofence its own; else the default.
+    pub detection: Detection,
     pub store: Option<Arc<Store>>,
     /// Campaigns that a transition here may fire, by name.
     pub campaigns: Vec<Arc<Campaign>>,
-    /// Dwell thresholds that some campaign waits for, rising.
+    /// Dwell thresholds that the place or some campaign waits for, rising.
     pub dwells: Vec<Duration>,
 }
 
@@ -100,7 +103,10 @@ impl Areas {
         for (name, entry) in catalog.geofences.iter() {
             let fence = &entry.value;
             let (area, shape) = (Area::Geofence(name.clone()), Some(fence.shape.clone()));
-            self.add(area, &fence.display_name, shape, store_of(&fence.store));
+            let number = self.add(area, &fence.display_name, shape, store_of(&fence.store));
+            let entry = &mut self.entries[number as usize];
+            entry.detection = fence.detection;
+            entry.dwells.extend(fence.detection.dwell_after());
         }
         for (name, entry) in catalog.beacons.iter() {
             let beacon = &entry.value;
@@ -120,6 +126,7 @@ impl Areas {
             area,
             display_name: display_name.to_owned(),
             shape,
+            detection: Detection::default(),
             store,
             campaigns: Vec::new(),
             dwells: Vec::new(),
