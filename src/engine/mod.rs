@@ -26,4 +26,6 @@ pub mod ranging;
 pub mod ranking;
 pub mod shape;
 pub mod silence;
+#[cfg(test)]
+mod silence_tests;
 pub mod targets;

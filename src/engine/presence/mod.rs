@@ -8,11 +8,15 @@
 //! wanted in [`wanted`].
 
 mod order;
+#[cfg(test)]
+mod order_tests;
 mod passing;
 mod rule;
 #[cfg(test)]
 pub(in crate::engine) mod tests;
 mod travel;
+#[cfg(test)]
+mod travel_tests;
 mod wanted;
 
 use std::time::Duration;

@@ -12,23 +12,23 @@ use crate::{
 };
 
 /// A device walking through one world.
-struct Walk {
-    catalog: crate::engine::catalog::Catalog,
-    presence: DevicePresence,
+pub struct Walk {
+    pub catalog: crate::engine::catalog::Catalog,
+    pub presence: DevicePresence,
 }
 
 impl Walk {
-    fn around(radius_m: f64) -> Self {
+    pub fn around(radius_m: f64) -> Self {
         Self { catalog: catalog(vec![geofence("quay", 0.0, radius_m).into()]), presence: DevicePresence::default() }
     }
 
-    fn ping(&mut self, ping: &Ping) -> Vec<(TransitionKind, Timestamp, bool)> {
+    pub fn ping(&mut self, ping: &Ping) -> Vec<(TransitionKind, Timestamp, bool)> {
         let step = step(&self.catalog.areas, &self.presence, ping);
         self.presence = step.presence;
         step.transitions.into_iter().map(|t| (t.kind, t.at, t.stale)).collect()
     }
 
-    fn fix(&mut self, seconds: i64, position: Position, accuracy: f64) -> Vec<(TransitionKind, Timestamp, bool)> {
+    pub fn fix(&mut self, seconds: i64, position: Position, accuracy: f64) -> Vec<(TransitionKind, Timestamp, bool)> {
         self.ping(&ping(seconds, &[(seconds, position, accuracy)]))
     }
 }
