@@ -239,6 +239,6 @@ mod tests {
         let said = distances(&square(80.0), &Detection::default());
         // Seen from 20 m (σ 13 m) the square's other sides are far: P = 0.9 is 1.28 σ from one edge.
         assert!((said[1].enter_m.expect("wide enough") - 1.28 * 20.0 / 1.51).abs() < 1.5, "{said:?}");
-        assert_eq!((said[3].enter_m, said[3].leave_m, said[3].confirmed_leave_m), (None, 300.0, 100.0));
+        assert_eq!((said[3].enter_m, said[3].leave_m, said[3].confirmed_leave_m), (None, 600.0, 200.0));
     }
 }

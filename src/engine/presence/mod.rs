@@ -7,6 +7,8 @@
 //! When a fix enters and leaves is said in [`rule`], what is crossed between two in [`passing`], and when the next fix is
 //! wanted in [`wanted`].
 
+#[cfg(test)]
+mod flapping;
 mod order;
 #[cfg(test)]
 mod order_tests;

@@ -2,7 +2,7 @@
 //!
 //! The rule (DESIGN section 6): a fix is a Gaussian of σ = max(accuracy, 5 m) / 1.51; s is the signed distance of the
 //! reported point to the shape. Enter: s ≤ 0 and (P ≥ 0.9 once, or P ≥ 0.6 twice, 20 s apart). Leave: s ≥ m twice, 60 s
-//! apart, or s ≥ 3 m once, with m = clamp(2 × accuracy, 25 m, 100 m). The numbers are those of the place's [`Detection`].
+//! apart, or s ≥ 3 m once, with m = clamp(2 × accuracy, 25 m, 200 m). The numbers are those of the place's [`Detection`].
 
 use std::time::Duration;
 
