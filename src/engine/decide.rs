@@ -116,9 +116,8 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     note_readings(&mut outcome.decision.notes, &step, &heard, ping, repeated);
     step.transitions.extend(heard.transitions);
     step.transitions.sort_by_key(|transition| transition.at);
-    // Around a position that is not believed nothing is promised: the next fix may confirm it.
-    let believed = |_: &&Fix| step.presence.doubted.is_none();
-    let newest = ping.newest_fix().filter(believed).map(|fix| fix.position);
+    let promised = |_: &&Fix| presence::may_promise(areas, &step.presence, ping.clock.received_at);
+    let newest = ping.newest_fix().filter(promised).map(|fix| fix.position);
     outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
     let now = ping.clock.received_at;
     if step.presence != device.presence {

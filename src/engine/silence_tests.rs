@@ -19,7 +19,7 @@ use crate::domain::{
 };
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let spans = (of(0..=600_u64), of(0..=1_800_u64), of(1..=1_800_u64));
+    let spans = (of(0..=600_u64), of(0..=1_800_u64), of(1..=1_800_u64), of(30..=3_600_u64));
     (of(0.1..0.99f64), of(10.0..300.0f64), spans).prop_map(|(probability, leave_margin_m, spans)| Settings {
         enter_probability: probability,
         confirm_probability: None,
@@ -27,7 +27,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         leave_margin_m,
         leave_after: spans.1.map(Duration::from_secs),
         stopped_for: spans.2.map(Duration::from_secs),
-        dwell_after: None,
+        dwell_after: spans.3.map(Duration::from_secs),
     })
 }
 
@@ -42,12 +42,15 @@ fn world() -> impl Strategy<Value = Catalog> {
     })
 }
 
-/// One fix of a walk: how long after the one before, how far east, how accurate, how fast.
-type Move = (i64, f64, f64, Option<f64>);
+/// One fix of a walk: how long after the ping before, how far east, how accurate, how fast, how old when it is sent.
+type Move = (i64, f64, f64, Option<f64>, i64);
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let east = prop_oneof![9 => -2_000.0..2_000.0f64, 1 => Just(80_000.0)];
-    prop::collection::vec((1..90_i64, east, 3.0..300.0f64, of(0.0..20.0f64)), 1..20)
+    let accuracy = prop_oneof![9 => 3.0..300.0f64, 1 => Just(1_500.0)];
+    let pause = prop_oneof![9 => 1..90_i64, 1 => 1_000..8_000_i64];
+    let age = prop_oneof![9 => Just(0), 1 => 0..9_000_i64];
+    prop::collection::vec((pause, east, accuracy, of(0.0..20.0f64), age), 1..20)
 }
 
 fn ask(world: &Catalog, profile: &Profile, ping: &Ping) -> Outcome {
@@ -55,8 +58,8 @@ fn ask(world: &Catalog, profile: &Profile, ping: &Ping) -> Outcome {
     decide(&Question { catalog: world, app: &app, profile, device: &device, ping, seed: 7, exhausted: &exhausted })
 }
 
-fn fix(now: i64, north: f64, east: f64, accuracy: f64, speed: Option<f64>) -> Ping {
-    let mut ping = ping(now, &[(now, metres(north, east), accuracy)]);
+fn fix((now, age): (i64, i64), north: f64, east: f64, accuracy: f64, speed: Option<f64>) -> Ping {
+    let mut ping = ping(now, &[(now - age, metres(north, east), accuracy)]);
     ping.fixes[0].speed_mps = speed;
     ping
 }
@@ -70,9 +73,9 @@ proptest! {
     ) {
         let (mut profile, mut now, mut east) = (person(), 0, 0.0);
         let mut next = None;
-        for (pause, to, accuracy, speed) in moves {
-            (now, east) = (now + pause, to);
-            let outcome = ask(&world, &profile, &fix(now, 0.0, east, accuracy, speed));
+        for (pause, to, accuracy, speed, age) in moves {
+            (now, east) = (now + pause + age, to);
+            let outcome = ask(&world, &profile, &fix((now, age), 0.0, east, accuracy, speed));
             (profile, next) = (outcome.profile, Some(outcome.decision.next));
         }
         let next = next.expect("at least one move");
@@ -81,7 +84,7 @@ proptest! {
         // A radius of 0 promises nothing: the phone is inside a place that it has not entered yet.
         prop_assume!(next.safe_radius_m > 0.0 && later > now && at(later) < next.at);
         let reach = next.safe_radius_m * share;
-        let there = fix(later, reach * turn.sin(), east + reach * turn.cos(), accuracy, speed);
+        let there = fix((later, 0), reach * turn.sin(), east + reach * turn.cos(), accuracy, speed);
         let outcome = ask(&world, &profile, &there);
         let told = &outcome.decision.transitions;
         prop_assert!(told.is_empty(), "{told:?} after {} s within {reach} m", later - now);

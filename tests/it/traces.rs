@@ -112,8 +112,8 @@ fn follow(world: &Catalog, points: &[Point], thrifty: bool) -> Followed {
         followed.entered.extend(step.transitions.iter().filter(is_entry).map(|entry| entry.area.to_string()));
         followed.implausible += step.implausible;
         device = step.presence;
-        let believed = Some(point.position).filter(|_| device.doubted.is_none());
-        quiet = Some((point.position, silence::next(&world.areas, &device, believed, point.at)));
+        let promised = Some(point.position).filter(|_| presence::may_promise(&world.areas, &device, point.at));
+        quiet = Some((point.position, silence::next(&world.areas, &device, promised, point.at)));
     }
     followed
 }

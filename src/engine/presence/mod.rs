@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use order::clock_was_set;
 pub use rule::AT_ONCE;
 use rule::Seen;
-pub use wanted::wanted_at;
+pub use wanted::{may_promise, wanted_at};
 
 use super::areas::{AreaEntry, Areas};
 use crate::domain::{

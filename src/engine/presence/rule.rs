@@ -66,10 +66,10 @@ pub fn is_surely_inside(entry: &AreaEntry, position: Position, accuracy: Accurac
 }
 
 impl Step {
-    /// The visit that a fix inside begins, if it is sure enough; else it may wait for another one.
+    /// The visit that a fix inside begins, if it is sure enough; else the arrival may wait for another one.
     pub(super) fn arrive(&mut self, entry: &AreaEntry, seen: &Seen<'_>, arrival: Option<Arrival>) -> Option<Visit> {
         let rule = seen.detection;
-        let known = arrival.is_some();
+        let is_new = arrival.is_none() && self.was_inside(entry, seen.at);
         let kept = rule.confirm_after() + ENTERING_KEPT;
         let pending = arrival.filter(|arrival| seen.at.since(arrival.since) <= kept);
         let probability = seen.probability();
@@ -78,11 +78,10 @@ impl Step {
         let confirmed = likely && pending.is_some_and(|pending| seen.at.since(pending.since) >= rule.confirm_after());
         let arrival = pending.unwrap_or_else(|| self.arrival(seen.at));
         if !(sure || confirmed) || self.may_be_driving(rule, seen.at) {
-            if pending.is_some() || likely {
-                self.presence.areas.insert(entry.area.clone(), Belief::Entering(arrival));
-            } else {
-                self.presence.areas.remove(&entry.area);
-            }
+            match pending.is_some() || likely {
+                true => self.presence.areas.insert(entry.area.clone(), Belief::Entering(arrival)),
+                false => self.presence.areas.remove(&entry.area),
+            };
             return None;
         }
         let entered_at = match (rule.stopped_for(), sure) {
@@ -91,7 +90,8 @@ impl Step {
             (None, false) => arrival.since,
         };
         self.began_visits = true;
-        if known || !self.was_inside(entry, seen.at) {
+        // A place that opens around somebody is not entered.
+        if !is_new {
             let entered = seen.transition(&entry.area, TransitionKind::Entered, entered_at);
             self.transitions.push(Transition { initial: arrival.initial, ..entered });
         }

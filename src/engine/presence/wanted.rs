@@ -5,26 +5,38 @@
 
 use std::time::Duration;
 
-use super::travel;
+use super::{SILENCE, travel};
 use crate::{
     domain::{
         presence::{Area, Arrival, Belief, DevicePresence, Visit},
         time::Timestamp,
     },
-    engine::areas::Areas,
+    engine::areas::{AreaEntry, Areas},
 };
 
 /// What is overdue is asked for again after this, not at once and for ever.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
-/// When a pending confirmation, stop or dwell wants the next fix, at the latest `horizon`.
+/// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
 pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
-    let wanted = presence.areas.iter().filter_map(|(area, belief)| match belief {
-        Belief::Entering(arrival) => Some(of_arrival(areas, area, arrival, presence.slow_since)),
-        Belief::Inside(visit) => of_visit(areas, area, visit),
-    });
-    let doubt = presence.doubted.iter().map(travel::wanted_after_doubt);
-    wanted.chain(doubt).map(|(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
+    let mut wanted: Vec<_> = presence.doubted.iter().map(travel::wanted_after_doubt).collect();
+    for (area, belief) in &presence.areas {
+        match belief {
+            Belief::Entering(arrival) => wanted.push(of_arrival(areas, area, arrival, presence.slow_since)),
+            Belief::Inside(visit) => wanted.extend(of_visit(areas.get(area), visit).map(|at| (at, ASK_AGAIN))),
+        }
+    }
+    wanted.iter().map(|&(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
+}
+
+/// Whether it can be said how far a device may go before anything changes. It cannot while a fix is doubted, which the
+/// next one may confirm, nor while a dwell is overdue, which the next one inside reports.
+pub fn may_promise(areas: &Areas, presence: &DevicePresence, now: Timestamp) -> bool {
+    let is_overdue = |(area, belief): (&Area, &Belief)| match belief {
+        Belief::Inside(visit) => areas.get(area).and_then(|entry| dwell(entry, visit)).is_some_and(|at| at <= now),
+        Belief::Entering(_) => false,
+    };
+    presence.doubted.is_none() && !presence.areas.iter().any(is_overdue)
 }
 
 fn of_arrival(areas: &Areas, area: &Area, arrival: &Arrival, slow_since: Option<Timestamp>) -> (Timestamp, Duration) {
@@ -36,11 +48,13 @@ fn of_arrival(areas: &Areas, area: &Area, arrival: &Arrival, slow_since: Option<
     }
 }
 
-fn of_visit(areas: &Areas, area: &Area, visit: &Visit) -> Option<(Timestamp, Duration)> {
-    let entry = areas.get(area)?;
-    if let Some(since) = visit.leaving_since {
-        return Some((since + entry.detection.leave_after(), ASK_AGAIN));
-    }
-    let next = entry.dwells.iter().find(|&&threshold| threshold > visit.dwelt)?;
-    Some((visit.entered_at + *next, ASK_AGAIN))
+/// When the visit's exit is confirmed, its next dwell is reached, and it ends by silence.
+fn of_visit(entry: Option<&AreaEntry>, visit: &Visit) -> impl Iterator<Item = Timestamp> {
+    let leaving = entry.and_then(|entry| Some(visit.leaving_since? + entry.detection.leave_after()));
+    let dwelt = entry.and_then(|entry| dwell(entry, visit));
+    [leaving, dwelt, Some(visit.last_inside + SILENCE)].into_iter().flatten()
+}
+
+fn dwell(entry: &AreaEntry, visit: &Visit) -> Option<Timestamp> {
+    entry.dwells.iter().find(|&&threshold| threshold > visit.dwelt).map(|&threshold| visit.entered_at + threshold)
 }
