@@ -203,6 +203,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn geofences_stored_before_detection_was_are_read_and_written_as_they_were() {
+        let old = r#"{"name":"organizations/a/geofences/g","display_name":"G","shape":{"circle":{"center":[60.0,25.0],"radius_m":80.0}},"store":null,"tags":[]}"#;
+        let read: Geofence = serde_json::from_str(old).expect("sound");
+        assert!(read.detection.is_default());
+        assert_eq!(serde_json::to_string(&read).expect("plain"), old);
+    }
+
+    #[test]
     fn beacon_identities_read_what_they_write() {
         for text in
             ["ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:1:65535", "eddystone-uid:00112233445566778899:aabbccddeeff"]

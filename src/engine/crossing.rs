@@ -67,9 +67,10 @@ fn chord_of_polygons(shape: &Shape, polygons: &Polygons, from: Position, to: Pos
     let mut cuts = Vec::new();
     let start = [from.longitude(), from.latitude()];
     let way = [wrapped(to.longitude() - from.longitude()), to.latitude() - from.latitude()];
-    // The way as it is, and as it is seen from beyond the antimeridian.
-    for turn in [0.0, 360.0, -360.0] {
-        cut(polygons, [start[0] + turn, start[1]], way, &mut cuts);
+    cut(polygons, start, way, &mut cuts);
+    // A way over the antimeridian lies as well where its other end has its longitude.
+    if (start[0] + way[0]).abs() >= 180.0 {
+        cut(polygons, [start[0] - 360.0 * way[0].signum(), start[1]], way, &mut cuts);
     }
     cuts.sort_unstable_by(f64::total_cmp);
     let chords = cuts.windows(2).map(|pair| Chord { from: pair[0], to: pair[1] });

@@ -50,7 +50,7 @@ pub fn patched<M: Masked>(mut current: M, patch: &M, mask: Option<&FieldMask>) -
     current
 }
 
-/// The paths that a mask means for this patch, at most [`MAX_PATHS`].
+/// The paths that a mask means for this patch, at most `MAX_PATHS`.
 pub fn paths<M: Masked>(patch: &M, mask: Option<&FieldMask>) -> Vec<String> {
     match mask.map(|mask| mask.paths.as_slice()) {
         None | Some([]) => patch.populated(),

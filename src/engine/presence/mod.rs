@@ -1,11 +1,11 @@
 //! The presence step: what a ping's fixes change about where we believe a device to be.
 //!
-//! Law 3: events are true. Fixes are taken in their order; an out-of-order one may widen the open visit ([`order`]); one
-//! that nobody can have travelled to moves nobody ([`travel`]); a stale one makes transitions but fires nothing, unless
+//! Law 3: events are true. Fixes are taken in their order; an out-of-order one may widen the open visit (`order`); one
+//! that nobody can have travelled to moves nobody (`travel`); a stale one makes transitions but fires nothing, unless
 //! the newest fix of its backlog is fresh and still inside. A fix of 5 km accuracy moves nobody.
 //!
-//! When a fix enters and leaves is said in [`rule`], what is crossed between two in [`passing`], and when the next fix is
-//! wanted in [`wanted`].
+//! When a fix enters and leaves is said in `rule`, what is crossed between two in `passing`, and when the next fix is
+//! wanted in `wanted`.
 
 #[cfg(test)]
 mod flapping;
