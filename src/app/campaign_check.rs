@@ -6,7 +6,7 @@
 use super::resources::Obstacle;
 use crate::{
     domain::{campaign::Campaign, time::Timestamp},
-    engine::{catalog::Catalog, targets::Resolver},
+    engine::{catalog::Catalog, faults},
 };
 
 /// Everything that keeps `campaign` from firing under this catalog; none if it may become active.
@@ -16,7 +16,8 @@ pub fn obstacles(campaign: &Campaign, catalog: &Catalog, now: Timestamp) -> Vec<
         .ends_at
         .filter(|&ends_at| ends_at <= now)
         .map(|ends_at| Obstacle::new("ENDED", &campaign.name, format!("limits.end_time is past: {ends_at}")));
-    let (_, faults) = Resolver::new(catalog).areas(campaign);
-    let faults = faults.into_iter().map(|fault| Obstacle::new(fault.code, fault.subject, fault.why));
+    let faults = faults::of(catalog.areas.targets(), catalog, campaign)
+        .into_iter()
+        .map(|fault| Obstacle::new(fault.code, fault.subject, fault.why));
     ended.into_iter().chain(faults).collect()
 }

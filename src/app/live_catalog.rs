@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use crate::{
-    domain::{catalog::CatalogChange, name::CampaignName, time::Timestamp},
+    domain::{catalog::CatalogChange, time::Timestamp},
     engine::{areas::Problem, catalog::Catalog},
     ports::{Appended, CatalogStore, Edit, StoreError},
 };
@@ -94,14 +94,9 @@ impl LiveCatalog {
 }
 
 /// What was amiss before already has been reported.
-fn new_problems<'a>(before: &Catalog, next: &'a Catalog) -> impl Iterator<Item = &'a Problem> {
-    let known: HashSet<(&CampaignName, &str)> = before.areas.problems.iter().map(key).collect();
-    let new: Vec<_> = next.areas.problems.iter().filter(|problem| !known.contains(&key(problem))).collect();
-    new.into_iter()
-}
-
-fn key(problem: &Problem) -> (&CampaignName, &str) {
-    (&problem.campaign, &problem.what)
+fn new_problems<'a>(before: &Catalog, next: &'a Catalog) -> impl Iterator<Item = Problem> + use<'a> {
+    let known: HashSet<Problem> = before.areas.problems().collect();
+    next.areas.problems().filter(move |problem| !known.contains(problem))
 }
 
 #[cfg(test)]
@@ -173,7 +168,7 @@ mod tests {
         let empty = live.snapshot();
         put(active(&["stores/gone"])).await.expect("made");
         let broken = live.snapshot();
-        assert_eq!(new_problems(&empty, &broken).count(), 1, "{:?}", broken.areas.problems);
+        assert_eq!(new_problems(&empty, &broken).count(), 1, "{:?}", broken.areas.problems().collect::<Vec<_>>());
         put(Campaign { display_name: "Other".into(), ..active(&["stores/gone"]) }).await.expect("made");
         assert_eq!(new_problems(&broken, &live.snapshot()).count(), 0);
         assert_eq!(new_problems(&broken, &empty).count(), 0);

@@ -15,10 +15,7 @@ use crate::{
         place::{Beacon, Geofence, PlaceName, Store},
         violation::Violations,
     },
-    engine::{
-        catalog::{Catalog, Entry},
-        targets::may_target,
-    },
+    engine::catalog::{Catalog, Entry},
     ports::{Edit, Expected},
 };
 
@@ -199,7 +196,7 @@ fn targeting(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
         .values()
         .map(|entry| &entry.value)
         .filter(|campaign| campaign.state != CampaignState::Archived && names_it(&campaign.trigger.at))
-        .filter(|campaign| may_target(catalog, &campaign.name.organization(), &place.organization()))
+        .filter(|campaign| catalog.areas.grants().may_target(&campaign.name.organization(), &place.organization()))
         .map(|campaign| {
             let why = format!("{} ({}) targets it", campaign.name, campaign.state.as_str());
             Obstacle::new("TARGETED_BY_CAMPAIGN", &campaign.name, why)

@@ -173,13 +173,13 @@ impl Resources {
         let prefix = parent.map_or(String::new(), |parent| format!("{parent}/{}/", K::COLLECTION));
         // Ids begin with a letter or digit, so no name of this parent sorts before this one.
         let first = K::parse_name(&format!("{prefix}0")).ok();
-        let from = match (after, &first) {
+        let from = match (after.cloned(), first) {
             (Some(after), _) => Bound::Excluded(after),
             (None, Some(first)) => Bound::Included(first),
             (None, None) => Bound::Unbounded,
         };
         let mut entries: Vec<Entry<K>> = K::table(&catalog)
-            .range((from, Bound::Unbounded))
+            .from(from)
             .take_while(|(name, _)| (*name).clone().into().as_str().starts_with(&prefix))
             .filter(|(_, entry)| keep(&entry.value))
             .take(limit.saturating_add(1))

@@ -90,6 +90,14 @@ pub enum On {
 }
 
 impl On {
+    /// Whether geofences are what it happens at.
+    pub fn is_at_geofences(self) -> bool {
+        match self {
+            On::Entered | On::Exited | On::Dwelt { .. } => true,
+            On::Near { .. } | On::Heard => false,
+        }
+    }
+
     pub fn check(self) -> Result<Self, Invalid> {
         match self {
             On::Near { radius_m } if !NEAR_RADIUS_M.contains(&radius_m) => Err(Invalid::new(format!(

@@ -1,228 +1,269 @@
-//! What places and campaigns compile into: areas with an index over them, and for each area the campaigns it fires.
+//! What pings are matched against: areas with an index over them, and for each area the campaigns it fires.
 //!
-//! Law: a broken campaign is skipped and reported, never fatal; "near a store within r" becomes a circle around it.
+//! Law: everything here is of one version of the catalog, and shares with the next version what an edit leaves alone.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use super::{
-    catalog::Catalog,
-    index::{BoxIndex, PointIndex},
-    shape,
+    boxes::{self, DegreeBox},
+    catalog::Table,
+    edges::Edges,
+    grants::Grants,
+    index::{BoxIndex, StoreIndex},
+    shape::Outline,
+    shared_map::SharedMap,
+    targets::Targets,
 };
 use crate::domain::{
-    campaign::{Campaign, CampaignState, On},
+    campaign::{Campaign, On},
     detection::Detection,
-    name::{AppName, CampaignName, OrganizationName},
-    organization::Permission,
-    place::{BeaconIdentity, Store},
+    geo::Position,
+    name::{AppName, BeaconName, CampaignName, GeofenceName, OrganizationName, StoreName},
+    place::{Beacon, BeaconIdentity, Geofence, Store},
     presence::{Area, TransitionKind},
     shape::{Circle, Shape},
 };
 
-/// One area, ready to be asked.
+/// One area, ready to be asked. It is small, for the index has one for every box.
+#[derive(Debug, Clone)]
+pub enum AreaEntry {
+    /// A geofence that is a circle.
+    Circle(Arc<Geofence>),
+    Polygons(Arc<Drawn>),
+    Around(Arc<Around>),
+    /// What hears a beacon, which has no outline.
+    Reach(Arc<Beacon>),
+}
+
+/// A geofence of polygons, prepared.
 #[derive(Debug)]
-pub struct AreaEntry {
-    pub area: Area,
-    /// What people call it.
-    pub display_name: String,
-    /// None for the reach of a beacon.
-    pub shape: Option<Shape>,
-    /// Of a geofence its own; else the default.
-    pub detection: Detection,
-    pub store: Option<Arc<Store>>,
-    /// Campaigns that a transition here may fire, by name.
-    pub campaigns: Vec<Arc<Campaign>>,
-    /// Dwell thresholds that the place or some campaign waits for, rising.
-    pub dwells: Vec<Duration>,
+pub struct Drawn {
+    fence: Arc<Geofence>,
+    edges: Edges,
+}
+
+/// The circle around a store that some campaign asks for.
+#[derive(Debug)]
+pub struct Around {
+    store: Arc<Store>,
+    radius_m: u32,
+    circle: Circle,
 }
 
 impl AreaEntry {
-    /// The campaigns that this transition fires here.
-    pub fn fired_by(&self, kind: TransitionKind) -> impl Iterator<Item = &Arc<Campaign>> {
-        self.campaigns.iter().filter(move |campaign| match (campaign.trigger.on, kind) {
-            (On::Entered, TransitionKind::Entered) => matches!(self.area, Area::Geofence(_)),
-            (On::Near { radius_m }, TransitionKind::Entered) => {
-                matches!(self.area, Area::Around(_, r) if r == radius_m)
+    pub fn of_geofence(fence: &Arc<Geofence>) -> Self {
+        match &fence.shape {
+            Shape::Circle(_) => Self::Circle(fence.clone()),
+            Shape::Polygons(polygons) => {
+                Self::Polygons(Arc::new(Drawn { fence: fence.clone(), edges: Edges::of(polygons) }))
             }
-            (On::Dwelt { after }, TransitionKind::Dwelt(reached)) => after == reached,
-            (On::Exited, TransitionKind::Exited(_)) => true,
-            (On::Heard, TransitionKind::Heard) => true,
-            _ => false,
-        })
+        }
+    }
+
+    /// None for a radius that no circle has.
+    pub fn around(store: &Arc<Store>, radius_m: u32) -> Option<Self> {
+        let circle = Circle::new(store.position, f64::from(radius_m)).ok()?;
+        Some(Self::Around(Arc::new(Around { store: store.clone(), radius_m, circle })))
+    }
+
+    pub fn area(&self) -> Area {
+        match self {
+            Self::Circle(fence) => Area::Geofence(fence.name.clone()),
+            Self::Polygons(drawn) => Area::Geofence(drawn.fence.name.clone()),
+            Self::Around(around) => Area::Around(around.store.name.clone(), around.radius_m),
+            Self::Reach(beacon) => Area::Beacon(beacon.name.clone()),
+        }
+    }
+
+    /// What people call it.
+    pub fn display_name(&self) -> &str {
+        match self {
+            Self::Circle(fence) => &fence.display_name,
+            Self::Polygons(drawn) => &drawn.fence.display_name,
+            Self::Around(around) => &around.store.display_name,
+            Self::Reach(beacon) => &beacon.display_name,
+        }
+    }
+
+    /// The store it belongs to.
+    pub fn store(&self) -> Option<&StoreName> {
+        match self {
+            Self::Circle(fence) => fence.store.as_ref(),
+            Self::Polygons(drawn) => drawn.fence.store.as_ref(),
+            Self::Around(around) => Some(&around.store.name),
+            Self::Reach(beacon) => beacon.store.as_ref(),
+        }
+    }
+
+    /// How sure it is of its visitors: of a geofence its own settings, else the usual ones.
+    pub fn detection(&self) -> Detection {
+        match self {
+            Self::Circle(fence) => fence.detection,
+            Self::Polygons(drawn) => drawn.fence.detection,
+            Self::Around(_) | Self::Reach(_) => Detection::default(),
+        }
+    }
+
+    pub fn outline(&self) -> Option<Outline<'_>> {
+        match self {
+            Self::Circle(fence) => match &fence.shape {
+                Shape::Circle(circle) => Some(Outline::Circle(*circle)),
+                Shape::Polygons(_) => None,
+            },
+            Self::Polygons(drawn) => match &drawn.fence.shape {
+                Shape::Polygons(polygons) => Some(Outline::Polygons(polygons, &drawn.edges)),
+                Shape::Circle(_) => None,
+            },
+            Self::Around(around) => Some(Outline::Circle(around.circle)),
+            Self::Reach(_) => None,
+        }
+    }
+
+    /// Boxes that hold all of it; none without an outline.
+    pub fn boxes(&self) -> Vec<DegreeBox> {
+        match self.outline() {
+            Some(Outline::Circle(circle)) => boxes::around(circle.center(), circle.radius_m()),
+            Some(Outline::Polygons(polygons, _)) => boxes::of_polygons(polygons),
+            None => Vec::new(),
+        }
+    }
+
+    /// Tells areas of one version apart.
+    pub fn identity(&self) -> usize {
+        match self {
+            Self::Circle(fence) => Arc::as_ptr(fence).addr(),
+            Self::Polygons(drawn) => Arc::as_ptr(drawn).addr(),
+            Self::Around(around) => Arc::as_ptr(around).addr(),
+            Self::Reach(beacon) => Arc::as_ptr(beacon).addr(),
+        }
+    }
+
+    /// Whether both are the same area of the same version.
+    pub fn is(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
     }
 }
 
+/// What happens at an area.
+#[derive(Debug, Clone, Default)]
+pub struct Fired {
+    /// Campaigns that a transition here may fire, by name.
+    pub campaigns: Vec<Arc<Campaign>>,
+    /// Dwell thresholds that some campaign waits for, rising.
+    pub dwells: Vec<Duration>,
+    /// The area itself, if it is there only for its campaigns.
+    pub around: Option<AreaEntry>,
+}
+
 /// A campaign that is active but cannot fire everywhere it was meant to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     pub campaign: CampaignName,
     pub what: String,
 }
 
 /// Everything a ping is matched against.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Areas {
-    entries: Vec<AreaEntry>,
-    numbers: HashMap<Area, u32>,
-    boxes: BoxIndex,
+    pub(super) geofences: Table<GeofenceName, Geofence>,
+    pub(super) stores: Table<StoreName, Store>,
+    pub(super) beacons: Table<BeaconName, Beacon>,
+    /// Geofences of polygons.
+    pub(super) drawn: SharedMap<GeofenceName, AreaEntry>,
     /// Networks may register the same identity: each hears it for itself.
-    beacons: HashMap<BeaconIdentity, Vec<u32>>,
-    /// By name.
-    stores: Vec<Arc<Store>>,
-    points: PointIndex,
-    /// Which brands may reach which apps of others.
-    reach: HashSet<(OrganizationName, AppName)>,
-    pub problems: Vec<Problem>,
+    pub(super) identities: SharedMap<(BeaconIdentity, BeaconName), ()>,
+    pub(super) boxes: BoxIndex,
+    pub(super) points: StoreIndex,
+    pub(super) fired: SharedMap<Area, Arc<Fired>>,
+    pub(super) targets: Targets,
+    pub(super) problems: Arc<BTreeMap<CampaignName, Vec<String>>>,
 }
 
 impl Areas {
-    pub fn compile(catalog: &Catalog) -> Self {
-        let mut areas = Self::default();
-        areas.add_places(catalog);
-        for (campaign, places) in super::targets::of_active_campaigns(catalog, &mut areas.problems) {
-            areas.add_campaign(catalog, &campaign, places);
+    /// The area as it is now.
+    pub fn get(&self, area: &Area) -> Option<AreaEntry> {
+        match area {
+            Area::Geofence(name) => match self.drawn.get(name) {
+                Some(drawn) => Some(drawn.clone()),
+                None => self.geofences.get(name).map(|entry| AreaEntry::Circle(entry.value.clone())),
+            },
+            Area::Around(..) => self.fired.get(area)?.around.clone(),
+            Area::Beacon(name) => self.beacons.get(name).map(|entry| AreaEntry::Reach(entry.value.clone())),
         }
-        for (name, grant) in catalog.grants.iter() {
-            if let Permission::ReachApp(app) = &grant.value.permission
-                && app.organization() == name.organization()
-            {
-                areas.reach.insert((grant.value.grantee.clone(), app.clone()));
-            }
-        }
-        areas.build_indexes();
-        areas
-    }
-
-    fn add_places(&mut self, catalog: &Catalog) {
-        let store_of =
-            |name: &Option<_>| name.as_ref().and_then(|name| catalog.stores.get(name)).map(|e| e.value.clone());
-        for (name, entry) in catalog.geofences.iter() {
-            let fence = &entry.value;
-            let (area, shape) = (Area::Geofence(name.clone()), Some(fence.shape.clone()));
-            let number = self.add(area, &fence.display_name, shape, store_of(&fence.store));
-            let entry = &mut self.entries[number as usize];
-            entry.detection = fence.detection;
-            entry.dwells.extend(fence.detection.dwell_after());
-        }
-        for (name, entry) in catalog.beacons.iter() {
-            let beacon = &entry.value;
-            let number = self.add(Area::Beacon(name.clone()), &beacon.display_name, None, store_of(&beacon.store));
-            self.beacons.entry(beacon.identity).or_default().push(number);
-        }
-        self.stores = catalog.stores.values().map(|entry| entry.value.clone()).collect();
-    }
-
-    fn add(&mut self, area: Area, display_name: &str, shape: Option<Shape>, store: Option<Arc<Store>>) -> u32 {
-        if let Some(&number) = self.numbers.get(&area) {
-            return number;
-        }
-        let number = self.entries.len() as u32;
-        self.numbers.insert(area.clone(), number);
-        self.entries.push(AreaEntry {
-            area,
-            display_name: display_name.to_owned(),
-            shape,
-            detection: Detection::default(),
-            store,
-            campaigns: Vec::new(),
-            dwells: Vec::new(),
-        });
-        number
-    }
-
-    fn add_campaign(&mut self, catalog: &Catalog, campaign: &Arc<Campaign>, places: BTreeSet<Area>) {
-        for area in places {
-            let number = match &area {
-                Area::Around(name, radius) => {
-                    let Some(store) = catalog.stores.get(name).map(|entry| entry.value.clone()) else { continue };
-                    let Ok(circle) = Circle::new(store.position, f64::from(*radius)) else { continue };
-                    let display_name = store.display_name.clone();
-                    self.add(area, &display_name, Some(Shape::Circle(circle)), Some(store))
-                }
-                known => match self.numbers.get(known) {
-                    Some(&number) => number,
-                    None => continue,
-                },
-            };
-            let entry = &mut self.entries[number as usize];
-            entry.campaigns.push(campaign.clone());
-            if let On::Dwelt { after } = campaign.trigger.on {
-                entry.dwells.push(after);
-                entry.dwells.sort_unstable();
-                entry.dwells.dedup();
-            }
-        }
-    }
-
-    fn build_indexes(&mut self) {
-        let numbered = self.entries.iter().zip(0_u32..);
-        let boxes = numbered.filter_map(|(entry, number)| entry.shape.as_ref().map(|shape| (shape, number)));
-        self.boxes = BoxIndex::new(boxes.flat_map(|(shape, n)| shape::boxes(shape).into_iter().map(move |b| (b, n))));
-        self.points = PointIndex::new(self.stores.iter().map(|store| store.position).zip(0..));
-    }
-
-    pub fn get(&self, area: &Area) -> Option<&AreaEntry> {
-        self.numbers.get(area).map(|&number| &self.entries[number as usize])
     }
 
     /// Whether an area is no more because no active campaign asks for it, while its store is still there.
     pub fn has_lapsed(&self, area: &Area) -> bool {
         let Area::Around(store, _) = area else { return false };
-        self.get(area).is_none() && self.stores.binary_search_by(|known| known.name.cmp(store)).is_ok()
+        self.stores.contains_key(store) && self.get(area).is_none()
     }
 
-    /// The reaches of all registered beacons of that identity.
-    pub fn beacons(&self, identity: &BeaconIdentity) -> impl Iterator<Item = &AreaEntry> {
-        self.beacons.get(identity).into_iter().flatten().map(|&number| &self.entries[number as usize])
+    /// The registered beacons of that identity.
+    pub fn beacons(&self, identity: &BeaconIdentity) -> Vec<&BeaconName> {
+        // No name sorts before this one.
+        let Ok(first) = BeaconName::parse("organizations/0/beacons/0") else { return Vec::new() };
+        let known = self.identities.from(Bound::Included((*identity, first))).map(|(key, ())| key);
+        known.take_while(|(of, _)| of == identity).map(|(_, name)| name).collect()
     }
 
-    /// Areas whose boxes hold the position; the exact test is the caller's.
-    pub fn maybe_holding(&self, position: crate::domain::geo::Position) -> impl Iterator<Item = &AreaEntry> {
-        self.boxes.holding(position).into_iter().map(|number| &self.entries[number as usize])
+    /// Visits areas whose boxes hold the position; the exact test is the caller's.
+    pub fn maybe_holding<'a>(&'a self, position: Position, visit: impl FnMut(&'a AreaEntry)) {
+        self.boxes.holding(position, visit);
     }
 
-    /// Areas whose boxes come within the radius.
-    pub fn maybe_within(
-        &self,
-        position: crate::domain::geo::Position,
-        radius_m: f64,
-    ) -> impl Iterator<Item = &AreaEntry> {
-        let around = shape::boxes_around(position, radius_m);
-        self.boxes.touching(&around).into_iter().map(|number| &self.entries[number as usize])
+    /// Areas whose boxes come within the radius, each once.
+    pub fn maybe_within(&self, position: Position, radius_m: f64) -> Vec<&AreaEntry> {
+        self.boxes.touching(&boxes::around(position, radius_m))
     }
 
     /// Stores and their distances in metres, nearest first.
-    pub fn nearest_stores(&self, position: crate::domain::geo::Position) -> impl Iterator<Item = (&Arc<Store>, f64)> {
-        self.points.nearest(position).map(|(number, metres)| (&self.stores[number as usize], metres))
+    pub fn nearest_stores(&self, position: Position) -> impl Iterator<Item = (&Arc<Store>, f64)> {
+        self.points.nearest_to(position)
+    }
+
+    /// The store an area belongs to.
+    pub fn store_of(&self, entry: &AreaEntry) -> Option<&Arc<Store>> {
+        self.stores.get(entry.store()?).map(|entry| &entry.value)
+    }
+
+    /// The next dwell threshold above `after` that some campaign or the place itself waits for.
+    pub fn dwell_after(&self, area: &Area, after: Duration) -> Option<Duration> {
+        let campaigns = self.fired.get(area).map(|fired| fired.dwells.as_slice()).unwrap_or_default();
+        let own = self.get(area).and_then(|entry| entry.detection().dwell_after());
+        campaigns.iter().copied().chain(own).filter(|&threshold| threshold > after).min()
+    }
+
+    /// The campaigns that a transition at the area fires, by name.
+    pub fn fired_by<'a>(&'a self, area: &'a Area, kind: TransitionKind) -> impl Iterator<Item = &'a Arc<Campaign>> {
+        let campaigns = self.fired.get(area).map(|fired| fired.campaigns.as_slice()).unwrap_or_default();
+        campaigns.iter().filter(move |campaign| match (campaign.trigger.on, kind) {
+            (On::Entered, TransitionKind::Entered) => matches!(area, Area::Geofence(_)),
+            (On::Near { radius_m }, TransitionKind::Entered) => matches!(area, Area::Around(_, r) if *r == radius_m),
+            (On::Dwelt { after }, TransitionKind::Dwelt(reached)) => after == reached,
+            (On::Exited, TransitionKind::Exited(_)) => true,
+            (On::Heard, TransitionKind::Heard) => true,
+            _ => false,
+        })
     }
 
     /// Whether campaigns of this brand may reach people of the app.
     pub fn may_reach(&self, brand: &OrganizationName, app: &AppName) -> bool {
-        app.organization() == *brand || self.reach.contains(&(brand.clone(), app.clone()))
+        self.grants().may_reach(brand, app)
     }
-}
 
-/// Whether a campaign can fire at all.
-pub(super) fn is_active(campaign: &Campaign) -> bool {
-    campaign.state == CampaignState::Active
-}
+    pub fn grants(&self) -> &Grants {
+        &self.targets.grants
+    }
 
-/// Which stores have which geofences and beacons.
-pub(super) fn by_store(catalog: &Catalog) -> BTreeMap<&crate::domain::name::StoreName, Vec<Area>> {
-    let mut by_store: BTreeMap<_, Vec<Area>> = BTreeMap::new();
-    for (name, fence) in catalog.geofences.iter() {
-        if let Some(store) = &fence.value.store {
-            by_store.entry(store).or_default().push(Area::Geofence(name.clone()));
-        }
+    pub fn targets(&self) -> &Targets {
+        &self.targets
     }
-    for (name, beacon) in catalog.beacons.iter() {
-        if let Some(store) = &beacon.value.store {
-            by_store.entry(store).or_default().push(Area::Beacon(name.clone()));
-        }
+
+    /// What keeps active campaigns from firing where they were meant to.
+    pub fn problems(&self) -> impl Iterator<Item = Problem> {
+        let each = |(campaign, whys): (&CampaignName, &Vec<String>)| {
+            whys.iter().map(|what| Problem { campaign: campaign.clone(), what: what.clone() }).collect::<Vec<_>>()
+        };
+        self.problems.iter().flat_map(each)
     }
-    by_store
 }

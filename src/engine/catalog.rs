@@ -2,9 +2,9 @@
 //!
 //! Law: a snapshot never changes; an edit makes the next one, and shares what did not change.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use super::areas::Areas;
+use super::{areas::Areas, shared_map::SharedMap};
 use crate::domain::{
     campaign::Campaign,
     catalog::{CatalogChange, Resource, ResourceName},
@@ -27,24 +27,24 @@ impl<T> Clone for Entry<T> {
 }
 
 /// All resources of one kind, in the order of their names.
-pub type Table<Name, T> = BTreeMap<Name, Entry<T>>;
+pub type Table<Name, T> = SharedMap<Name, Entry<T>>;
 
 /// One version of the catalog.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     pub version: u64,
-    pub organizations: Arc<Table<OrganizationName, Organization>>,
-    pub apps: Arc<Table<AppName, App>>,
-    pub keys: Arc<Table<KeyName, Key>>,
-    pub grants: Arc<Table<GrantName, Grant>>,
-    pub stores: Arc<Table<StoreName, Store>>,
-    pub geofences: Arc<Table<GeofenceName, Geofence>>,
-    pub beacons: Arc<Table<BeaconName, Beacon>>,
-    pub campaigns: Arc<Table<CampaignName, Campaign>>,
+    pub organizations: Table<OrganizationName, Organization>,
+    pub apps: Table<AppName, App>,
+    pub keys: Table<KeyName, Key>,
+    pub grants: Table<GrantName, Grant>,
+    pub stores: Table<StoreName, Store>,
+    pub geofences: Table<GeofenceName, Geofence>,
+    pub beacons: Table<BeaconName, Beacon>,
+    pub campaigns: Table<CampaignName, Campaign>,
     /// What places, campaigns and grants compile into.
     pub areas: Arc<Areas>,
     /// Which key has the secret of that SHA-256.
-    key_names: Arc<BTreeMap<[u8; 32], KeyName>>,
+    key_names: SharedMap<[u8; 32], KeyName>,
 }
 
 impl Catalog {
@@ -59,7 +59,7 @@ impl Catalog {
             }
         }
         if changes.iter().any(|change| is_matched(&change.name)) {
-            next.areas = Arc::new(Areas::compile(&next));
+            next.areas = Arc::new(self.areas.after(self, &next, changes));
         }
         next
     }
@@ -71,18 +71,17 @@ impl Catalog {
 
     /// Keeps [`Self::key_names`] true before `name` becomes `new`, or nothing.
     fn rename_key(&mut self, name: &KeyName, new: Option<&Key>) {
-        let names = Arc::make_mut(&mut self.key_names);
         if let Some(old) = self.keys.get(name) {
-            old.value.hashes().for_each(|hash| drop(names.remove(hash)));
+            old.value.hashes().for_each(|hash| drop(self.key_names.remove(hash)));
         }
         if let Some(new) = new {
-            names.extend(new.hashes().map(|hash| (*hash, name.clone())));
+            new.hashes().for_each(|hash| drop(self.key_names.insert(*hash, name.clone())));
         }
     }
 
     fn insert(&mut self, etag: u64, resource: &Resource) {
-        fn put<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N, etag: u64, value: &Arc<T>) {
-            Arc::make_mut(table).insert(name.clone(), Entry { etag, value: value.clone() });
+        fn put<N: Ord + Clone, T>(table: &mut Table<N, T>, name: &N, etag: u64, value: &Arc<T>) {
+            table.insert(name.clone(), Entry { etag, value: value.clone() });
         }
         if let Resource::Key(key) = resource {
             self.rename_key(&key.name, Some(key));
@@ -100,8 +99,8 @@ impl Catalog {
     }
 
     fn remove(&mut self, name: &ResourceName) {
-        fn cut<N: Ord + Clone, T>(table: &mut Arc<Table<N, T>>, name: &N) {
-            Arc::make_mut(table).remove(name);
+        fn cut<N: Ord + Clone, T>(table: &mut Table<N, T>, name: &N) {
+            table.remove(name);
         }
         if let ResourceName::Key(name) = name {
             self.rename_key(name, None);

@@ -45,7 +45,7 @@ pub fn choose(passed: Vec<Candidate<'_>>, gates: &Gates<'_>, max_offers: u32, se
                 verdict
             }
         };
-        let (campaign, area) = (candidate.campaign.name.clone(), candidate.entry.area.clone());
+        let (campaign, area) = (candidate.campaign.name.clone(), candidate.transition.area.clone());
         choice.considered.push(Considered { campaign, area, verdict, rank: Some(*rank) });
     }
     choice
@@ -92,8 +92,8 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         id,
         campaign: candidate.campaign.name.clone(),
         content: candidate.campaign.content.clone(),
-        area: candidate.entry.area.clone(),
-        store: candidate.entry.store.as_ref().map(|store| OfferStore {
+        area: candidate.transition.area.clone(),
+        store: candidate.store.map(|store| OfferStore {
             name: store.name.clone(),
             display_name: store.display_name.clone(),
             address: store.address.clone(),
@@ -108,8 +108,8 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
 
 /// Why this person got it, in words: what happened, where, and what they like.
 fn reason(candidate: &Candidate<'_>, gates: &Gates<'_>) -> String {
-    let place = &candidate.entry.display_name;
-    let event = match (candidate.transition.kind, &candidate.entry.area) {
+    let place = candidate.entry.display_name();
+    let event = match (candidate.transition.kind, &candidate.transition.area) {
         (TransitionKind::Entered, Area::Around(_, radius)) => format!("within {radius} m of {place}"),
         (TransitionKind::Entered, _) => format!("entered {place}"),
         (TransitionKind::Dwelt(span), _) => format!("at {place} for {}", minutes(span)),

@@ -4,10 +4,10 @@
 //! latitude against polygons, as their own edges are: over the 7 km of two minutes on the fastest train the two are less
 //! than 6 m apart up to 80 degrees of latitude.
 
-use super::shape::{signed_distance, wrapped};
+use super::shape::{Outline, wrapped};
 use crate::domain::{
     geo::{EARTH_RADIUS_M, Position},
-    shape::{Circle, Polygons, Shape},
+    shape::{Circle, Polygons},
 };
 
 /// The part of a way that lies within a shape, as shares of the way: 0 at its beginning, 1 at its end.
@@ -24,13 +24,12 @@ impl Chord {
 }
 
 /// The longest part of the way within the shape, if the way begins and ends outside and runs through it.
-pub fn chord(shape: &Shape, from: Position, to: Position) -> Option<Chord> {
-    let chord = match shape {
-        Shape::Circle(circle) => chord_of_circle(circle, from, to),
-        Shape::Polygons(polygons) => chord_of_polygons(shape, polygons, from, to),
+pub fn chord(outline: Outline<'_>, from: Position, to: Position) -> Option<Chord> {
+    let chord = match outline {
+        Outline::Circle(circle) => chord_of_circle(&circle, from, to),
+        Outline::Polygons(polygons, _) => chord_of_polygons(outline, polygons, from, to),
     }?;
-    let is_outside = |end| signed_distance(shape, end) > 0.0;
-    (is_outside(from) && is_outside(to)).then_some(chord)
+    (!outline.holds(from) && !outline.holds(to)).then_some(chord)
 }
 
 /// The position after this share of the way, for ways of less than half the globe.
@@ -63,7 +62,7 @@ fn chord_of_circle(circle: &Circle, from: Position, to: Position) -> Option<Chor
     (chord.from > 0.0 && chord.to < 1.0).then_some(chord)
 }
 
-fn chord_of_polygons(shape: &Shape, polygons: &Polygons, from: Position, to: Position) -> Option<Chord> {
+fn chord_of_polygons(outline: Outline<'_>, polygons: &Polygons, from: Position, to: Position) -> Option<Chord> {
     let mut cuts = Vec::new();
     let start = [from.longitude(), from.latitude()];
     let way = [wrapped(to.longitude() - from.longitude()), to.latitude() - from.latitude()];
@@ -74,8 +73,15 @@ fn chord_of_polygons(shape: &Shape, polygons: &Polygons, from: Position, to: Pos
     }
     cuts.sort_unstable_by(f64::total_cmp);
     let chords = cuts.windows(2).map(|pair| Chord { from: pair[0], to: pair[1] });
-    let inside = chords.filter(|chord| signed_distance(shape, along(from, to, chord.middle())) <= 0.0);
-    inside.max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)))
+    let mut inside: Vec<Chord> = Vec::new();
+    for chord in chords.filter(|chord| outline.holds(along(from, to, chord.middle()))) {
+        match inside.last_mut() {
+            // Where a shape is cut at the antimeridian it goes on.
+            Some(last) if last.to >= chord.from => last.to = chord.to,
+            _ => inside.push(chord),
+        }
+    }
+    inside.into_iter().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)))
 }
 
 /// The shares of the way at which it meets an edge.
@@ -117,6 +123,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::edges::Edges;
 
     /// Steps of the brute force along a way.
     const STEPS: u32 = 2_000;
@@ -126,16 +133,16 @@ mod tests {
     }
 
     /// A diamond with a hole in it, cut in two where it crosses the antimeridian.
-    fn diamond(lat: f64, lng: f64, half: f64) -> Shape {
+    fn diamond(lat: f64, lng: f64, half: f64) -> Polygons {
         let ring = |half: f64| {
             vec![[lng, lat - half], [lng + half, lat], [lng, lat + half], [lng - half, lat], [lng, lat - half]]
         };
         if lng.abs() < 180.0 - half {
-            return Shape::Polygons(Polygons::new(&vec![vec![ring(half), ring(half / 3.0)]]).expect("sound"));
+            return Polygons::new(&vec![vec![ring(half), ring(half / 3.0)]]).expect("sound");
         }
         let east = vec![[180.0, lat - half], [180.0, lat + half], [180.0 - half, lat], [180.0, lat - half]];
         let west = vec![[-180.0, lat - half], [-180.0 + half, lat], [-180.0, lat + half], [-180.0, lat - half]];
-        Shape::Polygons(Polygons::new(&vec![vec![east], vec![west]]).expect("sound"))
+        Polygons::new(&vec![vec![east], vec![west]]).expect("sound")
     }
 
     proptest! {
@@ -145,15 +152,17 @@ mod tests {
             lat in -75.0..75.0f64, lng in prop_oneof![Just(180.0), -179.0..179.0f64], round: bool, size in 0.001..0.02f64,
             ends in prop::array::uniform4(-0.03..0.03f64),
         ) {
+            let polygons = diamond(lat, lng, size);
+            let edges = Edges::of(&polygons);
             let shape = match round {
-                true => Shape::Circle(Circle::new(position(lat, lng), size * 100_000.0).expect("sound")),
-                false => diamond(lat, lng, size),
+                true => Outline::Circle(Circle::new(position(lat, lng), size * 100_000.0).expect("sound")),
+                false => Outline::Polygons(&polygons, &edges),
             };
             let (from, to) = (position(lat + ends[0], lng + ends[1]), position(lat + ends[2], lng + ends[3]));
-            let depth = |share: f64| signed_distance(&shape, along(from, to, share));
+            let depth = |share: f64| shape.signed_distance(along(from, to, share), f64::INFINITY);
             let outside = depth(0.0) > 0.0 && depth(1.0) > 0.0;
             let deepest = (0..=STEPS).map(|i| depth(f64::from(i) / f64::from(STEPS))).fold(f64::INFINITY, f64::min);
-            match chord(&shape, from, to) {
+            match chord(shape, from, to) {
                 Some(chord) => {
                     prop_assert!(outside && depth(chord.middle()) <= 0.5, "{chord:?}");
                     prop_assert!(depth(chord.from).abs() < 1.0 && depth(chord.to).abs() < 1.0, "{chord:?}");

@@ -3,10 +3,10 @@
 //! Law 5: the receipt is what this evaluation did, not a story told beside it. Law 1: what it takes (offers, units) is
 //! only proposed here; the commit decides.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    areas::Areas,
+    areas::{AreaEntry, Areas},
     audience::Person,
     catalog::Catalog,
     choice::{self, Choice},
@@ -15,7 +15,7 @@ use super::{
     presence::{self, Step},
     ranging,
     ranking::Candidate,
-    shape, silence,
+    silence,
 };
 use crate::domain::{
     consent::{Consented, Location, Marketing},
@@ -24,6 +24,7 @@ use crate::domain::{
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
     ping::{Fix, Ping, Reading},
+    place::Store,
     presence::{Belief, DevicePresence, Transition},
     profile::{Device, Profile},
     time::{TimeZone, Timestamp},
@@ -222,20 +223,22 @@ fn candidates<'a>(question: &Question<'a>, transitions: &'a [Transition]) -> Vec
     let mut candidates = Vec::new();
     for transition in transitions {
         let Some(entry) = areas.get(&transition.area) else { continue };
-        let fired = entry.fired_by(transition.kind);
-        let distance_m = distance(entry, question.ping);
-        candidates.extend(fired.map(|campaign| Candidate { campaign, entry, transition, distance_m }));
+        let store = areas.store_of(&entry);
+        let distance_m = distance(&entry, store, question.ping);
+        let fired = areas.fired_by(&transition.area, transition.kind);
+        let candidate = |campaign| Candidate { campaign, transition, entry: entry.clone(), store, distance_m };
+        candidates.extend(fired.map(candidate));
     }
-    candidates.sort_by(|a, b| (&a.campaign.name, &a.entry.area).cmp(&(&b.campaign.name, &b.entry.area)));
+    candidates.sort_by(|a, b| (&a.campaign.name, &a.transition.area).cmp(&(&b.campaign.name, &b.transition.area)));
     candidates
 }
 
 /// Metres from the newest fix to the store, else to the geofence (0 inside).
-fn distance(entry: &super::areas::AreaEntry, ping: &Ping) -> Option<f64> {
+fn distance(entry: &AreaEntry, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
     let position = ping.newest_fix()?.position;
-    match (&entry.store, &entry.shape) {
+    match (store, entry.outline()) {
         (Some(store), _) => Some(store.position.distance_to(position)),
-        (None, Some(outline)) => Some(shape::signed_distance(outline, position).max(0.0)),
+        (None, Some(outline)) => Some(outline.signed_distance(position, f64::INFINITY).max(0.0)),
         (None, None) => None,
     }
 }
@@ -243,7 +246,7 @@ fn distance(entry: &super::areas::AreaEntry, ping: &Ping) -> Option<f64> {
 fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
     Considered {
         campaign: candidate.campaign.name.clone(),
-        area: candidate.entry.area.clone(),
+        area: candidate.transition.area.clone(),
         verdict: Verdict::Refused(reason),
         rank: None,
     }

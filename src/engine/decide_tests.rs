@@ -177,5 +177,6 @@ fn a_campaign_of_another_brand_needs_the_publishers_grant() {
     foreign.name = brand.campaign("x").expect("sound");
     let world = catalog(vec![beacon("door").into(), foreign.into()]);
     assert!(!world.areas.may_reach(&brand, &app().name) && world.areas.may_reach(&acme(), &app().name));
-    assert!(world.areas.problems[0].what.contains("has not granted its places"), "{:?}", world.areas.problems);
+    let problems: Vec<_> = world.areas.problems().collect();
+    assert!(problems[0].what.contains("has not granted its places"), "{problems:?}");
 }

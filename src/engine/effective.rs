@@ -8,9 +8,10 @@ use std::{cmp::Ordering, collections::BinaryHeap, f64::consts::TAU};
 use geo::{BoundingRect, CoordsIter};
 
 use super::{
+    edges::Edges,
     presence::AT_ONCE,
     probability,
-    shape::{signed_distance, wrapped},
+    shape::{Outline, wrapped},
 };
 use crate::domain::{
     detection::Detection,
@@ -47,8 +48,16 @@ pub struct Distances {
 
 /// For each of [`USUAL_ACCURACIES_M`].
 pub fn distances(shape: &Shape, detection: &Detection) -> Vec<Distances> {
-    let way = Way::out_of(shape);
-    let depth = |accuracy_m, probability| way.as_ref()?.depth(shape, accuracy_m, probability);
+    let edges;
+    let outline = match shape {
+        Shape::Circle(circle) => Outline::Circle(*circle),
+        Shape::Polygons(polygons) => {
+            edges = Edges::of(polygons);
+            Outline::Polygons(polygons, &edges)
+        }
+    };
+    let way = Way::out_of(outline);
+    let depth = |accuracy_m, probability| way.as_ref()?.depth(outline, accuracy_m, probability);
     let of = |accuracy_m: f64| {
         let margin_m = detection.margin_m(accuracy_m);
         Distances {
@@ -70,27 +79,28 @@ struct Way {
 }
 
 impl Way {
-    fn out_of(shape: &Shape) -> Option<Self> {
-        let polygons = match shape {
-            Shape::Circle(circle) => {
+    fn out_of(outline: Outline<'_>) -> Option<Self> {
+        let polygons = match outline {
+            Outline::Circle(circle) => {
                 let deepest = circle.center();
                 // Towards the equator, where no pole is in the way.
                 let heading = if deepest.latitude() > 0.0 { TAU / 2.0 } else { 0.0 };
                 return Some(Self { deepest, depth_m: circle.radius_m(), heading });
             }
-            Shape::Polygons(polygons) => polygons,
+            Outline::Polygons(polygons, _) => polygons,
         };
-        let (deepest, depth_m) = deepest(shape, polygons)?;
+        let (deepest, depth_m) = deepest(outline, polygons)?;
         let headings = (0..HEADINGS).map(|i| TAU * f64::from(i) / f64::from(HEADINGS));
-        let from_edge = |heading: &f64| signed_distance(shape, moved(deepest, *heading, depth_m)).abs();
+        let from_edge = |heading: &f64| outline.signed_distance(moved(deepest, *heading, depth_m), f64::INFINITY).abs();
         let heading = headings.min_by(|a, b| from_edge(a).total_cmp(&from_edge(b))).unwrap_or_default();
         Some(Self { deepest, depth_m, heading })
     }
 
     /// Metres inside the edge at which a fix still has the probability; none if the deepest point has less.
-    fn depth(&self, shape: &Shape, accuracy_m: f64, probability: f64) -> Option<f64> {
+    fn depth(&self, outline: Outline<'_>, accuracy_m: f64, probability: f64) -> Option<f64> {
         let sigma = probability::sigma(accuracy_m);
-        let is_enough = |m: f64| probability::inside(shape, moved(self.deepest, self.heading, m), sigma) >= probability;
+        let is_enough =
+            |m: f64| probability::inside(outline, moved(self.deepest, self.heading, m), sigma) >= probability;
         if !is_enough(0.0) {
             return None;
         }
@@ -99,7 +109,7 @@ impl Way {
             let middle = f64::midpoint(enough, too_far);
             *(if is_enough(middle) { &mut enough } else { &mut too_far }) = middle;
         }
-        Some((-signed_distance(shape, moved(self.deepest, self.heading, enough))).max(0.0))
+        Some((-outline.signed_distance(moved(self.deepest, self.heading, enough), f64::INFINITY)).max(0.0))
     }
 }
 
@@ -121,15 +131,15 @@ struct Cell {
 }
 
 impl Cell {
-    fn new(shape: &Shape, center: [f64; 2], half: [f64; 2]) -> Option<Self> {
+    fn new(outline: Outline<'_>, center: [f64; 2], half: [f64; 2]) -> Option<Self> {
         let position = Position::new(center[1], center[0]).ok()?;
-        let depth_m = -signed_distance(shape, position);
+        let depth_m = -outline.signed_distance(position, f64::INFINITY);
         let [across, up] = in_metres(center, half);
         Some(Self { center, half, depth_m, at_most_m: depth_m + across.hypot(up) })
     }
 
     /// Halves of it, across the longer side.
-    fn halves(&self, shape: &Shape) -> impl Iterator<Item = Cell> {
+    fn halves<'a>(&self, outline: Outline<'a>) -> impl Iterator<Item = Cell> + use<'a> {
         let [across, up] = in_metres(self.center, self.half);
         let i = usize::from(up > across);
         let (mut half, center) = (self.half, self.center);
@@ -137,7 +147,7 @@ impl Cell {
         [-half[i], half[i]].into_iter().filter_map(move |by| {
             let mut center = center;
             center[i] += by;
-            Cell::new(shape, center, half)
+            Cell::new(outline, center, half)
         })
     }
 }
@@ -170,11 +180,11 @@ impl Ord for Cell {
 
 /// The deepest point and its depth in metres: the most promising part is halved until no other can be much deeper, or
 /// the point is [`DEEP_M`] deep, or the work is done.
-fn deepest(shape: &Shape, polygons: &Polygons) -> Option<(Position, f64)> {
+fn deepest(outline: Outline<'_>, polygons: &Polygons) -> Option<(Position, f64)> {
     let boxes = polygons.geometry().iter().filter_map(BoundingRect::bounding_rect);
     let cell = |bounds: geo::Rect| {
         let (center, half) = (bounds.center(), [bounds.width() / 2.0, bounds.height() / 2.0]);
-        Cell::new(shape, [center.x, center.y], half)
+        Cell::new(outline, [center.x, center.y], half)
     };
     let mut cells: BinaryHeap<Cell> = boxes.filter_map(cell).collect();
     let mut best = ([0.0; 2], f64::NEG_INFINITY);
@@ -188,7 +198,7 @@ fn deepest(shape: &Shape, polygons: &Polygons) -> Option<(Position, f64)> {
             break;
         }
         left -= 1;
-        cells.extend(cell.halves(shape));
+        cells.extend(cell.halves(outline));
     }
     Some((Position::new(best.0[1], best.0[0]).ok()?, best.1.max(0.0)))
 }
@@ -201,10 +211,14 @@ mod tests {
         engine::{fixture::metres, presence::tests::entries_at},
     };
 
-    fn square(side_m: f64) -> Shape {
+    fn square(side_m: f64) -> Polygons {
         let corners = [[0.0, 0.0], [0.0, side_m], [side_m, side_m], [side_m, 0.0], [0.0, 0.0]];
         let ring = corners.map(|[north, east]| metres(north, east)).map(|p| [p.longitude(), p.latitude()]);
-        Shape::Polygons(Polygons::new(&vec![vec![ring.to_vec()]]).expect("sound"))
+        Polygons::new(&vec![vec![ring.to_vec()]]).expect("sound")
+    }
+
+    fn way_out_of(polygons: &Polygons) -> Way {
+        Way::out_of(Outline::Polygons(polygons, &Edges::of(polygons))).expect("it has corners")
     }
 
     /// What is published is what pings find, a metre on either side.
@@ -232,11 +246,11 @@ mod tests {
 
     #[test]
     fn the_deepest_point_of_polygons_is_found() {
-        let way = Way::out_of(&square(80.0)).expect("a square");
+        let way = way_out_of(&square(80.0));
         assert!((way.depth_m - 40.0).abs() < 1.0, "{}", way.depth_m);
-        let far = Way::out_of(&square(5_000.0)).expect("a square");
+        let far = way_out_of(&square(5_000.0));
         assert!(far.depth_m >= DEEP_M);
-        let said = distances(&square(80.0), &Detection::default());
+        let said = distances(&Shape::Polygons(square(80.0)), &Detection::default());
         // Seen from 20 m (σ 13 m) the square's other sides are far: P = 0.9 is 1.28 σ from one edge.
         assert!((said[1].enter_m.expect("wide enough") - 1.28 * 20.0 / 1.51).abs() < 1.5, "{said:?}");
         assert_eq!((said[3].enter_m, said[3].leave_m, said[3].confirmed_leave_m), (None, 600.0, 200.0));

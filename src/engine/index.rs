@@ -1,66 +1,91 @@
-//! Finding candidates among very many places: an R-tree of boxes in degrees, and one of stores on the unit sphere.
+//! Finding candidates among very many places: R-trees of boxes in degrees, and of stores on the unit sphere.
 //!
 //! Law 7: the index may over-select, never under-select; the exact test decides.
 
-use rstar::{AABB, PointDistance, RTree, RTreeObject};
+use std::sync::Arc;
 
-use super::shape::DegreeBox;
-use crate::domain::geo::{EARTH_RADIUS_M, Position};
+use rstar::{AABB, PointDistance, RTreeObject};
 
-/// Boxes by the number of what they surround.
-#[derive(Debug, Default)]
-pub struct BoxIndex(RTree<BoxEntry>);
+use super::{
+    areas::AreaEntry,
+    boxes::DegreeBox,
+    forest::{Forest, Leaf},
+};
+use crate::domain::{
+    geo::{EARTH_RADIUS_M, Position},
+    place::Store,
+};
 
-#[derive(Debug)]
-struct BoxEntry {
+/// A box of an area.
+#[derive(Debug, Clone)]
+pub struct BoxLeaf {
     bounds: DegreeBox,
-    number: u32,
+    entry: AreaEntry,
 }
 
-impl RTreeObject for BoxEntry {
-    type Envelope = AABB<[f64; 2]>;
+impl BoxLeaf {
+    /// The boxes of an area: none if it has no outline.
+    pub fn of(entry: &AreaEntry) -> impl Iterator<Item = Self> {
+        entry.boxes().into_iter().map(|bounds| Self { bounds, entry: entry.clone() })
+    }
+
+    pub fn entry(&self) -> &AreaEntry {
+        &self.entry
+    }
+}
+
+impl RTreeObject for BoxLeaf {
+    type Envelope = AABB<[f32; 2]>;
 
     fn envelope(&self) -> Self::Envelope {
-        AABB::from_corners(self.bounds.south_west, self.bounds.north_east)
+        self.bounds.envelope()
     }
 }
+
+impl PartialEq for BoxLeaf {
+    fn eq(&self, other: &Self) -> bool {
+        self.bounds == other.bounds && self.entry.is(&other.entry)
+    }
+}
+
+impl Leaf for BoxLeaf {}
+
+/// Boxes of areas.
+pub type BoxIndex = Forest<BoxLeaf>;
 
 impl BoxIndex {
-    pub fn new(boxes: impl IntoIterator<Item = (DegreeBox, u32)>) -> Self {
-        let entries = boxes.into_iter().map(|(bounds, number)| BoxEntry { bounds, number }).collect();
-        Self(RTree::bulk_load(entries))
+    /// Visits each area with a box that holds the position; no box of an area holds what another of it does, but at
+    /// their edges.
+    pub fn holding<'a>(&'a self, position: Position, mut visit: impl FnMut(&'a AreaEntry)) {
+        self.meeting(DegreeBox::at(position).envelope(), |leaf| visit(&leaf.entry));
     }
 
-    /// Numbers of all boxes that touch one of these, each once, in rising order.
-    pub fn touching(&self, around: &[DegreeBox]) -> Vec<u32> {
-        let mut numbers: Vec<u32> = around
-            .iter()
-            .map(|bounds| AABB::from_corners(bounds.south_west, bounds.north_east))
-            .flat_map(|envelope| self.0.locate_in_envelope_intersecting(envelope).map(|entry| entry.number))
-            .collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers
-    }
-
-    /// Numbers of all boxes that hold the position, each once, in rising order.
-    pub fn holding(&self, position: Position) -> Vec<u32> {
-        let point = [position.longitude(), position.latitude()];
-        self.touching(&[DegreeBox { south_west: point, north_east: point }])
+    /// Areas with a box that touches one of these, each once.
+    pub fn touching(&self, around: &[DegreeBox]) -> Vec<&AreaEntry> {
+        let mut found: Vec<&AreaEntry> = Vec::new();
+        for bounds in around {
+            self.meeting(bounds.envelope(), |leaf| found.push(&leaf.entry));
+        }
+        found.sort_unstable_by_key(|entry| entry.identity());
+        found.dedup_by_key(|entry| entry.identity());
+        found
     }
 }
 
-/// Points by number, on the unit sphere: k nearest is right everywhere on the globe.
-#[derive(Debug, Default)]
-pub struct PointIndex(RTree<PointEntry>);
-
-#[derive(Debug)]
-struct PointEntry {
+/// A store on the unit sphere: k nearest is right everywhere on the globe.
+#[derive(Debug, Clone)]
+pub struct StoreLeaf {
     vector: [f64; 3],
-    number: u32,
+    store: Arc<Store>,
 }
 
-impl RTreeObject for PointEntry {
+impl StoreLeaf {
+    pub fn of(store: &Arc<Store>) -> Self {
+        Self { vector: store.position.unit_vector(), store: store.clone() }
+    }
+}
+
+impl RTreeObject for StoreLeaf {
     type Envelope = AABB<[f64; 3]>;
 
     fn envelope(&self) -> Self::Envelope {
@@ -68,26 +93,29 @@ impl RTreeObject for PointEntry {
     }
 }
 
-impl PointDistance for PointEntry {
+impl PointDistance for StoreLeaf {
     fn distance_2(&self, point: &[f64; 3]) -> f64 {
         self.vector.iter().zip(point).map(|(a, b)| (a - b) * (a - b)).sum()
     }
 }
 
-impl PointIndex {
-    pub fn new(points: impl IntoIterator<Item = (Position, u32)>) -> Self {
-        let entries =
-            points.into_iter().map(|(position, number)| PointEntry { vector: position.unit_vector(), number });
-        Self(RTree::bulk_load(entries.collect()))
+impl PartialEq for StoreLeaf {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.store, &other.store)
     }
+}
 
-    /// Numbers and great-circle distances in metres, nearest first.
-    pub fn nearest(&self, position: Position) -> impl Iterator<Item = (u32, f64)> {
-        let vector = position.unit_vector();
-        self.0.nearest_neighbor_iter(vector).map(move |entry| {
-            let chord = entry.distance_2(&vector).sqrt();
+impl Leaf for StoreLeaf {}
+
+/// Stores by where they are.
+pub type StoreIndex = Forest<StoreLeaf>;
+
+impl StoreIndex {
+    /// Stores and great-circle distances in metres, nearest first.
+    pub fn nearest_to(&self, position: Position) -> impl Iterator<Item = (&Arc<Store>, f64)> {
+        self.nearest(position.unit_vector()).map(|(leaf, chord_2)| {
             // A chord c of the unit sphere spans the angle 2 asin(c / 2).
-            (entry.number, 2.0 * EARTH_RADIUS_M * (chord / 2.0).min(1.0).asin())
+            (&leaf.store, 2.0 * EARTH_RADIUS_M * (chord_2.sqrt() / 2.0).min(1.0).asin())
         })
     }
 }
@@ -98,8 +126,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::shape::{Circle, Shape},
-        engine::shape::{boxes, signed_distance},
+        domain::{
+            place::Geofence,
+            shape::{Circle, Shape},
+        },
+        engine::fixture::{geofence, store},
     };
 
     fn anywhere() -> impl Strategy<Value = Position> {
@@ -114,20 +145,31 @@ mod tests {
             circles in prop::collection::vec((anywhere(), 5.0..500_000.0f64), 1..60),
             at in anywhere(),
         ) {
-            let shapes: Vec<Shape> = circles.iter().map(|&(c, r)| Shape::Circle(Circle::new(c, r).expect("sound"))).collect();
-            let index = BoxIndex::new(shapes.iter().zip(0..).flat_map(|(shape, n)| boxes(shape).into_iter().map(move |b| (b, n))));
-            let exact = |n: &u32| signed_distance(&shapes[*n as usize], at) <= 0.0;
-            let found: Vec<u32> = index.holding(at).into_iter().filter(exact).collect();
-            let brute: Vec<u32> = (0..shapes.len() as u32).filter(exact).collect();
+            let fence = |(i, &(center, radius)): (usize, &(Position, f64))| {
+                let shape = Shape::Circle(Circle::new(center, radius).expect("sound"));
+                AreaEntry::of_geofence(&Arc::new(Geofence { shape, ..geofence(&i.to_string(), 0.0, 9.0) }))
+            };
+            let entries: Vec<AreaEntry> = circles.iter().enumerate().map(fence).collect();
+            let index = BoxIndex::new(entries.iter().flat_map(|entry| BoxLeaf::of(entry).collect::<Vec<_>>()).collect());
+            let exact = |entry: &&AreaEntry| entry.outline().is_some_and(|outline| outline.holds(at));
+            let mut found = Vec::new();
+            index.holding(at, |entry| found.push(entry));
+            found.retain(exact);
+            let mut found: Vec<_> = found.iter().map(|entry| entry.area()).collect();
+            let mut brute: Vec<_> = entries.iter().filter(exact).map(AreaEntry::area).collect();
+            found.sort();
+            found.dedup();
+            brute.sort();
             prop_assert_eq!(found, brute);
         }
 
         #[test]
         fn nearest_is_in_order_of_distance(points in prop::collection::vec(anywhere(), 1..80), at in anywhere()) {
-            let index = PointIndex::new(points.iter().copied().zip(0..));
+            let stores = points.iter().map(|&position| Arc::new(Store { position, ..store("1", 0.0) }));
+            let index = StoreIndex::new(stores.map(|store| StoreLeaf::of(&store)).collect());
             let mut brute: Vec<f64> = points.iter().map(|p| p.distance_to(at)).collect();
             brute.sort_by(f64::total_cmp);
-            for ((_, found), oracle) in index.nearest(at).zip(brute) {
+            for ((_, found), oracle) in index.nearest_to(at).zip(brute) {
                 prop_assert!((found - oracle).abs() < 0.5, "{found} {oracle}");
             }
         }

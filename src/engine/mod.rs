@@ -8,23 +8,33 @@
 
 pub mod areas;
 pub mod audience;
+pub mod boxes;
 pub mod catalog;
 pub mod choice;
+pub mod compile;
+#[cfg(test)]
+mod compile_tests;
 pub mod crossing;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;
+pub mod edges;
 pub mod effective;
 pub mod eligibility;
 pub mod engagement;
+pub mod faults;
 #[cfg(test)]
 mod fixture;
+pub mod forest;
+pub mod grants;
 pub mod index;
+pub mod plane;
 pub mod presence;
 pub mod probability;
 pub mod ranging;
 pub mod ranking;
 pub mod shape;
+pub mod shared_map;
 pub mod silence;
 #[cfg(test)]
 mod silence_tests;

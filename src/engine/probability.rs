@@ -7,10 +7,10 @@
 
 use std::f64::consts::{PI, TAU};
 
-use super::shape;
+use super::{edges::Edges, plane::Plane, shape::Outline};
 use crate::domain::{
-    geo::{METRES_PER_DEGREE, Position},
-    shape::{Circle, Polygons, Shape},
+    geo::Position,
+    shape::{Circle, Polygons},
 };
 
 /// Beyond so many σ an edge takes less than 4e-5 of the probability.
@@ -34,10 +34,10 @@ pub fn sigma(accuracy_m: f64) -> f64 {
 }
 
 /// Probability that the true position is inside, within 0.01, for a fix whose reported point is inside the shape.
-pub fn inside(shape: &Shape, reported: Position, sigma: f64) -> f64 {
-    let beyond = match shape {
-        Shape::Circle(circle) => beyond_circle(circle, reported, sigma),
-        Shape::Polygons(polygons) => beyond_polygons(polygons, reported, sigma),
+pub fn inside(outline: Outline<'_>, reported: Position, sigma: f64) -> f64 {
+    let beyond = match outline {
+        Outline::Circle(circle) => beyond_circle(&circle, reported, sigma),
+        Outline::Polygons(polygons, edges) => beyond_polygons(polygons, edges, reported, sigma),
     };
     (1.0 - beyond).clamp(0.0, 1.0)
 }
@@ -56,48 +56,20 @@ fn beyond_circle(circle: &Circle, reported: Position, sigma: f64) -> f64 {
     (0..half).map(beyond).sum::<f64>() / f64::from(half)
 }
 
-fn beyond_polygons(polygons: &Polygons, reported: Position, sigma: f64) -> f64 {
+fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma: f64) -> f64 {
     let plane = Plane::around(reported);
-    let mut beyond = 0.0;
-    for polygon in polygons.geometry() {
-        let shell = beyond_ring(polygon.exterior(), &plane, sigma) * winding(polygon.exterior());
-        let holes = polygon.interiors().iter().map(|hole| beyond_ring(hole, &plane, sigma) * winding(hole));
-        beyond += shell - holes.sum::<f64>();
-    }
-    beyond
-}
-
-/// Metres east and north of a position, in its tangent plane.
-struct Plane {
-    origin: Position,
-    shrink: f64,
-}
-
-impl Plane {
-    fn around(origin: Position) -> Self {
-        Self { origin, shrink: origin.latitude().to_radians().cos().max(1e-9) }
-    }
-
-    fn point(&self, corner: geo::Coord) -> [f64; 2] {
-        let east = shape::wrapped(corner.x - self.origin.longitude());
-        [east * self.shrink * METRES_PER_DEGREE, (corner.y - self.origin.latitude()) * METRES_PER_DEGREE]
-    }
-}
-
-/// 1 for a ring that runs counter-clockwise, -1 for one that runs clockwise.
-fn winding(ring: &geo::LineString) -> f64 {
-    let twice_area: f64 = ring.0.windows(2).map(|edge| edge[0].x * edge[1].y - edge[1].x * edge[0].y).sum();
-    twice_area.signum()
-}
-
-fn beyond_ring(ring: &geo::LineString, plane: &Plane, sigma: f64) -> f64 {
-    let edges = ring.0.windows(2).map(|edge| beyond_edge(plane.point(edge[0]), plane.point(edge[1]), sigma));
-    edges.sum::<f64>() / TAU
+    let limit = REACH_IN_SIGMA * sigma;
+    let near = edges.bounding(polygons, reported).filter(|(gap, ..)| plane.least_distance(*gap) < limit);
+    let beyond = near.map(|(_, corners, left)| {
+        let angle: f64 = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], sigma)).sum();
+        if left { angle } else { -angle }
+    });
+    beyond.sum::<f64>() / TAU
 }
 
 /// ∫ exp(−h² / (2σ² cos² θ)) dθ over the angle under which the edge is seen from the origin, counter-clockwise positive;
 /// θ is measured from the perpendicular of length h to the edge's line.
-fn beyond_edge(a: [f64; 2], b: [f64; 2], sigma: f64) -> f64 {
+pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], sigma: f64) -> f64 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let length = dx.hypot(dy);
     if length == 0.0 {
@@ -136,10 +108,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::{fixture::metres, shape::signed_distance};
+    use crate::engine::fixture::metres;
 
     /// The share of a fine grid, weighted by the Gaussian, that the exact test finds inside.
-    fn by_brute_force(shape: &Shape, north: f64, east: f64, sigma: f64) -> f64 {
+    fn by_brute_force(outline: Outline<'_>, north: f64, east: f64, sigma: f64) -> f64 {
         const STEPS: i32 = 160;
         let (mut inside, mut all) = (0.0, 0.0);
         for i in -STEPS..=STEPS {
@@ -147,7 +119,7 @@ mod tests {
                 let (x, y) = (f64::from(i) / 40.0, f64::from(j) / 40.0);
                 let weight = (-(x * x + y * y) / 2.0).exp();
                 all += weight;
-                if signed_distance(shape, metres(north + y * sigma, east + x * sigma)) <= 0.0 {
+                if outline.holds(metres(north + y * sigma, east + x * sigma)) {
                     inside += weight;
                 }
             }
@@ -164,10 +136,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
         fn circles_agree_with_brute_force(radius in 5.0..400.0f64, share in 0.0..1.0f64, accuracy in 1.0..400.0f64) {
-            let circle = Shape::Circle(Circle::new(metres(0.0, 0.0), radius).expect("sound"));
+            let circle = Outline::Circle(Circle::new(metres(0.0, 0.0), radius).expect("sound"));
             let d = radius * share;
-            let ours = inside(&circle, metres(0.0, d), sigma(accuracy));
-            let brute = by_brute_force(&circle, 0.0, d, sigma(accuracy));
+            let ours = inside(circle, metres(0.0, d), sigma(accuracy));
+            let brute = by_brute_force(circle, 0.0, d, sigma(accuracy));
             prop_assert!((ours - brute).abs() < 0.01, "{ours} {brute}");
         }
 
@@ -180,12 +152,37 @@ mod tests {
             if turned {
                 shell.reverse();
             }
-            let shape = Shape::Polygons(Polygons::new(&vec![vec![shell, square(half * hole)]]).expect("sound"));
+            let polygons = Polygons::new(&vec![vec![shell, square(half * hole)]]).expect("sound");
+            let edges = Edges::of(&polygons);
+            let shape = Outline::Polygons(&polygons, &edges);
             let (n, e) = (n * half, e * half);
-            prop_assume!(signed_distance(&shape, metres(n, e)) <= 0.0);
-            let ours = inside(&shape, metres(n, e), sigma(accuracy));
-            let brute = by_brute_force(&shape, n, e, sigma(accuracy));
+            prop_assume!(shape.holds(metres(n, e)));
+            let ours = inside(shape, metres(n, e), sigma(accuracy));
+            let brute = by_brute_force(shape, n, e, sigma(accuracy));
             prop_assert!((ours - brute).abs() < 0.01, "{ours} {brute}");
+        }
+    }
+
+    #[test]
+    fn a_fix_beside_a_pole_or_a_cut_is_as_sure_as_anywhere() {
+        let ring = |w: f64, s: f64, e: f64, n: f64| vec![[w, s], [e, s], [e, n], [w, n], [w, s]];
+        let of = |parts: Vec<Vec<[f64; 2]>>| {
+            Polygons::new(&parts.into_iter().map(|part| vec![part]).collect()).expect("sound")
+        };
+        let at = |lat, lng| Position::new(lat, lng).expect("sound");
+        let around = [-180.0, -60.0, 60.0, 180.0].map(|lng| [lng, 89.99]);
+        let cap = of(vec![[&around[..], &[[180.0, 90.0], [-180.0, 90.0], [-180.0, 89.99]]].concat()]);
+        let fiji = of(vec![ring(179.99, -18.0, 180.0, -17.0), ring(-180.0, -18.0, -179.99, -17.0)]);
+        // The edge of the cap is a parallel, 1,112 m from the pole.
+        for (shape, at, least, most) in [
+            (&cap, at(90.0, 0.0), 0.99, 1.0),
+            (&cap, at(89.995, 0.01), 0.95, 1.0),
+            (&cap, at(89.990_01, 90.0), 0.4, 0.5),
+            (&fiji, at(-17.5, 179.999_9), 0.99, 1.0),
+            (&fiji, at(-17.000_01, -179.999_9), 0.49, 0.51),
+        ] {
+            let likely = inside(Outline::Polygons(shape, &Edges::of(shape)), at, sigma(300.0));
+            assert!((least..=most).contains(&likely), "{likely} at {at:?}");
         }
     }
 }

@@ -64,14 +64,11 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
             heard.out_of_order += 1;
             continue;
         }
-        let mut registered = false;
-        for entry in areas.beacons(&sighting.beacon) {
-            if let Area::Beacon(name) = &entry.area {
-                registered = true;
-                heard.reading(name, sighting.read.event, presence, ping.clock.received_at);
-            }
+        let registered = areas.beacons(&sighting.beacon);
+        heard.unknown += u32::from(registered.is_empty());
+        for name in registered {
+            heard.reading(name, sighting.read.event, presence, ping.clock.received_at);
         }
-        heard.unknown += u32::from(!registered);
     }
     presence.heard.retain(|_, hearing| ping.clock.received_at.since(hearing.last) <= SILENCE);
     heard

@@ -6,7 +6,7 @@
 use std::{cmp::Ordering, sync::Arc};
 
 use super::{areas::AreaEntry, audience::Person};
-use crate::domain::{campaign::Campaign, decision::Rank, presence::Transition, text::Topic};
+use crate::domain::{campaign::Campaign, decision::Rank, place::Store, presence::Transition, text::Topic};
 
 /// Distance at which nearness is a half, in metres: two minutes and a half on foot.
 const HALF_DISTANCE_M: f64 = 200.0;
@@ -15,8 +15,9 @@ const HALF_DISTANCE_M: f64 = 200.0;
 #[derive(Debug, Clone)]
 pub struct Candidate<'a> {
     pub campaign: &'a Arc<Campaign>,
-    pub entry: &'a AreaEntry,
     pub transition: &'a Transition,
+    pub entry: AreaEntry,
+    pub store: Option<&'a Arc<Store>>,
     /// Metres from the newest fix; none if it is unknown.
     pub distance_m: Option<f64>,
 }
@@ -37,6 +38,6 @@ pub fn favourite<'a>(campaign: &'a Campaign, person: &Person<'_>) -> Option<(&'a
 
 /// Best first.
 pub fn order((a, x): &(Candidate<'_>, Rank), (b, y): &(Candidate<'_>, Rank)) -> Ordering {
-    let by_name = || a.campaign.name.cmp(&b.campaign.name).then_with(|| a.entry.area.cmp(&b.entry.area));
+    let by_name = || a.campaign.name.cmp(&b.campaign.name).then_with(|| a.transition.area.cmp(&b.transition.area));
     y.score.total_cmp(&x.score).then_with(by_name)
 }

@@ -1,57 +1,102 @@
-//! Exact geometry: how far a position is from an outline, and the boxes that surely hold it.
+//! Exact geometry: on which side of an outline a position is, and how far from its edge.
 //!
-//! Law 7: boxes may over-select, never under-select. Everything is right across the antimeridian; near the poles boxes
-//! widen to the whole circle of longitudes.
+//! Law 7: right on the whole globe: across the antimeridian, at the poles, and from the other side of the earth.
 
+use super::edges::{Edges, metres_per_degree};
 use crate::domain::{
     geo::{METRES_PER_DEGREE, Position},
-    shape::{Circle, Polygons, Shape},
+    shape::{Circle, Polygons},
 };
 
-/// Widening of every box, in degrees (about 1 cm), against rounding.
-const SLACK_DEGREES: f64 = 1e-7;
+/// Up to this latitude, in degrees, and this distance, in metres, the plane around a position is true to 0.25 %: the
+/// length of a degree of longitude changes by tan φ · Δφ, and half of that is the mean error along a line.
+pub(super) const FLAT: (f64, f64) = (80.0, 5_000.0);
+/// How exact distances on the sphere are, as a share and in metres.
+const SPHERE_ERROR: (f64, f64) = (1e-4, 0.1);
 
-/// A box in degrees that does not cross the antimeridian.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DegreeBox {
-    pub south_west: [f64; 2],
-    pub north_east: [f64; 2],
+/// What an area looks like.
+#[derive(Debug, Clone, Copy)]
+pub enum Outline<'a> {
+    Circle(Circle),
+    Polygons(&'a Polygons, &'a Edges),
 }
 
-/// Metres from the position to the shape's edge: negative inside, positive outside.
-///
-/// For circles by great circle. For polygons in the equirectangular plane around the position, which for distances up
-/// to 5 km and latitudes up to 80 degrees is within 0.5 %.
-pub fn signed_distance(shape: &Shape, position: Position) -> f64 {
-    match shape {
-        Shape::Circle(circle) => circle.center().distance_to(position) - circle.radius_m(),
-        Shape::Polygons(polygons) => polygon_distance(polygons, position),
+impl Outline<'_> {
+    /// Whether the position is inside or, for circles, on the edge.
+    pub fn holds(&self, position: Position) -> bool {
+        match self {
+            Self::Circle(circle) => circle_holds(circle, position),
+            Self::Polygons(polygons, edges) => edges.hold(polygons, position),
+        }
     }
-}
 
-/// One walk over all edges: even-odd crossings tell the side (for any winding, holes included), the nearest edge tells
-/// the distance.
-fn polygon_distance(polygons: &Polygons, position: Position) -> f64 {
-    let (x0, y0) = (position.longitude(), position.latitude());
-    let shrink = y0.to_radians().cos().max(1e-9);
-    let mut inside = false;
-    let mut nearest = f64::INFINITY;
-    for polygon in polygons.geometry() {
-        for ring in std::iter::once(polygon.exterior()).chain(polygon.interiors()) {
-            for edge in ring.0.windows(2) {
-                let (a, b) = (edge[0], edge[1]);
-                if (a.y > y0) != (b.y > y0) && x0 < a.x + (y0 - a.y) / (b.y - a.y) * (b.x - a.x) {
-                    inside = !inside;
-                }
-                let ax = wrapped(a.x - x0) * shrink;
-                let from = [ax, a.y - y0];
-                let to = [ax + (b.x - a.x) * shrink, b.y - y0];
-                nearest = nearest.min(squared_distance_to_origin(from, to));
+    /// Metres from the position to the edge: negative inside, positive outside; infinite beyond `limit` metres. Circles
+    /// by great circle; polygons within 0.25 % of that.
+    pub fn signed_distance(&self, position: Position, limit: f64) -> f64 {
+        match self {
+            Self::Circle(circle) => circle.center().distance_to(position) - circle.radius_m(),
+            Self::Polygons(polygons, edges) => {
+                let distance = edge_distance(polygons, edges, position, limit);
+                if edges.hold(polygons, position) { -distance } else { distance }
             }
         }
     }
-    let metres = nearest.sqrt() * METRES_PER_DEGREE;
-    if inside { -metres } else { metres }
+}
+
+/// In the plane around the position where that is sure, by great circle near the edge and far away.
+fn circle_holds(circle: &Circle, position: Position) -> bool {
+    /// More than the error of the plane within [`FLAT`].
+    const DOUBT: f64 = 0.005;
+    let (center, radius_m) = (circle.center(), circle.radius_m());
+    if position.latitude().abs() <= FLAT.0 && radius_m <= FLAT.1 {
+        let [x, y] = metres_per_degree(position.latitude());
+        let east = wrapped(center.longitude() - position.longitude()) * x;
+        let north = (center.latitude() - position.latitude()) * y;
+        let ratio_2 = (east * east + north * north) / (radius_m * radius_m);
+        if ratio_2 < (1.0 - DOUBT) * (1.0 - DOUBT) {
+            return true;
+        }
+        // Farther off the plane may be as false as it likes, but not by half.
+        if ratio_2 > (1.0 + DOUBT) * (1.0 + DOUBT) && ratio_2 < 2.0 {
+            return false;
+        }
+    }
+    center.distance_to(position) <= radius_m
+}
+
+fn edge_distance(polygons: &Polygons, edges: &Edges, position: Position, limit: f64) -> f64 {
+    if position.latitude().abs() <= FLAT.0 {
+        let near = distance_in_plane(polygons, edges, position, limit.min(FLAT.1));
+        if near.is_finite() || limit <= FLAT.1 {
+            return near;
+        }
+    }
+    distance_on_sphere(polygons, edges, position, limit)
+}
+
+/// In the equirectangular plane around the position; infinite beyond `limit`.
+fn distance_in_plane(polygons: &Polygons, edges: &Edges, position: Position, limit: f64) -> f64 {
+    let [x, y] = metres_per_degree(position.latitude());
+    let mut nearest_2 = limit * limit;
+    let mut found = false;
+    let mut ask = |corners: &[geo::Coord]| {
+        for edge in corners.windows(2) {
+            let from = [wrapped(edge[0].x - position.longitude()) * x, (edge[0].y - position.latitude()) * y];
+            let to = [from[0] + (edge[1].x - edge[0].x) * x, (edge[1].y - position.latitude()) * y];
+            let distance_2 = squared_distance_to_origin(from, to);
+            if distance_2 <= nearest_2 {
+                (nearest_2, found) = (distance_2, true);
+            }
+        }
+        nearest_2
+    };
+    let mut bound_2 = limit * limit;
+    for ([east, north], corners, _) in edges.bounding(polygons, position) {
+        if (east * x).powi(2) + (north * y).powi(2) <= bound_2 {
+            bound_2 = ask(corners);
+        }
+    }
+    if found { nearest_2.sqrt() } else { f64::INFINITY }
 }
 
 /// The difference of two longitudes as the shorter way round, in degrees.
@@ -73,53 +118,52 @@ fn squared_distance_to_origin(a: [f64; 2], b: [f64; 2]) -> f64 {
     x * x + y * y
 }
 
-/// Boxes that hold every point of the shape.
-pub fn boxes(shape: &Shape) -> Vec<DegreeBox> {
-    match shape {
-        Shape::Circle(circle) => circle_boxes(circle),
-        Shape::Polygons(polygons) => polygons.geometry().iter().map(polygon_box).collect(),
+/// By great circles to the edges, which are curves there; infinite beyond `limit`.
+fn distance_on_sphere(polygons: &Polygons, edges: &Edges, position: Position, limit: f64) -> f64 {
+    let mut nearest = limit;
+    let runs = edges.bounding(polygons, position);
+    let mut runs: Vec<_> = runs.map(|(gap, corners, _)| (least_distance(position, gap), corners)).collect();
+    runs.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    for (_, corners) in runs.iter().take_while(|(least, _)| *least <= limit) {
+        for edge in corners.windows(2) {
+            narrow(position, edge[0], edge[1], &mut nearest);
+        }
     }
+    if nearest < limit { nearest } else { f64::INFINITY }
 }
 
-/// Boxes that hold every point within the radius of the centre.
-pub fn boxes_around(center: Position, radius_m: f64) -> Vec<DegreeBox> {
-    let reach = radius_m / METRES_PER_DEGREE + SLACK_DEGREES;
-    let (south, north) = (center.latitude() - reach, center.latitude() + reach);
-    // The widest longitude a cap reaches is asin(sin r / cos φ); a cap that holds a pole reaches all of them.
-    let ratio = reach.to_radians().sin() / center.latitude().to_radians().cos().max(1e-12);
-    if south <= -90.0 || north >= 90.0 || reach >= 90.0 || ratio >= 1.0 {
-        return vec![DegreeBox { south_west: [-180.0, south.max(-90.0)], north_east: [180.0, north.min(90.0)] }];
-    }
-    let width = ratio.asin().to_degrees() + SLACK_DEGREES;
-    split(center.longitude() - width, center.longitude() + width, south, north)
-}
-
-fn circle_boxes(circle: &Circle) -> Vec<DegreeBox> {
-    boxes_around(circle.center(), circle.radius_m())
-}
-
-fn polygon_box(polygon: &geo::Polygon) -> DegreeBox {
-    let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
-    for corner in polygon.exterior().coords() {
-        low = [low[0].min(corner.x), low[1].min(corner.y)];
-        high = [high[0].max(corner.x), high[1].max(corner.y)];
-    }
-    DegreeBox {
-        south_west: low.map(|degrees| degrees - SLACK_DEGREES),
-        north_east: high.map(|degrees| degrees + SLACK_DEGREES),
-    }
-}
-
-/// One box, or two where the antimeridian lies between west and east.
-fn split(west: f64, east: f64, south: f64, north: f64) -> Vec<DegreeBox> {
-    let part = |west, east| DegreeBox { south_west: [west, south], north_east: [east, north] };
-    if west < -180.0 {
-        vec![part(west + 360.0, 180.0), part(-180.0, east)]
-    } else if east > 180.0 {
-        vec![part(west, 180.0), part(-180.0, east - 360.0)]
+/// The least a point can be away that differs by so many degrees: it is as far as its parallel, and as its meridian,
+/// whose nearest point beyond a right angle is the pole.
+pub(super) fn least_distance(position: Position, [east, north]: [f64; 2]) -> f64 {
+    let latitude = position.latitude().to_radians();
+    let to_meridian = if east < 90.0 {
+        (latitude.cos() * east.to_radians().sin()).asin().to_degrees()
     } else {
-        vec![part(west, east)]
+        90.0 - position.latitude().abs()
+    };
+    to_meridian.max(north) * METRES_PER_DEGREE
+}
+
+/// Halves the edge wherever its nearer half could still come nearer than `nearest`.
+fn narrow(position: Position, a: geo::Coord, b: geo::Coord, nearest: &mut f64) {
+    let middle = geo::coord! { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
+    let distance = distance_to(position, middle);
+    // A piece is at most as long as along the parallel of its end nearer to the equator.
+    let widest = if a.y * b.y < 0.0 { 0.0 } else { a.y.abs().min(b.y.abs()) };
+    let half = (((b.x - a.x) * widest.to_radians().cos()).hypot(b.y - a.y) / 2.0) * METRES_PER_DEGREE;
+    if distance - half >= *nearest {
+        return;
     }
+    if half <= SPHERE_ERROR.1 + SPHERE_ERROR.0 * distance {
+        *nearest = nearest.min(distance);
+        return;
+    }
+    narrow(position, a, middle, nearest);
+    narrow(position, middle, b, nearest);
+}
+
+fn distance_to(position: Position, corner: geo::Coord) -> f64 {
+    Position::new(corner.y, corner.x).map_or(f64::INFINITY, |corner| corner.distance_to(position))
 }
 
 #[cfg(test)]
@@ -133,30 +177,43 @@ mod tests {
         Position::new(latitude, (longitude + 180.0).rem_euclid(360.0) - 180.0).expect("sound")
     }
 
-    fn square(lat: f64, lng: f64, half: f64) -> Shape {
-        let (w, e, s, n) = (lng - half, lng + half, lat - half, lat + half);
-        let ring = vec![[w, s], [e, s], [e, n], [w, n], [w, s]];
-        let hole = ring.iter().map(|[x, y]| [lng + (x - lng) / 2.0, lat + (y - lat) / 2.0]).collect();
-        Shape::Polygons(Polygons::new(&vec![vec![ring, hole]]).expect("sound"))
+    /// Polygons, ready to be asked.
+    struct Drawing(Polygons, Edges);
+
+    impl Drawing {
+        fn new(rings: Vec<Vec<[f64; 2]>>) -> Self {
+            Self::of(vec![rings])
+        }
+
+        fn of(polygons: Vec<Vec<Vec<[f64; 2]>>>) -> Self {
+            let polygons = Polygons::new(&polygons).expect("sound");
+            let edges = Edges::of(&polygons);
+            Self(polygons, edges)
+        }
+
+        fn outline(&self) -> Outline<'_> {
+            Outline::Polygons(&self.0, &self.1)
+        }
+
+        fn distance(&self, position: Position) -> f64 {
+            self.outline().signed_distance(position, f64::INFINITY)
+        }
     }
 
-    fn holds(boxes: &[DegreeBox], p: Position) -> bool {
-        boxes.iter().any(|b| {
-            (b.south_west[0]..=b.north_east[0]).contains(&p.longitude())
-                && (b.south_west[1]..=b.north_east[1]).contains(&p.latitude())
-        })
+    fn ring(west: f64, south: f64, east: f64, north: f64) -> Vec<[f64; 2]> {
+        vec![[west, south], [east, south], [east, north], [west, north], [west, south]]
+    }
+
+    /// A star with so many corners, which winds its way round.
+    fn star(lat: f64, lng: f64, corners: usize, size: f64) -> Vec<[f64; 2]> {
+        let corner = |i: usize| {
+            let (turn, far) = (i as f64 / corners as f64 * std::f64::consts::TAU, 0.6 + 0.4 * (i as f64 * 2.4).sin());
+            [lng + size * far * turn.cos(), lat + size * far * turn.sin()]
+        };
+        (0..corners).chain([0]).map(corner).collect()
     }
 
     proptest! {
-        #[test]
-        fn boxes_never_miss(lat in -90.0..90.0f64, lng in -180.0..180.0f64, radius in 5.0..500_000.0f64, dlat in -6.0..6.0f64, dlng in -180.0..180.0f64) {
-            let circle = Circle::new(position(lat, lng), radius).expect("sound");
-            let p = position((lat + dlat).clamp(-90.0, 90.0), lng + dlng);
-            if signed_distance(&Shape::Circle(circle), p) <= 0.0 {
-                prop_assert!(holds(&boxes(&Shape::Circle(circle)), p));
-            }
-        }
-
         #[test]
         fn great_circles_are_near_the_ellipsoid(lat in -89.0..89.0f64, lng in -180.0..180.0f64, dlat in -0.5..0.5f64, dlng in -0.5..0.5f64) {
             let (a, b) = (position(lat, lng), position(lat + dlat, lng + dlng));
@@ -165,33 +222,104 @@ mod tests {
         }
 
         #[test]
-        fn polygons_agree_with_plain_geometry(lat in -75.0..75.0f64, lng in -179.0..179.0f64, dx in -0.02..0.02f64, dy in -0.02..0.02f64) {
-            let shape = square(lat, lng, 0.008);
-            let p = position(lat + dy, lng + dx);
-            let Shape::Polygons(polygons) = &shape else { unreachable!("a square") };
+        fn circles_hold_by_great_circle(lat in -90.0..90.0f64, lng in -180.0..180.0f64, radius in 5.0..100_000.0f64, share in 0.0..3.0f64, turn in 0.0..std::f64::consts::TAU) {
+            let circle = Circle::new(position(lat, lng), radius).expect("sound");
+            let reach = radius * share / METRES_PER_DEGREE;
+            let p = position((lat + reach * turn.sin()).clamp(-90.0, 90.0), lng + reach * turn.cos() / lat.to_radians().cos().max(1e-3));
+            let exact = circle.center().distance_to(p) <= radius;
+            prop_assert_eq!(Outline::Circle(circle).holds(p), exact);
+        }
+
+        #[test]
+        fn polygons_agree_with_plain_geometry(
+            lat in -79.0..79.0f64, lng in -179.0..179.0f64, corners in 3..600usize, dx in -1.3..1.3f64, dy in -1.3..1.3f64,
+        ) {
+            let size = 0.01;
+            let hole = star(lat, lng, corners, size / 4.0);
+            let shape = Drawing::new(vec![star(lat, lng, corners, size), hole.into_iter().rev().collect()]);
+            let p = position(lat + dy * size, lng + dx * size);
             let point = geo::point!(x: p.longitude(), y: p.latitude());
-            let ours = signed_distance(&shape, p);
+            let ours = shape.distance(p);
             if ours.abs() > 0.01 {
-                prop_assert_eq!(ours < 0.0, polygons.geometry().contains(&point));
+                prop_assert_eq!(ours < 0.0, shape.0.geometry().contains(&point));
             }
-            let boundary = polygons.geometry().0[0].clone();
-            let lines = std::iter::once(boundary.exterior().clone()).chain(boundary.interiors().to_vec());
+            let polygon = shape.0.geometry().0[0].clone();
+            let lines = std::iter::once(polygon.exterior().clone()).chain(polygon.interiors().to_vec());
             let oracle = lines.filter_map(|line| match line.haversine_closest_point(&point) {
                 geo::Closest::SinglePoint(c) | geo::Closest::Intersection(c) => Some(Haversine.distance(point, c)),
                 geo::Closest::Indeterminate => None,
             }).fold(f64::INFINITY, f64::min);
             prop_assert!((ours.abs() - oracle).abs() <= 0.01 * oracle + 0.5, "{} {}", ours, oracle);
+            let sphere = distance_on_sphere(&shape.0, &shape.1, p, f64::INFINITY);
+            prop_assert!((ours.abs() - sphere).abs() <= 0.003 * sphere + 0.2, "{} {}", ours, sphere);
+        }
+
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        /// Points along the edges, so close that the nearest of them is near the nearest point.
+        #[test]
+        fn distances_are_right_at_poles_and_from_afar(
+            from in -180.0..180.0f64, width in 0.01..175.0f64, south in -89.0..89.9f64, height in 0.001..1.0f64,
+            lat in -90.0..90.0f64, lng in -180.0..180.0f64, near: bool,
+        ) {
+            let (east, north) = ((from + width).min(180.0), (south + height).min(90.0));
+            prop_assume!(east - from > 0.005);
+            let corners = ring(from, south, east, north);
+            let shape = Drawing::new(vec![corners.clone()]);
+            let p = if near { position((north + 0.01).min(90.0), from - 0.01) } else { position(lat, lng) };
+            const STEPS: u32 = 5_000;
+            let along = |edge: &[[f64; 2]]| {
+                let ([ax, ay], [bx, by]) = (edge[0], edge[1]);
+                (0..=STEPS).map(|i| f64::from(i) / f64::from(STEPS)).map(|t| position(ay + (by - ay) * t, ax + (bx - ax) * t).distance_to(p)).fold(f64::INFINITY, f64::min)
+            };
+            let brute = corners.windows(2).map(along).fold(f64::INFINITY, f64::min);
+            let step = 175.0 / f64::from(STEPS) * METRES_PER_DEGREE / 2.0;
+            let ours = shape.distance(p).abs();
+            prop_assert!((ours - brute).abs() <= 0.003 * brute + step + 1.0, "{} {}", ours, brute);
         }
     }
 
     #[test]
-    fn shapes_reach_over_the_antimeridian() {
-        let circle = Circle::new(position(-17.0, 179.9995), 200.0).expect("sound");
-        let p = position(-17.0, -179.9995);
-        assert!(signed_distance(&Shape::Circle(circle), p) < 0.0 && holds(&boxes(&Shape::Circle(circle)), p));
-        let west = vec![[179.0, 0.0], [180.0, 0.0], [180.0, 1.0], [179.0, 1.0], [179.0, 0.0]];
-        let shape = Shape::Polygons(Polygons::new(&vec![vec![west]]).expect("sound"));
-        let outside = signed_distance(&shape, position(0.5, -179.999));
-        assert!((outside - 0.001 * METRES_PER_DEGREE).abs() < 0.1, "{outside}");
+    fn a_cut_at_the_antimeridian_is_no_edge() {
+        let fiji = Drawing::of(vec![vec![ring(179.0, -18.0, 180.0, -17.0)], vec![ring(-180.0, -18.0, -179.0, -16.0)]]);
+        let inside = fiji.distance(position(-17.5, 179.999));
+        assert!((inside + 0.5 * METRES_PER_DEGREE).abs() < 300.0, "to the south or north edge: {inside}");
+        let along = fiji.distance(position(-16.5, 179.999));
+        assert!(
+            (along - 0.001 * METRES_PER_DEGREE * 16.5f64.to_radians().cos()).abs() < 1.0,
+            "the cut bounds here: {along}"
+        );
+        assert!(fiji.outline().holds(position(-17.5, -180.0)) && !fiji.outline().holds(position(-16.5, 179.9)));
+    }
+
+    #[test]
+    fn a_pole_is_inside_what_surrounds_it() {
+        let antarctica = Drawing::new(vec![vec![
+            [-180.0, -90.0],
+            [180.0, -90.0],
+            [180.0, -80.0],
+            [90.0, -75.0],
+            [0.0, -70.0],
+            [-90.0, -75.0],
+            [-180.0, -80.0],
+            [-180.0, -90.0],
+        ]]);
+        for lng in [-180.0, -90.0, 0.0, 179.9] {
+            let s = antarctica.distance(position(-89.999, lng));
+            assert!((s / METRES_PER_DEGREE + 10.0).abs() < 0.1, "ten degrees to the nearest coast: {s}");
+        }
+        assert!(antarctica.distance(position(-60.0, 0.0)) > 9.9 * METRES_PER_DEGREE);
+    }
+
+    #[test]
+    fn limits_bound_what_is_looked_for() {
+        let square = Drawing::new(vec![ring(24.0, 60.0, 24.1, 60.1)]);
+        let near = position(60.05, 24.11);
+        assert!(square.outline().signed_distance(near, 600.0) < 600.0);
+        assert_eq!(square.outline().signed_distance(near, 500.0), f64::INFINITY);
+        assert_eq!(square.outline().signed_distance(position(10.0, 24.0), 1e6), f64::INFINITY);
+        assert_eq!(square.outline().signed_distance(position(60.05, 24.05), 500.0), f64::NEG_INFINITY, "far inside");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{areas::Areas, presence, shape};
+use super::{areas::Areas, presence};
 use crate::domain::{
     decision::Next,
     geo::Position,
@@ -34,8 +34,7 @@ fn radius(areas: &Areas, device: &DevicePresence, position: Position) -> f64 {
     let leaving = device.areas.iter().filter(|(_, belief)| matches!(belief, Belief::Inside(_)));
     let nearest_exit = leaving.filter_map(|(area, _)| {
         let entry = areas.get(area)?;
-        let outline = entry.shape.as_ref()?;
-        Some((entry.detection.least_margin_m() - shape::signed_distance(outline, position)).max(0.0))
+        Some((entry.detection().least_margin_m() - entry.outline()?.signed_distance(position, MAX_RADIUS_M)).max(0.0))
     });
     let limit = nearest_exit.fold(MAX_RADIUS_M, f64::min);
     let mut nearest = limit;
@@ -50,12 +49,10 @@ fn radius(areas: &Areas, device: &DevicePresence, position: Position) -> f64 {
 
 /// Metres to the nearest area that is not entered, of those within `reach`; 0 inside one.
 fn nearest_entry(areas: &Areas, device: &DevicePresence, position: Position, reach: f64) -> f64 {
-    areas
-        .maybe_within(position, reach)
-        .filter(|entry| !matches!(device.areas.get(&entry.area), Some(Belief::Inside(_))))
-        .filter_map(|entry| entry.shape.as_ref())
-        .map(|outline| shape::signed_distance(outline, position).max(0.0))
-        .fold(f64::INFINITY, f64::min)
+    let near = areas.maybe_within(position, reach);
+    let outside = near.iter().filter(|entry| !matches!(device.areas.get(&entry.area()), Some(Belief::Inside(_))));
+    let outlines = outside.filter_map(|entry| entry.outline());
+    outlines.map(|outline| outline.signed_distance(position, reach).max(0.0)).fold(f64::INFINITY, f64::min)
 }
 
 #[cfg(test)]

@@ -1,179 +1,156 @@
 //! Which areas a campaign's trigger means: ids, tags and stores resolved to geofences, circles and beacons.
 //!
-//! Law: only transitions fire campaigns, so every target ends as an area; what cannot is a problem in words, for the
-//! brand to read when it activates the campaign. Of a network that granted nothing no more is told than that: which
-//! places and tags it has is its own affair.
+//! Laws: only transitions fire campaigns, so every target ends as an area; whether a campaign means an area is one
+//! question ([`Targets::means`]), asked of a single area after an edit and of all of them when everything is compiled.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
-use super::{
-    areas::{Problem, by_store, is_active},
-    catalog::Catalog,
-};
+use super::{catalog::Catalog, grants::Grants, shared_map::SharedMap};
 use crate::domain::{
     campaign::{Campaign, On, Target},
     name::{OrganizationName, StoreName},
-    organization::Permission,
     place::PlaceName,
     presence::Area,
     text::Tag,
 };
 
-/// Why a campaign cannot fire at something it targets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// NOT_GRANTED, TARGET_MISSING or TARGET_CANNOT_FIRE.
-    pub code: &'static str,
-    /// The name of the place or network it is about.
-    pub subject: String,
-    /// The whole sentence.
-    pub why: String,
+/// What campaigns find places by.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    tagged: SharedMap<(OrganizationName, Tag, PlaceName), ()>,
+    /// The geofences and beacons of stores.
+    parts: SharedMap<(StoreName, PlaceName), ()>,
+    pub grants: Arc<Grants>,
 }
 
-impl Fault {
-    fn new(code: &'static str, subject: impl std::fmt::Display, what: impl std::fmt::Display) -> Self {
-        Self { code, subject: subject.to_string(), why: format!("{subject} {what}") }
-    }
+/// What is to be known of a place to find it.
+pub struct Findable<'a> {
+    pub place: PlaceName,
+    pub tags: &'a BTreeSet<Tag>,
+    pub store: Option<&'a StoreName>,
 }
 
-/// Every active campaign with the areas it fires at; what is amiss is added to `problems`.
-pub fn of_active_campaigns(catalog: &Catalog, problems: &mut Vec<Problem>) -> Vec<(Arc<Campaign>, BTreeSet<Area>)> {
-    let resolver = Resolver::new(catalog);
-    let active = catalog.campaigns.values().map(|entry| &entry.value).filter(|campaign| is_active(campaign));
-    active
-        .map(|campaign| {
-            let (areas, faults) = resolver.areas(campaign);
-            problems
-                .extend(faults.into_iter().map(|fault| Problem { campaign: campaign.name.clone(), what: fault.why }));
-            (campaign.clone(), areas)
-        })
-        .collect()
-}
-
-/// Whether campaigns of the brand may target places of the network: its own, or by grant.
-pub fn may_target(catalog: &Catalog, brand: &OrganizationName, network: &OrganizationName) -> bool {
-    brand == network
-        || catalog.grants.iter().any(|(name, grant)| {
-            name.organization() == *network
-                && grant.value.grantee == *brand
-                && grant.value.permission == Permission::TargetPlaces
-        })
-}
-
-/// Answers which areas a campaign means under one catalog.
-pub struct Resolver<'a> {
-    catalog: &'a Catalog,
-    by_store: BTreeMap<&'a StoreName, Vec<Area>>,
-}
-
-impl<'a> Resolver<'a> {
-    pub fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, by_store: by_store(catalog) }
-    }
-
-    /// The areas, and every fault of the targets. A campaign without an area always has a fault.
-    pub fn areas(&self, campaign: &Campaign) -> (BTreeSet<Area>, Vec<Fault>) {
-        let (brand, on) = (campaign.name.organization(), campaign.trigger.on);
-        let places = match &campaign.trigger.at {
-            Target::Places(places) => places.clone(),
-            Target::Tagged { network, tags } => self.tagged(network, tags, on),
-        };
-        let mut faults = self.ungranted(&brand, &campaign.trigger.at);
-        if let Target::Tagged { network, tags } = &campaign.trigger.at
-            && may_target(self.catalog, &brand, network)
-            && places.is_empty()
-        {
-            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
-            let what = format!("has no {} tagged {}", wants(on), tags.join(" and "));
-            faults.push(Fault::new("TARGET_MISSING", network, what));
-        }
-        let mut areas = BTreeSet::new();
-        for place in places.iter().filter(|place| may_target(self.catalog, &brand, &place.organization())) {
-            match self.areas_of(place, on) {
-                Ok(found) => areas.extend(found),
-                Err(fault) => faults.push(fault),
+impl<'a> Findable<'a> {
+    /// The place as the catalog has it.
+    pub fn of(catalog: &'a Catalog, place: &PlaceName) -> Option<Self> {
+        let (tags, store) = match place {
+            PlaceName::Store(name) => (&catalog.stores.get(name)?.value.tags, None),
+            PlaceName::Geofence(name) => {
+                let fence = &catalog.geofences.get(name)?.value;
+                (&fence.tags, fence.store.as_ref())
             }
-        }
-        (areas, faults)
-    }
-
-    fn ungranted(&self, brand: &OrganizationName, target: &Target) -> Vec<Fault> {
-        let networks: BTreeSet<OrganizationName> = match target {
-            Target::Places(places) => places.iter().map(PlaceName::organization).collect(),
-            Target::Tagged { network, .. } => BTreeSet::from([network.clone()]),
-        };
-        let foreign = networks.iter().filter(|network| !may_target(self.catalog, brand, network));
-        foreign
-            .map(|network| Fault::new("NOT_GRANTED", network, format!("has not granted its places to {brand}")))
-            .collect()
-    }
-
-    fn areas_of(&self, place: &PlaceName, on: On) -> Result<Vec<Area>, Fault> {
-        let catalog = self.catalog;
-        let exists = match place {
-            PlaceName::Store(name) => catalog.stores.contains_key(name),
-            PlaceName::Geofence(name) => catalog.geofences.contains_key(name),
-            PlaceName::Beacon(name) => catalog.beacons.contains_key(name),
-        };
-        if !exists {
-            return Err(Fault::new("TARGET_MISSING", place, "does not exist"));
-        }
-        match (place, on) {
-            (PlaceName::Store(store), On::Near { radius_m }) => Ok(vec![Area::Around(store.clone(), radius_m)]),
-            (PlaceName::Store(store), on) => self.parts_of(store, on),
-            (PlaceName::Geofence(fence), On::Entered | On::Exited | On::Dwelt { .. }) => {
-                Ok(vec![Area::Geofence(fence.clone())])
+            PlaceName::Beacon(name) => {
+                let beacon = &catalog.beacons.get(name)?.value;
+                (&beacon.tags, beacon.store.as_ref())
             }
-            (PlaceName::Beacon(beacon), On::Heard) => Ok(vec![Area::Beacon(beacon.clone())]),
-            _ => {
-                Err(Fault::new("TARGET_CANNOT_FIRE", place, format!("cannot fire: this trigger needs a {}", wants(on))))
-            }
-        }
+        };
+        Some(Self { place: place.clone(), tags, store })
     }
 
-    fn parts_of(&self, store: &StoreName, on: On) -> Result<Vec<Area>, Fault> {
-        let parts = self.by_store.get(store).into_iter().flatten();
-        let heard = on == On::Heard;
-        let fitting: Vec<Area> = parts.filter(|area| matches!(area, Area::Beacon(_)) == heard).cloned().collect();
-        if fitting.is_empty() {
-            let what = format!("has no {}, which this trigger needs", wants(on));
-            return Err(Fault::new("TARGET_CANNOT_FIRE", store, what));
-        }
-        Ok(fitting)
+    fn tag_keys(&self) -> impl Iterator<Item = (OrganizationName, Tag, PlaceName)> {
+        let network = self.place.organization();
+        self.tags.iter().map(move |tag| (network.clone(), tag.clone(), self.place.clone()))
     }
 
-    /// Places of the network that fit the trigger and have all tags, or belong to a store that has.
-    fn tagged(&self, network: &OrganizationName, tags: &BTreeSet<Tag>, on: On) -> BTreeSet<PlaceName> {
-        let catalog = self.catalog;
-        let of_store = |store: &Option<StoreName>| {
-            store
-                .as_ref()
-                .and_then(|store| catalog.stores.get(store))
-                .is_some_and(|store| tags.is_subset(&store.value.tags))
-        };
-        let stores = catalog.stores.iter().filter(|(_, store)| tags.is_subset(&store.value.tags));
-        let fences =
-            catalog.geofences.iter().filter(|(_, f)| tags.is_subset(&f.value.tags) || of_store(&f.value.store));
-        let beacons = catalog.beacons.iter().filter(|(_, b)| tags.is_subset(&b.value.tags) || of_store(&b.value.store));
-        let places: BTreeSet<PlaceName> = match on {
-            On::Near { .. } => stores.map(|(name, _)| PlaceName::Store(name.clone())).collect(),
-            On::Entered | On::Exited | On::Dwelt { .. } => {
-                fences.map(|(name, _)| PlaceName::Geofence(name.clone())).collect()
-            }
-            On::Heard => beacons.map(|(name, _)| PlaceName::Beacon(name.clone())).collect(),
-        };
-        places.into_iter().filter(|place| place.organization() == *network).collect()
+    fn part_key(&self) -> Option<(StoreName, PlaceName)> {
+        self.store.map(|store| (store.clone(), self.place.clone()))
     }
 }
 
-/// What a transition can happen at.
-fn wants(on: On) -> &'static str {
-    match on {
-        On::Entered | On::Exited | On::Dwelt { .. } => "geofence",
-        On::Near { .. } => "store",
-        On::Heard => "beacon",
+impl Targets {
+    /// Everything the catalog has.
+    pub fn of(catalog: &Catalog) -> Self {
+        let stores = catalog.stores.keys().cloned().map(PlaceName::Store);
+        let fences = catalog.geofences.keys().cloned().map(PlaceName::Geofence);
+        let beacons = catalog.beacons.keys().cloned().map(PlaceName::Beacon);
+        let (mut tagged, mut parts) = (Vec::new(), Vec::new());
+        for found in stores.chain(fences).chain(beacons).filter_map(|place| Findable::of(catalog, &place)) {
+            tagged.extend(found.tag_keys().map(|key| (key, ())));
+            parts.extend(found.part_key().map(|key| (key, ())));
+        }
+        let mut targets = Self { grants: Arc::new(Grants::of(catalog)), ..Self::default() };
+        targets.tagged.insert_many(tagged);
+        targets.parts.insert_many(parts);
+        targets
+    }
+
+    pub fn forget(&mut self, found: &Findable<'_>) {
+        for key in found.tag_keys() {
+            self.tagged.remove(&key);
+        }
+        if let Some(key) = found.part_key() {
+            self.parts.remove(&key);
+        }
+    }
+
+    pub fn learn(&mut self, found: &Findable<'_>) {
+        for key in found.tag_keys() {
+            self.tagged.insert(key, ());
+        }
+        if let Some(key) = found.part_key() {
+            self.parts.insert(key, ());
+        }
+    }
+
+    /// The geofences and beacons of a store.
+    pub fn parts<'a>(&'a self, store: &'a StoreName) -> impl Iterator<Item = &'a PlaceName> {
+        // Names of stores sort before those of their parts.
+        let first = (store.clone(), PlaceName::Store(store.clone()));
+        let parts = self.parts.from(Bound::Included(first)).map(|(key, ())| key);
+        parts.take_while(move |(of, _)| of == store).map(|(_, part)| part)
+    }
+
+    fn with_tag(&self, network: &OrganizationName, tag: &Tag) -> Vec<&PlaceName> {
+        // No id sorts before this one.
+        let Ok(first) = network.store("0") else { return Vec::new() };
+        let first = (network.clone(), tag.clone(), PlaceName::Store(first));
+        let tagged = self.tagged.from(Bound::Included(first)).map(|(key, ())| key);
+        tagged.take_while(|(of, with, _)| of == network && with == tag).map(|(.., place)| place).collect()
+    }
+
+    /// Areas that a campaign with this trigger may mean by a place, and by what belongs to it.
+    pub fn areas_of(&self, place: &PlaceName, on: On) -> Vec<Area> {
+        match place {
+            PlaceName::Geofence(name) if on.is_at_geofences() => vec![Area::Geofence(name.clone())],
+            PlaceName::Beacon(name) if on == On::Heard => vec![Area::Beacon(name.clone())],
+            PlaceName::Geofence(_) | PlaceName::Beacon(_) => Vec::new(),
+            PlaceName::Store(store) => match on {
+                On::Near { radius_m } => vec![Area::Around(store.clone(), radius_m)],
+                on => self.parts(store).flat_map(|part| self.areas_of(part, on)).collect(),
+            },
+        }
+    }
+
+    /// Whether the campaign fires at the area.
+    pub fn means(&self, catalog: &Catalog, campaign: &Campaign, area: &Area) -> bool {
+        let place = match (area, campaign.trigger.on) {
+            (Area::Geofence(name), on) if on.is_at_geofences() => PlaceName::Geofence(name.clone()),
+            (Area::Around(store, r), On::Near { radius_m }) if *r == radius_m => PlaceName::Store(store.clone()),
+            (Area::Beacon(name), On::Heard) => PlaceName::Beacon(name.clone()),
+            _ => return false,
+        };
+        let Some(found) = Findable::of(catalog, &place) else { return false };
+        let network = place.organization();
+        let aimed_at = match &campaign.trigger.at {
+            Target::Places(places) => {
+                places.contains(&place) || found.store.is_some_and(|s| places.contains(&PlaceName::Store(s.clone())))
+            }
+            Target::Tagged { network: of, tags } => {
+                let of_store = || found.store.and_then(|store| catalog.stores.get(store));
+                *of == network
+                    && (tags.is_subset(found.tags) || of_store().is_some_and(|s| tags.is_subset(&s.value.tags)))
+            }
+        };
+        aimed_at && self.grants.may_target(&campaign.name.organization(), &network)
+    }
+
+    /// Every area the campaign fires at.
+    pub fn meant<'a>(&'a self, catalog: &'a Catalog, campaign: &'a Campaign) -> impl Iterator<Item = Area> + 'a {
+        let places: Vec<&PlaceName> = match &campaign.trigger.at {
+            Target::Places(places) => places.iter().collect(),
+            Target::Tagged { network, tags } => tags.first().map(|tag| self.with_tag(network, tag)).unwrap_or_default(),
+        };
+        let areas = places.into_iter().flat_map(|place| self.areas_of(place, campaign.trigger.on));
+        areas.filter(|area| self.means(catalog, campaign, area))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Most paths of one mask: no message has more fields.
-const MAX_PATHS: usize = 100;
+pub const MAX_PATHS: usize = 100;
 
 /// A message that can be patched field by field.
 pub trait Masked: Default {

@@ -44,7 +44,7 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
         profiles("profile_fallbacks_refused", "Readers refused while the cache failed", |c| &c.refused_fallbacks),
         Meter::gauge("catalog_version", "The catalog in force on this node", move || live.snapshot().version),
         Meter::gauge("catalog_problems", "Targets at which active campaigns cannot fire", move || {
-            problems.snapshot().areas.problems.len() as u64
+            problems.snapshot().areas.problems().count() as u64
         }),
     ]
 }

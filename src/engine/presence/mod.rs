@@ -110,20 +110,18 @@ impl Step {
     }
 
     fn take(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
-        for entry in areas.maybe_holding(fix.position) {
-            if let Some(outline) = &entry.shape {
-                let seen = Seen::new(fix, outline, entry.detection, received_at);
-                if seen.s <= 0.0 {
-                    self.seen_inside(entry, &seen);
-                }
+        // Twice, if two polygons of it have boxes that hold the fix: the second time changes nothing.
+        areas.maybe_holding(fix.position, |entry| {
+            if let Some(outline) = entry.outline().filter(|outline| outline.holds(fix.position)) {
+                self.seen_inside(areas, entry, &Seen::new(fix, outline, entry.detection(), received_at));
             }
-        }
+        });
         let known: Vec<Area> = self.presence.areas.keys().cloned().collect();
         for area in known {
             if let Some(entry) = areas.get(&area)
-                && let Some(outline) = &entry.shape
+                && let Some(outline) = entry.outline()
             {
-                let seen = Seen::new(fix, outline, entry.detection, received_at);
+                let seen = Seen::new(fix, outline, entry.detection(), received_at);
                 if seen.s > 0.0 {
                     self.seen_outside(&area, &seen);
                 }
@@ -131,8 +129,9 @@ impl Step {
         }
     }
 
-    fn seen_inside(&mut self, entry: &AreaEntry, seen: &Seen<'_>) {
-        let visit = match self.presence.areas.get(&entry.area).copied() {
+    fn seen_inside(&mut self, areas: &Areas, entry: &AreaEntry, seen: &Seen<'_>) {
+        let area = entry.area();
+        let visit = match self.presence.areas.get(&area).copied() {
             Some(Belief::Inside(visit)) => {
                 Some(Visit { last_inside: visit.last_inside.max(seen.at), leaving_since: None, ..visit })
             }
@@ -140,21 +139,18 @@ impl Step {
             None => self.arrive(entry, seen, None),
         };
         let Some(visit) = visit else { return };
-        self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
-        self.dwell(entry, visit, seen);
+        self.dwell(areas, &area, visit, seen);
     }
 
-    /// Reports the thresholds reached since the last fix inside.
-    fn dwell(&mut self, entry: &AreaEntry, visit: Visit, seen: &Seen<'_>) {
+    /// Keeps the visit, and reports the thresholds it reached since the last fix inside.
+    fn dwell(&mut self, areas: &Areas, area: &Area, mut visit: Visit, seen: &Seen<'_>) {
         let inside_for = visit.last_inside.since(visit.entered_at);
-        for &threshold in &entry.dwells {
-            if threshold > visit.dwelt && threshold <= inside_for {
-                let visit = Visit { dwelt: threshold, ..visit };
-                self.presence.areas.insert(entry.area.clone(), Belief::Inside(visit));
-                let at = visit.entered_at + threshold;
-                self.transitions.push(seen.transition(&entry.area, TransitionKind::Dwelt(threshold), at));
-            }
+        while let Some(threshold) = areas.dwell_after(area, visit.dwelt).filter(|&threshold| threshold <= inside_for) {
+            visit.dwelt = threshold;
+            let at = visit.entered_at + threshold;
+            self.transitions.push(seen.transition(area, TransitionKind::Dwelt(threshold), at));
         }
+        self.presence.areas.insert(area.clone(), Belief::Inside(visit));
     }
 
     /// Ends visits at places that are gone, when they were last seen. Nobody has left a store because the campaign that

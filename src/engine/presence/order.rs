@@ -45,7 +45,7 @@ impl Step {
             let Some(entry) = areas.get(area) else { continue };
             let is_news = !(visit.entered_at..=visit.last_inside).contains(&fix.read.event);
             let is_of_visit = (visit.not_before..=newest.event).contains(&fix.read.event);
-            if is_news && is_of_visit && rule::is_surely_inside(entry, fix.position, fix.accuracy) {
+            if is_news && is_of_visit && rule::is_surely_inside(&entry, fix.position, fix.accuracy) {
                 *visit = widened(*visit, fix.read.event);
             }
         }

@@ -52,7 +52,7 @@ impl Way {
     }
 
     fn surely_through(&self, entry: &AreaEntry) -> Option<Chord> {
-        let chord = crossing::chord(entry.shape.as_ref()?, self.from.position, self.to.position)?;
+        let chord = crossing::chord(entry.outline()?, self.from.position, self.to.position)?;
         let [from, to] = [self.from.accuracy, self.to.accuracy];
         let worse = if from > to { from } else { to };
         rule::is_surely_inside(entry, self.at(chord.middle()), worse).then_some(chord)
@@ -66,12 +66,13 @@ impl Step {
         let Some(way) = Way::between(last, LastSeen::from(fix)) else { return };
         let reach_m = way.length_m / 2.0 * (1.0 + SLACK.0) + SLACK.1;
         for entry in areas.maybe_within(way.at(0.5), reach_m) {
-            if self.presence.areas.contains_key(&entry.area) {
+            let area = entry.area();
+            if self.presence.areas.contains_key(&area) {
                 continue;
             }
             if let Some(chord) = way.surely_through(entry) {
                 let stale = received_at.since(fix.read.event) > STALE_AFTER;
-                let (area, kind, at) = (entry.area.clone(), TransitionKind::Crossed, way.when(chord.middle()));
+                let (kind, at) = (TransitionKind::Crossed, way.when(chord.middle()));
                 self.transitions.push(Transition { area, kind, at, stale, initial: false, distance_m: None });
             }
         }

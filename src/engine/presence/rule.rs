@@ -13,10 +13,9 @@ use crate::{
         geo::Position,
         ping::{Accuracy, Fix, STALE_AFTER},
         presence::{Area, Arrival, Belief, LastSeen, Transition, TransitionKind, Visit},
-        shape::Shape,
         time::Timestamp,
     },
-    engine::{areas::AreaEntry, probability, shape},
+    engine::{areas::AreaEntry, probability, shape::Outline},
 };
 
 /// A first likely fix is forgotten when the second is later than due by this: two chance fixes hours apart are no entry.
@@ -31,7 +30,7 @@ pub const AT_ONCE: f64 = 3.0;
 /// What a fix says about one area.
 pub struct Seen<'a> {
     fix: &'a Fix,
-    outline: &'a Shape,
+    outline: Outline<'a>,
     detection: Detection,
     /// Signed distance in metres.
     pub s: f64,
@@ -40,8 +39,8 @@ pub struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    pub fn new(fix: &'a Fix, outline: &'a Shape, detection: Detection, received_at: Timestamp) -> Self {
-        let s = shape::signed_distance(outline, fix.position);
+    pub fn new(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Self {
+        let s = outline.signed_distance(fix.position, f64::INFINITY);
         let stale = received_at.since(fix.read.event) > STALE_AFTER;
         Self { fix, outline, detection, s, at: fix.read.event, stale }
     }
@@ -59,10 +58,15 @@ impl<'a> Seen<'a> {
 
 /// Whether a fix there would be an entry at once.
 pub fn is_surely_inside(entry: &AreaEntry, position: Position, accuracy: Accuracy) -> bool {
-    let Some(outline) = &entry.shape else { return false };
-    shape::signed_distance(outline, position) <= 0.0
+    let Some(outline) = entry.outline() else { return false };
+    outline.holds(position)
         && probability::inside(outline, position, probability::sigma(accuracy.metres()))
-            >= entry.detection.enter_probability()
+            >= entry.detection().enter_probability()
+}
+
+/// Whether a fix now confirms the first one; none confirms itself, even where no time need pass.
+fn is_confirmed(arrival: &Arrival, now: Timestamp, rule: Detection) -> bool {
+    now > arrival.since && now.since(arrival.since) >= rule.confirm_after()
 }
 
 impl Step {
@@ -75,12 +79,12 @@ impl Step {
         let probability = seen.probability();
         let sure = probability >= rule.enter_probability();
         let likely = probability >= rule.confirm_probability();
-        let confirmed = likely && pending.is_some_and(|pending| seen.at.since(pending.since) >= rule.confirm_after());
+        let confirmed = likely && pending.is_some_and(|pending| is_confirmed(&pending, seen.at, rule));
         let arrival = pending.unwrap_or_else(|| self.arrival(seen.at));
         if !(sure || confirmed) || self.may_be_driving(rule, seen.at) {
             match pending.is_some() || likely {
-                true => self.presence.areas.insert(entry.area.clone(), Belief::Entering(arrival)),
-                false => self.presence.areas.remove(&entry.area),
+                true => self.presence.areas.insert(entry.area(), Belief::Entering(arrival)),
+                false => self.presence.areas.remove(&entry.area()),
             };
             return None;
         }
@@ -92,7 +96,7 @@ impl Step {
         self.began_visits = true;
         // A place that opens around somebody is not entered.
         if !is_new {
-            let entered = seen.transition(&entry.area, TransitionKind::Entered, entered_at);
+            let entered = seen.transition(&entry.area(), TransitionKind::Entered, entered_at);
             self.transitions.push(Transition { initial: arrival.initial, ..entered });
         }
         let not_before = arrival.not_before;

@@ -11,7 +11,7 @@ use crate::{
         presence::{Area, Arrival, Belief, DevicePresence, Visit},
         time::Timestamp,
     },
-    engine::areas::{AreaEntry, Areas},
+    engine::areas::Areas,
 };
 
 /// What is overdue is asked for again after this, not at once and for ever.
@@ -23,7 +23,7 @@ pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horiz
     for (area, belief) in &presence.areas {
         match belief {
             Belief::Entering(arrival) => wanted.push(of_arrival(areas, area, arrival, presence.slow_since)),
-            Belief::Inside(visit) => wanted.extend(of_visit(areas.get(area), visit).map(|at| (at, ASK_AGAIN))),
+            Belief::Inside(visit) => wanted.extend(of_visit(areas, area, visit).map(|at| (at, ASK_AGAIN))),
         }
     }
     wanted.iter().map(|&(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
@@ -33,14 +33,14 @@ pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horiz
 /// next one may confirm, nor while a dwell is overdue, which the next one inside reports.
 pub fn may_promise(areas: &Areas, presence: &DevicePresence, now: Timestamp) -> bool {
     let is_overdue = |(area, belief): (&Area, &Belief)| match belief {
-        Belief::Inside(visit) => areas.get(area).and_then(|entry| dwell(entry, visit)).is_some_and(|at| at <= now),
+        Belief::Inside(visit) => dwell(areas, area, visit).is_some_and(|at| at <= now),
         Belief::Entering(_) => false,
     };
     presence.doubted.is_none() && !presence.areas.iter().any(is_overdue)
 }
 
 fn of_arrival(areas: &Areas, area: &Area, arrival: &Arrival, slow_since: Option<Timestamp>) -> (Timestamp, Duration) {
-    let rule = areas.get(area).map(|entry| entry.detection).unwrap_or_default();
+    let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
     let confirmed = arrival.since + rule.confirm_after();
     match rule.stopped_for() {
         None => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
@@ -49,12 +49,12 @@ fn of_arrival(areas: &Areas, area: &Area, arrival: &Arrival, slow_since: Option<
 }
 
 /// When the visit's exit is confirmed, its next dwell is reached, and it ends by silence.
-fn of_visit(entry: Option<&AreaEntry>, visit: &Visit) -> impl Iterator<Item = Timestamp> {
-    let leaving = entry.and_then(|entry| Some(visit.leaving_since? + entry.detection.leave_after()));
-    let dwelt = entry.and_then(|entry| dwell(entry, visit));
-    [leaving, dwelt, Some(visit.last_inside + SILENCE)].into_iter().flatten()
+fn of_visit(areas: &Areas, area: &Area, visit: &Visit) -> impl Iterator<Item = Timestamp> {
+    let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
+    let leaving = visit.leaving_since.map(|since| since + rule.leave_after());
+    [leaving, dwell(areas, area, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
 }
 
-fn dwell(entry: &AreaEntry, visit: &Visit) -> Option<Timestamp> {
-    entry.dwells.iter().find(|&&threshold| threshold > visit.dwelt).map(|&threshold| visit.entered_at + threshold)
+fn dwell(areas: &Areas, area: &Area, visit: &Visit) -> Option<Timestamp> {
+    areas.dwell_after(area, visit.dwelt).map(|threshold| visit.entered_at + threshold)
 }

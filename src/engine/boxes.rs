@@ -1,0 +1,123 @@
+//! Boxes in degrees that surely hold something: what the index keeps and what it is asked with.
+//!
+//! Law 7: boxes may over-select, never under-select. They are split at the antimeridian, and near the poles they widen
+//! to the whole circle of longitudes.
+
+use rstar::{AABB, RTreeObject};
+
+use crate::domain::{
+    geo::{METRES_PER_DEGREE, Position},
+    shape::Polygons,
+};
+
+/// Widening of every box, in degrees (about 1 cm), against rounding of what was computed.
+const SLACK_DEGREES: f64 = 1e-7;
+
+/// A box in degrees that does not cross the antimeridian. Single precision halves the index and costs, rounded
+/// outwards, at most 2 m a side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DegreeBox {
+    pub south_west: [f32; 2],
+    pub north_east: [f32; 2],
+}
+
+impl DegreeBox {
+    /// The smallest box that holds these corners.
+    pub fn new(south_west: [f64; 2], north_east: [f64; 2]) -> Self {
+        Self { south_west: south_west.map(below), north_east: north_east.map(above) }
+    }
+
+    pub fn at(position: Position) -> Self {
+        let point = [position.longitude(), position.latitude()];
+        Self::new(point, point)
+    }
+}
+
+impl RTreeObject for DegreeBox {
+    type Envelope = AABB<[f32; 2]>;
+
+    fn envelope(&self) -> Self::Envelope {
+        AABB::from_corners(self.south_west, self.north_east)
+    }
+}
+
+fn below(degrees: f64) -> f32 {
+    let near = degrees as f32;
+    if f64::from(near) > degrees { near.next_down() } else { near }
+}
+
+fn above(degrees: f64) -> f32 {
+    let near = degrees as f32;
+    if f64::from(near) < degrees { near.next_up() } else { near }
+}
+
+/// Boxes that hold every point within the radius of the centre.
+pub fn around(center: Position, radius_m: f64) -> Vec<DegreeBox> {
+    let reach = radius_m / METRES_PER_DEGREE + SLACK_DEGREES;
+    let (south, north) = (center.latitude() - reach, center.latitude() + reach);
+    // The widest longitude a cap reaches is asin(sin r / cos φ); a cap that holds a pole reaches all of them.
+    let ratio = reach.to_radians().sin() / center.latitude().to_radians().cos().max(1e-12);
+    if south <= -90.0 || north >= 90.0 || reach >= 90.0 || ratio >= 1.0 {
+        return vec![DegreeBox::new([-180.0, south.max(-90.0)], [180.0, north.min(90.0)])];
+    }
+    let width = ratio.asin().to_degrees() + SLACK_DEGREES;
+    split(center.longitude() - width, center.longitude() + width, south, north)
+}
+
+/// Boxes that hold every point of the polygons, one for each.
+pub fn of_polygons(polygons: &Polygons) -> Vec<DegreeBox> {
+    polygons.geometry().iter().map(of_polygon).collect()
+}
+
+fn of_polygon(polygon: &geo::Polygon) -> DegreeBox {
+    let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
+    for corner in polygon.exterior().coords() {
+        low = [low[0].min(corner.x), low[1].min(corner.y)];
+        high = [high[0].max(corner.x), high[1].max(corner.y)];
+    }
+    DegreeBox::new(low.map(|degrees| degrees - SLACK_DEGREES), high.map(|degrees| degrees + SLACK_DEGREES))
+}
+
+/// One box, or two where the antimeridian lies between west and east.
+fn split(west: f64, east: f64, south: f64, north: f64) -> Vec<DegreeBox> {
+    let part = |west, east| DegreeBox::new([west, south], [east, north]);
+    if west < -180.0 {
+        vec![part(west + 360.0, 180.0), part(-180.0, east)]
+    } else if east > 180.0 {
+        vec![part(west, 180.0), part(-180.0, east - 360.0)]
+    } else {
+        vec![part(west, east)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn holds(boxes: &[DegreeBox], p: Position) -> bool {
+        boxes.iter().any(|b| {
+            let within = |axis: usize, degrees: f64| {
+                (f64::from(b.south_west[axis])..=f64::from(b.north_east[axis])).contains(&degrees)
+            };
+            within(0, p.longitude()) && within(1, p.latitude())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn boxes_never_miss(
+            lat in -90.0..90.0f64, lng in -180.0..180.0f64, radius in 5.0..500_000.0f64,
+            dlat in -6.0..6.0f64, dlng in -180.0..180.0f64,
+        ) {
+            let center = Position::new(lat, lng).expect("sound");
+            let lng = (lng + dlng + 180.0).rem_euclid(360.0) - 180.0;
+            let p = Position::new((lat + dlat).clamp(-90.0, 90.0), lng).expect("sound");
+            if center.distance_to(p) <= radius {
+                prop_assert!(holds(&around(center, radius), p));
+            }
+            prop_assert!(holds(&[DegreeBox::at(p)], p));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Whatever is edited in whatever order, areas are what compiling the whole catalog makes of it.
+
+use std::{collections::BTreeSet, fmt::Debug};
+
+use proptest::prelude::*;
+
+use super::{areas::Areas, catalog::Catalog, fixture};
+use crate::domain::{
+    campaign::{Campaign, CampaignState, On, Target, Trigger},
+    catalog::{CatalogChange, Resource, ResourceName},
+    name::OrganizationName,
+    organization::{Grant, Permission},
+    place::{Beacon, Geofence, PlaceName, Store},
+    presence::Area,
+    shape::{Polygons, Shape},
+    text::Tag,
+};
+
+fn network(own: bool) -> OrganizationName {
+    if own { fixture::acme() } else { OrganizationName::parse("organizations/mall").expect("sound") }
+}
+
+fn tags(mask: u8) -> BTreeSet<Tag> {
+    (0..3).filter(|bit| mask & (1 << bit) != 0).map(|bit| Tag::new(&format!("t{bit}")).expect("sound")).collect()
+}
+
+fn a_store() -> impl Strategy<Value = Resource> {
+    (any::<bool>(), 0..3u8, 0..8u8, -500.0..500.0f64).prop_map(|(own, id, mask, east)| {
+        let name = network(own).store(&id.to_string()).expect("sound");
+        Store { name, tags: tags(mask), ..fixture::store("0", east) }.into()
+    })
+}
+
+fn a_geofence() -> impl Strategy<Value = Resource> {
+    (any::<bool>(), 0..4u8, 0..8u8, prop::option::of(0..3u8), -500.0..500.0f64, any::<bool>()).prop_map(
+        |(own, id, mask, store, east, drawn)| {
+            let network = network(own);
+            let mut fence = fixture::geofence("0", east, 60.0);
+            if drawn {
+                let corner = |north: f64, east: f64| {
+                    let p = fixture::metres(north, east);
+                    [p.longitude(), p.latitude()]
+                };
+                let ring = vec![corner(0.0, east), corner(0.0, east + 90.0), corner(90.0, east), corner(0.0, east)];
+                fence.shape = Shape::Polygons(Polygons::new(&vec![vec![ring]]).expect("sound"));
+            }
+            let store = store.map(|store| network.store(&store.to_string()).expect("sound"));
+            let name = network.geofence(&id.to_string()).expect("sound");
+            Geofence { name, store, tags: tags(mask), ..fence }.into()
+        },
+    )
+}
+
+fn a_beacon() -> impl Strategy<Value = Resource> {
+    (0..2u8, 0..8u8, prop::option::of(0..3u8)).prop_map(|(id, mask, store)| {
+        let store = store.map(|store| fixture::acme().store(&store.to_string()).expect("sound"));
+        Beacon { store, tags: tags(mask), ..fixture::beacon(&id.to_string()) }.into()
+    })
+}
+
+fn a_campaign() -> impl Strategy<Value = Resource> {
+    let on = prop_oneof![
+        Just(On::Entered),
+        Just(On::Dwelt { after: std::time::Duration::from_secs(60) }),
+        (50..53u32).prop_map(|radius_m| On::Near { radius_m }),
+        Just(On::Heard),
+    ];
+    let places = prop::collection::btree_set((any::<bool>(), 0..3u8, 0..4u8), 1..3).prop_map(|places| {
+        let place = |(own, kind, id): (bool, u8, u8)| {
+            let id = format!("{}/{}/{id}", network(own), ["stores", "geofences", "beacons"][usize::from(kind)]);
+            PlaceName::parse(&id).expect("sound")
+        };
+        Target::Places(places.into_iter().map(place).collect())
+    });
+    let tagged =
+        (any::<bool>(), 1..8u8).prop_map(|(own, mask)| Target::Tagged { network: network(own), tags: tags(mask) });
+    (0..4u8, on, prop_oneof![places, tagged], any::<bool>()).prop_map(|(id, on, at, active)| {
+        let state = if active { CampaignState::Active } else { CampaignState::Paused };
+        Campaign { state, trigger: Trigger { on, at }, ..fixture::campaign(&id.to_string(), on, "stores/0") }.into()
+    })
+}
+
+fn a_grant() -> impl Strategy<Value = Resource> {
+    Just(
+        Grant {
+            name: network(false).grant("g").expect("sound"),
+            grantee: fixture::acme(),
+            permission: Permission::TargetPlaces,
+        }
+        .into(),
+    )
+}
+
+fn an_edit() -> impl Strategy<Value = (Resource, bool)> {
+    let resource = prop_oneof![4 => a_store(), 6 => a_geofence(), 2 => a_beacon(), 5 => a_campaign(), 1 => a_grant()];
+    (resource, prop::bool::weighted(0.75))
+}
+
+/// Everything that can be asked of areas.
+fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
+    let fired = areas.fired.iter().map(|(area, fired)| {
+        let campaigns: Vec<String> = fired.campaigns.iter().map(|c| format!("{} {:?}", c.name, c.trigger)).collect();
+        (area.clone(), campaigns, fired.dwells.clone(), fired.around.as_ref().map(|around| around.boxes()))
+    });
+    let mut boxed: Vec<(Area, String)> = Vec::new();
+    areas.boxes.meeting(rstar::AABB::from_corners([-180.0, -90.0], [180.0, 90.0]), |leaf| {
+        boxed.push((leaf.entry().area(), format!("{:?}", leaf.entry().boxes())));
+        let current = areas.get(&leaf.entry().area()).expect("still there");
+        assert!(current.is(leaf.entry()) || current.boxes() == leaf.entry().boxes(), "an old version of {:?}", current);
+    });
+    boxed.sort();
+    let nearest: Vec<_> =
+        areas.nearest_stores(fixture::metres(0.0, 0.0)).map(|(s, d)| (d.to_bits(), s.name.clone())).collect();
+    let identities: Vec<_> = areas.identities.keys().cloned().collect();
+    let sorted = |mut list: Vec<_>| {
+        list.sort();
+        list
+    };
+    (fired.collect::<Vec<_>>(), boxed, sorted(nearest), identities, areas.problems().collect::<Vec<_>>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn editing_ends_where_compiling_does(batches in prop::collection::vec(prop::collection::vec(an_edit(), 1..4), 1..25)) {
+        // So many places that an edit is never compiled from nothing.
+        let crowd = (0..60).map(|i| fixture::geofence(&format!("crowd{i}"), 1_000.0 + f64::from(i) * 200.0, 30.0).into());
+        let mut catalog = fixture::catalog(crowd.collect());
+        for (i, batch) in batches.into_iter().enumerate() {
+            let change = |(resource, stays): (Resource, bool)| {
+                let name: ResourceName = resource.name();
+                CatalogChange { version: i as u64 + 2, name, resource: stays.then_some(resource) }
+            };
+            let changes: Vec<CatalogChange> = batch.into_iter().map(change).collect();
+            let next: Catalog = catalog.after(&changes);
+            prop_assert_eq!(described(&next.areas), described(&Areas::compile(&next)), "after {:?}", changes);
+            catalog = next;
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Polygons prepared to be asked: their edges in runs, each with its box.
+//!
+//! Law 7: edges are straight in longitude and latitude (RFC 7946). An edge along the antimeridian where a shape was cut
+//! in two, or along a pole, is no edge of the shape: it counts for the side a point is on, never for distances.
+
+use crate::domain::{
+    geo::{METRES_PER_DEGREE, Position},
+    shape::Polygons,
+};
+
+/// Fewest and most edges of a run. Between them a run has as many as there are runs: asking takes the root of their
+/// number.
+const RUN: (usize, usize) = (8, 512);
+
+/// The edges of polygons, as runs along their rings.
+#[derive(Debug)]
+pub struct Edges {
+    runs: Vec<Run>,
+    /// Where the antimeridian bounds the shape.
+    cuts: Vec<[geo::Coord; 2]>,
+}
+
+/// Some edges one behind the other. Its corners are in the polygons.
+#[derive(Debug)]
+struct Run {
+    low: [f64; 2],
+    high: [f64; 2],
+    polygon: u32,
+    /// 0 is the shell.
+    ring: u32,
+    first: u32,
+    edges: u32,
+    /// Along the antimeridian or a pole.
+    seam: bool,
+    /// The shape lies to the left of its edges.
+    left: bool,
+}
+
+impl Edges {
+    pub fn of(polygons: &Polygons) -> Self {
+        let mut edges = Self { runs: Vec::new(), cuts: Vec::new() };
+        let corners: usize = polygons.geometry().iter().flat_map(rings).map(|ring| ring.0.len()).sum();
+        let length = corners.isqrt().clamp(RUN.0, RUN.1);
+        for (p, polygon) in polygons.geometry().iter().enumerate() {
+            for (r, ring) in rings(polygon).enumerate() {
+                edges.add_ring(&ring.0, (p as u32, r as u32), length);
+            }
+        }
+        edges.cuts = cuts(polygons);
+        edges
+    }
+
+    fn add_ring(&mut self, corners: &[geo::Coord], (polygon, ring): (u32, u32), length: usize) {
+        let left = is_counter_clockwise(corners) == (ring == 0);
+        let mut first = 0;
+        while first + 1 < corners.len() {
+            let seam = is_seam(corners[first], corners[first + 1]);
+            let like = |edge: &&[geo::Coord]| is_seam(edge[0], edge[1]) == seam;
+            let edges = corners[first..].windows(2).take(length).take_while(like).count();
+            let (low, high) = bounds(&corners[first..=first + edges]);
+            self.runs.push(Run { low, high, polygon, ring, first: first as u32, edges: edges as u32, seam, left });
+            first += edges;
+        }
+    }
+
+    /// Whether the shape holds the position: even-odd, so for any winding, and holes are none of it.
+    pub fn hold(&self, polygons: &Polygons, position: Position) -> bool {
+        let (x, y) = (position.longitude(), position.latitude());
+        self.runs.iter().fold(false, |inside, run| inside != run.crosses(polygons, x, y))
+    }
+
+    /// What bounds the shape, in pieces: the gap between each and the position (the least differences in longitude and
+    /// latitude, in degrees), its corners, and whether the shape lies to the left of them.
+    pub fn bounding<'a>(
+        &'a self,
+        polygons: &'a Polygons,
+        position: Position,
+    ) -> impl Iterator<Item = ([f64; 2], &'a [geo::Coord], bool)> {
+        let runs = self.runs.iter().filter(|run| !run.seam);
+        let runs = runs.map(move |run| (gap(run.low, run.high, position), run.corners(polygons), run.left));
+        let cuts = self.cuts.iter().map(move |cut| {
+            let (low, high) = bounds(cut);
+            (gap(low, high, position), cut.as_slice(), true)
+        });
+        runs.chain(cuts)
+    }
+}
+
+impl Run {
+    fn corners<'a>(&self, polygons: &'a Polygons) -> &'a [geo::Coord] {
+        let polygon = &polygons.geometry().0[self.polygon as usize];
+        let ring = match self.ring {
+            0 => polygon.exterior(),
+            hole => &polygon.interiors()[hole as usize - 1],
+        };
+        &ring.0[self.first as usize..=(self.first + self.edges) as usize]
+    }
+
+    /// Whether a ray from the point to the east crosses the run an odd number of times.
+    fn crosses(&self, polygons: &Polygons, x: f64, y: f64) -> bool {
+        if self.low[1] > y || self.high[1] <= y || self.high[0] <= x {
+            return false;
+        }
+        let corners = self.corners(polygons);
+        if self.low[0] > x {
+            // All of it is to the east: what counts is whether it ends on the other side of the ray.
+            return (corners[0].y > y) != (corners[corners.len() - 1].y > y);
+        }
+        let crosses = |edge: &&[geo::Coord]| {
+            let (a, b) = (edge[0], edge[1]);
+            (a.y > y) != (b.y > y) && x < a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x)
+        };
+        corners.windows(2).filter(crosses).count() % 2 == 1
+    }
+}
+
+/// Least difference in longitude (the shorter way round) and latitude to any point of a box.
+fn gap(low: [f64; 2], high: [f64; 2], position: Position) -> [f64; 2] {
+    let (x, y) = (position.longitude(), position.latitude());
+    let (west, east) = ((low[0] - x).rem_euclid(360.0), (x - high[0]).rem_euclid(360.0));
+    let beside = if (low[0]..=high[0]).contains(&x) { 0.0 } else { west.min(east) };
+    [beside, (low[1] - y).max(y - high[1]).max(0.0)]
+}
+
+pub(super) fn rings(polygon: &geo::Polygon) -> impl Iterator<Item = &geo::LineString> {
+    std::iter::once(polygon.exterior()).chain(polygon.interiors())
+}
+
+fn bounds(corners: &[geo::Coord]) -> ([f64; 2], [f64; 2]) {
+    let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
+    for corner in corners {
+        low = [low[0].min(corner.x), low[1].min(corner.y)];
+        high = [high[0].max(corner.x), high[1].max(corner.y)];
+    }
+    (low, high)
+}
+
+fn is_counter_clockwise(ring: &[geo::Coord]) -> bool {
+    let twice_area: f64 = ring.windows(2).map(|edge| edge[0].x * edge[1].y - edge[1].x * edge[0].y).sum();
+    twice_area > 0.0
+}
+
+fn is_seam(a: geo::Coord, b: geo::Coord) -> bool {
+    (a.x.abs() == 180.0 && a.x == b.x) || (a.y.abs() == 90.0 && a.y == b.y)
+}
+
+/// Edges along the antimeridian that have the shape on one side only, which lies to their left: by a sweep from south to
+/// north over the ends of all edges there.
+fn cuts(polygons: &Polygons) -> Vec<[geo::Coord; 2]> {
+    let edges = polygons.geometry().iter().flat_map(rings).flat_map(|ring| ring.0.windows(2));
+    let along = edges.filter(|edge| edge[0].x.abs() == 180.0 && edge[0].x == edge[1].x);
+    let mut ends: Vec<geo::Coord> = along.flat_map(|edge| [edge[0], edge[1]]).collect();
+    ends.sort_by(|a, b| a.y.total_cmp(&b.y));
+    let (mut cuts, mut before) = (Vec::new(), None);
+    // An edge begins at its first end and is over at its second: rings are simple, so parity tells.
+    let (mut to_the_west, mut to_the_east) = (false, false);
+    for end in ends {
+        let south = before.filter(|&south| south < end.y);
+        let [south, north] = [south.unwrap_or(end.y), end.y].map(|y| geo::coord! { x: 180.0, y: y });
+        if south.y < north.y && to_the_west != to_the_east {
+            cuts.push(if to_the_west { [south, north] } else { [north, south] });
+        }
+        let side = if end.x > 0.0 { &mut to_the_west } else { &mut to_the_east };
+        *side = !*side;
+        before = Some(end.y);
+    }
+    cuts
+}
+
+/// Metres in a degree of longitude and of latitude around a latitude.
+pub(super) fn metres_per_degree(latitude: f64) -> [f64; 2] {
+    [latitude.to_radians().cos() * METRES_PER_DEGREE, METRES_PER_DEGREE]
+}

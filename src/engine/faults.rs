@@ -1,0 +1,86 @@
+//! Why a campaign cannot fire at something it targets.
+//!
+//! Laws: what cannot fire is said in words, for the brand to read when it activates the campaign, and never fatal. Of a
+//! network that granted nothing no more is told than that: which places and tags it has is its own affair.
+
+use std::collections::BTreeSet;
+
+use super::{catalog::Catalog, targets::Targets};
+use crate::domain::{
+    campaign::{Campaign, On, Target},
+    name::OrganizationName,
+    place::PlaceName,
+    text::Tag,
+};
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// NOT_GRANTED, TARGET_MISSING or TARGET_CANNOT_FIRE.
+    pub code: &'static str,
+    /// The name of the place or network it is about.
+    pub subject: String,
+    /// The whole sentence.
+    pub why: String,
+}
+
+impl Fault {
+    fn new(code: &'static str, subject: impl std::fmt::Display, what: impl std::fmt::Display) -> Self {
+        Self { code, subject: subject.to_string(), why: format!("{subject} {what}") }
+    }
+}
+
+/// Every fault of the campaign's targets. A campaign that means no area always has one.
+pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
+    let (brand, on) = (campaign.name.organization(), campaign.trigger.on);
+    let granted = |network: &OrganizationName| targets.grants.may_target(&brand, network);
+    let networks: BTreeSet<OrganizationName> = match &campaign.trigger.at {
+        Target::Places(places) => places.iter().map(PlaceName::organization).collect(),
+        Target::Tagged { network, .. } => BTreeSet::from([network.clone()]),
+    };
+    let foreign = networks.iter().filter(|network| !granted(network));
+    let ungranted =
+        foreign.map(|network| Fault::new("NOT_GRANTED", network, format!("has not granted its places to {brand}")));
+    let mut faults: Vec<Fault> = ungranted.collect();
+    match &campaign.trigger.at {
+        Target::Places(places) => {
+            let places = places.iter().filter(|place| granted(&place.organization()));
+            faults.extend(places.filter_map(|place| of_place(targets, catalog, place, on)));
+        }
+        Target::Tagged { network, tags } if granted(network) && targets.meant(catalog, campaign).next().is_none() => {
+            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+            let what = format!("has no {} tagged {}", wants(on), tags.join(" and "));
+            faults.push(Fault::new("TARGET_MISSING", network, what));
+        }
+        Target::Tagged { .. } => {}
+    }
+    faults
+}
+
+fn of_place(targets: &Targets, catalog: &Catalog, place: &PlaceName, on: On) -> Option<Fault> {
+    let exists = match place {
+        PlaceName::Store(name) => catalog.stores.contains_key(name),
+        PlaceName::Geofence(name) => catalog.geofences.contains_key(name),
+        PlaceName::Beacon(name) => catalog.beacons.contains_key(name),
+    };
+    if !exists {
+        return Some(Fault::new("TARGET_MISSING", place, "does not exist"));
+    }
+    if !targets.areas_of(place, on).is_empty() {
+        return None;
+    }
+    let what = match place {
+        PlaceName::Store(_) => format!("has no {}, which this trigger needs", wants(on)),
+        PlaceName::Geofence(_) | PlaceName::Beacon(_) => format!("cannot fire: this trigger needs a {}", wants(on)),
+    };
+    Some(Fault::new("TARGET_CANNOT_FIRE", place, what))
+}
+
+/// What a transition can happen at.
+fn wants(on: On) -> &'static str {
+    match on {
+        On::Entered | On::Exited | On::Dwelt { .. } => "geofence",
+        On::Near { .. } => "store",
+        On::Heard => "beacon",
+    }
+}

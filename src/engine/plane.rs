@@ -1,0 +1,62 @@
+//! The plane that touches the earth at a position: metres to the east and to the north of it.
+//!
+//! Law 7: near the poles, where degrees of longitude shrink within an edge, points lie by their bearing and distance
+//! (the azimuthal equidistant projection), and edges, which are curves there, are bent.
+
+use super::{
+    edges::metres_per_degree,
+    probability::beyond_edge,
+    shape::{FLAT, least_distance, wrapped},
+};
+use crate::domain::geo::{EARTH_RADIUS_M, Position};
+
+/// Longest straight piece of an edge near the poles, in degrees of longitude: its middle is 4e-5 of its distance to the
+/// pole away from the curve.
+const STRAIGHT_DEGREES: f64 = 1.0;
+
+/// A plane around a position.
+pub struct Plane {
+    origin: Position,
+    scale: [f64; 2],
+    polar: bool,
+}
+
+impl Plane {
+    pub fn around(origin: Position) -> Self {
+        let latitude = origin.latitude();
+        Self { origin, scale: metres_per_degree(latitude), polar: latitude.abs() > FLAT.0 }
+    }
+
+    /// The least distance in metres of what differs by so many degrees of longitude and latitude.
+    pub fn least_distance(&self, gap: [f64; 2]) -> f64 {
+        match self.polar {
+            true => least_distance(self.origin, gap),
+            false => (gap[0] * self.scale[0]).hypot(gap[1] * self.scale[1]),
+        }
+    }
+
+    /// As [`beyond_edge`], for an edge in degrees.
+    pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, sigma: f64) -> f64 {
+        if !self.polar {
+            let east = wrapped(a.x - self.origin.longitude());
+            let from = [east * self.scale[0], (a.y - self.origin.latitude()) * self.scale[1]];
+            let to = [(east + b.x - a.x) * self.scale[0], (b.y - self.origin.latitude()) * self.scale[1]];
+            return beyond_edge(from, to, sigma);
+        }
+        let pieces = ((b.x - a.x).abs() / STRAIGHT_DEGREES).ceil().max(1.0);
+        let corner = |i: u32| self.azimuthal(a + (b - a) * (f64::from(i) / pieces));
+        (0..pieces as u32).map(|i| beyond_edge(corner(i), corner(i + 1), sigma)).sum()
+    }
+
+    fn azimuthal(&self, corner: geo::Coord) -> [f64; 2] {
+        let (sin, cos) = self.origin.latitude().to_radians().sin_cos();
+        let (sin_corner, cos_corner) = corner.y.to_radians().sin_cos();
+        let (sin_east, cos_east) = (corner.x - self.origin.longitude()).to_radians().sin_cos();
+        let east = cos_corner * sin_east;
+        let north = cos * sin_corner - sin * cos_corner * cos_east;
+        let up = sin * sin_corner + cos * cos_corner * cos_east;
+        let flat = east.hypot(north);
+        let scale = if flat > 0.0 { EARTH_RADIUS_M * flat.atan2(up) / flat } else { EARTH_RADIUS_M };
+        [east * scale, north * scale]
+    }
+}
