@@ -141,5 +141,6 @@ pub fn geofence(id: &str, store: Option<&str>, radius_m: f64) -> Geofence {
         shape: Shape::Circle(Circle::new(position(), radius_m).expect("sound")),
         store: store.map(store_name),
         tags: Default::default(),
+        detection: Default::default(),
     }
 }

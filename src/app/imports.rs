@@ -4,6 +4,7 @@
 //! caller allows parts; the same rows again change nothing.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -20,7 +21,10 @@ use crate::{
         place::{Geofence, Store},
         violation::{Violation, Violations},
     },
-    engine::catalog::Catalog,
+    engine::{
+        catalog::Catalog,
+        effective::{self, Distances},
+    },
     ports::{Edit, Expected},
 };
 
@@ -85,6 +89,8 @@ pub struct SmallGeofence {
     pub name: GeofenceName,
     pub effective_radius_m: f64,
     pub why: &'static str,
+    /// What the presence rule means there.
+    pub distances: Vec<Distances>,
 }
 
 /// Imports places.
@@ -158,7 +164,8 @@ impl Report {
             && self.small.len() < MAX_REPORTED
         {
             let effective_radius_m = effective_radius_m(&geofence.shape);
-            self.small.push(SmallGeofence { number, name: geofence.name.clone(), effective_radius_m, why });
+            let distances = effective::distances(&geofence.shape, &geofence.detection);
+            self.small.push(SmallGeofence { number, name: geofence.name.clone(), effective_radius_m, why, distances });
         }
     }
 }
@@ -232,6 +239,17 @@ fn check_stores(part: &[Row], catalog: &Catalog) -> Result<(), EditError> {
     Ok(())
 }
 
+/// The row as it shall be stored: a geofence that says no detection keeps the one it has, for files have none of it.
+fn kept<'a>(row: &'a Row, catalog: &Catalog) -> Cow<'a, Row> {
+    let Row::Geofence(wanted) = row else { return Cow::Borrowed(row) };
+    match catalog.geofences.get(&wanted.name).map(|entry| entry.value.detection.clone()) {
+        Some(detection) if wanted.detection.is_default() && !detection.is_default() => {
+            Cow::Owned(Row::Geofence(Geofence { detection, ..wanted.clone() }))
+        }
+        _ => Cow::Borrowed(row),
+    }
+}
+
 fn difference(row: &Row, catalog: &Catalog) -> Difference {
     fn of<K: Kind>(wanted: &K, catalog: &Catalog) -> Difference {
         match K::table(catalog).get(wanted.name()) {
@@ -240,7 +258,7 @@ fn difference(row: &Row, catalog: &Catalog) -> Difference {
             Some(entry) => Difference::Other(entry.etag),
         }
     }
-    match row {
+    match kept(row, catalog).as_ref() {
         Row::Store(store) => of(store, catalog),
         Row::Geofence(geofence) => of(geofence, catalog),
     }
@@ -252,16 +270,19 @@ fn edit(row: &Row, catalog: &Catalog) -> Option<Edit> {
         Difference::Other(etag) => Expected::Version(etag),
         Difference::None => return None,
     };
-    Some(match row {
-        Row::Store(store) => Edit::put(store.clone(), expected),
-        Row::Geofence(geofence) => Edit::put(geofence.clone(), expected),
+    Some(match kept(row, catalog).into_owned() {
+        Row::Store(store) => Edit::put(store, expected),
+        Row::Geofence(geofence) => Edit::put(geofence, expected),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::fakes::{AUTHOR, geofence, owner, resources, store, store_name};
+    use crate::{
+        app::fakes::{AUTHOR, geofence, owner, resources, store, store_name},
+        domain::detection::{Detection, Settings},
+    };
 
     fn rows(rows: Vec<Row>) -> Vec<Numbered> {
         (1..).zip(rows).map(|(number, row)| Numbered { number, row: Ok(row) }).collect()
@@ -288,6 +309,23 @@ mod tests {
         let renamed = rows(vec![Row::Store(store("1", "Bar"))]);
         let third = imports.run(&options(false, false), renamed, AUTHOR).await.expect("applied");
         assert_eq!((counts(&third), third.catalog_version), ([0, 1, 0, 0], 4));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_says_nothing_of_detection_changes_nothing_of_it() {
+        let imports = Imports::new(resources().await);
+        let detection = |leave_margin_m| {
+            Detection::new(Settings { leave_margin_m: Some(leave_margin_m), ..Settings::default() }).expect("sound")
+        };
+        let of =
+            |detection, radius_m| rows(vec![Row::Geofence(Geofence { detection, ..geofence("g", None, radius_m) })]);
+        let run = async |rows| counts(&imports.run(&options(false, false), rows, AUTHOR).await.expect("applied"));
+        assert_eq!(run(of(detection(40.0), 80.0)).await, [1, 0, 0, 0]);
+        assert_eq!(run(of(Detection::default(), 80.0)).await, [0, 0, 1, 0]);
+        assert_eq!(run(of(Detection::default(), 90.0)).await, [0, 1, 0, 0]);
+        let name = geofence("g", None, 80.0).name;
+        assert_eq!(imports.resources.get::<Geofence>(&name).expect("there").value.detection, detection(40.0));
+        assert_eq!(run(of(detection(50.0), 90.0)).await, [0, 1, 0, 0], "but it may say");
     }
 
     #[tokio::test]

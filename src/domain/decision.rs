@@ -192,6 +192,8 @@ pub enum Note {
     Inaccurate,
     /// The platform marked the position as set by a tool.
     Mocked,
+    /// Nobody can have travelled there from where the device was.
+    Implausible { fixes: u32 },
     /// Beacons that nobody registered.
     UnknownBeacons { sightings: u32 },
 }
@@ -204,6 +206,7 @@ impl Note {
             Note::OutOfOrder { .. } => "OUT_OF_ORDER",
             Note::Inaccurate => "INACCURATE",
             Note::Mocked => "MOCKED",
+            Note::Implausible { .. } => "IMPLAUSIBLE",
             Note::UnknownBeacons { .. } => "UNKNOWN_BEACONS",
         }
     }

@@ -8,7 +8,7 @@
 //! | resource names (`organizations/{o}/stores/{s}`) | [`name`] |
 //! | points in time | [`time`] |
 //! | positions and distances | [`geo`], [`shape`] |
-//! | stores, geofences, beacons | [`place`] |
+//! | stores, geofences, beacons | [`place`], [`detection`] |
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`] |
@@ -22,6 +22,7 @@ pub mod catalog;
 pub mod consent;
 pub mod content;
 pub mod decision;
+pub mod detection;
 pub mod geo;
 pub mod name;
 pub mod offer;

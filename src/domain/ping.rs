@@ -19,6 +19,8 @@ pub const MAX_PING_ID: usize = 64;
 /// A reading older than this at receipt makes transitions but fires no campaign.
 pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
+/// A ping is on its way for less than this: clients give up earlier. What seems younger by more is younger.
+const LONGEST_WAY: Duration = Duration::from_secs(60);
 /// Clocks for positions and for sending may differ by this much within one phone.
 const FUTURE_ALLOWED: Duration = Duration::from_secs(60);
 
@@ -71,6 +73,22 @@ pub struct Reading {
     pub device: Timestamp,
     /// Event time: comparable between devices and with the server's clock; never after receipt.
     pub event: Timestamp,
+}
+
+impl Reading {
+    /// Whether this was read after `known`: by the device's clock, whose readings no slow network can swap. That clock
+    /// may have been set back; so what is younger in event time than any delay explains was read after it as well. The
+    /// same reading of the device is the same reading, whenever it arrives.
+    pub fn is_after(self, known: Reading) -> bool {
+        let is_younger = self.event.since(known.event) > LONGEST_WAY;
+        self.device > known.device || (is_younger && self.device != known.device)
+    }
+
+    /// The time from `earlier` to this. Event times bear the delays of their pings, and the device's clock may be set
+    /// between them: the longer span of the two accuses nobody.
+    pub fn elapsed_since(self, earlier: Reading) -> Duration {
+        self.device.since(earlier.device).max(self.event.since(earlier.event))
+    }
 }
 
 /// How a device's clock relates to the server's, at one ping.
@@ -165,15 +183,17 @@ impl Ping {
     }
 
     /// The newest fix and the newest sighting, by the device's clock.
-    pub fn newest_readings(&self) -> (Option<Timestamp>, Option<Timestamp>) {
-        let fix = self.fixes.last().map(|fix| fix.read.device);
-        (fix, self.sightings.last().map(|sighting| sighting.read.device))
+    pub fn newest_readings(&self) -> (Option<Reading>, Option<Reading>) {
+        (self.fixes.last().map(|fix| fix.read), self.sightings.last().map(|sighting| sighting.read))
     }
 
     /// Whether it has a reading newer than these. A retry never has.
-    pub fn is_newer_than(&self, fix: Option<Timestamp>, sighting: Option<Timestamp>) -> bool {
+    pub fn is_newer_than(&self, fix: Option<Reading>, sighting: Option<Reading>) -> bool {
+        let is_newer = |newest: Option<Reading>, known: Option<Reading>| {
+            newest.is_some_and(|newest| known.is_none_or(|known| newest.is_after(known)))
+        };
         let (newest_fix, newest_sighting) = self.newest_readings();
-        newest_fix > fix || newest_sighting > sighting
+        is_newer(newest_fix, fix) || is_newer(newest_sighting, sighting)
     }
 }
 
@@ -190,5 +210,15 @@ mod tests {
         let clock = ClockReading { sent_at: at(1_000_010), received_at: at(500) };
         assert_eq!(clock.reading(at(1_000_000)).event, at(490));
         assert_eq!(clock.reading(at(1_000_020)).event, at(500), "a reading after sending counts as now");
+    }
+
+    #[test]
+    fn a_clock_set_back_outdates_nothing_for_longer_than_a_ping_is_on_its_way() {
+        let read = |device, event| Reading { device: at(device), event: at(event) };
+        let known = read(1_000, 1_000);
+        assert!(read(1_001, 990).is_after(known), "the network was slower before");
+        assert!(!read(999, 1_059).is_after(known), "or is slower now");
+        assert!(read(1_000 - 240 + 61, 1_061).is_after(known), "the clock was set back by four minutes");
+        assert!(!read(1_000, 1_600).is_after(known), "the same reading again");
     }
 }

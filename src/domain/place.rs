@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    detection::Detection,
     geo::Position,
     name::{BeaconName, GeofenceName, OrganizationName, StoreName},
     shape::Shape,
@@ -48,6 +49,9 @@ pub struct Geofence {
     pub shape: Shape,
     pub store: Option<StoreName>,
     pub tags: BTreeSet<Tag>,
+    /// Geofences stored before there was such a thing have the default.
+    #[serde(default, skip_serializing_if = "Detection::is_default")]
+    pub detection: Detection,
 }
 
 /// A radio tag in a store or zone.
@@ -197,6 +201,14 @@ impl From<PlaceName> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn geofences_stored_before_detection_was_are_read_and_written_as_they_were() {
+        let old = r#"{"name":"organizations/a/geofences/g","display_name":"G","shape":{"circle":{"center":[60.0,25.0],"radius_m":80.0}},"store":null,"tags":[]}"#;
+        let read: Geofence = serde_json::from_str(old).expect("sound");
+        assert!(read.detection.is_default());
+        assert_eq!(serde_json::to_string(&read).expect("plain"), old);
+    }
 
     #[test]
     fn beacon_identities_read_what_they_write() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     geo::Position,
     name::{BeaconName, GeofenceName, StoreName},
-    ping::Accuracy,
+    ping::{Accuracy, Fix, Reading},
     text::quoted,
     time::Timestamp,
     violation::Invalid,
@@ -67,15 +67,29 @@ impl From<Area> for String {
 /// What we believe about one device at one geofence or store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belief {
-    /// Outside, with a first fix inside that waits for a second one.
-    Entering { since: Timestamp },
+    /// Outside, with a first fix inside that waits for what confirms it.
+    Entering(Arrival),
     /// Inside.
     Inside(Visit),
+}
+
+/// What may become an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The first fix inside.
+    pub since: Timestamp,
+    /// As [`Visit::not_before`].
+    pub not_before: Timestamp,
+    /// Nothing was known of the device before that fix.
+    pub initial: bool,
 }
 
 /// An open visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Visit {
+    /// No fix that arrives late makes the visit begin before this: then the device was known elsewhere, or nothing was
+    /// known of it.
+    pub not_before: Timestamp,
     pub entered_at: Timestamp,
     /// The newest fix that was inside; the exit's time, when it comes.
     pub last_inside: Timestamp,
@@ -98,25 +112,35 @@ pub struct Hearing {
 /// Where a device was, and how sure its phone was of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LastSeen {
-    /// Event time.
-    pub at: Timestamp,
+    pub read: Reading,
     pub position: Position,
     pub accuracy: Accuracy,
+}
+
+impl From<&Fix> for LastSeen {
+    fn from(fix: &Fix) -> Self {
+        Self { read: fix.read, position: fix.position, accuracy: fix.accuracy }
+    }
 }
 
 /// Everything we believe about where one device is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DevicePresence {
-    /// The newest fix, by the device's own clock: an older or equal one is out of order or a repetition.
-    pub newest_fix: Option<Timestamp>,
+    /// The newest fix: one that is not after it is out of order or a repetition.
+    pub newest_fix: Option<Reading>,
     /// The same of beacon sightings, which phones report at another pace.
-    pub newest_sighting: Option<Timestamp>,
+    pub newest_sighting: Option<Reading>,
     /// Server time minus device time at the newest ping, in microseconds.
     pub clock_offset: i64,
     /// When the record last took over what is believed here.
     pub saved_at: Option<Timestamp>,
     /// Where the newest usable fix was. Only the cache knows; a commit leaves it out.
     pub last_seen: Option<LastSeen>,
+    /// A newer fix that nobody can have travelled to from there: the next one tells which of the two is wrong. Only the
+    /// cache knows it.
+    pub doubted: Option<LastSeen>,
+    /// Since when the device has not been driving; none if it is, or if nobody knows.
+    pub slow_since: Option<Timestamp>,
     pub areas: BTreeMap<Area, Belief>,
     pub heard: BTreeMap<BeaconName, Hearing>,
 }
@@ -130,7 +154,10 @@ pub struct Transition {
     pub at: Timestamp,
     /// Too old at receipt to fire a campaign.
     pub stale: bool,
-    /// Metres from the fix to the store or the geofence's edge (0 inside); none for beacons.
+    /// Nothing was known of the device before: it may have been inside for long. Receipts of old do not say it.
+    #[serde(default)]
+    pub initial: bool,
+    /// Metres from the fix to the geofence's edge (0 inside); none where no one fix made it: of beacons and crossings.
     pub distance_m: Option<f64>,
 }
 
@@ -142,6 +169,8 @@ pub enum TransitionKind {
     Dwelt(Duration),
     /// The visit lasted this long, by the fixes seen inside.
     Exited(Duration),
+    /// Passed through between two fixes, without one inside.
+    Crossed,
     /// A registered beacon, twice.
     Heard,
 }
@@ -152,6 +181,7 @@ impl TransitionKind {
             TransitionKind::Entered => "entered",
             TransitionKind::Dwelt(_) => "dwelt",
             TransitionKind::Exited(_) => "exited",
+            TransitionKind::Crossed => "crossed",
             TransitionKind::Heard => "heard",
         }
     }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::domain::{
     campaign::{Campaign, On},
+    detection::Detection,
     geo::Position,
     name::{AppName, BeaconName, CampaignName, GeofenceName, OrganizationName, StoreName},
     place::{Beacon, BeaconIdentity, Geofence, Store},
@@ -91,6 +92,15 @@ impl AreaEntry {
             Self::Polygons(drawn) => drawn.fence.store.as_ref(),
             Self::Around(around) => Some(&around.store.name),
             Self::Reach(beacon) => beacon.store.as_ref(),
+        }
+    }
+
+    /// How sure it is of its visitors: of a geofence its own settings, else the usual ones.
+    pub fn detection(&self) -> Detection {
+        match self {
+            Self::Circle(fence) => fence.detection.clone(),
+            Self::Polygons(drawn) => drawn.fence.detection.clone(),
+            Self::Around(_) | Self::Reach(_) => Detection::default(),
         }
     }
 
@@ -216,9 +226,11 @@ impl Areas {
         self.stores.get(entry.store()?).map(|entry| &entry.value)
     }
 
-    /// Dwell thresholds that some campaign waits for at an area, rising.
-    pub fn dwells(&self, area: &Area) -> &[Duration] {
-        self.fired.get(area).map(|fired| fired.dwells.as_slice()).unwrap_or_default()
+    /// The next dwell threshold above `after` that some campaign or the place itself waits for.
+    pub fn dwell_after(&self, area: &Area, after: Duration) -> Option<Duration> {
+        let campaigns = self.fired.get(area).map(|fired| fired.dwells.as_slice()).unwrap_or_default();
+        let own = self.get(area).and_then(|entry| entry.detection().dwell_after());
+        campaigns.iter().copied().chain(own).filter(|&threshold| threshold > after).min()
     }
 
     /// The campaigns that a transition at the area fires, by name.

@@ -114,6 +114,7 @@ fn reason(candidate: &Candidate<'_>, gates: &Gates<'_>) -> String {
         (TransitionKind::Entered, _) => format!("entered {place}"),
         (TransitionKind::Dwelt(span), _) => format!("at {place} for {}", minutes(span)),
         (TransitionKind::Exited(_), _) => format!("left {place}"),
+        (TransitionKind::Crossed, _) => format!("passed through {place}"),
         (TransitionKind::Heard, _) => format!("close to {place}"),
     };
     match ranking::favourite(candidate.campaign, &gates.person) {

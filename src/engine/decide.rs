@@ -23,7 +23,7 @@ use crate::domain::{
     name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
-    ping::Ping,
+    ping::{Fix, Ping, Reading},
     place::Store,
     presence::{Belief, DevicePresence, Transition},
     profile::{Device, Profile},
@@ -113,11 +113,12 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     let heard = ranging::listen(areas, &device.presence, &mut step.presence, ping);
     let known = (device.presence.newest_fix, device.presence.newest_sighting);
     let (fix, sighting) = ping.newest_readings();
-    let repeated = fix.is_none_or(|_| fix == known.0) && sighting.is_none_or(|_| sighting == known.1);
+    let repeated = is_known(fix, known.0) && is_known(sighting, known.1);
     note_readings(&mut outcome.decision.notes, &step, &heard, ping, repeated);
     step.transitions.extend(heard.transitions);
     step.transitions.sort_by_key(|transition| transition.at);
-    let newest = ping.newest_fix().map(|fix| fix.position);
+    let promised = |_: &&Fix| presence::may_promise(areas, &step.presence, ping.clock.received_at);
+    let newest = ping.newest_fix().filter(promised).map(|fix| fix.position);
     outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
     let now = ping.clock.received_at;
     if step.presence != device.presence {
@@ -128,7 +129,7 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
         step.presence.saved_at = Some(now);
     }
     if !step.transitions.is_empty() {
-        consider(question, device, &step.transitions, outcome);
+        consider(question, device, &step, outcome);
     }
     outcome.decision.transitions = step.transitions;
     if let Some(device) = outcome.profile.devices.get_mut(question.device) {
@@ -143,6 +144,11 @@ fn is_unsaved(presence: &DevicePresence, now: Timestamp) -> bool {
     is_inside && presence.saved_at.is_none_or(|saved_at| now.since(saved_at) > SAVED_EVERY)
 }
 
+/// Whether a reading brings nothing: there is none, or it is the one that is known, by the device's own clock.
+fn is_known(newest: Option<Reading>, known: Option<Reading>) -> bool {
+    newest.is_none_or(|newest| known.is_some_and(|known| known.device == newest.device))
+}
+
 /// A repetition of the newest ping is told what it was told the first time, not that it is out of order.
 fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, ping: &Ping, repeated: bool) {
     let readings = step.out_of_order + heard.out_of_order;
@@ -155,18 +161,21 @@ fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, pin
     if ping.is_suspect() {
         notes.push(Note::Mocked);
     }
+    if step.implausible > 0 {
+        notes.push(Note::Implausible { fixes: step.implausible });
+    }
     if heard.unknown > 0 {
         notes.push(Note::UnknownBeacons { sightings: heard.unknown });
     }
 }
 
 /// Every campaign that the transitions fire gets a verdict; the chosen become offers.
-fn consider(question: &Question<'_>, device: &Device, transitions: &[Transition], outcome: &mut Outcome) {
+fn consider(question: &Question<'_>, device: &Device, step: &Step, outcome: &mut Outcome) {
     let profiling = question.profile.consents.permit();
     if profiling.is_none() {
         outcome.decision.notes.push(Note::ContextOnly);
     }
-    let fired = candidates(question, transitions);
+    let fired = candidates(question, &step.transitions);
     let gates = Gates {
         now: question.ping.clock.received_at,
         app: question.app,
@@ -178,7 +187,7 @@ fn consider(question: &Question<'_>, device: &Device, transitions: &[Transition]
     let marketing = question.profile.consents.permit::<Marketing>();
     let (mut refused, mut passed) = (Vec::new(), Vec::new());
     for candidate in fired {
-        match refusal(question, &gates, &candidate, marketing) {
+        match refusal(question, &gates, &candidate, marketing, step.suspect) {
             Some(reason) => refused.push(refused_as(&candidate, reason)),
             None => passed.push(candidate),
         }
@@ -193,12 +202,13 @@ fn refusal(
     gates: &Gates<'_>,
     candidate: &Candidate<'_>,
     marketing: Option<Consented<Marketing>>,
+    suspect: bool,
 ) -> Option<Reason> {
     let Some(marketing) = marketing else { return Some(Reason::NoMarketingConsent) };
     if candidate.transition.stale {
         return Some(Reason::Stale { age: gates.now.since(candidate.transition.at) });
     }
-    if question.ping.is_suspect() {
+    if suspect {
         return Some(Reason::Suspect);
     }
     if !question.catalog.areas.may_reach(&candidate.campaign.name.organization(), &question.app.name) {

@@ -66,6 +66,7 @@ pub fn geofence(id: &str, east: f64, radius_m: f64) -> Geofence {
         shape: Shape::Circle(Circle::new(metres(0.0, east), radius_m).expect("sound")),
         store: None,
         tags: BTreeSet::new(),
+        detection: Default::default(),
     }
 }
 

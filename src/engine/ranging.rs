@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{areas::Areas, presence::clock_was_set};
 use crate::domain::{
     name::BeaconName,
-    ping::{Ping, STALE_AFTER},
+    ping::{Ping, Reading, STALE_AFTER},
     presence::{Area, DevicePresence, Hearing, Transition, TransitionKind},
     time::Timestamp,
 };
@@ -40,7 +40,14 @@ impl Heard {
             hearing.confirmed = true;
             let stale = received_at.since(at) > STALE_AFTER;
             let area = Area::Beacon(name.clone());
-            self.transitions.push(Transition { area, kind: TransitionKind::Heard, at, stale, distance_m: None });
+            self.transitions.push(Transition {
+                area,
+                kind: TransitionKind::Heard,
+                at,
+                stale,
+                initial: false,
+                distance_m: None,
+            });
         }
     }
 }
@@ -49,9 +56,11 @@ impl Heard {
 pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePresence, ping: &Ping) -> Heard {
     let mut heard = Heard::default();
     let known = before.newest_sighting.filter(|_| !clock_was_set(before, ping));
-    presence.newest_sighting = known.max(ping.newest_readings().1);
+    let newest = ping.newest_readings().1;
+    let is_next = |newest: &Reading| known.is_none_or(|known| newest.is_after(known));
+    presence.newest_sighting = newest.filter(is_next).or(known);
     for sighting in &ping.sightings {
-        if known.is_some_and(|known| sighting.read.device <= known) {
+        if known.is_some_and(|known| !sighting.read.is_after(known)) {
             heard.out_of_order += 1;
             continue;
         }

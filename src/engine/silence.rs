@@ -17,8 +17,6 @@ use crate::domain::{
 const MAX_RADIUS_M: f64 = 5_000.0;
 /// Ask again at the latest after this.
 const MAX_SILENCE: Duration = Duration::from_secs(3_600);
-/// The smallest margin an exit needs, in metres: nearer than this to the edge nobody leaves.
-const LEAST_LEAVING_M: f64 = 25.0;
 /// Kept back against rounding: 1 % and 1 m.
 const KEPT_BACK: (f64, f64) = (0.01, 1.0);
 /// The search widens in these steps and stops at the first that holds the answer.
@@ -36,7 +34,7 @@ fn radius(areas: &Areas, device: &DevicePresence, position: Position) -> f64 {
     let leaving = device.areas.iter().filter(|(_, belief)| matches!(belief, Belief::Inside(_)));
     let nearest_exit = leaving.filter_map(|(area, _)| {
         let entry = areas.get(area)?;
-        Some((LEAST_LEAVING_M - entry.outline()?.signed_distance(position, MAX_RADIUS_M)).max(0.0))
+        Some((entry.detection().least_margin_m() - entry.outline()?.signed_distance(position, MAX_RADIUS_M)).max(0.0))
     });
     let limit = nearest_exit.fold(MAX_RADIUS_M, f64::min);
     let mut nearest = limit;

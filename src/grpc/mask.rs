@@ -50,7 +50,7 @@ pub fn patched<M: Masked>(mut current: M, patch: &M, mask: Option<&FieldMask>) -
     current
 }
 
-/// The paths that a mask means for this patch, at most [`MAX_PATHS`].
+/// The paths that a mask means for this patch, at most `MAX_PATHS`.
 pub fn paths<M: Masked>(patch: &M, mask: Option<&FieldMask>) -> Vec<String> {
     match mask.map(|mask| mask.paths.as_slice()) {
         None | Some([]) => patch.populated(),
@@ -99,7 +99,20 @@ macro_rules! masked {
 
 masked!(App { display_name, time_zone, daily_offers, quiet_hours, traits } output { name, etag });
 masked!(Store { display_name, position, time_zone, address, brand, opening_hours, tags } output { name, etag });
-masked!(Geofence { display_name, shape, store, tags } output { name, etag });
+masked!(
+    Geofence { display_name, shape, store, tags }
+    nested { detection }
+    output { name, etag, effective_distances }
+);
+masked!(Detection {
+    enter_probability,
+    confirm_probability,
+    confirm_after,
+    leave_margin_m,
+    leave_after,
+    stopped_for,
+    dwell_after
+});
 masked!(Beacon { display_name, identity, store, tags } output { name, etag });
 masked!(
     Campaign { display_name, audience, topics, trigger, weight }

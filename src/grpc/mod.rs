@@ -22,6 +22,7 @@ pub mod campaign_service;
 pub mod campaign_wire;
 pub mod codec;
 pub mod decision_service;
+pub mod detection_wire;
 pub mod device_service;
 pub mod engagement_service;
 pub mod limits;

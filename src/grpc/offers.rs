@@ -54,11 +54,12 @@ pub fn place_to_wire(area: &Area) -> (String, Option<u32>) {
 /// The distance stays behind: whoever reports a position knows it, and nobody else may.
 pub fn transition_to_wire(transition: &Transition) -> pb::Transition {
     use pb::transition::Kind;
-    let Transition { area, kind, at, stale, distance_m: _ } = transition;
+    let Transition { area, kind, at, stale, initial, distance_m: _ } = transition;
     let (kind, duration) = match kind {
         TransitionKind::Entered => (Kind::Entered, None),
         TransitionKind::Dwelt(threshold) => (Kind::Dwelt, Some(*threshold)),
         TransitionKind::Exited(visit) => (Kind::Exited, Some(*visit)),
+        TransitionKind::Crossed => (Kind::Crossed, None),
         TransitionKind::Heard => (Kind::Heard, None),
     };
     let (place, radius_m) = place_to_wire(area);
@@ -69,6 +70,7 @@ pub fn transition_to_wire(transition: &Transition) -> pb::Transition {
         at: Some(timestamp_to_wire(*at)),
         duration: duration.map(duration_to_wire),
         stale: *stale,
+        initial: *initial,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     engine::catalog::Entry,
     grpc::{
         access::Access,
+        detection_wire::distances_to_wire,
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
         status::DOMAIN,
@@ -184,11 +185,12 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         field: violation.field,
         description: violation.description,
     };
-    let small_geofence = |SmallGeofence { number, name, effective_radius_m, why }| pb::SmallGeofence {
+    let small_geofence = |SmallGeofence { number, name, effective_radius_m, why, distances }| pb::SmallGeofence {
         row: number,
         geofence: name.to_string(),
         effective_radius_m,
         description: why.to_owned(),
+        effective_distances: distances.iter().map(distances_to_wire).collect(),
     };
     pb::ImportPlacesResponse {
         applied,

@@ -15,9 +15,11 @@ use crate::{
         place::{Beacon, Geofence, Store},
         violation::Violations,
     },
+    engine::effective,
     grpc::{
         access::{Access, Work},
         auth::Auth,
+        detection_wire::distances_to_wire,
         pb::{self, place_service_server::PlaceService},
         place_import,
         place_wire::optional_store,
@@ -142,7 +144,10 @@ impl PlaceService for PlaceGrpc {
 
     async fn get_geofence(&self, request: Request<pb::GetGeofenceRequest>) -> Answer<pb::Geofence> {
         let access = self.access(request.metadata())?;
-        self.get::<Geofence>(&access, &request.get_ref().name)
+        let entry = resource::entry::<Geofence>(&access, self.places.resources(), &request.get_ref().name)?;
+        let distances = effective::distances(&entry.value.shape, &entry.value.detection);
+        let effective_distances = distances.iter().map(distances_to_wire).collect();
+        Ok(Response::new(pb::Geofence { effective_distances, ..Geofence::write(&entry) }))
     }
 
     async fn list_geofences(&self, request: Request<pb::ListGeofencesRequest>) -> Answer<pb::ListGeofencesResponse> {

@@ -15,7 +15,7 @@ use crate::{
     },
     engine::catalog::Entry,
     grpc::{
-        pb,
+        detection_wire, pb,
         resource::{Patched, Wire},
         wire::{position, position_to_wire, required},
     },
@@ -67,18 +67,31 @@ impl Wire for Geofence {
     const FIELD: &'static str = "geofence";
 
     fn read(message: pb::Geofence, name: GeofenceName) -> Result<Self, Violations> {
-        let pb::Geofence { name: _, display_name, shape: outline, store, tags, etag: _ } = message;
+        let pb::Geofence {
+            name: _,
+            display_name,
+            shape: outline,
+            store,
+            tags,
+            etag: _,
+            detection,
+            effective_distances: _,
+        } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
         let shape = wrong.nest("shape", shape(outline));
         let store = wrong.take("store", optional_store(&store));
         let tags = self::tags(&mut wrong, &tags);
-        let geofence = (|| Some(Geofence { name, display_name: display_name?, shape: shape?, store: store?, tags }))();
+        let detection = wrong.nest("detection", detection_wire::read(detection));
+        let geofence = (|| {
+            let (display_name, shape, store, detection) = (display_name?, shape?, store?, detection?);
+            Some(Geofence { name, display_name, shape, store, tags, detection })
+        })();
         wrong.finish(geofence)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Geofence {
-        let Geofence { name, display_name, shape, store, tags } = entry.value.as_ref();
+        let Geofence { name, display_name, shape, store, tags, detection } = entry.value.as_ref();
         pb::Geofence {
             name: name.to_string(),
             display_name: display_name.clone(),
@@ -86,6 +99,8 @@ impl Wire for Geofence {
             store: store.as_ref().map(StoreName::to_string).unwrap_or_default(),
             tags: words(tags),
             etag: entry.etag.to_string(),
+            detection: detection_wire::write(detection),
+            effective_distances: Vec::new(),
         }
     }
 }
@@ -216,6 +231,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::detection::{Detection, Settings};
 
     fn again<K: Wire>(value: K) {
         let entry = Entry { etag: 7, value: Arc::new(value) };
@@ -248,7 +264,8 @@ mod tests {
             Shape::Circle(Circle::new(position, 80.0).expect("sound")),
         ] {
             let name = GeofenceName::parse("organizations/acme/geofences/1").expect("sound");
-            again(Geofence { name, display_name: "Yard".into(), shape, store: Some(store.clone()), tags: tag("yard") });
+            let (store, tags) = (Some(store.clone()), tag("yard"));
+            again(Geofence { name, display_name: "Yard".into(), shape, store, tags, detection: quarter_of_an_hour() });
         }
         again(Beacon {
             name: BeaconName::parse("organizations/acme/beacons/1").expect("sound"),
@@ -257,6 +274,31 @@ mod tests {
             store: None,
             tags: BTreeSet::new(),
         });
+    }
+
+    /// Every setting differs from its default.
+    fn quarter_of_an_hour() -> Detection {
+        let span = Some(std::time::Duration::from_secs(900));
+        let (confirm_after, half) = (Some(std::time::Duration::ZERO), Some(0.5));
+        Detection::new(Settings {
+            enter_probability: half,
+            confirm_probability: half,
+            confirm_after,
+            leave_margin_m: Some(50.0),
+            leave_after: span,
+            stopped_for: span,
+            dwell_after: span,
+        })
+        .expect("sound")
+    }
+
+    #[test]
+    fn settings_of_a_geofence_are_refused_by_their_names() {
+        let detection = pb::Detection { leave_margin_m: Some(1.0), ..pb::Detection::default() };
+        let message = pb::Geofence { detection: Some(detection), ..pb::Geofence::default() };
+        let name = GeofenceName::parse("organizations/acme/geofences/1").expect("sound");
+        let wrong = Geofence::read(message, name).expect_err("three faults");
+        assert!(wrong.iter().any(|violation| violation.field == "detection.leave_margin_m"), "{wrong}");
     }
 
     #[test]

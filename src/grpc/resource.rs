@@ -66,9 +66,14 @@ pub fn parent(access: &Access, wrong: &mut Violations, parent: &str) -> Result<O
 }
 
 pub fn get<K: Wire>(access: &Access, resources: &Resources, name: &str) -> Result<K::Message, Status> {
+    entry::<K>(access, resources, name).map(|entry| K::write(&entry))
+}
+
+/// The resource of that name, with its etag.
+pub fn entry<K: Wire>(access: &Access, resources: &Resources, name: &str) -> Result<Entry<K>, Status> {
     let mut wrong = Violations::default();
     let name = named::<K>(access, &mut wrong, "name", name)?;
-    Ok(K::write(&resources.get::<K>(&wrong.finish(name)?)?))
+    Ok(resources.get::<K>(&wrong.finish(name)?)?)
 }
 
 /// What is to be deleted or stepped on, and from which etag.

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use self::random::Random;
 use crate::domain::{
+    detection::Detection,
     geo::{METRES_PER_DEGREE, Position},
     name::OrganizationName,
     place::{Geofence, Store},
@@ -134,6 +135,7 @@ impl World {
             shape: fences::shape(kind, centre, &mut random)?,
             store: None,
             tags: tags(number)?,
+            detection: Detection::default(),
         })
     }
 

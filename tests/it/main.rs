@@ -8,3 +8,4 @@ mod layers;
 mod owners;
 mod people;
 mod support;
+mod traces;

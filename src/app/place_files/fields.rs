@@ -22,10 +22,18 @@ pub enum Field {
     Tags,
     /// The id of the store a geofence belongs to.
     Store,
+    /// Of a geofence's detection, as the API names them; spans in seconds.
+    EnterProbability,
+    ConfirmProbability,
+    ConfirmAfterS,
+    LeaveMarginM,
+    LeaveAfterS,
+    StoppedForS,
+    DwellAfterS,
 }
 
 /// All fields, each with the names it usually has; the first is the field's own.
-const USUAL: [(Field, &[&str]); 10] = [
+const USUAL: [(Field, &[&str]); 17] = [
     (Field::Name, &["name", "display_name", "title", "nome"]),
     (Field::Latitude, &["latitude", "lat", "y", "latitudine"]),
     (Field::Longitude, &["longitude", "lng", "lon", "long", "x", "longitudine"]),
@@ -36,6 +44,13 @@ const USUAL: [(Field, &[&str]); 10] = [
     (Field::Category, &["category"]),
     (Field::Tags, &["tags"]),
     (Field::Store, &["store"]),
+    (Field::EnterProbability, &["enter_probability"]),
+    (Field::ConfirmProbability, &["confirm_probability"]),
+    (Field::ConfirmAfterS, &["confirm_after_s"]),
+    (Field::LeaveMarginM, &["leave_margin_m"]),
+    (Field::LeaveAfterS, &["leave_after_s"]),
+    (Field::StoppedForS, &["stopped_for_s"]),
+    (Field::DwellAfterS, &["dwell_after_s"]),
 ];
 
 impl Field {

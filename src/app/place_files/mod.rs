@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 mod csv;
+mod detection;
 mod fields;
 mod geojson;
 mod ids;
@@ -107,12 +108,14 @@ fn geofence(wrong: &mut Violations, values: &Values<'_>, shape: Option<Shape>, r
     let display_name = text(wrong, values, Field::Name, name);
     let store = text(wrong, values, Field::Store, |store| store_of(store, &reading.network));
     let tags = tags(wrong, values);
+    let detection = detection::read(wrong, values);
     Some(Row::Geofence(Geofence {
         name: reading.network.geofence(&id?).ok()?,
         display_name: display_name?,
         shape: shape?,
         store: store?,
         tags,
+        detection: detection?,
     }))
 }
 

@@ -112,7 +112,8 @@ impl Printer {
             (Kind::Dwelt, _) => Some(format!("stayed {seconds} s in {place}")),
             (Kind::Exited, None) => Some(format!("left {place} after {seconds} s")),
             (Kind::Heard, _) => Some(format!("heard the beacon at the {place}")),
-            (Kind::Exited, Some(_)) | (Kind::Unspecified, _) => None,
+            (Kind::Crossed, None) => Some(format!("passed through {place}")),
+            (Kind::Exited | Kind::Crossed, Some(_)) | (Kind::Unspecified, _) => None,
         }
     }
 

@@ -70,6 +70,7 @@ pub fn transition(transition: &pb::Transition) -> String {
         (Kind::Dwelt, None) => "stayed in".to_owned(),
         (Kind::Exited, Some(seconds)) => format!("left, after {seconds} s,"),
         (Kind::Exited, None) => "left".to_owned(),
+        (Kind::Crossed, _) => "passed through".to_owned(),
         (Kind::Heard, _) => "heard".to_owned(),
         (Kind::Unspecified, _) => "did something unknown to this binary at".to_owned(),
     };
@@ -86,6 +87,7 @@ pub fn note(code: &str) -> &'static str {
         "OUT_OF_ORDER" => "some readings were older than what is known already",
         "INACCURATE" => "the position was worse than 1,000 m, which moves nobody",
         "MOCKED" => "the phone says that a tool set this position",
+        "IMPLAUSIBLE" => "nobody can have travelled there from where the phone was: another fix there is believed",
         "UNKNOWN_BEACONS" => "some of the beacons are registered by nobody",
         _ => "unknown to this binary, which is older than the server",
     }
@@ -104,6 +106,7 @@ mod tests {
             Note::OutOfOrder { readings: 1 },
             Note::Inaccurate,
             Note::Mocked,
+            Note::Implausible { fixes: 1 },
             Note::UnknownBeacons { sightings: 1 },
         ];
         for code in notes.map(Note::code) {

@@ -6,8 +6,8 @@ use super::{Undecodable, at, state};
 use crate::domain::{
     geo::Position,
     name::{BeaconName, DeviceName},
-    ping::Accuracy,
-    presence::{Area, Belief, DevicePresence, Hearing, LastSeen, Visit},
+    ping::{Accuracy, Reading},
+    presence::{Area, Arrival, Belief, DevicePresence, Hearing, LastSeen, Visit},
     profile::{Device, Platform},
     time::{TimeZone, Timestamp},
 };
@@ -55,11 +55,15 @@ pub fn read(message: state::Device) -> Result<(DeviceName, Device), Undecodable>
 impl From<&DevicePresence> for state::Presence {
     fn from(presence: &DevicePresence) -> Self {
         Self {
-            newest_fix: presence.newest_fix.map(Timestamp::micros),
-            newest_sighting: presence.newest_sighting.map(Timestamp::micros),
+            newest_fix: presence.newest_fix.map(|read| read.device.micros()),
+            newest_fix_event: presence.newest_fix.map(|read| read.event.micros()),
+            newest_sighting: presence.newest_sighting.map(|read| read.device.micros()),
+            newest_sighting_event: presence.newest_sighting.map(|read| read.event.micros()),
             clock_offset: presence.clock_offset,
             saved_at: presence.saved_at.map(Timestamp::micros),
             last_seen: presence.last_seen.map(last_seen),
+            doubted: presence.doubted.map(last_seen),
+            slow_since: presence.slow_since.map(Timestamp::micros),
             areas: presence.areas.iter().map(belief).collect(),
             heard: presence.heard.iter().map(hearing).collect(),
         }
@@ -70,27 +74,43 @@ impl TryFrom<state::Presence> for DevicePresence {
     type Error = Undecodable;
 
     fn try_from(message: state::Presence) -> Result<Self, Undecodable> {
+        let offset = message.clock_offset;
+        let seen = |seen| read_last_seen(seen, offset);
         Ok(Self {
-            newest_fix: message.newest_fix.map(Timestamp::from_micros),
-            newest_sighting: message.newest_sighting.map(Timestamp::from_micros),
-            clock_offset: message.clock_offset,
+            newest_fix: message.newest_fix.map(|fix| reading(fix, message.newest_fix_event, offset)),
+            newest_sighting: message.newest_sighting.map(|read| reading(read, message.newest_sighting_event, offset)),
+            clock_offset: offset,
             saved_at: message.saved_at.map(Timestamp::from_micros),
-            last_seen: message.last_seen.map(read_last_seen).transpose()?,
+            last_seen: message.last_seen.map(seen).transpose()?,
+            doubted: message.doubted.map(seen).transpose()?,
+            slow_since: message.slow_since.map(Timestamp::from_micros),
             areas: message.areas.into_iter().map(read_belief).collect::<Result<BTreeMap<_, _>, _>>()?,
             heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
         })
     }
 }
 
-fn last_seen(seen: LastSeen) -> state::LastSeen {
-    let (latitude, longitude) = (seen.position.latitude(), seen.position.longitude());
-    state::LastSeen { at: seen.at.micros(), latitude, longitude, accuracy_m: seen.accuracy.metres() }
+/// A reading; encoding 1 has no event time beside the device's own.
+fn reading(device: i64, event: Option<i64>, offset: i64) -> Reading {
+    let event = event.unwrap_or(device.saturating_add(offset));
+    Reading { device: Timestamp::from_micros(device), event: Timestamp::from_micros(event) }
 }
 
-fn read_last_seen(message: state::LastSeen) -> Result<LastSeen, Undecodable> {
+fn last_seen(seen: LastSeen) -> state::LastSeen {
+    state::LastSeen {
+        at: seen.read.event.micros(),
+        device_at: Some(seen.read.device.micros()),
+        latitude: seen.position.latitude(),
+        longitude: seen.position.longitude(),
+        accuracy_m: seen.accuracy.metres(),
+    }
+}
+
+fn read_last_seen(message: state::LastSeen, offset: i64) -> Result<LastSeen, Undecodable> {
     let position = at("last_seen.position", Position::new(message.latitude, message.longitude))?;
+    let device = message.device_at.unwrap_or(message.at.saturating_sub(offset));
     Ok(LastSeen {
-        at: Timestamp::from_micros(message.at),
+        read: reading(device, Some(message.at), offset),
         position,
         accuracy: at("last_seen.accuracy_m", Accuracy::new(message.accuracy_m))?,
     })
@@ -98,8 +118,12 @@ fn read_last_seen(message: state::LastSeen) -> Result<LastSeen, Undecodable> {
 
 fn belief((area, belief): (&Area, &Belief)) -> state::AreaBelief {
     let belief = match belief {
-        Belief::Entering { since } => state::area_belief::Belief::EnteringSince(since.micros()),
+        Belief::Entering(Arrival { since, not_before, initial }) => {
+            let (since, not_before) = (since.micros(), not_before.micros());
+            state::area_belief::Belief::Arrival(state::Arrival { since, not_before, initial: *initial })
+        }
         Belief::Inside(visit) => state::area_belief::Belief::Visit(state::Visit {
+            not_before: Some(visit.not_before.micros()),
             entered_at: visit.entered_at.micros(),
             last_inside: visit.last_inside.micros(),
             leaving_since: visit.leaving_since.map(Timestamp::micros),
@@ -111,8 +135,16 @@ fn belief((area, belief): (&Area, &Belief)) -> state::AreaBelief {
 
 fn read_belief(message: state::AreaBelief) -> Result<(Area, Belief), Undecodable> {
     let belief = match message.belief.ok_or(Undecodable::missing("areas.belief"))? {
-        state::area_belief::Belief::EnteringSince(since) => Belief::Entering { since: Timestamp::from_micros(since) },
+        state::area_belief::Belief::EnteringSince(since) => {
+            let since = Timestamp::from_micros(since);
+            Belief::Entering(Arrival { since, not_before: since, initial: false })
+        }
+        state::area_belief::Belief::Arrival(state::Arrival { since, not_before, initial }) => {
+            let [since, not_before] = [since, not_before].map(Timestamp::from_micros);
+            Belief::Entering(Arrival { since, not_before, initial })
+        }
         state::area_belief::Belief::Visit(visit) => Belief::Inside(Visit {
+            not_before: Timestamp::from_micros(visit.not_before.unwrap_or(visit.entered_at)),
             entered_at: Timestamp::from_micros(visit.entered_at),
             last_inside: Timestamp::from_micros(visit.last_inside),
             leaving_since: visit.leaving_since.map(Timestamp::from_micros),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Raised by every change of the proto, even an added field.
-pub const ENCODING: u32 = 1;
+pub const ENCODING: u32 = 2;
 
 /// The generated messages.
 mod state {
@@ -56,6 +56,7 @@ pub fn encode_for_record(profile: &Profile) -> Vec<u8> {
     let mut message = state::Profile::from(profile);
     for presence in message.devices.iter_mut().filter_map(|device| device.presence.as_mut()) {
         presence.last_seen = None;
+        presence.doubted = None;
     }
     message.encode_to_vec()
 }
@@ -67,8 +68,8 @@ pub fn encode(profile: &Profile) -> Vec<u8> {
 pub fn decode(bytes: &[u8]) -> Result<Profile, Undecodable> {
     let message = state::Profile::decode(bytes)?;
     match message.encoding {
-        ENCODING => message.try_into(),
         0 => Err(Undecodable::missing("encoding")),
+        1..=ENCODING => message.try_into(),
         newer => Err(Undecodable::Newer(newer)),
     }
 }

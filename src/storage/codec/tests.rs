@@ -11,8 +11,8 @@ use crate::domain::{
     geo::Position,
     name::{AppName, DeviceName, OrganizationName},
     offer::{GivenOffer, OfferId},
-    ping::Accuracy,
-    presence::{Area, Belief, DevicePresence, Hearing, LastSeen, Visit},
+    ping::{Accuracy, Reading},
+    presence::{Area, Arrival, Belief, DevicePresence, Hearing, LastSeen, Visit},
     profile::{Device, Personal, Platform, Profile, Revision},
     text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
@@ -43,16 +43,23 @@ fn area() -> impl Strategy<Value = Area> {
 }
 
 fn belief() -> impl Strategy<Value = Belief> {
-    let visit =
-        (time(), time(), of(time()), any::<u64>()).prop_map(|(entered_at, last_inside, leaving_since, nanos)| {
-            Belief::Inside(Visit { entered_at, last_inside, leaving_since, dwelt: Duration::from_nanos(nanos) })
-        });
-    prop_oneof![time().prop_map(|since| Belief::Entering { since }), visit]
+    let visit = ([time(), time(), time()], of(time()), any::<u64>()).prop_map(|(times, leaving_since, nanos)| {
+        let [not_before, entered_at, last_inside] = times;
+        let dwelt = Duration::from_nanos(nanos);
+        Belief::Inside(Visit { not_before, entered_at, last_inside, leaving_since, dwelt })
+    });
+    let arrival = (time(), time(), any::<bool>());
+    let arrival = arrival.prop_map(|(since, not_before, initial)| Arrival { since, not_before, initial });
+    prop_oneof![arrival.prop_map(Belief::Entering), visit]
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    (time(), time()).prop_map(|(device, event)| Reading { device, event })
 }
 
 fn last_seen() -> impl Strategy<Value = LastSeen> {
-    (time(), -90.0..=90.0, -180.0..180.0, 1.0..2_000.0).prop_map(|(at, latitude, longitude, metres)| LastSeen {
-        at,
+    (reading(), -90.0..=90.0, -180.0..180.0, 1.0..2_000.0).prop_map(|(read, latitude, longitude, metres)| LastSeen {
+        read,
         position: Position::new(latitude, longitude).expect("sound"),
         accuracy: Accuracy::new(metres).expect("sound"),
     })
@@ -63,20 +70,21 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
     let hearing = hearing.prop_map(|(first, last, confirmed)| Hearing { first, last, confirmed });
     let beacon = (organization(), "[a-z]{1,8}").prop_map(|(owner, id)| owner.beacon(&id).expect("sound"));
     let parts = (
-        of(time()),
-        of(time()),
+        [of(reading()), of(reading())],
         any::<i64>(),
-        of(time()),
-        of(last_seen()),
+        [of(time()), of(time())],
+        [of(last_seen()), of(last_seen())],
         btree_map(area(), belief(), 0..4),
         btree_map(beacon, hearing, 0..4),
     );
-    parts.prop_map(|(newest_fix, newest_sighting, clock_offset, saved_at, last_seen, areas, heard)| DevicePresence {
-        newest_fix,
-        newest_sighting,
+    parts.prop_map(|(newest, clock_offset, [saved_at, slow_since], seen, areas, heard)| DevicePresence {
+        newest_fix: newest[0],
+        newest_sighting: newest[1],
         clock_offset,
         saved_at,
-        last_seen,
+        last_seen: seen[0],
+        doubted: seen[1],
+        slow_since,
         areas,
         heard,
     })
@@ -165,6 +173,40 @@ proptest! {
         drop(decode(&bytes));
         drop(decode(&bytes[..place]));
     }
+}
+
+/// Bytes of encoding 1, as its last binary wrote them.
+#[test]
+fn what_older_binaries_wrote_is_understood() {
+    use prost::Message;
+    use state::area_belief::Belief as Stored;
+    let visit = state::Visit { entered_at: 7, last_inside: 8, ..state::Visit::default() };
+    let belief = |area: &str, belief| state::AreaBelief { area: area.to_owned(), belief: Some(belief) };
+    let presence = state::Presence {
+        newest_fix: Some(100),
+        clock_offset: 5,
+        last_seen: Some(state::LastSeen { accuracy_m: 9.0, at: 105, ..state::LastSeen::default() }),
+        areas: vec![
+            belief("organizations/a/geofences/in", Stored::Visit(visit)),
+            belief("organizations/a/geofences/soon", Stored::EnteringSince(9)),
+        ],
+        ..state::Presence::default()
+    };
+    let device = "organizations/a/apps/b/devices/c".to_owned();
+    let (platform, presence) = (state::Platform::Ios.into(), Some(presence));
+    let device = state::Device { name: device, platform, presence, ..state::Device::default() };
+    let name = "organizations/a/apps/b/profiles/p".to_owned();
+    let old = state::Profile { encoding: 1, name, devices: vec![device], ..state::Profile::default() };
+    let profile = decode(&old.encode_to_vec()).expect("understood");
+    let presence = &profile.devices.values().next().expect("one").presence;
+    let at = Timestamp::from_micros;
+    let read = Reading { device: at(100), event: at(105) };
+    assert_eq!((presence.newest_fix, presence.last_seen.map(|seen| seen.read)), (Some(read), Some(read)));
+    let beliefs: Vec<Belief> = presence.areas.values().copied().collect();
+    let visit =
+        Visit { not_before: at(7), entered_at: at(7), last_inside: at(8), leaving_since: None, dwelt: Duration::ZERO };
+    let arrival = Arrival { since: at(9), not_before: at(9), initial: false };
+    assert_eq!(beliefs, [Belief::Inside(visit), Belief::Entering(arrival)]);
 }
 
 #[test]

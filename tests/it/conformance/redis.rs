@@ -10,11 +10,16 @@ use redis::AsyncTypedCommands;
 
 use crate::support::{
     caches::{self, redis_config},
-    samples::{app, at, person},
+    samples::{Person, app, at, person},
     servers::{free_port, redis as start_redis, shared_redis},
 };
 
 const DAY_MS: i64 = 86_400_000;
+
+/// Where the cache keeps a person, under the present encoding.
+fn key_of(person: &Person) -> String {
+    format!("dintorni:2:{{{}}}", person.name)
+}
 
 async fn raw() -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(("127.0.0.1", shared_redis().port)).expect("sound");
@@ -26,7 +31,7 @@ async fn a_strange_value_is_a_miss_and_is_overwritten() {
     let cache = caches::redis().await;
     let mut raw = raw().await;
     let ada = person(&app(), "ada");
-    let key = format!("dintorni:1:{{{}}}", ada.name);
+    let key = key_of(&ada);
     let copy = CachedProfile { profile: Arc::new(ada.profile(1)), confirmed_at: at(0) };
     for strange in ["a string", "a hash of garbage", "another's profile"] {
         raw.del(&key).await.expect("deleted");
@@ -40,7 +45,7 @@ async fn a_strange_value_is_a_miss_and_is_overwritten() {
                 let bob = person(&ada.name.app(), "bob");
                 let copy = CachedProfile { profile: Arc::new(bob.profile(9)), confirmed_at: at(0) };
                 cache.put(copy).await.expect("kept");
-                let from = format!("dintorni:1:{{{}}}", bob.name);
+                let from = key_of(&bob);
                 raw.rename(&from, &key).await.expect("renamed");
             }
         }
@@ -56,7 +61,7 @@ async fn copies_and_erasures_go_after_a_day() {
     let cache = caches::redis().await;
     let ada = person(&app(), "ada");
     let mut raw = raw().await;
-    let key = format!("dintorni:1:{{{}}}", ada.name);
+    let key = key_of(&ada);
     let copy = CachedProfile { profile: Arc::new(ada.profile(1)), confirmed_at: at(0) };
     cache.put(copy).await.expect("kept");
     assert!((DAY_MS - 60_000..=DAY_MS).contains(&pttl(&mut raw, &key).await));

@@ -10,6 +10,7 @@ use dintorni::{
     },
     domain::{
         name::{DeviceName, OrganizationName, ProfileName},
+        ping::Reading,
         profile::Profile,
     },
     grpc::pb::{
@@ -156,10 +157,11 @@ async fn what_only_the_cache_knew_survives_an_edit() {
     let mut seen = server.ports.records.profile(&name).await.expect("read").expect("there");
     seen.revision.soft += 1;
     let now = server.clock.now();
+    let read = Reading { device: now, event: now };
     let device = DeviceName::parse(&phone.device).expect("sound");
-    seen.devices.get_mut(&device).expect("there").presence.newest_fix = Some(now);
+    seen.devices.get_mut(&device).expect("there").presence.newest_fix = Some(read);
     server.ports.cache.put(CachedProfile { profile: seen.into(), confirmed_at: now }).await.expect("kept");
     mute(&another_node(&server), &name, "organizations/brand").await;
     let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
-    assert_eq!(profile.devices[&device].presence.newest_fix, Some(now));
+    assert_eq!(profile.devices[&device].presence.newest_fix, Some(read));
 }

@@ -1,0 +1,80 @@
+//! Places that were passed through between two fixes.
+//!
+//! Law 3: only what is not inside can be crossed, and a crossing is as sure as an entry: a fix in the middle of the way
+//! through, as inaccurate as the worse of the two, would have entered at once.
+
+use std::time::Duration;
+
+use super::{Step, rule};
+use crate::{
+    domain::{
+        geo::Position,
+        ping::{Fix, STALE_AFTER},
+        presence::{LastSeen, Transition, TransitionKind},
+        time::Timestamp,
+    },
+    engine::{
+        areas::{AreaEntry, Areas},
+        crossing::{self, Chord},
+    },
+};
+
+/// Between fixes further apart in time nobody knows the way.
+const LONGEST: Duration = Duration::from_secs(120);
+/// Faster than this, in metres a second, nobody goes on roads or rails through places (216 km/h).
+const FASTEST_MPS: f64 = 60.0;
+/// Added to the search around the way, as a share and in metres: lines straight in degrees leave the great circle by less.
+const SLACK: (f64, f64) = (0.01, 1.0);
+
+/// The way between two fixes, short enough to be known.
+struct Way {
+    from: LastSeen,
+    to: LastSeen,
+    length_m: f64,
+    elapsed: Duration,
+}
+
+impl Way {
+    fn between(from: LastSeen, to: LastSeen) -> Option<Self> {
+        let elapsed = to.read.elapsed_since(from.read);
+        let length_m = from.position.distance_to(to.position);
+        let is_known = elapsed <= LONGEST && length_m <= FASTEST_MPS * elapsed.as_secs_f64();
+        (is_known && length_m > 0.0).then_some(Self { from, to, length_m, elapsed })
+    }
+
+    fn at(&self, share: f64) -> Position {
+        crossing::along(self.from.position, self.to.position, share)
+    }
+
+    /// When the device was there; never after the fix that ends the way.
+    fn when(&self, share: f64) -> Timestamp {
+        self.to.read.event - self.elapsed.mul_f64((1.0 - share).clamp(0.0, 1.0))
+    }
+
+    fn surely_through(&self, entry: &AreaEntry) -> Option<Chord> {
+        let chord = crossing::chord(entry.outline()?, self.from.position, self.to.position)?;
+        let [from, to] = [self.from.accuracy, self.to.accuracy];
+        let worse = if from > to { from } else { to };
+        rule::is_surely_inside(entry, self.at(chord.middle()), worse).then_some(chord)
+    }
+}
+
+impl Step {
+    /// Reports the areas between the last fix and this one that the device passed through without being seen inside.
+    pub(super) fn pass_through(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
+        let Some(last) = self.presence.last_seen else { return };
+        let Some(way) = Way::between(last, LastSeen::from(fix)) else { return };
+        let reach_m = way.length_m / 2.0 * (1.0 + SLACK.0) + SLACK.1;
+        for entry in areas.maybe_within(way.at(0.5), reach_m) {
+            let area = entry.area();
+            if self.presence.areas.contains_key(&area) {
+                continue;
+            }
+            if let Some(chord) = way.surely_through(entry) {
+                let stale = received_at.since(fix.read.event) > STALE_AFTER;
+                let (kind, at) = (TransitionKind::Crossed, way.when(chord.middle()));
+                self.transitions.push(Transition { area, kind, at, stale, initial: false, distance_m: None });
+            }
+        }
+    }
+}

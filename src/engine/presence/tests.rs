@@ -1,0 +1,212 @@
+//! The rule of presence as people would tell it, fix by fix.
+
+use super::*;
+use crate::{
+    domain::{
+        campaign::{Campaign, CampaignState, On},
+        catalog::{CatalogChange, ResourceName},
+        geo::Position,
+        ping::Sighting,
+    },
+    engine::fixture::{at, campaign, catalog, geofence, here, metres, ping, store},
+};
+
+/// A device walking through one world.
+pub struct Walk {
+    pub catalog: crate::engine::catalog::Catalog,
+    pub presence: DevicePresence,
+}
+
+impl Walk {
+    pub fn around(radius_m: f64) -> Self {
+        Self { catalog: catalog(vec![geofence("quay", 0.0, radius_m).into()]), presence: DevicePresence::default() }
+    }
+
+    pub fn ping(&mut self, ping: &Ping) -> Vec<(TransitionKind, Timestamp, bool)> {
+        let step = step(&self.catalog.areas, &self.presence, ping);
+        self.presence = step.presence;
+        step.transitions.into_iter().map(|t| (t.kind, t.at, t.stale)).collect()
+    }
+
+    pub fn fix(&mut self, seconds: i64, position: Position, accuracy: f64) -> Vec<(TransitionKind, Timestamp, bool)> {
+        self.ping(&ping(seconds, &[(seconds, position, accuracy)]))
+    }
+}
+
+#[test]
+fn a_sure_fix_enters_at_once_and_only_once() {
+    let mut walk = Walk::around(100.0);
+    assert_eq!(walk.fix(0, metres(0.0, 0.0), 5.0), [(TransitionKind::Entered, at(0), false)]);
+    assert_eq!(walk.fix(30, metres(0.0, 10.0), 5.0), []);
+}
+
+#[test]
+fn a_likely_fix_needs_a_second_one_twenty_seconds_later() {
+    let mut walk = Walk::around(100.0);
+    let edge = metres(0.0, 70.0);
+    assert_eq!(walk.fix(0, edge, 60.0), []);
+    assert_eq!(walk.fix(19, edge, 60.0), []);
+    assert_eq!(walk.fix(20, edge, 60.0), [(TransitionKind::Entered, at(0), false)]);
+}
+
+#[test]
+fn a_repeated_fix_cannot_confirm_itself() {
+    let mut walk = Walk::around(100.0);
+    let retried = |received| {
+        let mut ping = ping(0, &[(0, metres(0.0, 70.0), 60.0)]);
+        ping.clock.received_at = at(received);
+        ping.fixes[0].read.event = at(received);
+        ping
+    };
+    assert_eq!(walk.ping(&retried(0)), []);
+    assert_eq!(walk.ping(&retried(25)), []);
+}
+
+#[test]
+fn a_fix_of_a_whole_city_moves_nobody() {
+    let mut walk = Walk::around(400.0);
+    assert_eq!(walk.fix(0, metres(0.0, 0.0), 5_000.0), []);
+    walk.fix(10, metres(0.0, 0.0), 5.0);
+    assert_eq!(walk.fix(20, metres(0.0, 9_000.0), 17_000.0), [], "tracker users get false exits from such fixes");
+}
+
+#[test]
+fn leaving_needs_margin_and_time() {
+    let mut walk = Walk::around(100.0);
+    walk.fix(0, metres(0.0, 0.0), 5.0);
+    walk.fix(50, metres(0.0, 90.0), 5.0);
+    assert_eq!(walk.fix(60, metres(0.0, 110.0), 5.0), [], "within the margin of 25 m");
+    assert_eq!(walk.fix(70, metres(0.0, 130.0), 5.0), []);
+    assert_eq!(walk.fix(129, metres(0.0, 130.0), 5.0), []);
+    let exit = (TransitionKind::Exited(Duration::from_secs(50)), at(50), false);
+    assert_eq!(walk.fix(130, metres(0.0, 130.0), 5.0), [exit]);
+}
+
+#[test]
+fn three_margins_away_is_left_at_once() {
+    let mut walk = Walk::around(100.0);
+    walk.fix(0, metres(0.0, 0.0), 5.0);
+    assert_eq!(walk.fix(40, metres(0.0, 180.0), 5.0).len(), 1);
+    assert_eq!(walk.fix(50, metres(0.0, 180.0), 5.0), [], "what was left cannot be left again");
+}
+
+#[test]
+fn an_old_backlog_is_history_unless_it_ends_fresh_and_inside() {
+    let centre = metres(0.0, 0.0);
+    let mut walk = Walk::around(100.0);
+    let old = walk.ping(&ping(3_600, &[(0, centre, 5.0), (60, metres(0.0, 900.0), 5.0)]));
+    assert!(old.len() == 2 && old.iter().all(|(_, _, stale)| *stale));
+    let mut walk = Walk::around(100.0);
+    let fresh = walk.ping(&ping(3_600, &[(0, centre, 5.0), (3_590, centre, 5.0)]));
+    assert_eq!(fresh, [(TransitionKind::Entered, at(0), false)]);
+}
+
+#[test]
+fn out_of_order_fixes_change_nothing_but_a_set_clock_starts_anew() {
+    let mut walk = Walk::around(100.0);
+    walk.fix(100, metres(0.0, 900.0), 5.0);
+    assert_eq!(walk.fix(50, metres(0.0, 0.0), 5.0), []);
+    let mut set_back = here(200, metres(0.0, 0.0));
+    set_back.clock.sent_at = at(-3_600);
+    set_back.fixes[0].read = set_back.clock.reading(at(-3_600));
+    assert_eq!(walk.ping(&set_back), [(TransitionKind::Entered, at(200), false)]);
+}
+
+#[test]
+fn silence_and_deletion_close_a_visit_when_it_was_last_seen() {
+    let mut walk = Walk::around(100.0);
+    walk.fix(0, metres(0.0, 0.0), 5.0);
+    walk.fix(600, metres(0.0, 0.0), 5.0);
+    let later = 600 + 4 * 3_600 + 1;
+    let exit = (TransitionKind::Exited(Duration::from_secs(600)), at(600), true);
+    assert_eq!(walk.fix(later, metres(0.0, 0.0), 5.0), [exit, (TransitionKind::Entered, at(later), false)]);
+
+    let gone = geofence("quay", 0.0, 100.0).name;
+    walk.catalog = walk.catalog.after(&[CatalogChange { version: 2, name: gone.into(), resource: None }]);
+    let exit = (TransitionKind::Exited(Duration::ZERO), at(later), true);
+    assert_eq!(walk.fix(later + 9, metres(0.0, 0.0), 5.0), [exit]);
+}
+
+#[test]
+fn nobody_leaves_a_store_because_its_campaign_was_paused() {
+    let near = campaign("near", On::Near { radius_m: 100 }, "stores/1");
+    let mut walk = Walk::around(100.0);
+    walk.catalog = catalog(vec![store("1", 0.0).into(), near.clone().into()]);
+    assert_eq!(walk.fix(0, metres(0.0, 0.0), 5.0).len(), 1);
+    let paused = Campaign { state: CampaignState::Paused, ..near.clone() };
+    let say = |version, name: ResourceName, resource| CatalogChange { version, name, resource };
+    walk.catalog = walk.catalog.after(&[say(2, near.name.clone().into(), Some(paused.into()))]);
+    assert_eq!(walk.fix(60, metres(0.0, 0.0), 5.0), []);
+    assert!(walk.presence.areas.is_empty());
+
+    walk.catalog = walk.catalog.after(&[say(3, near.name.clone().into(), Some(near.into()))]);
+    assert_eq!(walk.fix(120, metres(0.0, 0.0), 5.0), [], "nor enters it because the campaign goes on");
+    walk.catalog = walk.catalog.after(&[say(4, store("1", 0.0).name.into(), None)]);
+    let kinds: Vec<_> = walk.fix(180, metres(0.0, 0.0), 5.0).iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(kinds, [TransitionKind::Exited(Duration::ZERO)], "but the store may go");
+}
+
+#[test]
+fn two_chance_fixes_hours_apart_are_no_entry() {
+    let mut walk = Walk::around(100.0);
+    let edge = metres(0.0, 70.0);
+    assert_eq!(walk.fix(0, edge, 60.0), []);
+    assert_eq!(walk.fix(16 * 3_600, edge, 60.0), [], "the first is forgotten");
+    assert_eq!(walk.fix(16 * 3_600 + 20, edge, 60.0).len(), 1, "this one begins anew");
+}
+
+#[test]
+fn a_backlog_revives_nothing_of_an_earlier_visit() {
+    let (centre, away) = (metres(0.0, 0.0), metres(0.0, 900.0));
+    let mut walk = Walk::around(100.0);
+    let day = walk.ping(&ping(21_600, &[(0, centre, 5.0), (3_600, away, 5.0), (21_590, centre, 5.0)]));
+    let stale: Vec<bool> = day.iter().map(|(_, _, stale)| *stale).collect();
+    assert_eq!(stale, [true, true, false], "entered and left in the morning, entered now");
+}
+
+#[test]
+fn one_reading_from_the_future_silences_nobody() {
+    let mut walk = Walk::around(100.0);
+    let far = 20 * 365 * 86_400;
+    walk.fix(0, metres(0.0, 900.0), 5.0);
+    walk.ping(&ping(10, &[(far, metres(0.0, 900.0), 5.0)]));
+    assert_eq!(walk.fix(20, metres(0.0, 0.0), 5.0).len(), 1);
+}
+
+#[test]
+fn sightings_do_not_outdate_fixes() {
+    let mut walk = Walk::around(100.0);
+    let mut heard = ping(10, &[]);
+    let beacon = crate::engine::fixture::beacon("door").identity;
+    heard.sightings = vec![Sighting { beacon, rssi_dbm: None, read: heard.clock.reading(at(10)) }];
+    walk.ping(&heard);
+    assert_eq!(walk.ping(&ping(11, &[(8, metres(0.0, 0.0), 5.0)])).len(), 1, "read before, sent after");
+}
+
+#[test]
+fn a_place_that_opens_around_somebody_is_not_entered() {
+    let mut walk = Walk::around(100.0);
+    let centre = metres(0.0, 0.0);
+    let quay = geofence("quay", 0.0, 100.0);
+    let change = |version, resource| CatalogChange { version, name: quay.name.clone().into(), resource };
+    walk.catalog = walk.catalog.after(&[change(2, None)]);
+    walk.fix(0, centre, 5.0);
+    walk.catalog = walk.catalog.after(&[change(3, Some(quay.clone().into()))]);
+    assert_eq!(walk.fix(60, centre, 5.0), []);
+    assert_eq!(walk.fix(120, metres(0.0, 900.0), 5.0).len(), 1, "but it is left");
+    assert_eq!(walk.fix(180, centre, 5.0).len(), 1, "and entered then");
+}
+
+#[test]
+fn an_exit_that_is_learnt_late_is_history() {
+    let mut walk = Walk::around(100.0);
+    walk.fix(0, metres(0.0, 0.0), 5.0);
+    assert_eq!(walk.fix(3 * 3_600, metres(0.0, 9_000.0), 5.0), [(TransitionKind::Exited(Duration::ZERO), at(0), true)]);
+}
+
+/// Entries that one phone standing so far from the centre of a circle makes with fixes 20 s apart.
+pub fn entries_at(radius_m: f64, from_center_m: f64, accuracy_m: f64, fixes: i64) -> usize {
+    let mut walk = Walk::around(radius_m);
+    let steps = (0..fixes).map(|i| walk.fix(20 * i, metres(0.0, from_center_m), accuracy_m).len());
+    steps.sum()
+}

@@ -1,0 +1,86 @@
+//! Whether somebody can have come from the last fix to this one, and how fast.
+//!
+//! Law: a fix that nobody can have travelled to moves nobody, as a mocked one; but of two consistent ones the newer is
+//! believed, so that nobody is stuck at a first wrong fix for ever.
+
+use std::time::Duration;
+
+use super::Step;
+use crate::domain::{detection::Detection, ping::Fix, presence::LastSeen, time::Timestamp};
+
+/// Metres a second over ground that nobody exceeds: an airliner's 260 with the strongest jet stream, 100, behind it.
+const FASTEST_MPS: f64 = 360.0;
+/// A true position is hardly ever further away than so many accuracies: of a Gaussian, once in 30,000 fixes.
+const WORST_ERROR_IN_ACCURACIES: f64 = 3.0;
+/// Fix times may be cut to whole seconds.
+const TIME_STEP: Duration = Duration::from_secs(1);
+/// Two fixes at a new place at least so far apart are believed: errors of one moment are correlated.
+const NEW_BEGINNING: Duration = Duration::from_secs(20);
+/// Faster than people walk, in metres a second (9 km/h); slower is a car only when it stops.
+const DRIVING_MPS: f64 = 2.5;
+/// Between fixes closer than this their errors look like speed.
+const SPEED_OVER: Duration = Duration::from_secs(5);
+
+/// Whether somebody can have gone from one to the other, the error of both considered.
+fn is_possible(from: &LastSeen, to: &LastSeen) -> bool {
+    let errors = WORST_ERROR_IN_ACCURACIES * (from.accuracy.metres() + to.accuracy.metres());
+    let elapsed = to.read.elapsed_since(from.read) + TIME_STEP;
+    from.position.distance_to(to.position) - errors <= FASTEST_MPS * elapsed.as_secs_f64()
+}
+
+impl Step {
+    /// Whether the fix follows from what is known, or makes a new beginning.
+    pub(super) fn believes(&mut self, fix: &Fix) -> bool {
+        let here = LastSeen::from(fix);
+        if self.presence.last_seen.is_none_or(|last| is_possible(&last, &here)) {
+            self.presence.doubted = None;
+            return true;
+        }
+        let doubted = self.presence.doubted.filter(|doubted| is_possible(doubted, &here));
+        if doubted.is_some_and(|doubted| here.read.elapsed_since(doubted.read) >= NEW_BEGINNING) {
+            self.begin_anew();
+            return true;
+        }
+        self.presence.doubted = doubted.or(Some(here));
+        false
+    }
+
+    /// One of two places was wrong: nothing is concluded from the way between them.
+    fn begin_anew(&mut self) {
+        self.presence.doubted = None;
+        self.presence.last_seen = None;
+        self.presence.slow_since = None;
+        (self.initial, self.anew) = (true, true);
+    }
+
+    /// Keeps since when the device has not been driving, by the speed it reports, else by the way since the last fix.
+    pub(super) fn keep_pace(&mut self, fix: &Fix) {
+        let last = self.presence.last_seen;
+        let average = last.and_then(|last| average_mps(&last, &LastSeen::from(fix)));
+        let at = fix.read.event;
+        let known = self.presence.slow_since;
+        self.presence.slow_since = match (fix.speed_mps.or(average), average) {
+            (None, _) => known,
+            (Some(speed), _) if speed > DRIVING_MPS => None,
+            (Some(_), Some(average)) if average > DRIVING_MPS => Some(at),
+            (Some(_), Some(_)) => known.or(last.map(|last| last.read.event.min(at))),
+            (Some(_), None) => known.or(Some(at)),
+        };
+    }
+
+    /// Whether the place waits for a stop that has not lasted long enough.
+    pub(super) fn may_be_driving(&self, rule: &Detection, now: Timestamp) -> bool {
+        rule.stopped_for().is_some_and(|stop| self.presence.slow_since.is_none_or(|since| now.since(since) < stop))
+    }
+}
+
+/// Metres a second between two fixes, if they are far enough apart in time to tell.
+fn average_mps(from: &LastSeen, to: &LastSeen) -> Option<f64> {
+    let elapsed = to.read.elapsed_since(from.read);
+    (elapsed >= SPEED_OVER).then(|| from.position.distance_to(to.position) / elapsed.as_secs_f64())
+}
+
+/// When a fix that is not believed yet wants another one.
+pub(super) fn wanted_after_doubt(doubted: &LastSeen) -> (Timestamp, Duration) {
+    (doubted.read.event + NEW_BEGINNING, NEW_BEGINNING)
+}

@@ -1,0 +1,60 @@
+//! When a device should be heard again.
+//!
+//! Law (DESIGN section 6): no timers: a confirmation or a dwell happens with the first ping after it is due, and
+//! `next.at` asks for that ping.
+
+use std::time::Duration;
+
+use super::{SILENCE, travel};
+use crate::{
+    domain::{
+        presence::{Area, Arrival, Belief, DevicePresence, Visit},
+        time::Timestamp,
+    },
+    engine::areas::Areas,
+};
+
+/// What is overdue is asked for again after this, not at once and for ever.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
+pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
+    let mut wanted: Vec<_> = presence.doubted.iter().map(travel::wanted_after_doubt).collect();
+    for (area, belief) in &presence.areas {
+        match belief {
+            Belief::Entering(arrival) => wanted.push(of_arrival(areas, area, arrival, presence.slow_since)),
+            Belief::Inside(visit) => wanted.extend(of_visit(areas, area, visit).map(|at| (at, ASK_AGAIN))),
+        }
+    }
+    wanted.iter().map(|&(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
+}
+
+/// Whether it can be said how far a device may go before anything changes. It cannot while a fix is doubted, which the
+/// next one may confirm, nor while a dwell is overdue, which the next one inside reports.
+pub fn may_promise(areas: &Areas, presence: &DevicePresence, now: Timestamp) -> bool {
+    let is_overdue = |(area, belief): (&Area, &Belief)| match belief {
+        Belief::Inside(visit) => dwell(areas, area, visit).is_some_and(|at| at <= now),
+        Belief::Entering(_) => false,
+    };
+    presence.doubted.is_none() && !presence.areas.iter().any(is_overdue)
+}
+
+fn of_arrival(areas: &Areas, area: &Area, arrival: &Arrival, slow_since: Option<Timestamp>) -> (Timestamp, Duration) {
+    let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
+    let confirmed = arrival.since + rule.confirm_after();
+    match rule.stopped_for() {
+        None => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
+        Some(stop) => (slow_since.unwrap_or(arrival.since) + stop, stop),
+    }
+}
+
+/// When the visit's exit is confirmed, its next dwell is reached, and it ends by silence.
+fn of_visit(areas: &Areas, area: &Area, visit: &Visit) -> impl Iterator<Item = Timestamp> {
+    let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
+    let leaving = visit.leaving_since.map(|since| since + rule.leave_after());
+    [leaving, dwell(areas, area, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
+}
+
+fn dwell(areas: &Areas, area: &Area, visit: &Visit) -> Option<Timestamp> {
+    areas.dwell_after(area, visit.dwelt).map(|threshold| visit.entered_at + threshold)
+}

@@ -1,0 +1,92 @@
+//! The promise of the safe radius, with everything that can change presence: settings of places, jumps, speeds, backlogs.
+//!
+//! Law (DESIGN section 6): no later fix within the radius, of whatever accuracy, changes presence before `next.at`.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use proptest::{option::of, prelude::*};
+
+use super::{
+    catalog::Catalog,
+    decide::{Outcome, Question, decide},
+    fixture::{app, at, catalog, device_name, geofence, metres, person, ping},
+};
+use crate::domain::{
+    detection::{Detection, Settings},
+    ping::Ping,
+    place::Geofence,
+    profile::Profile,
+};
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let spans = (of(0..=600_u64), of(0..=1_800_u64), of(1..=1_800_u64), of(30..=3_600_u64));
+    (of(0.1..0.99f64), of(10.0..300.0f64), spans).prop_map(|(probability, leave_margin_m, spans)| Settings {
+        enter_probability: probability,
+        confirm_probability: None,
+        confirm_after: spans.0.map(Duration::from_secs),
+        leave_margin_m,
+        leave_after: spans.1.map(Duration::from_secs),
+        stopped_for: spans.2.map(Duration::from_secs),
+        dwell_after: spans.3.map(Duration::from_secs),
+    })
+}
+
+fn world() -> impl Strategy<Value = Catalog> {
+    let place = (-2_000.0..2_000.0f64, 5.0..500.0f64, settings());
+    prop::collection::vec(place, 1..10).prop_map(|places| {
+        let fence = |(i, (east, radius, settings)): (usize, (f64, f64, Settings))| {
+            let detection = Detection::new(settings).expect("within bounds");
+            Geofence { detection, ..geofence(&format!("f{i}"), east, radius) }.into()
+        };
+        catalog(places.into_iter().enumerate().map(fence).collect())
+    })
+}
+
+/// One fix of a walk: how long after the ping before, how far east, how accurate, how fast, how old when it is sent.
+type Move = (i64, f64, f64, Option<f64>, i64);
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let east = prop_oneof![9 => -2_000.0..2_000.0f64, 1 => Just(80_000.0)];
+    let accuracy = prop_oneof![9 => 3.0..300.0f64, 1 => Just(1_500.0)];
+    let pause = prop_oneof![9 => 1..90_i64, 1 => 1_000..8_000_i64];
+    let age = prop_oneof![9 => Just(0), 1 => 0..9_000_i64];
+    prop::collection::vec((pause, east, accuracy, of(0.0..20.0f64), age), 1..20)
+}
+
+fn ask(world: &Catalog, profile: &Profile, ping: &Ping) -> Outcome {
+    let (app, device, exhausted) = (app(), device_name(), BTreeSet::new());
+    decide(&Question { catalog: world, app: &app, profile, device: &device, ping, seed: 7, exhausted: &exhausted })
+}
+
+fn fix((now, age): (i64, i64), north: f64, east: f64, accuracy: f64, speed: Option<f64>) -> Ping {
+    let mut ping = ping(now, &[(now - age, metres(north, east), accuracy)]);
+    ping.fixes[0].speed_mps = speed;
+    ping
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn nothing_changes_within_the_radius_whatever_is_set(
+        world in world(), moves in moves(), later in (0.0..1.0f64, 0.0..1.0f64, 0.0..std::f64::consts::TAU),
+        accuracy in 1.0..2_000.0f64, speed in of(0.0..20.0f64),
+    ) {
+        let (mut profile, mut now, mut east) = (person(), 0, 0.0);
+        let mut next = None;
+        for (pause, to, accuracy, speed, age) in moves {
+            (now, east) = (now + pause + age, to);
+            let outcome = ask(&world, &profile, &fix((now, age), 0.0, east, accuracy, speed));
+            (profile, next) = (outcome.profile, Some(outcome.decision.next));
+        }
+        let next = next.expect("at least one move");
+        let (wait, share, turn) = later;
+        let later = now + (next.at.since(at(now)).as_secs() as f64 * wait) as i64;
+        // A radius of 0 promises nothing: the phone is inside a place that it has not entered yet.
+        prop_assume!(next.safe_radius_m > 0.0 && later > now && at(later) < next.at);
+        let reach = next.safe_radius_m * share;
+        let there = fix((later, 0), reach * turn.sin(), east + reach * turn.cos(), accuracy, speed);
+        let outcome = ask(&world, &profile, &there);
+        let told = &outcome.decision.transitions;
+        prop_assert!(told.is_empty(), "{told:?} after {} s within {reach} m", later - now);
+    }
+}
