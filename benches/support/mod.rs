@@ -3,6 +3,8 @@
 //! Law: a figure is a ratio within one run, for machines differ and are never idle; and both sides must find the same,
 //! or there is no figure.
 
+#![expect(clippy::disallowed_methods, reason = "benches measure; nothing is decided by it")]
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},

@@ -35,7 +35,7 @@ impl Plane {
         }
     }
 
-    /// As [`beyond_edge`], for an edge in degrees.
+    /// As the integral of [`super::probability`] over an edge, for one in degrees.
     pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, sigma: f64) -> f64 {
         if !self.polar {
             let east = wrapped(a.x - self.origin.longitude());
