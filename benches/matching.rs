@@ -12,7 +12,7 @@ use std::{
 use dintorni::{
     domain::{
         catalog::{CatalogChange, Resource},
-        geo::Position,
+        geo::{METRES_PER_DEGREE, Position},
         name::OrganizationName,
         place::Geofence,
         shape::Shape,
@@ -24,6 +24,8 @@ use geo::{BoundingRect, Contains, Distance, Haversine};
 use rstar::{AABB, PointDistance, RTree, RTreeObject};
 use support::{compare, measure, timed};
 
+/// Corners of a circle that is drawn as a polygon: as many as PostGIS makes it by default.
+const CORNERS: u32 = 32;
 /// Positions asked about in one turn.
 const QUERIES: u64 = 20_000;
 
@@ -97,7 +99,7 @@ impl Plain {
     fn new(fence: &Geofence) -> Self {
         match &fence.shape {
             Shape::Circle(circle) => {
-                let (centre, high) = (circle.center(), circle.radius_m() / 111_195.0 + 1e-6);
+                let (centre, high) = (circle.center(), circle.radius_m() / METRES_PER_DEGREE + 1e-6);
                 let wide = high / centre.latitude().to_radians().cos();
                 let (x, y) = (centre.longitude(), centre.latitude());
                 let bounds = AABB::from_corners([x - wide, y - high], [x + wide, y + high]);
@@ -119,9 +121,24 @@ impl Plain {
     }
 }
 
-fn plain(changes: &[CatalogChange]) -> RTree<Plain> {
+/// With circles as polygons, which is what geo::Contains takes.
+fn drawn(mut plain: Plain) -> Plain {
+    if let PlainShape::Circle(centre, radius_m) = plain.shape {
+        let corner = |i: u32| {
+            let turn = f64::from(i) / f64::from(CORNERS) * std::f64::consts::TAU;
+            let (up, across) = turn.sin_cos();
+            let high = radius_m / METRES_PER_DEGREE;
+            (centre.x() + across * high / centre.y().to_radians().cos(), centre.y() + up * high)
+        };
+        let ring: Vec<(f64, f64)> = (0..=CORNERS).map(corner).collect();
+        plain.shape = PlainShape::Polygons(geo::MultiPolygon(vec![geo::Polygon::new(ring.into(), Vec::new())]));
+    }
+    plain
+}
+
+fn plain(changes: &[CatalogChange], draw: impl Fn(Plain) -> Plain) -> RTree<Plain> {
     let fence = |change: &CatalogChange| match &change.resource {
-        Some(Resource::Geofence(fence)) => Some(Plain::new(fence)),
+        Some(Resource::Geofence(fence)) => Some(draw(Plain::new(fence))),
         _ => None,
     };
     RTree::bulk_load(changes.iter().filter_map(fence).collect())
@@ -150,7 +167,8 @@ fn matching(what: &str, world: &World) -> f64 {
     let before = BYTES.load(Relaxed);
     let catalog = Catalog::default().after(&changes);
     let bytes = (BYTES.load(Relaxed) - before) as f64 / changes.len() as f64;
-    let tree = plain(&changes);
+    let tree = plain(&changes, |plain| plain);
+    let drawn = plain(&changes, drawn);
     matches_of(&catalog, &people);
     let allocations = ALLOCATIONS.load(Relaxed);
     matches_of(&catalog, &people);
@@ -160,6 +178,12 @@ fn matching(what: &str, world: &World) -> f64 {
         people.len(),
         ("the index and exact test of a ping", &mut || matches_of(&catalog, &people)),
         ("rstar, geo::Contains and Haversine", &mut || plain_matches(&tree, &people)),
+    );
+    compare(
+        "    and with circles as polygons",
+        people.len(),
+        ("the index and exact test of a ping", &mut || matches_of(&catalog, &people)),
+        ("rstar and geo::Contains", &mut || plain_matches(&drawn, &people)),
     );
     let found = matches_of(&catalog, &people) as f64 / people.len() as f64;
     println!("    {found:.2} matches and {allocations} allocations a query; {bytes:.0} bytes a geofence beside itself");

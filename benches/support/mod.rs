@@ -1,7 +1,7 @@
 //! What all benches share: runs of two things that take turns, and the ratio of their medians.
 //!
-//! Law: a figure is a ratio within one run, for machines differ and are never idle; and both sides must find the same,
-//! or there is no figure.
+//! Law: a figure is a ratio within one run, for machines differ and are never idle; and both sides must find the same (but
+//! for one in a hundred, where theirs is an approximation), or there is no figure.
 
 #![expect(clippy::disallowed_methods, reason = "benches measure; nothing is decided by it")]
 
@@ -22,7 +22,8 @@ pub fn compare(what: &str, operations: usize, (ours, us): (&str, Task<'_>), (the
     for turn in 0..=TURNS {
         let (our_time, our_finds) = timed(us);
         let (their_time, their_finds) = timed(them);
-        assert_eq!(our_finds, their_finds, "{what}: {ours} and {theirs} do not find the same");
+        let alike = our_finds.abs_diff(their_finds) * 100 <= our_finds;
+        assert!(alike, "{what}: {ours} finds {our_finds}, {theirs} finds {their_finds}");
         // The first turn warms the caches.
         if turn > 0 {
             our_times.push(our_time);

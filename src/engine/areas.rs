@@ -137,9 +137,11 @@ impl AreaEntry {
             Self::Reach(beacon) => Arc::as_ptr(beacon).addr(),
         }
     }
+}
 
-    /// Whether both are the same area of the same version.
-    pub fn is(&self, other: &Self) -> bool {
+/// The same area of the same version.
+impl PartialEq for AreaEntry {
+    fn eq(&self, other: &Self) -> bool {
         self.identity() == other.identity()
     }
 }

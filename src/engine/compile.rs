@@ -12,7 +12,7 @@ use super::{
     catalog::Catalog,
     faults,
     grants::Grants,
-    index::{BoxIndex, BoxLeaf, StoreIndex, StoreLeaf},
+    index::{BoxIndex, BoxLeaf, StoreIndex, StoreLeaf, boxes_of},
     targets::{Findable, Targets},
 };
 use crate::domain::{
@@ -69,7 +69,7 @@ impl Areas {
         let circles = fences.filter(|fence| !is_drawn(&fence.shape)).map(AreaEntry::of_geofence);
         let around = areas.fired.values().filter_map(|fired| fired.around.clone());
         let entries = circles.chain(areas.drawn.values().cloned()).chain(around);
-        areas.boxes = BoxIndex::new(entries.flat_map(|entry| BoxLeaf::of(&entry)).collect());
+        areas.boxes = BoxIndex::new(entries.flat_map(|entry| boxes_of(&entry)).collect());
         areas
     }
 
@@ -137,7 +137,7 @@ impl Areas {
     /// Puts the boxes of areas that moved in the place of those they had.
     fn reindex(&mut self, before: &Self, moved: &BTreeSet<Area>) {
         let leaves = |areas: &Self| -> Vec<BoxLeaf> {
-            moved.iter().filter_map(|area| areas.get(area)).flat_map(|entry| BoxLeaf::of(&entry)).collect()
+            moved.iter().filter_map(|area| areas.get(area)).flat_map(|entry| boxes_of(&entry)).collect()
         };
         let (old, new) = (leaves(before), leaves(self));
         self.boxes.edit(&old, new);

@@ -3,13 +3,13 @@
 //! Law: an edit builds the trees it falls into anew and leaves the others as they are; a reader never sees a forest
 //! change.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 /// More than this share of new leaves, and all trees are built anew.
 const REBUILT_SHARE: usize = 8;
 
 /// What surrounds leaves.
-pub trait Bounds: Copy {
+pub trait Bounds: Copy + Debug {
     /// How many directions it has.
     const AXES: usize;
 
@@ -38,26 +38,26 @@ pub trait Tree {
     /// Of at least one leaf and at most [`Self::SIZE`].
     fn new(leaves: Vec<Self::Leaf>) -> Self;
     fn bounds(&self) -> BoundsOf<Self>;
-    fn leaves(&self) -> impl Iterator<Item = &Self::Leaf>;
+    fn leaves(&self) -> impl Iterator<Item = Self::Leaf>;
     fn count(&self) -> usize;
     fn has(&self, leaf: &Self::Leaf) -> bool;
 }
 
 pub type BoundsOf<T> = <<T as Tree>::Leaf as Leaf>::Bounds;
 
-/// Trees side by side.
+/// Trees side by side, each with its bounds: who looks for some trees looks at no others.
 #[derive(Debug)]
-pub struct Forest<T> {
-    trees: Vec<Arc<T>>,
+pub struct Forest<T: Tree> {
+    trees: Vec<(BoundsOf<T>, Arc<T>)>,
 }
 
-impl<T> Clone for Forest<T> {
+impl<T: Tree> Clone for Forest<T> {
     fn clone(&self) -> Self {
         Self { trees: self.trees.clone() }
     }
 }
 
-impl<T> Default for Forest<T> {
+impl<T: Tree> Default for Forest<T> {
     fn default() -> Self {
         Self { trees: Vec::new() }
     }
@@ -70,20 +70,20 @@ impl<T: Tree> Forest<T> {
         Self { trees }
     }
 
-    pub fn trees(&self) -> &[Arc<T>] {
+    pub fn trees(&self) -> &[(BoundsOf<T>, Arc<T>)] {
         &self.trees
     }
 
     /// How many leaves it has.
     pub fn count(&self) -> usize {
-        self.trees.iter().map(|tree| tree.count()).sum()
+        self.trees.iter().map(|(_, tree)| tree.count()).sum()
     }
 
     /// Takes leaves out that are there, and puts others in.
     pub fn edit(&mut self, removed: &[T::Leaf], added: Vec<T::Leaf>) {
         if added.len() * REBUILT_SHARE > self.count() {
             self.edit(removed, Vec::new());
-            let kept = self.trees.iter().flat_map(|tree| tree.leaves()).cloned();
+            let kept = self.trees.iter().flat_map(|(_, tree)| tree.leaves());
             *self = Self::new(kept.chain(added).collect());
             return;
         }
@@ -98,21 +98,21 @@ impl<T: Tree> Forest<T> {
         }
         // From the last to the first, so that places stay what they are.
         for (at, (removed, added)) in edits.into_iter().rev() {
-            let tree = self.trees.swap_remove(at);
-            let kept = tree.leaves().filter(|leaf| !removed.contains(leaf)).cloned();
+            let (_, tree) = self.trees.swap_remove(at);
+            let kept = tree.leaves().filter(|leaf| !removed.contains(leaf));
             plant(kept.chain(added).collect(), &mut self.trees);
         }
     }
 
     fn tree_with(&self, leaf: &T::Leaf) -> Option<usize> {
         let bounds = leaf.bounds();
-        self.trees.iter().position(|tree| tree.bounds().holds(&bounds) && tree.has(leaf))
+        self.trees.iter().position(|(around, tree)| around.holds(&bounds) && tree.has(leaf))
     }
 
     /// The tree whose bounds grow least by the leaf.
     fn tree_for(&self, leaf: &T::Leaf) -> usize {
-        let growth = |tree: &T| tree.bounds().around(&leaf.bounds()).girth() - tree.bounds().girth();
-        let growths = self.trees.iter().map(|tree| growth(tree)).enumerate();
+        let growth = |around: &BoundsOf<T>| around.around(&leaf.bounds()).girth() - around.girth();
+        let growths = self.trees.iter().map(|(around, _)| growth(around)).enumerate();
         growths.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(at, _)| at)
     }
 }
@@ -121,10 +121,11 @@ impl<T: Tree> Forest<T> {
 type Edit<L> = (Vec<L>, Vec<L>);
 
 /// Halves the leaves along the longer side of their centres until each part fits into a tree.
-fn plant<T: Tree>(mut leaves: Vec<T::Leaf>, trees: &mut Vec<Arc<T>>) {
+fn plant<T: Tree>(mut leaves: Vec<T::Leaf>, trees: &mut Vec<(BoundsOf<T>, Arc<T>)>) {
     if leaves.len() <= T::SIZE {
         if !leaves.is_empty() {
-            trees.push(Arc::new(T::new(leaves)));
+            let tree = T::new(leaves);
+            trees.push((tree.bounds(), Arc::new(tree)));
         }
         return;
     }
@@ -151,29 +152,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::{boxes::DegreeBox, packed::Packed};
+    use crate::engine::{
+        boxes::DegreeBox,
+        packed::{Boxed, Packed},
+    };
 
-    #[derive(Debug, Clone, PartialEq)]
-    struct Dot([f64; 2]);
-
-    impl Leaf for Dot {
-        type Bounds = DegreeBox;
-
-        fn bounds(&self) -> DegreeBox {
-            DegreeBox::new(self.0, self.0)
-        }
-    }
+    /// A point.
+    type Dot = Boxed<[f64; 2]>;
 
     /// So many dots that there are several trees, in a few clusters.
     fn dots(count: usize) -> Vec<Dot> {
         let scattered = |i: usize| (i as f64 * 0.618_033_988).fract();
-        let dot = |i: usize| Dot([scattered(i) + (i % 7) as f64 * 10.0, scattered(i * i % 9_973) + (i % 3) as f64]);
-        (0..count).map(dot).collect()
+        let at = |i: usize| [scattered(i) + (i % 7) as f64 * 10.0, scattered(i * i % 9_973) + (i % 3) as f64];
+        (0..count).map(at).map(|at| Boxed(DegreeBox::new(at, at), at)).collect()
     }
 
-    fn found(forest: &Forest<Packed<Dot>>, around: DegreeBox) -> Vec<[f64; 2]> {
+    fn found(forest: &Forest<Packed<[f64; 2]>>, around: DegreeBox) -> Vec<[f64; 2]> {
         let mut found = Vec::new();
-        forest.trees().iter().for_each(|tree| tree.meeting(&around, &mut |dot: &Dot| found.push(dot.0)));
+        forest.trees().iter().for_each(|(_, tree)| tree.meeting(&around, &mut |_, at: &[f64; 2]| found.push(*at)));
         found.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
         found
     }
@@ -202,7 +198,7 @@ mod tests {
             prop_assert_eq!(forest.count(), all.len());
             let around = DegreeBox::new([low.0, low.1], [low.0 + 3.0, low.1 + 0.4]);
             let mut brute: Vec<[f64; 2]> =
-                all.iter().filter(|dot| around.holds(&dot.bounds())).map(|dot| dot.0).collect();
+                all.iter().filter(|dot| around.holds(&dot.bounds())).map(|dot| dot.1).collect();
             brute.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
             let ours = found(&forest, around);
             prop_assert!(brute.iter().all(|dot| ours.contains(dot)), "under-selected");

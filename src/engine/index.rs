@@ -2,7 +2,7 @@
 //!
 //! Law 7: the index may over-select, never under-select; the exact test decides.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, collections::BinaryHeap, sync::Arc};
 
 use rstar::{AABB, Envelope, PointDistance, RTree, RTreeObject};
 
@@ -11,7 +11,7 @@ use super::{
     boxes::DegreeBox,
     edges::metres_per_degree,
     forest::{Bounds, Forest, Leaf, Tree},
-    packed::Packed,
+    packed::{Boxed, Packed},
     shape::FLAT,
 };
 use crate::domain::{
@@ -20,31 +20,69 @@ use crate::domain::{
 };
 
 /// A box of an area.
-#[derive(Debug, Clone)]
-pub struct BoxLeaf {
-    bounds: DegreeBox,
-    entry: AreaEntry,
+pub type BoxLeaf = Boxed<AreaEntry>;
+
+/// The boxes of an area: none if it has no outline.
+pub fn boxes_of(entry: &AreaEntry) -> impl Iterator<Item = BoxLeaf> + use<> {
+    let entry = entry.clone();
+    entry.boxes().into_iter().map(move |bounds| Boxed(bounds, entry.clone()))
 }
 
-impl BoxLeaf {
-    /// The boxes of an area: none if it has no outline.
-    pub fn of(entry: &AreaEntry) -> impl Iterator<Item = Self> + use<> {
-        let entry = entry.clone();
-        entry.boxes().into_iter().map(move |bounds| Self { bounds, entry: entry.clone() })
+/// Boxes of areas.
+#[derive(Debug, Clone, Default)]
+pub struct BoxIndex {
+    forest: Forest<Packed<AreaEntry>>,
+    /// The numbers of the trees of the forest.
+    top: Option<Packed<usize>>,
+}
+
+impl BoxIndex {
+    pub fn new(leaves: Vec<BoxLeaf>) -> Self {
+        let mut index = Self { forest: Forest::new(leaves), top: None };
+        index.number();
+        index
     }
 
-    pub fn entry(&self) -> &AreaEntry {
-        &self.entry
+    /// Takes boxes out that are there, and puts others in.
+    pub fn edit(&mut self, removed: &[BoxLeaf], added: Vec<BoxLeaf>) {
+        self.forest.edit(removed, added);
+        self.number();
     }
 
-    /// Whether the area holds the position. The box of a circle tells the circle but for a few metres, so most circles
-    /// are decided upon here, where they are found, and not looked up in the memory.
-    fn holds(&self, place: &Place) -> bool {
-        let told = match self.entry {
-            AreaEntry::Circle(_) | AreaEntry::Around(_) => place.is_in_circle_of(&self.bounds),
-            AreaEntry::Polygons(_) | AreaEntry::Reach(_) => None,
-        };
-        told.unwrap_or_else(|| self.entry.outline().is_some_and(|outline| outline.holds(place.position)))
+    fn number(&mut self) {
+        let trees = self.forest.trees().iter().enumerate();
+        self.top = Some(Packed::new(trees.map(|(number, (bounds, _))| Boxed(*bounds, number)).collect()));
+    }
+
+    /// Visits each box that meets this one, in no order.
+    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+        let Some(top) = &self.top else { return };
+        top.meeting(bounds, &mut |_, number| {
+            if let Some((_, tree)) = self.forest.trees().get(*number) {
+                tree.meeting(bounds, &mut visit);
+            }
+        });
+    }
+
+    /// Visits each area that holds the position, once for each box of it that does.
+    pub fn holding<'a>(&'a self, position: Position, mut visit: impl FnMut(&'a AreaEntry)) {
+        let place = Place::new(position);
+        self.meeting(&DegreeBox::at(position), |bounds, entry| {
+            if place.is_in(&bounds, entry) {
+                visit(entry);
+            }
+        });
+    }
+
+    /// Areas with a box that touches one of these, each once.
+    pub fn touching(&self, around: &[DegreeBox]) -> Vec<&AreaEntry> {
+        let mut found: Vec<&AreaEntry> = Vec::new();
+        for bounds in around {
+            self.meeting(bounds, |_, entry| found.push(entry));
+        }
+        found.sort_unstable_by_key(|entry| entry.identity());
+        found.dedup_by_key(|entry| entry.identity());
+        found
     }
 }
 
@@ -57,6 +95,16 @@ struct Place {
 impl Place {
     fn new(position: Position) -> Self {
         Self { position, scale: metres_per_degree(position.latitude()) }
+    }
+
+    /// Whether the area of this box holds the position. The box of a circle tells the circle but for a few metres, so most
+    /// circles are decided upon where they are found, and not looked up in the memory.
+    fn is_in(&self, bounds: &DegreeBox, entry: &AreaEntry) -> bool {
+        let told = match entry {
+            AreaEntry::Circle(_) | AreaEntry::Around(_) => self.is_in_circle_of(bounds),
+            AreaEntry::Polygons(_) | AreaEntry::Reach(_) => None,
+        };
+        told.unwrap_or_else(|| entry.outline().is_some_and(|outline| outline.holds(self.position)))
     }
 
     /// Whether the circle that has this box holds the position; none where that is not sure.
@@ -75,90 +123,6 @@ impl Place {
         let distance_m = (across * across + up * up).sqrt();
         let doubt_m = DOUBT.0 + DOUBT.1 * radius_m;
         ((distance_m - radius_m).abs() > doubt_m).then_some(distance_m < radius_m)
-    }
-}
-
-impl PartialEq for BoxLeaf {
-    fn eq(&self, other: &Self) -> bool {
-        self.bounds == other.bounds && self.entry.is(&other.entry)
-    }
-}
-
-impl Leaf for BoxLeaf {
-    type Bounds = DegreeBox;
-
-    fn bounds(&self) -> DegreeBox {
-        self.bounds
-    }
-}
-
-/// A tree of the forest, by its number.
-#[derive(Debug, Clone, PartialEq)]
-struct Numbered(DegreeBox, usize);
-
-impl Leaf for Numbered {
-    type Bounds = DegreeBox;
-
-    fn bounds(&self) -> DegreeBox {
-        self.0
-    }
-}
-
-/// Boxes of areas.
-#[derive(Debug, Clone, Default)]
-pub struct BoxIndex {
-    forest: Forest<Packed<BoxLeaf>>,
-    /// Which trees of the forest to ask.
-    top: Option<Packed<Numbered>>,
-}
-
-impl BoxIndex {
-    pub fn new(leaves: Vec<BoxLeaf>) -> Self {
-        let mut index = Self { forest: Forest::new(leaves), top: None };
-        index.number();
-        index
-    }
-
-    /// Takes boxes out that are there, and puts others in.
-    pub fn edit(&mut self, removed: &[BoxLeaf], added: Vec<BoxLeaf>) {
-        self.forest.edit(removed, added);
-        self.number();
-    }
-
-    fn number(&mut self) {
-        let trees = self.forest.trees().iter().enumerate();
-        self.top = Some(Packed::new(trees.map(|(number, tree)| Numbered(tree.bounds(), number)).collect()));
-    }
-
-    /// Visits each box that meets this one, in no order.
-    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, mut visit: impl FnMut(&'a BoxLeaf)) {
-        let Some(top) = &self.top else { return };
-        top.meeting(bounds, &mut |Numbered(_, number)| {
-            if let Some(tree) = self.forest.trees().get(*number) {
-                tree.meeting(bounds, &mut visit);
-            }
-        });
-    }
-
-    /// Visits each area that holds the position, once for each box of it that does.
-    pub fn holding<'a>(&'a self, position: Position, mut visit: impl FnMut(&'a AreaEntry)) {
-        let place = Place::new(position);
-        self.meeting(&DegreeBox::at(position), |leaf| {
-            if leaf.holds(&place) {
-                visit(&leaf.entry);
-            }
-        });
-    }
-
-    /// Areas with a box that touches one of these, each once.
-    pub fn touching(&self, around: &[DegreeBox]) -> Vec<&AreaEntry> {
-        let mut found: Vec<&AreaEntry> = Vec::new();
-        for bounds in around {
-            self.meeting(bounds, |leaf| found.push(&leaf.entry));
-        }
-        found.sort_unstable_by_key(|entry| entry.identity());
-        found.dedup_by_key(|entry| entry.identity());
-        found
     }
 }
 
@@ -226,8 +190,8 @@ impl Leaf for StoreLeaf {
 impl Tree for RTree<StoreLeaf> {
     type Leaf = StoreLeaf;
 
-    /// Building such a tree takes a few milliseconds.
-    const SIZE: usize = 8_192;
+    /// Building such a tree takes ten milliseconds. Smaller ones are too many to look over for every question.
+    const SIZE: usize = 16_384;
 
     fn new(leaves: Vec<StoreLeaf>) -> Self {
         Self::bulk_load(leaves)
@@ -237,8 +201,8 @@ impl Tree for RTree<StoreLeaf> {
         self.root().envelope()
     }
 
-    fn leaves(&self) -> impl Iterator<Item = &StoreLeaf> {
-        self.iter()
+    fn leaves(&self) -> impl Iterator<Item = StoreLeaf> {
+        self.iter().cloned()
     }
 
     fn count(&self) -> usize {
@@ -257,9 +221,8 @@ impl StoreIndex {
     /// Stores and great-circle distances in metres, nearest first.
     pub fn nearest_to(&self, position: Position) -> impl Iterator<Item = (&Arc<Store>, f64)> {
         let to = position.unit_vector();
-        let mut closed: Vec<_> = self.trees().iter().map(|tree| (tree.bounds().distance_2(&to), &**tree)).collect();
-        closed.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        Nearest { to, closed, open: Vec::new() }.map(|(leaf, chord_2)| {
+        let closed = self.trees().iter().map(|(bounds, tree)| Closed { at_least_2: bounds.distance_2(&to), tree });
+        Nearest { to, closed: closed.collect(), open: Vec::new() }.map(|(leaf, chord_2)| {
             // A chord c of the unit sphere spans the angle 2 asin(c / 2).
             (&leaf.store, 2.0 * EARTH_RADIUS_M * (chord_2.sqrt() / 2.0).min(1.0).asin())
         })
@@ -269,10 +232,35 @@ impl StoreIndex {
 /// Goes through the leaves of all trees in the order of their distances, and opens no tree before its turn.
 struct Nearest<'a> {
     to: [f64; 3],
-    /// The nearest one last.
-    closed: Vec<(f64, &'a RTree<StoreLeaf>)>,
+    closed: BinaryHeap<Closed<'a>>,
     open: Vec<Open<'a>>,
 }
+
+/// A tree that was not looked into, and the square of the least distance of its leaves. The nearest one is the greatest.
+struct Closed<'a> {
+    at_least_2: f64,
+    tree: &'a RTree<StoreLeaf>,
+}
+
+impl Ord for Closed<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.at_least_2.total_cmp(&self.at_least_2)
+    }
+}
+
+impl PartialOrd for Closed<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Closed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Closed<'_> {}
 
 /// The nearest leaf left of a tree, and those behind it.
 struct Open<'a> {
@@ -293,8 +281,8 @@ impl<'a> Iterator for Nearest<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut best = self.best();
-        while let Some(&(bound, tree)) = self.closed.last()
-            && best.is_none_or(|best| bound.total_cmp(&self.open[best].distance_2) == Ordering::Less)
+        while let Some(&Closed { at_least_2, tree }) = self.closed.peek()
+            && best.is_none_or(|best| at_least_2 < self.open[best].distance_2)
         {
             self.closed.pop();
             let mut behind = Box::new(tree.nearest_neighbor_iter_with_distance_2(self.to));
@@ -344,7 +332,7 @@ mod tests {
                 AreaEntry::of_geofence(&Arc::new(Geofence { shape, ..geofence(&i.to_string(), 0.0, 9.0) }))
             };
             let entries: Vec<AreaEntry> = circles.iter().enumerate().map(fence).collect();
-            let index = BoxIndex::new(entries.iter().flat_map(BoxLeaf::of).collect());
+            let index = BoxIndex::new(entries.iter().flat_map(boxes_of).collect());
             let exact = |entry: &&AreaEntry| entry.outline().is_some_and(|outline| outline.holds(at));
             let mut found = Vec::new();
             index.holding(at, |entry| found.push(entry));

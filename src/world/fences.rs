@@ -12,10 +12,25 @@ use crate::domain::{
     violation::Invalid,
 };
 
-/// Radius of circles, and of the circles that polygons have the area of, in metres: a shop and its pavement, a quarter.
+/// Radius of circles, and of the circles that drawn polygons have the area of, in metres: a shop and its pavement, a
+/// quarter.
 const SIZE_M: (f64, f64) = (50.0, 500.0);
-/// Mean area of an outline in square metres: pi times the mean square of the sizes above.
-pub const MEAN_AREA_M2: f64 = PI * (SIZE_M.0 * SIZE_M.0 + SIZE_M.0 * SIZE_M.1 + SIZE_M.1 * SIZE_M.1) / 3.0;
+/// The same of polygons from maps: who traces thousands of corners traces a borough or a town.
+const MAPPED_SIZE_M: (f64, f64) = (500.0, 5_000.0);
+/// The share of those.
+const MAPPED: f64 = 1.0 / TURN as f64;
+
+/// Mean area of outlines in square metres.
+pub const fn mean_area_m2(circles_only: bool) -> f64 {
+    let mapped = if circles_only { 0.0 } else { MAPPED };
+    (1.0 - mapped) * mean_area_of(SIZE_M) + mapped * mean_area_of(MAPPED_SIZE_M)
+}
+
+/// Pi times the mean square of the sizes.
+const fn mean_area_of((least, most): (f64, f64)) -> f64 {
+    PI * (least * least + least * most + most * most) / 3.0
+}
+
 /// So many geofences one after the other have exactly the mix.
 pub const TURN: u64 = 20;
 /// How far a corner may stray from its even place, as a share of the angle between two: less than 1 keeps the order.
@@ -46,7 +61,8 @@ impl Kind {
 
 /// An outline around `centre`.
 pub fn shape(kind: Kind, centre: Position, random: &mut Random) -> Result<Shape, Invalid> {
-    let size_m = random.between(SIZE_M.0, SIZE_M.1).round();
+    let (least, most) = if kind == Kind::Mapped { MAPPED_SIZE_M } else { SIZE_M };
+    let size_m = random.between(least, most).round();
     let corners = match kind {
         Kind::Circle => return Ok(Shape::Circle(Circle::new(centre, size_m)?)),
         Kind::Drawn => random.whole(8, 64),

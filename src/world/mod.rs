@@ -81,7 +81,8 @@ impl World {
         // Of two positions drawn from the same bell curve, one lies in an area A around the other with probability
         // A / (4 pi spread^2); there are `density` such areas.
         let density = plan.geofences.max(1) as f64 / towns as f64;
-        let spread_m = (density * fences::MEAN_AREA_M2 / (4.0 * std::f64::consts::PI * MATCHES)).sqrt();
+        let spread_m =
+            (density * fences::mean_area_m2(plan.circles_only) / (4.0 * std::f64::consts::PI * MATCHES)).sqrt();
         Self { plan, towns, spread_m }
     }
 
