@@ -1,10 +1,16 @@
 //! Floor 1: the decision, pure and synchronous: no clock, no I/O, no randomness of its own.
 //!
-//! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] (over [`areas`], [`index`], [`shape`], [`crossing`] and [`probability`])
-//! and [`ranging`] for transitions, [`areas`] for the campaigns they fire, [`eligibility`] (with [`audience`]) for
-//! refusals, [`ranking`] and [`choice`] for the best few, and [`silence`] for when to ask again. [`catalog`] is the
-//! snapshot all of them read; [`targets`] resolves what campaigns aim at when it is made.
-//! What becomes of offers afterwards is in [`engagement`]; what the rule of presence means for a shape, in [`effective`].
+//! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`] for
+//! the campaigns they fire, [`eligibility`] (with [`audience`]) for refusals, [`ranking`] and [`choice`] for the best few,
+//! and [`silence`] for when to ask again. What becomes of offers afterwards is in [`engagement`].
+//!
+//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`shape`] (with [`edges`]) is
+//! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] says what all of
+//! it means in metres.
+//!
+//! What there is: [`catalog`] is the snapshot that all of them read. An edit makes the next one from it: [`compile`] and
+//! [`firing`] change what [`targets`] and [`grants`] say they must, [`shared_map`] and [`forest`] share the rest, and
+//! [`faults`] are what keeps a campaign from firing.
 
 pub mod areas;
 pub mod audience;
@@ -23,11 +29,13 @@ pub mod effective;
 pub mod eligibility;
 pub mod engagement;
 pub mod faults;
+pub mod firing;
 #[cfg(test)]
 mod fixture;
 pub mod forest;
 pub mod grants;
 pub mod index;
+pub mod nearest;
 pub mod packed;
 pub mod plane;
 pub mod presence;

@@ -1,0 +1,187 @@
+//! Which campaigns fire at which areas, for a whole catalog or after an edit.
+//!
+//! Laws: a broken campaign is skipped and reported, never fatal; "near a store within r" becomes a circle around it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    areas::{AreaEntry, Areas, Fired},
+    catalog::Catalog,
+    compile::Touched,
+    faults,
+    targets::Targets,
+};
+use crate::domain::{
+    campaign::{Campaign, CampaignState, On, Target},
+    name::CampaignName,
+    place::PlaceName,
+    presence::Area,
+};
+
+/// From so many questions whether a campaign means a place on, all campaigns are resolved anew.
+const MAX_QUESTIONS: usize = 200_000;
+
+impl Areas {
+    /// Asks every active campaign for all its areas.
+    pub(super) fn fire_all(&mut self, catalog: &Catalog) {
+        let mut fired: BTreeMap<Area, Vec<Arc<Campaign>>> = BTreeMap::new();
+        let mut problems = BTreeMap::new();
+        for campaign in active(catalog) {
+            self.targets
+                .meant(catalog, campaign)
+                .for_each(|area| fired.entry(area).or_default().push(campaign.clone()));
+            note_problems(&mut problems, &self.targets, catalog, campaign);
+        }
+        self.problems = Arc::new(problems);
+        let made = |(area, mut campaigns): (Area, Vec<Arc<Campaign>>)| {
+            campaigns.dedup_by(|a, b| a.name == b.name);
+            let fired = fired_at(catalog, &area, campaigns)?;
+            Some((area, Arc::new(fired)))
+        };
+        let fired: Vec<_> = fired.into_iter().filter_map(made).collect();
+        self.fired = Default::default();
+        self.fired.extend(fired);
+    }
+
+    /// Brings what areas fire up to date; returns the circles around stores that may have come, gone or moved.
+    pub(super) fn fire(&mut self, old: &Self, before: &Catalog, next: &Catalog, touched: &Touched) -> BTreeSet<Area> {
+        let campaigns: Vec<&Arc<Campaign>> = active(next).collect();
+        let changed = touched.campaigns.len() + usize::from(touched.grants) * campaigns.len();
+        if touched.places.len() * campaigns.len() > MAX_QUESTIONS || changed > campaigns.len() / 2 {
+            self.fire_all(next);
+            return old.fired.keys().chain(self.fired.keys()).filter(|area| is_around(area)).cloned().collect();
+        }
+        let mut stirred = BTreeSet::new();
+        for name in &touched.campaigns {
+            let was_meant = active_named(before, name).into_iter().flat_map(|c| old.targets.meant(before, c));
+            let is_meant = active_named(next, name).into_iter().flat_map(|c| self.targets.meant(next, c));
+            stirred.extend(was_meant.chain(is_meant).filter(is_around));
+        }
+        for name in &touched.campaigns {
+            self.replace_campaign(old, before, next, name);
+        }
+        for area in self.areas_at(old, &campaigns, touched) {
+            let firing = campaigns.iter().filter(|campaign| self.targets.means(next, campaign, &area));
+            let firing = firing.map(|&campaign| campaign.clone()).collect();
+            self.put_fired(next, &area, firing);
+            stirred.extend(Some(area).filter(is_around));
+        }
+        self.renew_problems(next, &campaigns, touched);
+        stirred
+    }
+
+    fn replace_campaign(&mut self, old: &Self, before: &Catalog, next: &Catalog, name: &CampaignName) {
+        let was_meant = active_named(before, name).into_iter().flat_map(|c| old.targets.meant(before, c));
+        for area in was_meant {
+            let others = |campaign: &&Arc<Campaign>| campaign.name != *name;
+            let left = self.campaigns(&area).iter().filter(others).cloned().collect();
+            self.put_fired(next, &area, left);
+        }
+        let Some(campaign) = active_named(next, name) else { return };
+        let is_meant: BTreeSet<Area> = self.targets.meant(next, campaign).collect();
+        for area in is_meant {
+            let mut firing: Vec<Arc<Campaign>> = self.campaigns(&area).to_vec();
+            firing.retain(|other| other.name != *name);
+            let at = firing.partition_point(|other| other.name < *name);
+            firing.insert(at, campaign.clone());
+            self.put_fired(next, &area, firing);
+        }
+    }
+
+    fn campaigns(&self, area: &Area) -> &[Arc<Campaign>] {
+        self.fired.get(area).map(|fired| fired.campaigns.as_slice()).unwrap_or_default()
+    }
+
+    fn put_fired(&mut self, next: &Catalog, area: &Area, campaigns: Vec<Arc<Campaign>>) {
+        match fired_at(next, area, campaigns) {
+            Some(fired) => self.fired.insert(area.clone(), Arc::new(fired)),
+            None => self.fired.remove(area),
+        }
+    }
+
+    /// Every area that the touched places are, or were, or lend their tags to.
+    fn areas_at(&self, old: &Self, campaigns: &[&Arc<Campaign>], touched: &Touched) -> BTreeSet<Area> {
+        let mut triggers: Vec<On> = Vec::new();
+        for on in campaigns.iter().map(|campaign| as_good_as(campaign.trigger.on)) {
+            if !triggers.contains(&on) {
+                triggers.push(on);
+            }
+        }
+        let both = [&old.targets, &self.targets];
+        let of_place = |place: &PlaceName| -> Vec<Area> {
+            both.iter().flat_map(|targets| triggers.iter().flat_map(|&on| targets.areas_of(place, on))).collect()
+        };
+        touched.places.iter().flat_map(of_place).collect()
+    }
+
+    fn renew_problems(&mut self, next: &Catalog, campaigns: &[&Arc<Campaign>], touched: &Touched) {
+        let concerned = campaigns.iter().filter(|campaign| concerns(campaign, touched)).map(|campaign| &campaign.name);
+        let mut problems = BTreeMap::clone(&self.problems);
+        for name in touched.campaigns.iter().chain(concerned) {
+            problems.remove(name);
+            if let Some(campaign) = active_named(next, name) {
+                note_problems(&mut problems, &self.targets, next, campaign);
+            }
+        }
+        self.problems = Arc::new(problems);
+    }
+}
+
+/// Another trigger that asks for the same areas.
+fn as_good_as(on: On) -> On {
+    if on.is_at_geofences() { On::Entered } else { on }
+}
+
+pub(super) fn is_around(area: &Area) -> bool {
+    matches!(area, Area::Around(..))
+}
+
+fn active(catalog: &Catalog) -> impl Iterator<Item = &Arc<Campaign>> {
+    catalog.campaigns.values().map(|entry| &entry.value).filter(|campaign| campaign.state == CampaignState::Active)
+}
+
+fn active_named<'a>(catalog: &'a Catalog, name: &CampaignName) -> Option<&'a Arc<Campaign>> {
+    let campaign = &catalog.campaigns.get(name)?.value;
+    (campaign.state == CampaignState::Active).then_some(campaign)
+}
+
+/// Whether a change of the places may be one of the campaign's problems, or the end of one.
+fn concerns(campaign: &Campaign, touched: &Touched) -> bool {
+    touched.grants
+        || match &campaign.trigger.at {
+            Target::Places(places) => {
+                touched.places.iter().any(|place| places.contains(place) || !matches!(place, PlaceName::Store(_)))
+            }
+            Target::Tagged { network, .. } => touched.places.iter().any(|place| place.organization() == *network),
+        }
+}
+
+fn note_problems(
+    problems: &mut BTreeMap<CampaignName, Vec<String>>,
+    targets: &Targets,
+    catalog: &Catalog,
+    campaign: &Campaign,
+) {
+    let whys: Vec<String> = faults::of(targets, catalog, campaign).into_iter().map(|fault| fault.why).collect();
+    if !whys.is_empty() {
+        problems.insert(campaign.name.clone(), whys);
+    }
+}
+
+/// What these campaigns make of an area; none if there are none.
+fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Arc<Campaign>>) -> Option<Fired> {
+    let around = match area {
+        Area::Around(store, radius_m) => AreaEntry::around(&catalog.stores.get(store)?.value, *radius_m),
+        Area::Geofence(_) | Area::Beacon(_) => None,
+    };
+    let dwell = |campaign: &Arc<Campaign>| match campaign.trigger.on {
+        On::Dwelt { after } => Some(after),
+        On::Entered | On::Exited | On::Near { .. } | On::Heard => None,
+    };
+    let dwells: BTreeSet<_> = campaigns.iter().filter_map(dwell).collect();
+    let dwells = dwells.into_iter().collect();
+    (!campaigns.is_empty()).then_some(Fired { campaigns, dwells, around })
+}
