@@ -186,10 +186,13 @@ impl Areas {
     /// The area as it is now.
     pub fn get(&self, area: &Area) -> Option<AreaEntry> {
         match area {
-            Area::Geofence(name) => match self.drawn.get(name) {
-                Some(drawn) => Some(drawn.clone()),
-                None => self.geofences.get(name).map(|entry| AreaEntry::Circle(entry.value.clone())),
-            },
+            Area::Geofence(name) => {
+                let fence = &self.geofences.get(name)?.value;
+                match fence.shape {
+                    Shape::Circle(_) => Some(AreaEntry::Circle(fence.clone())),
+                    Shape::Polygons(_) => self.drawn.get(name).cloned(),
+                }
+            }
             Area::Around(..) => self.fired.get(area)?.around.clone(),
             Area::Beacon(name) => self.beacons.get(name).map(|entry| AreaEntry::Reach(entry.value.clone())),
         }
@@ -230,9 +233,9 @@ impl Areas {
     }
 
     /// The next dwell threshold above `after` that some campaign or the place itself waits for.
-    pub fn dwell_after(&self, area: &Area, after: Duration) -> Option<Duration> {
-        let campaigns = self.fired.get(area).map(|fired| fired.dwells.as_slice()).unwrap_or_default();
-        let own = self.get(area).and_then(|entry| entry.detection().dwell_after());
+    pub(super) fn next_dwell(entry: Option<&AreaEntry>, fired: Option<&Fired>, after: Duration) -> Option<Duration> {
+        let campaigns = fired.map(|fired| fired.dwells.as_slice()).unwrap_or_default();
+        let own = entry.and_then(|entry| entry.detection().dwell_after());
         campaigns.iter().copied().chain(own).filter(|&threshold| threshold > after).min()
     }
 

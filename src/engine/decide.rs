@@ -12,6 +12,7 @@ use super::{
     choice::{self, Choice},
     eligibility::Gates,
     engagement,
+    known::Known,
     presence::{self, Step},
     ranging,
     ranking::Candidate,
@@ -103,12 +104,12 @@ pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping
         notes: Vec::new(),
         considered: Vec::new(),
         offers: Vec::new(),
-        next: silence::next(&catalog.areas, &DevicePresence::default(), None, at),
+        next: silence::next(&Known::of(&catalog.areas), &DevicePresence::default(), None, at),
     }
 }
 
 fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>, outcome: &mut Outcome) {
-    let (areas, ping) = (&*question.catalog.areas, question.ping);
+    let (areas, ping) = (&Known::of(&question.catalog.areas), question.ping);
     let mut step = presence::step(areas, &device.presence, ping);
     let heard = ranging::listen(areas, &device.presence, &mut step.presence, ping);
     let known = (device.presence.newest_fix, device.presence.newest_sighting);

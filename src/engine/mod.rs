@@ -4,7 +4,7 @@
 //! the campaigns they fire, [`eligibility`] (with [`audience`]) for refusals, [`ranking`] and [`choice`] for the best few,
 //! and [`silence`] for when to ask again. What becomes of offers afterwards is in [`engagement`].
 //!
-//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`shape`] (with [`edges`]) is
+//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping, [`shape`] (with [`edges`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] says what all of
 //! it means in metres.
 //!
@@ -35,6 +35,7 @@ mod fixture;
 pub mod forest;
 pub mod grants;
 pub mod index;
+pub mod known;
 pub mod nearest;
 pub mod packed;
 pub mod plane;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{areas::Areas, presence};
+use super::{known::Known, presence};
 use crate::domain::{
     decision::Next,
     geo::Position,
@@ -23,14 +23,14 @@ const KEPT_BACK: (f64, f64) = (0.01, 1.0);
 const SEARCH_RADII_M: [f64; 4] = [60.0, 300.0, 1_200.0, MAX_RADIUS_M];
 
 /// When the next ping can matter (a radius of 0: at once), for a device whose newest fix is at `position`.
-pub fn next(areas: &Areas, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
+pub fn next(areas: &Known<'_>, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
     let radius = position.map_or(0.0, |position| radius(areas, device, position));
     let safe_radius_m = (radius * (1.0 - KEPT_BACK.0) - KEPT_BACK.1).max(0.0);
     let at = presence::wanted_at(areas, device, now, now + MAX_SILENCE);
     Next { safe_radius_m, at }
 }
 
-fn radius(areas: &Areas, device: &DevicePresence, position: Position) -> f64 {
+fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position) -> f64 {
     let leaving = device.areas.iter().filter(|(_, belief)| matches!(belief, Belief::Inside(_)));
     let nearest_exit = leaving.filter_map(|(area, _)| {
         let entry = areas.get(area)?;
@@ -48,7 +48,7 @@ fn radius(areas: &Areas, device: &DevicePresence, position: Position) -> f64 {
 }
 
 /// Metres to the nearest area that is not entered, of those within `reach`; 0 inside one.
-fn nearest_entry(areas: &Areas, device: &DevicePresence, position: Position, reach: f64) -> f64 {
+fn nearest_entry(areas: &Known<'_>, device: &DevicePresence, position: Position, reach: f64) -> f64 {
     let near = areas.maybe_within(position, reach);
     let outside = near.iter().filter(|entry| !matches!(device.areas.get(&entry.area()), Some(Belief::Inside(_))));
     let outlines = outside.filter_map(|entry| entry.outline());
@@ -75,7 +75,7 @@ mod tests {
         ) {
             let fences = fences.iter().enumerate().map(|(i, &(east, r))| geofence(&format!("f{i}"), east, r).into());
             let catalog = catalog(fences.collect());
-            let areas = &catalog.areas;
+            let areas = &Known::of(&catalog.areas);
             let (mut device, mut now, mut east) = (DevicePresence::default(), 0, 0.0);
             for (pause, to, accuracy) in walk {
                 (now, east) = (now + pause, to);
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn far_from_everything_the_radius_and_the_time_are_bounded() {
         let catalog = catalog(vec![geofence("far", 60_000.0, 100.0).into()]);
-        let next = next(&catalog.areas, &DevicePresence::default(), Some(metres(0.0, 0.0)), at(0));
+        let next = next(&Known::of(&catalog.areas), &DevicePresence::default(), Some(metres(0.0, 0.0)), at(0));
         assert!((next.safe_radius_m - 4_949.0).abs() < 1e-6 && next.at == at(3_600), "{next:?}");
     }
 
@@ -106,10 +106,14 @@ mod tests {
         let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into()]);
         let mut device = DevicePresence::default();
         for (seconds, east) in [(0, 0.0), (10, 130.0), (100, 110.0)] {
-            device =
-                presence::step(&catalog.areas, &device, &ping(seconds, &[(seconds, metres(0.0, east), 5.0)])).presence;
+            device = presence::step(
+                &Known::of(&catalog.areas),
+                &device,
+                &ping(seconds, &[(seconds, metres(0.0, east), 5.0)]),
+            )
+            .presence;
         }
-        let next = next(&catalog.areas, &device, Some(metres(0.0, 110.0)), at(100));
+        let next = next(&Known::of(&catalog.areas), &device, Some(metres(0.0, 110.0)), at(100));
         assert_eq!(next.at, at(160), "leaving was due at 70 s");
     }
 }

@@ -16,7 +16,7 @@ use dintorni::{
         shape::{Circle, Shape},
         time::Timestamp,
     },
-    engine::{catalog::Catalog, presence, silence},
+    engine::{catalog::Catalog, known::Known, presence, silence},
 };
 
 /// Files, and where their columns are: time, latitude, longitude, accuracy.
@@ -107,13 +107,14 @@ fn follow(world: &Catalog, points: &[Point], thrifty: bool) -> Followed {
             continue;
         }
         followed.pings += 1;
-        let step = presence::step(&world.areas, &device, &ping(point));
+        let step = presence::step(&Known::of(&world.areas), &device, &ping(point));
         let is_entry = |transition: &&Transition| transition.kind == TransitionKind::Entered;
         followed.entered.extend(step.transitions.iter().filter(is_entry).map(|entry| entry.area.to_string()));
         followed.implausible += step.implausible;
         device = step.presence;
-        let promised = Some(point.position).filter(|_| presence::may_promise(&world.areas, &device, point.at));
-        quiet = Some((point.position, silence::next(&world.areas, &device, promised, point.at)));
+        let promised =
+            Some(point.position).filter(|_| presence::may_promise(&Known::of(&world.areas), &device, point.at));
+        quiet = Some((point.position, silence::next(&Known::of(&world.areas), &device, promised, point.at)));
     }
     followed
 }

@@ -28,7 +28,7 @@ pub use rule::AT_ONCE;
 use rule::Seen;
 pub use wanted::{may_promise, wanted_at};
 
-use super::areas::{AreaEntry, Areas};
+use super::{areas::AreaEntry, known::Known};
 use crate::domain::{
     ping::{Fix, Ping, STALE_AFTER},
     presence::{Area, Belief, DevicePresence, LastSeen, Transition, TransitionKind, Visit},
@@ -63,7 +63,7 @@ pub struct Step {
 }
 
 /// Takes the fixes of a ping into account, in their order.
-pub fn step(areas: &Areas, before: &DevicePresence, ping: &Ping) -> Step {
+pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     let inaccurate = ping.newest_fix().is_some_and(|fix| fix.accuracy.metres() > WORST_ACCURACY_M);
     let suspect = ping.is_suspect();
     let mut step = Step { presence: before.clone(), inaccurate, suspect, ..Step::default() };
@@ -93,7 +93,7 @@ pub fn step(areas: &Areas, before: &DevicePresence, ping: &Ping) -> Step {
 
 impl Step {
     /// Takes a fix that can be believed.
-    fn consider(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
+    fn consider(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
         let before = self.presence.last_seen.map(|last| last.read).or(self.presence.newest_fix);
         self.initial = before.is_none_or(|before| fix.read.event.since(before.event) > SILENCE);
         self.anew = false;
@@ -109,7 +109,7 @@ impl Step {
         self.presence.last_seen = Some(LastSeen::from(fix));
     }
 
-    fn take(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
+    fn take(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
         // Twice, if two polygons of it have boxes that hold the fix: the second time changes nothing.
         areas.holding(fix.position, |entry| {
             if let Some(outline) = entry.outline() {
@@ -129,7 +129,7 @@ impl Step {
         }
     }
 
-    fn seen_inside(&mut self, areas: &Areas, entry: &AreaEntry, seen: &Seen<'_>) {
+    fn seen_inside(&mut self, areas: &Known<'_>, entry: &AreaEntry, seen: &Seen<'_>) {
         let area = entry.area();
         let visit = match self.presence.areas.get(&area).copied() {
             Some(Belief::Inside(visit)) => {
@@ -143,7 +143,7 @@ impl Step {
     }
 
     /// Keeps the visit, and reports the thresholds it reached since the last fix inside.
-    fn dwell(&mut self, areas: &Areas, area: &Area, mut visit: Visit, seen: &Seen<'_>) {
+    fn dwell(&mut self, areas: &Known<'_>, area: &Area, mut visit: Visit, seen: &Seen<'_>) {
         let inside_for = visit.last_inside.since(visit.entered_at);
         while let Some(threshold) = areas.dwell_after(area, visit.dwelt).filter(|&threshold| threshold <= inside_for) {
             visit.dwelt = threshold;
@@ -155,7 +155,7 @@ impl Step {
 
     /// Ends visits at places that are gone, when they were last seen. Nobody has left a store because the campaign that
     /// drew a circle around it was paused: such a visit ends without a word.
-    fn close_deleted(&mut self, areas: &Areas) {
+    fn close_deleted(&mut self, areas: &Known<'_>) {
         self.presence.areas.retain(|area, belief| {
             areas.get(area).is_some() || (matches!(belief, Belief::Inside(_)) && !areas.has_lapsed(area))
         });

@@ -12,7 +12,7 @@ use crate::{
         presence::{Belief, DevicePresence, Visit},
         time::Timestamp,
     },
-    engine::areas::Areas,
+    engine::known::Known,
 };
 
 /// A device clock that moved against ours by more than this starts a new order of readings.
@@ -38,7 +38,7 @@ impl Step {
     }
 
     /// Widens the open visits that a late fix surely belongs to.
-    pub(super) fn widen(&mut self, areas: &Areas, fix: &Fix) {
+    pub(super) fn widen(&mut self, areas: &Known<'_>, fix: &Fix) {
         let Some(newest) = self.presence.newest_fix.filter(|newest| newest.device != fix.read.device) else { return };
         for (area, belief) in &mut self.presence.areas {
             let Belief::Inside(visit) = belief else { continue };

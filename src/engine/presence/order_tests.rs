@@ -1,5 +1,6 @@
 //! Law 3 as properties: however a walk arrives, its transitions are legal, and what comes late makes none.
 
+use crate::engine::known::Known;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, sample::Index};
@@ -43,7 +44,7 @@ fn run(world: &Catalog, pings: &[Ping]) -> (DevicePresence, Vec<Step>) {
     let mut presence = DevicePresence::default();
     let mut steps = Vec::new();
     for ping in pings {
-        let step = step(&world.areas, &presence, ping);
+        let step = step(&Known::of(&world.areas), &presence, ping);
         presence = step.presence.clone();
         steps.push(step);
     }
@@ -136,7 +137,7 @@ proptest! {
                 break;
             }
             let ping = ping(sent, waiting.remove(index.index(waiting.len())));
-            let step = step(&world.areas, &presence, &ping);
+            let step = step(&Known::of(&world.areas), &presence, &ping);
             if step.out_of_order as usize == ping.fixes.len() {
                 check_only_widened(&presence, &step)?;
             }

@@ -14,8 +14,9 @@ use crate::{
         time::Timestamp,
     },
     engine::{
-        areas::{AreaEntry, Areas},
+        areas::AreaEntry,
         crossing::{self, Chord},
+        known::Known,
     },
 };
 
@@ -61,7 +62,7 @@ impl Way {
 
 impl Step {
     /// Reports the areas between the last fix and this one that the device passed through without being seen inside.
-    pub(super) fn pass_through(&mut self, areas: &Areas, fix: &Fix, received_at: Timestamp) {
+    pub(super) fn pass_through(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
         let Some(last) = self.presence.last_seen else { return };
         let Some(way) = Way::between(last, LastSeen::from(fix)) else { return };
         let reach_m = way.length_m / 2.0 * (1.0 + SLACK.0) + SLACK.1;

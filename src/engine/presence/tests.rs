@@ -23,7 +23,7 @@ impl Walk {
     }
 
     pub fn ping(&mut self, ping: &Ping) -> Vec<(TransitionKind, Timestamp, bool)> {
-        let step = step(&self.catalog.areas, &self.presence, ping);
+        let step = step(&Known::of(&self.catalog.areas), &self.presence, ping);
         self.presence = step.presence;
         step.transitions.into_iter().map(|t| (t.kind, t.at, t.stale)).collect()
     }

@@ -1,5 +1,6 @@
 //! Jumps that nobody can make, places that are passed, and stops.
 
+use crate::engine::known::Known;
 use std::time::Duration;
 
 use super::{step, tests::Walk};
@@ -23,10 +24,10 @@ fn fix(seconds: i64, east: f64) -> Ping {
 fn a_jump_that_nobody_can_make_moves_nobody_once() {
     let mut walk = Walk::around(100.0);
     assert_eq!(walk.ping(&fix(0, 0.0)), [(Entered, at(0), false)]);
-    let jump = step(&walk.catalog.areas, &walk.presence, &fix(60, FAR_M));
+    let jump = step(&Known::of(&walk.catalog.areas), &walk.presence, &fix(60, FAR_M));
     assert!(jump.suspect && jump.implausible == 1 && jump.transitions.is_empty());
     walk.presence = jump.presence;
-    let back = step(&walk.catalog.areas, &walk.presence, &fix(90, 0.0));
+    let back = step(&Known::of(&walk.catalog.areas), &walk.presence, &fix(90, 0.0));
     assert!(!back.suspect && back.transitions.is_empty() && back.presence.doubted.is_none());
     walk.presence = back.presence;
     assert_eq!(walk.ping(&fix(100, FAR_M)), [], "an earlier jump confirms nothing");
@@ -38,7 +39,7 @@ fn who_really_is_there_is_believed_the_second_time() {
     walk.ping(&fix(0, FAR_M));
     assert_eq!(walk.ping(&fix(30, 0.0)), []);
     assert_eq!(walk.ping(&fix(45, 5.0)), [], "errors of one moment are correlated");
-    let entered = step(&walk.catalog.areas, &walk.presence, &fix(50, 5.0));
+    let entered = step(&Known::of(&walk.catalog.areas), &walk.presence, &fix(50, 5.0));
     assert!(!entered.suspect && entered.transitions[0].initial, "{:?}", entered.transitions);
     walk.presence = entered.presence;
 
@@ -56,7 +57,7 @@ fn flights_and_bad_fixes_are_no_jumps() {
     walk.ping(&fix(0, FAR_M));
     assert_eq!(walk.ping(&fix(900, 0.0)).len(), 1, "200 km in a quarter of an hour, by airliner");
     let rough = ping(930, &[(930, metres(0.0, 6_000.0), 1_000.0)]);
-    let step = step(&walk.catalog.areas, &walk.presence, &rough);
+    let step = step(&Known::of(&walk.catalog.areas), &walk.presence, &rough);
     assert!(!step.suspect, "cells are off by kilometres");
 }
 
@@ -64,7 +65,7 @@ fn flights_and_bad_fixes_are_no_jumps() {
 fn one_wrong_fix_spoils_no_backlog() {
     let mut walk = Walk::around(100.0);
     let fixes = [(0, 0.0), (30, FAR_M), (60, 0.0)].map(|(at, east)| (at, metres(0.0, east), 5.0));
-    let step = step(&walk.catalog.areas, &walk.presence, &ping(61, &fixes));
+    let step = step(&Known::of(&walk.catalog.areas), &walk.presence, &ping(61, &fixes));
     assert!(step.implausible == 1 && !step.suspect && step.transitions.len() == 1);
     walk.presence = step.presence;
 }
@@ -168,7 +169,7 @@ fn the_first_sign_of_a_device_inside_is_initial() {
         let mut walk = Walk::around(100.0);
         let mut told = Vec::new();
         for ping in pings {
-            let step = step(&walk.catalog.areas, &walk.presence, ping);
+            let step = step(&Known::of(&walk.catalog.areas), &walk.presence, ping);
             told.extend(step.transitions.iter().filter(|t| t.kind == Entered).map(|t| t.initial));
             walk.presence = step.presence;
         }

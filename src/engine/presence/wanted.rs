@@ -11,14 +11,14 @@ use crate::{
         presence::{Area, Arrival, Belief, DevicePresence, Visit},
         time::Timestamp,
     },
-    engine::areas::Areas,
+    engine::known::Known,
 };
 
 /// What is overdue is asked for again after this, not at once and for ever.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
-pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
+pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
     let mut wanted: Vec<_> = presence.doubted.iter().map(travel::wanted_after_doubt).collect();
     for (area, belief) in &presence.areas {
         match belief {
@@ -31,7 +31,7 @@ pub fn wanted_at(areas: &Areas, presence: &DevicePresence, now: Timestamp, horiz
 
 /// Whether it can be said how far a device may go before anything changes. It cannot while a fix is doubted, which the
 /// next one may confirm, nor while a dwell is overdue, which the next one inside reports.
-pub fn may_promise(areas: &Areas, presence: &DevicePresence, now: Timestamp) -> bool {
+pub fn may_promise(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp) -> bool {
     let is_overdue = |(area, belief): (&Area, &Belief)| match belief {
         Belief::Inside(visit) => dwell(areas, area, visit).is_some_and(|at| at <= now),
         Belief::Entering(_) => false,
@@ -39,7 +39,12 @@ pub fn may_promise(areas: &Areas, presence: &DevicePresence, now: Timestamp) -> 
     presence.doubted.is_none() && !presence.areas.iter().any(is_overdue)
 }
 
-fn of_arrival(areas: &Areas, area: &Area, arrival: &Arrival, slow_since: Option<Timestamp>) -> (Timestamp, Duration) {
+fn of_arrival(
+    areas: &Known<'_>,
+    area: &Area,
+    arrival: &Arrival,
+    slow_since: Option<Timestamp>,
+) -> (Timestamp, Duration) {
     let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
     let confirmed = arrival.since + rule.confirm_after();
     match rule.stopped_for() {
@@ -49,12 +54,12 @@ fn of_arrival(areas: &Areas, area: &Area, arrival: &Arrival, slow_since: Option<
 }
 
 /// When the visit's exit is confirmed, its next dwell is reached, and it ends by silence.
-fn of_visit(areas: &Areas, area: &Area, visit: &Visit) -> impl Iterator<Item = Timestamp> {
+fn of_visit(areas: &Known<'_>, area: &Area, visit: &Visit) -> impl Iterator<Item = Timestamp> {
     let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
     let leaving = visit.leaving_since.map(|since| since + rule.leave_after());
     [leaving, dwell(areas, area, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
 }
 
-fn dwell(areas: &Areas, area: &Area, visit: &Visit) -> Option<Timestamp> {
+fn dwell(areas: &Known<'_>, area: &Area, visit: &Visit) -> Option<Timestamp> {
     areas.dwell_after(area, visit.dwelt).map(|threshold| visit.entered_at + threshold)
 }
