@@ -31,6 +31,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A ping's answer refused a campaign, by the code of the reason.
     fn refused(&self, reason: &'static str);
+
+    /// A ping's answer said this of the ping as a whole, by the code of the note.
+    fn noted(&self, note: &'static str);
 }
 
 /// Measures the service behind it.
@@ -132,6 +135,7 @@ mod tests {
         }
         fn streamed(&self, _: &str) {}
         fn refused(&self, _: &'static str) {}
+        fn noted(&self, _: &'static str) {}
     }
 
     #[tokio::test]

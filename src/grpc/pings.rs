@@ -46,6 +46,9 @@ impl Pings {
                 self.observer.refused(reason.code());
             }
         }
+        for note in &answered.decision.notes {
+            self.observer.noted(note.code());
+        }
         Ok(self.response(&answered, verified, now))
     }
 

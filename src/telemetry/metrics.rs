@@ -51,6 +51,7 @@ pub struct Metrics {
     calls: Family<Call, Histogram, fn() -> Histogram>,
     streamed: Family<Streamed, Counter>,
     refusals: Family<Refusal, Counter>,
+    notes: Family<Noted, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,16 +70,26 @@ struct Refusal {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Noted {
+    note: &'static str,
+}
+
 impl Metrics {
     pub fn new(meters: Vec<Meter>) -> Self {
         let mut registry = Registry::with_prefix("dintorni");
         let calls = Family::<Call, Histogram, fn() -> Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
-        let (streamed, refusals) = (Family::default(), Family::default());
+        let (streamed, refusals, notes) = (Family::default(), Family::default(), Family::<Noted, Counter>::default());
         registry.register("call_seconds", "Calls by service and code: how long until answered", calls.clone());
         registry.register("streamed_pings", "Pings in streams, by code", streamed.clone());
         registry.register("refusals", "Campaigns refused in answers to pings, by reason", refusals.clone());
+        registry.register(
+            "ping_notes",
+            "What answers said of pings as a whole (MOCKED, IMPLAUSIBLE, …)",
+            notes.clone(),
+        );
         registry.register_collector(Box::new(Meters(meters)));
-        Self { registry, calls, streamed, refusals }
+        Self { registry, calls, streamed, refusals, notes }
     }
 
     /// All of them, in the text format of OpenMetrics 1.0.
@@ -93,6 +104,10 @@ impl Observer for Metrics {
     fn called(&self, rpc: &str, code: &str, took: Duration) {
         let call = Call { rpc: rpc.to_owned(), code: code.to_owned() };
         self.calls.get_or_create_owned(&call).observe(took.as_secs_f64());
+    }
+
+    fn noted(&self, note: &'static str) {
+        self.notes.get_or_create_owned(&Noted { note }).inc();
     }
 
     fn streamed(&self, code: &str) {
@@ -136,11 +151,13 @@ mod tests {
         let metrics = Metrics::new(vec![Meter::counter("pings", "Pings answered", || 7), Meter::gauge("x", "X", || 3)]);
         metrics.called("dintorni.v1.ProximityService/Ping", "Ok", Duration::from_micros(700));
         metrics.refused("MUTED");
+        metrics.noted("IMPLAUSIBLE");
         let text = metrics.text().expect("encodes");
         for line in [
             "dintorni_pings_total 7",
             "dintorni_x 3",
             "dintorni_refusals_total{reason=\"MUTED\"} 1",
+            "dintorni_ping_notes_total{note=\"IMPLAUSIBLE\"} 1",
             "dintorni_call_seconds_bucket{le=\"0.0005\",rpc=\"dintorni.v1.ProximityService/Ping\",code=\"Ok\"} 0",
             "dintorni_call_seconds_bucket{le=\"0.001\",rpc=\"dintorni.v1.ProximityService/Ping\",code=\"Ok\"} 1",
             "# EOF",
