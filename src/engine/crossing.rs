@@ -4,7 +4,10 @@
 //! latitude against polygons, as their own edges are: over the 7 km of two minutes on the fastest train the two are less
 //! than 6 m apart up to 80 degrees of latitude.
 
-use super::shape::{Outline, wrapped};
+use super::{
+    edges::Edges,
+    shape::{Outline, wrapped},
+};
 use crate::domain::{
     geo::{EARTH_RADIUS_M, Position},
     shape::{Circle, Polygons},
@@ -25,11 +28,13 @@ impl Chord {
 
 /// The longest part of the way within the shape, if the way begins and ends outside and runs through it.
 pub fn chord(outline: Outline<'_>, from: Position, to: Position) -> Option<Chord> {
-    let chord = match outline {
+    if outline.holds(from) || outline.holds(to) {
+        return None;
+    }
+    match outline {
         Outline::Circle(circle) => chord_of_circle(&circle, from, to),
-        Outline::Polygons(polygons, _) => chord_of_polygons(outline, polygons, from, to),
-    }?;
-    (!outline.holds(from) && !outline.holds(to)).then_some(chord)
+        Outline::Polygons(polygons, edges) => chord_of_polygons((polygons, edges), from, to),
+    }
 }
 
 /// The position after this share of the way, for ways of less than half the globe.
@@ -62,19 +67,20 @@ fn chord_of_circle(circle: &Circle, from: Position, to: Position) -> Option<Chor
     (chord.from > 0.0 && chord.to < 1.0).then_some(chord)
 }
 
-fn chord_of_polygons(outline: Outline<'_>, polygons: &Polygons, from: Position, to: Position) -> Option<Chord> {
+fn chord_of_polygons(shape: (&Polygons, &Edges), from: Position, to: Position) -> Option<Chord> {
     let mut cuts = Vec::new();
     let start = [from.longitude(), from.latitude()];
     let way = [wrapped(to.longitude() - from.longitude()), to.latitude() - from.latitude()];
-    cut(polygons, start, way, &mut cuts);
+    let near: Vec<&[geo::Coord]> = near_edges(shape, from, way).collect();
+    cut(&near, start, way, &mut cuts);
     // A way over the antimeridian lies as well where its other end has its longitude.
     if (start[0] + way[0]).abs() >= 180.0 {
-        cut(polygons, [start[0] - 360.0 * way[0].signum(), start[1]], way, &mut cuts);
+        cut(&near, [start[0] - 360.0 * way[0].signum(), start[1]], way, &mut cuts);
     }
     cuts.sort_unstable_by(f64::total_cmp);
     let chords = cuts.windows(2).map(|pair| Chord { from: pair[0], to: pair[1] });
     let mut inside: Vec<Chord> = Vec::new();
-    for chord in chords.filter(|chord| outline.holds(along(from, to, chord.middle()))) {
+    for chord in chords.filter(|chord| shape.1.hold(shape.0, along(from, to, chord.middle()))) {
         match inside.last_mut() {
             // Where a shape is cut at the antimeridian it goes on.
             Some(last) if last.to >= chord.from => last.to = chord.to,
@@ -84,18 +90,26 @@ fn chord_of_polygons(outline: Outline<'_>, polygons: &Polygons, from: Position, 
     inside.into_iter().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)))
 }
 
+/// The edges that come as near to the beginning of the way as its end.
+fn near_edges<'a>(
+    (polygons, edges): (&'a Polygons, &'a Edges),
+    from: Position,
+    way: [f64; 2],
+) -> impl Iterator<Item = &'a [geo::Coord]> {
+    let near = edges
+        .bounding(polygons, from)
+        .filter(move |([east, north], ..)| *east <= way[0].abs() && *north <= way[1].abs());
+    near.map(|(_, corners, _)| corners)
+}
+
 /// The shares of the way at which it meets an edge.
-fn cut(polygons: &Polygons, start: [f64; 2], way: [f64; 2], cuts: &mut Vec<f64>) {
+fn cut(runs: &[&[geo::Coord]], start: [f64; 2], way: [f64; 2], cuts: &mut Vec<f64>) {
     let reach = [0, 1].map(|i| (start[i].min(start[i] + way[i]), start[i].max(start[i] + way[i])));
-    for polygon in polygons.geometry() {
-        for ring in std::iter::once(polygon.exterior()).chain(polygon.interiors()) {
-            for edge in ring.0.windows(2) {
-                let (a, b) = ([edge[0].x, edge[0].y], [edge[1].x, edge[1].y]);
-                let is_near = |i: usize| a[i].min(b[i]) <= reach[i].1 && a[i].max(b[i]) >= reach[i].0;
-                if is_near(0) && is_near(1) {
-                    cuts.extend(meeting(start, way, a, b));
-                }
-            }
+    for edge in runs.iter().flat_map(|corners| corners.windows(2)) {
+        let (a, b) = ([edge[0].x, edge[0].y], [edge[1].x, edge[1].y]);
+        let is_near = |i: usize| a[i].min(b[i]) <= reach[i].1 && a[i].max(b[i]) >= reach[i].0;
+        if is_near(0) && is_near(1) {
+            cuts.extend(meeting(start, way, a, b));
         }
     }
 }

@@ -128,8 +128,8 @@ impl Around {
 fn gap(bounds: &DegreeBox, position: Position) -> [f64; 2] {
     let ([low_x, low_y], [high_x, high_y]) = (bounds.south_west.map(f64::from), bounds.north_east.map(f64::from));
     let (x, y) = (position.longitude(), position.latitude());
-    let (west, east) = ((low_x - x).rem_euclid(360.0), (x - high_x).rem_euclid(360.0));
-    let beside = if (low_x..=high_x).contains(&x) { 0.0 } else { west.min(east) };
+    let round = |degrees: f64| if degrees < 0.0 { degrees + 360.0 } else { degrees };
+    let beside = if (low_x..=high_x).contains(&x) { 0.0 } else { round(low_x - x).min(round(x - high_x)) };
     [beside, (low_y - y).max(y - high_y).max(0.0)]
 }
 

@@ -90,9 +90,13 @@ fn distance_in_plane(polygons: &Polygons, edges: &Edges, position: Position, lim
         }
         nearest_2
     };
-    let mut bound_2 = limit * limit;
-    for ([east, north], corners, _) in edges.bounding(polygons, position) {
-        if (east * x).powi(2) + (north * y).powi(2) <= bound_2 {
+    let least_2 = |[east, north]: [f64; 2]| (east * x).powi(2) + (north * y).powi(2);
+    let runs = || edges.bounding(polygons, position).map(|(gap, corners, _)| (least_2(gap), corners));
+    // The run that may be nearest first: it rules out most of the others.
+    let Some((_, first)) = runs().min_by(|(a, _), (b, _)| a.total_cmp(b)) else { return f64::INFINITY };
+    let mut bound_2 = ask(first);
+    for (least_2, corners) in runs() {
+        if least_2 <= bound_2 && !std::ptr::eq(corners, first) {
             bound_2 = ask(corners);
         }
     }

@@ -113,18 +113,16 @@ impl Step {
         // Twice, if two polygons of it have boxes that hold the fix: the second time changes nothing.
         areas.holding(fix.position, |entry| {
             if let Some(outline) = entry.outline() {
-                self.seen_inside(areas, entry, &Seen::new(fix, outline, entry.detection(), received_at));
+                self.seen_inside(areas, entry, &Seen::inside(fix, outline, entry.detection(), received_at));
             }
         });
         let known: Vec<Area> = self.presence.areas.keys().cloned().collect();
         for area in known {
             if let Some(entry) = areas.get(&area)
                 && let Some(outline) = entry.outline()
+                && let Some(seen) = Seen::outside(fix, outline, entry.detection(), received_at)
             {
-                let seen = Seen::new(fix, outline, entry.detection(), received_at);
-                if seen.s > 0.0 {
-                    self.seen_outside(&area, &seen);
-                }
+                self.seen_outside(&area, &seen);
             }
         }
     }

@@ -32,17 +32,26 @@ pub struct Seen<'a> {
     fix: &'a Fix,
     outline: Outline<'a>,
     detection: Detection,
-    /// Signed distance in metres.
-    pub s: f64,
+    /// Metres from the edge to the fix; 0 inside.
+    outside_m: f64,
     pub at: Timestamp,
     stale: bool,
 }
 
 impl<'a> Seen<'a> {
-    pub fn new(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Self {
-        let s = outline.signed_distance(fix.position, f64::INFINITY);
+    /// Of an area that holds the fix.
+    pub fn inside(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Self {
         let stale = received_at.since(fix.read.event) > STALE_AFTER;
-        Self { fix, outline, detection, s, at: fix.read.event, stale }
+        Self { fix, outline, detection, outside_m: 0.0, at: fix.read.event, stale }
+    }
+
+    /// None of an area that holds the fix.
+    pub fn outside(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Option<Self> {
+        if outline.holds(fix.position) {
+            return None;
+        }
+        let outside_m = outline.signed_distance(fix.position, f64::INFINITY).max(0.0);
+        Some(Self { outside_m, ..Self::inside(fix, outline, detection, received_at) })
     }
 
     /// Probability of being inside, for a reported point inside.
@@ -51,7 +60,7 @@ impl<'a> Seen<'a> {
     }
 
     pub fn transition(&self, area: &Area, kind: TransitionKind, at: Timestamp) -> Transition {
-        let distance_m = Some(self.s.max(0.0));
+        let distance_m = Some(self.outside_m);
         Transition { area: area.clone(), kind, at, stale: self.stale, initial: false, distance_m }
     }
 }
@@ -124,13 +133,13 @@ impl Step {
         let margin_m = seen.detection.margin_m(seen.fix.accuracy.metres());
         let leave_after = seen.detection.leave_after();
         let confirmed = visit.leaving_since.is_some_and(|since| seen.at.since(since) >= leave_after);
-        if seen.s >= AT_ONCE * margin_m || (seen.s >= margin_m && confirmed) {
+        if seen.outside_m >= AT_ONCE * margin_m || (seen.outside_m >= margin_m && confirmed) {
             self.presence.areas.remove(area);
             let lasted = visit.last_inside.since(visit.entered_at);
             let mut exit = seen.transition(area, TransitionKind::Exited(lasted), visit.last_inside);
             exit.stale |= self.anew || seen.at.since(visit.last_inside) > EXIT_FRESH;
             self.transitions.push(exit);
-        } else if seen.s >= margin_m && visit.leaving_since.is_none() {
+        } else if seen.outside_m >= margin_m && visit.leaving_since.is_none() {
             let visit = Visit { leaving_since: Some(seen.at), ..visit };
             self.presence.areas.insert(area.clone(), Belief::Inside(visit));
         }
