@@ -81,6 +81,7 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
         } else {
             step.out_of_order += 1;
             if usable {
+                step.doubt_again(fix);
                 step.widen(areas, fix);
             }
         }

@@ -45,6 +45,15 @@ impl Step {
         false
     }
 
+    /// A repetition of the newest fix is as doubtful as it was the first time.
+    pub(super) fn doubt_again(&mut self, fix: &Fix) {
+        let is_newest = self.presence.newest_fix.is_some_and(|newest| newest.device == fix.read.device);
+        if is_newest && self.presence.doubted.is_some() {
+            self.implausible += 1;
+            self.suspect = true;
+        }
+    }
+
     /// One of two places was wrong: nothing is concluded from the way between them.
     fn begin_anew(&mut self) {
         self.presence.doubted = None;

@@ -27,6 +27,8 @@ fn a_jump_that_nobody_can_make_moves_nobody_once() {
     let jump = step(&Known::of(&walk.catalog.areas), &walk.presence, &fix(60, FAR_M));
     assert!(jump.suspect && jump.implausible == 1 && jump.transitions.is_empty());
     walk.presence = jump.presence;
+    let again = step(&Known::of(&walk.catalog.areas), &walk.presence, &fix(60, FAR_M));
+    assert_eq!((again.implausible, again.suspect), (1, true), "a retry is told the same");
     let back = step(&Known::of(&walk.catalog.areas), &walk.presence, &fix(90, 0.0));
     assert!(!back.suspect && back.transitions.is_empty() && back.presence.doubted.is_none());
     walk.presence = back.presence;
