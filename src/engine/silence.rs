@@ -9,7 +9,7 @@ use super::{known::Known, presence};
 use crate::domain::{
     decision::Next,
     geo::Position,
-    presence::{Belief, DevicePresence},
+    presence::{Area, Belief, DevicePresence, Visit},
     time::Timestamp,
 };
 
@@ -24,19 +24,19 @@ const SEARCH_RADII_M: [f64; 4] = [60.0, 300.0, 1_200.0, MAX_RADIUS_M];
 
 /// When the next ping can matter (a radius of 0: at once), for a device whose newest fix is at `position`.
 pub fn next(areas: &Known<'_>, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
-    let radius = position.map_or(0.0, |position| radius(areas, device, position));
+    let radius = position.map_or(0.0, |position| radius(areas, device, position, now));
     let safe_radius_m = (radius * (1.0 - KEPT_BACK.0) - KEPT_BACK.1).max(0.0);
     let at = presence::wanted_at(areas, device, now, now + MAX_SILENCE);
     Next { safe_radius_m, at }
 }
 
-fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position) -> f64 {
-    let leaving = device.areas.iter().filter(|(_, belief)| matches!(belief, Belief::Inside(_)));
-    let nearest_exit = leaving.filter_map(|(area, _)| {
-        let entry = areas.get(area)?;
-        Some((entry.detection().least_margin_m() - entry.outline()?.signed_distance(position, MAX_RADIUS_M)).max(0.0))
+fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
+    let visits = device.areas.iter().filter_map(|(area, belief)| match belief {
+        Belief::Inside(visit) => Some((area, visit)),
+        Belief::Entering(_) => None,
     });
-    let limit = nearest_exit.fold(MAX_RADIUS_M, f64::min);
+    let changes = visits.filter_map(|(area, visit)| nearest_change(areas, area, visit, position, now));
+    let limit = changes.fold(MAX_RADIUS_M, f64::min);
     let mut nearest = limit;
     for reach in SEARCH_RADII_M {
         nearest = limit.min(nearest_entry(areas, device, position, reach.min(limit)));
@@ -45,6 +45,15 @@ fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position) -> f64
         }
     }
     nearest
+}
+
+/// Metres to where a visit would begin to end; and, if a dwell of it waits for a fix inside, to the area.
+fn nearest_change(areas: &Known<'_>, area: &Area, visit: &Visit, position: Position, now: Timestamp) -> Option<f64> {
+    let entry = areas.get(area)?;
+    let outside_m = entry.outline()?.signed_distance(position, MAX_RADIUS_M);
+    let exit = (entry.detection().least_margin_m() - outside_m).max(0.0);
+    let is_overdue = presence::is_dwell_overdue(areas, area, visit, now);
+    Some(if is_overdue { exit.min(outside_m.max(0.0)) } else { exit })
 }
 
 /// Metres to the nearest area that is not entered, of those within `reach`; 0 inside one.

@@ -29,14 +29,9 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
     wanted.iter().map(|&(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
 }
 
-/// Whether it can be said how far a device may go before anything changes. It cannot while a fix is doubted, which the
-/// next one may confirm, nor while a dwell is overdue, which the next one inside reports.
-pub fn may_promise(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp) -> bool {
-    let is_overdue = |(area, belief): (&Area, &Belief)| match belief {
-        Belief::Inside(visit) => dwell(areas, area, visit).is_some_and(|at| at <= now),
-        Belief::Entering(_) => false,
-    };
-    presence.doubted.is_none() && !presence.areas.iter().any(is_overdue)
+/// Whether a dwell is reached that was not reported yet, for want of a fix inside: the next one reports it.
+pub fn is_dwell_overdue(areas: &Known<'_>, area: &Area, visit: &Visit, now: Timestamp) -> bool {
+    dwell(areas, area, visit).is_some_and(|at| at <= now)
 }
 
 fn of_arrival(
