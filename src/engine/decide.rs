@@ -118,8 +118,7 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     note_readings(&mut outcome.decision.notes, &step, &heard, ping, repeated);
     step.transitions.extend(heard.transitions);
     step.transitions.sort_by_key(|transition| transition.at);
-    // While a fix is doubted the next one may confirm it, wherever it is.
-    let promised = |_: &&Fix| step.presence.doubted.is_none() && !presence::may_show_ways(&step.presence);
+    let promised = |_: &&Fix| presence::may_promise(&step.presence);
     let newest = ping.newest_fix().filter(promised).map(|fix| fix.position);
     outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
     let now = ping.clock.received_at;

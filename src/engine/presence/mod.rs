@@ -24,10 +24,9 @@ mod wanted;
 use std::time::Duration;
 
 pub use order::clock_was_set;
-pub use passing::may_show_ways;
 pub use rule::AT_ONCE;
 use rule::Seen;
-pub use wanted::{is_dwell_overdue, wanted_at};
+pub use wanted::{is_dwell_overdue, may_promise, wanted_at};
 
 use super::{areas::AreaEntry, known::Known};
 use crate::domain::{

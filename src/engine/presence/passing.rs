@@ -62,7 +62,7 @@ impl Way {
 
 /// Whether the next fix may show that places were passed through wherever it is: the way to it begins at the last fix
 /// that was believed, and that is not the newest.
-pub fn may_show_ways(presence: &DevicePresence) -> bool {
+pub(super) fn may_show_ways(presence: &DevicePresence) -> bool {
     let newest = presence.newest_fix.zip(presence.last_seen);
     newest.is_some_and(|(newest, last)| newest != last.read && newest.elapsed_since(last.read) <= LONGEST)
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{SILENCE, travel};
+use super::{SILENCE, passing, travel};
 use crate::{
     domain::{
         presence::{Area, Arrival, Belief, DevicePresence, Visit},
@@ -27,6 +27,12 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
         }
     }
     wanted.iter().map(|&(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
+}
+
+/// Whether it can be said how far a device may go before anything changes. It cannot while the next fix may confirm a
+/// doubted one or show a way from an older one, wherever it is itself.
+pub fn may_promise(presence: &DevicePresence) -> bool {
+    presence.doubted.is_none() && !passing::may_show_ways(presence)
 }
 
 /// Whether a dwell is reached that was not reported yet, for want of a fix inside: the next one reports it.
