@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "benches measure; nothing is decided by it")]
 
+pub mod street;
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},

@@ -225,7 +225,8 @@ mod tests {
                 let rings = std::iter::once(polygon.exterior()).chain(polygon.interiors());
                 rings.into_iter().any(|ring| turns_back(&ring.0))
             });
-            prop_assert_eq!(check(&polygons).is_ok(), polygons.is_valid() && !folded, "{:?}", polygons);
+            // geo panics at some rings that turn back on themselves.
+            prop_assert_eq!(check(&polygons).is_ok(), !folded && polygons.is_valid(), "{:?}", polygons);
         }
     }
 
