@@ -2,6 +2,8 @@
 //!
 //! Run with `cargo bench --bench deciding`.
 
+#[path = "support/street.rs"]
+mod street;
 mod support;
 
 use std::{
@@ -10,7 +12,8 @@ use std::{
 };
 
 use dintorni::domain::{ping::Ping, profile::Profile};
-use support::{measure, street::Street};
+use street::Street;
+use support::measure;
 
 /// How often something is done in one turn.
 const ROUNDS: usize = 2_000;
@@ -48,7 +51,8 @@ fn say(street: &Street, what: &str, profile: &Profile, ping: &Ping) {
     let (transitions, considered) = (outcome.transitions.len(), outcome.considered.len());
     println!("{what}: {transitions} transitions, {considered} campaigns triggered, {} offers", outcome.offers.len());
     let matched = measure("    the match alone", ROUNDS, &mut || repeat(|| street.matched(ping)));
-    let decided = measure("    decide", ROUNDS, &mut || repeat(|| street.decide(profile, ping).decision.considered.len() as u64));
+    let decided =
+        measure("    decide", ROUNDS, &mut || repeat(|| street.decide(profile, ping).decision.considered.len() as u64));
     let before = ALLOCATIONS.load(Relaxed);
     drop(street.decide(profile, ping));
     let allocations = ALLOCATIONS.load(Relaxed) - before;

@@ -4,8 +4,7 @@
 //! for one in a hundred, where theirs is an approximation), or there is no figure.
 
 #![expect(clippy::disallowed_methods, reason = "benches measure; nothing is decided by it")]
-
-pub mod street;
+#![allow(dead_code, reason = "each bench uses a part of it")]
 
 use std::{
     hint::black_box,

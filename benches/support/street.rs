@@ -237,7 +237,8 @@ fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
         display_name: format!("Campaign {number}"),
         state: CampaignState::Active,
         audience: Audience::new(rule(number)).expect("sound"),
-        content: Content::new("Two for one", "Only today, only here.", "", "https://example.org/two", None).expect("sound"),
+        content: Content::new("Two for one", "Only today, only here.", "", "https://example.org/two", None)
+            .expect("sound"),
         topics: BTreeSet::from([Topic::new(&format!("topic-{}", number % 12)).expect("sound")]),
         trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
         limits: Limits { per_profile: Cap { offers: 1, window: DAY * 7 }, cool_down: DAY, ..Limits::default() },
@@ -257,6 +258,9 @@ fn rule(number: u64) -> Rule {
         Rule::Consent(Purpose::Profiling),
         compare("trait_3", Comparison::AtLeast, 2.0),
         compare("trait_7", Comparison::LessThan, 9.0),
-        Rule::Any(vec![interest("topic-11", 0.5), interest("topic-8", if number.is_multiple_of(3) { 0.9 } else { 0.3 })]),
+        Rule::Any(vec![
+            interest("topic-11", 0.5),
+            interest("topic-8", if number.is_multiple_of(3) { 0.9 } else { 0.3 }),
+        ]),
     ])
 }

@@ -3,7 +3,7 @@
 //! Law: a name that exists has the right collections and ids of a safe alphabet, so it may be logged, compared and
 //! used as a key as it is. The last id is chosen by the owner (its own store number), so creating again is harmless.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +66,13 @@ macro_rules! names {
 
             /// The organization everything else belongs to.
             pub fn organization(&self) -> OrganizationName {
-                let owner: Vec<&str> = self.0.split('/').take(2).collect();
-                OrganizationName(owner.join("/").into())
+                OrganizationName(self.owner().into())
+            }
+
+            /// The organization's name as text, to look it up by.
+            pub fn owner(&self) -> &str {
+                let end = self.0.match_indices('/').nth(1).map_or(self.0.len(), |(end, _)| end);
+                &self.0[..end]
             }
         }
 
@@ -80,6 +85,12 @@ macro_rules! names {
         impl fmt::Debug for $T {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
+            }
+        }
+
+        impl Borrow<str> for $T {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 

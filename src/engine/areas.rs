@@ -19,7 +19,7 @@ use crate::domain::{
     campaign::{Campaign, On},
     detection::Detection,
     geo::Position,
-    name::{AppName, BeaconName, CampaignName, GeofenceName, OrganizationName, StoreName},
+    name::{AppName, BeaconName, CampaignName, GeofenceName, StoreName},
     place::{Beacon, BeaconIdentity, Geofence, Store},
     presence::{Area, TransitionKind},
     shape::{Circle, Shape},
@@ -252,8 +252,8 @@ impl Areas {
         })
     }
 
-    /// Whether campaigns of this brand may reach people of the app.
-    pub fn may_reach(&self, brand: &OrganizationName, app: &AppName) -> bool {
+    /// Whether campaigns of the brand of that name may reach people of the app.
+    pub fn may_reach(&self, brand: &str, app: &AppName) -> bool {
         self.grants().may_reach(brand, app)
     }
 

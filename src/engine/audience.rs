@@ -21,6 +21,10 @@ impl<'a> Person<'a> {
         Self { profile, personal: profiling.map(|permit| profile.personal(permit)) }
     }
 
+    pub fn profile(&self) -> &'a Profile {
+        self.profile
+    }
+
     /// Strength of the interest, 0 to 1; none if unknown or not to be known.
     pub fn interest(&self, topic: &Topic) -> Option<f64> {
         self.personal.and_then(|personal| personal.interests.get(topic)).copied()

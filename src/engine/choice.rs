@@ -62,7 +62,7 @@ struct Slots<'a> {
 
 impl<'a> Slots<'a> {
     fn new(gates: &Gates<'_>, max_offers: u32) -> Self {
-        let (given_today, daily_offers) = (gates.given_today(), gates.app.daily_offers);
+        let (given_today, daily_offers) = (gates.given_today, gates.app.daily_offers);
         Self { max_offers, given_today, daily_offers, chosen: BTreeSet::new(), rank: 0 }
     }
 

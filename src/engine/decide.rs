@@ -104,7 +104,7 @@ pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping
         notes: Vec::new(),
         considered: Vec::new(),
         offers: Vec::new(),
-        next: silence::next(&Known::of(&catalog.areas), &DevicePresence::default(), None, at),
+        next: silence::unknown(at),
     }
 }
 
@@ -177,14 +177,9 @@ fn consider(question: &Question<'_>, device: &Device, step: &Step, outcome: &mut
         outcome.decision.notes.push(Note::ContextOnly);
     }
     let fired = candidates(question, &step.transitions);
-    let gates = Gates {
-        now: question.ping.clock.received_at,
-        app: question.app,
-        zone: zone_of(device, question.app),
-        profile: question.profile,
-        person: Person::new(question.profile, profiling),
-        exhausted: question.exhausted,
-    };
+    let person = Person::new(question.profile, profiling);
+    let now = question.ping.clock.received_at;
+    let gates = Gates::new(now, (question.app, zone_of(device, question.app)), person, question.exhausted);
     let marketing = question.profile.consents.permit::<Marketing>();
     let (mut refused, mut passed) = (Vec::new(), Vec::new());
     for candidate in fired {
@@ -212,7 +207,7 @@ fn refusal(
     if suspect {
         return Some(Reason::Suspect);
     }
-    if !question.catalog.areas.may_reach(&candidate.campaign.name.organization(), &question.app.name) {
+    if !question.catalog.areas.may_reach(candidate.campaign.name.owner(), &question.app.name) {
         return Some(Reason::NotGranted);
     }
     gates.refusal(candidate.campaign, marketing)

@@ -12,7 +12,6 @@ use crate::domain::{
     decision::Reason,
     name::CampaignName,
     organization::App,
-    profile::Profile,
     time::{TimeOfDay, TimeZone, Timestamp},
 };
 
@@ -20,20 +19,33 @@ use crate::domain::{
 pub struct Gates<'a> {
     pub now: Timestamp,
     pub app: &'a App,
-    /// The person's own zone.
-    pub zone: &'a TimeZone,
-    pub profile: &'a Profile,
     pub person: Person<'a>,
+    /// Offers given since the person's midnight.
+    pub given_today: u32,
+    /// What refuses everything at this hour.
+    quiet: Option<Reason>,
     /// Campaigns whose budget the ledger has just refused.
-    pub exhausted: &'a BTreeSet<CampaignName>,
+    exhausted: &'a BTreeSet<CampaignName>,
 }
 
-impl Gates<'_> {
+impl<'a> Gates<'a> {
+    /// For a person of the app, whose own zone this is.
+    pub fn new(
+        now: Timestamp,
+        (app, zone): (&'a App, &TimeZone),
+        person: Person<'a>,
+        exhausted: &'a BTreeSet<CampaignName>,
+    ) -> Self {
+        let midnight = zone.day_start(now);
+        let given_today = count(person.profile().offers.iter().filter(|offer| offer.offered_at >= midnight));
+        Self { now, app, person, given_today, quiet: quiet_hours(app, zone, now), exhausted }
+    }
+
     /// The first gate that refuses, or none. The permit is the proof that offers may be made at all.
     pub fn refusal(&self, campaign: &Campaign, _permit: Consented<Marketing>) -> Option<Reason> {
         self.dates(campaign)
-            .or_else(|| self.profile.muted.contains(&campaign.name.organization()).then_some(Reason::Muted))
-            .or_else(|| self.quiet_hours())
+            .or_else(|| self.person.profile().muted.contains(campaign.name.owner()).then_some(Reason::Muted))
+            .or_else(|| self.quiet.clone())
             .or_else(|| self.daily_offers())
             .or_else(|| self.cap(campaign))
             .or_else(|| self.cool_down(campaign))
@@ -49,37 +61,31 @@ impl Gates<'_> {
         limits.ends_at.filter(|&ends_at| ends_at <= self.now).map(|ended_at| Reason::Ended { ended_at })
     }
 
-    fn quiet_hours(&self) -> Option<Reason> {
-        let quiet = self.app.quiet_hours?;
-        let local = TimeOfDay::of(self.zone.local(self.now));
-        quiet.contain(local).then_some(Reason::QuietHours { local, from: quiet.from, to: quiet.to })
-    }
-
     fn daily_offers(&self) -> Option<Reason> {
-        let (given, most) = (self.given_today(), self.app.daily_offers);
+        let (given, most) = (self.given_today, self.app.daily_offers);
         (given >= most).then_some(Reason::DailyOffers { given, most })
-    }
-
-    /// Offers given since the person's midnight.
-    pub fn given_today(&self) -> u32 {
-        let midnight = self.zone.day_start(self.now);
-        count(self.profile.offers.iter().filter(|offer| offer.offered_at >= midnight))
     }
 
     fn cap(&self, campaign: &Campaign) -> Option<Reason> {
         let cap = campaign.limits.per_profile;
         let since = self.now - cap.window;
-        let own = self.profile.offers.iter().filter(|offer| offer.campaign == campaign.name);
+        let own = self.person.profile().offers.iter().filter(|offer| offer.campaign == campaign.name);
         let given = count(own.filter(|offer| offer.offered_at > since));
         (given >= cap.offers).then_some(Reason::CampaignCap { given, most: cap.offers, window: cap.window })
     }
 
     fn cool_down(&self, campaign: &Campaign) -> Option<Reason> {
-        let own = self.profile.offers.iter().filter(|offer| offer.campaign == campaign.name);
+        let own = self.person.profile().offers.iter().filter(|offer| offer.campaign == campaign.name);
         let last = own.map(|offer| offer.offered_at).max()?;
         let until = last + campaign.limits.cool_down;
         (self.now < until).then_some(Reason::CoolDown { until })
     }
+}
+
+fn quiet_hours(app: &App, zone: &TimeZone, now: Timestamp) -> Option<Reason> {
+    let quiet = app.quiet_hours?;
+    let local = TimeOfDay::of(zone.local(now));
+    quiet.contain(local).then_some(Reason::QuietHours { local, from: quiet.from, to: quiet.to })
 }
 
 fn count(offers: impl Iterator) -> u32 {

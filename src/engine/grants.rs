@@ -2,7 +2,7 @@
 //!
 //! Law 10: a brand reaches its own, and what others granted it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::catalog::Catalog;
 use crate::domain::{
@@ -15,8 +15,8 @@ use crate::domain::{
 pub struct Grants {
     /// Networks and the brands that may target their places.
     places: HashSet<(OrganizationName, OrganizationName)>,
-    /// Brands and the apps of others they may reach.
-    apps: HashSet<(OrganizationName, AppName)>,
+    /// Apps and the brands of others that may reach their people.
+    apps: HashMap<AppName, HashSet<OrganizationName>>,
 }
 
 impl Grants {
@@ -27,7 +27,7 @@ impl Grants {
             match &grant.value.permission {
                 Permission::TargetPlaces => drop(grants.places.insert((name.organization(), grantee))),
                 Permission::ReachApp(app) if app.organization() == name.organization() => {
-                    grants.apps.insert((grantee, app.clone()));
+                    grants.apps.entry(app.clone()).or_default().insert(grantee);
                 }
                 Permission::ReachApp(_) => {}
             }
@@ -40,8 +40,8 @@ impl Grants {
         brand == network || self.places.contains(&(network.clone(), brand.clone()))
     }
 
-    /// Whether campaigns of this brand may reach people of the app.
-    pub fn may_reach(&self, brand: &OrganizationName, app: &AppName) -> bool {
-        app.organization() == *brand || self.apps.contains(&(brand.clone(), app.clone()))
+    /// Whether campaigns of the brand of that name may reach people of the app.
+    pub fn may_reach(&self, brand: &str, app: &AppName) -> bool {
+        app.owner() == brand || self.apps.get(app).is_some_and(|brands| brands.contains(brand))
     }
 }

@@ -45,6 +45,9 @@ pub fn inside(outline: Outline<'_>, reported: Position, sigma: f64) -> f64 {
 /// The mean over all directions of what lies beyond the circle, for a point inside it.
 fn beyond_circle(circle: &Circle, reported: Position, sigma: f64) -> f64 {
     let (radius, d) = (circle.radius_m(), circle.center().distance_to(reported));
+    if radius - d >= REACH_IN_SIGMA * sigma {
+        return 0.0;
+    }
     let beyond = |direction: u32| {
         // Half a step off the axis, so that no direction and its mirror image are both asked in vain.
         let (sin, cos) = (TAU * (f64::from(direction) + 0.5) / f64::from(CIRCLE_DIRECTIONS)).sin_cos();

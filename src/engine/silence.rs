@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{known::Known, presence};
+use super::{areas::AreaEntry, known::Known, presence};
 use crate::domain::{
     decision::Next,
     geo::Position,
@@ -30,16 +30,22 @@ pub fn next(areas: &Known<'_>, device: &DevicePresence, position: Option<Positio
     Next { safe_radius_m, at }
 }
 
+/// Of a device of which nothing is known.
+pub fn unknown(now: Timestamp) -> Next {
+    Next { safe_radius_m: 0.0, at: now + MAX_SILENCE }
+}
+
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
-    let visits = device.areas.iter().filter_map(|(area, belief)| match belief {
-        Belief::Inside(visit) => Some((area, visit)),
-        Belief::Entering(_) => None,
-    });
-    let changes = visits.filter_map(|(area, visit)| nearest_change(areas, area, visit, position, now));
-    let limit = changes.fold(MAX_RADIUS_M, f64::min);
+    let (mut entered, mut limit) = (Vec::new(), MAX_RADIUS_M);
+    for (area, belief) in &device.areas {
+        if let (Belief::Inside(visit), Some(entry)) = (belief, areas.get(area)) {
+            limit = limit.min(nearest_change(areas, (area, &entry), visit, position, now));
+            entered.push(entry.identity());
+        }
+    }
     let mut nearest = limit;
     for reach in SEARCH_RADII_M {
-        nearest = limit.min(nearest_entry(areas, device, position, reach.min(limit)));
+        nearest = limit.min(nearest_entry(areas, &entered, position, reach.min(limit)));
         if nearest <= reach {
             break;
         }
@@ -48,19 +54,25 @@ fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: T
 }
 
 /// Metres to where a visit would begin to end; and, if a dwell of it waits for a fix inside, to the area.
-fn nearest_change(areas: &Known<'_>, area: &Area, visit: &Visit, position: Position, now: Timestamp) -> Option<f64> {
-    let entry = areas.get(area)?;
-    let outside_m = entry.outline()?.signed_distance(position, MAX_RADIUS_M);
+fn nearest_change(
+    areas: &Known<'_>,
+    (area, entry): (&Area, &AreaEntry),
+    visit: &Visit,
+    position: Position,
+    now: Timestamp,
+) -> f64 {
+    let Some(outline) = entry.outline() else { return MAX_RADIUS_M };
+    let outside_m = outline.signed_distance(position, MAX_RADIUS_M);
     let exit = (entry.detection().least_margin_m() - outside_m).max(0.0);
     let is_overdue = presence::is_dwell_overdue(areas, area, visit, now);
-    Some(if is_overdue { exit.min(outside_m.max(0.0)) } else { exit })
+    if is_overdue { exit.min(outside_m.max(0.0)) } else { exit }
 }
 
 /// Metres to the nearest area that is not entered, of those within `reach`; 0 inside one.
-fn nearest_entry(areas: &Known<'_>, device: &DevicePresence, position: Position, reach: f64) -> f64 {
+fn nearest_entry(areas: &Known<'_>, entered: &[usize], position: Position, reach: f64) -> f64 {
     let near = areas.maybe_within(position, reach);
-    let outside = near.iter().filter(|entry| !matches!(device.areas.get(&entry.area()), Some(Belief::Inside(_))));
-    let outlines = outside.filter_map(|entry| entry.outline());
+    let others = near.iter().filter(|entry| !entered.contains(&entry.identity()));
+    let outlines = others.filter_map(|entry| entry.outline());
     outlines.map(|outline| outline.signed_distance(position, reach).max(0.0)).fold(f64::INFINITY, f64::min)
 }
 

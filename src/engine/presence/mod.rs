@@ -67,6 +67,10 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     let inaccurate = ping.newest_fix().is_some_and(|fix| fix.accuracy.metres() > WORST_ACCURACY_M);
     let suspect = ping.is_suspect();
     let mut step = Step { presence: before.clone(), inaccurate, suspect, ..Step::default() };
+    // What the device is known at is mostly what holds its newest fix.
+    if let Some(newest) = ping.newest_fix() {
+        areas.remember(newest.position);
+    }
     step.close_deleted(areas);
     if clock_was_set(before, ping) {
         step.begin_new_order();
@@ -111,19 +115,18 @@ impl Step {
     }
 
     fn take(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
-        // Twice, if two polygons of it have boxes that hold the fix: the second time changes nothing.
         areas.holding(fix.position, |entry| {
             if let Some(outline) = entry.outline() {
                 self.seen_inside(areas, entry, &Seen::inside(fix, outline, entry.detection(), received_at));
             }
         });
-        let known: Vec<Area> = self.presence.areas.keys().cloned().collect();
-        for area in known {
+        let known = self.presence.areas.keys();
+        let outside: Vec<Area> = known.filter(|area| !areas.is_holding(area, fix.position)).cloned().collect();
+        for area in outside {
             if let Some(entry) = areas.get(&area)
                 && let Some(outline) = entry.outline()
-                && let Some(seen) = Seen::outside(fix, outline, entry.detection(), received_at)
             {
-                self.seen_outside(&area, &seen);
+                self.seen_outside(&area, &Seen::outside(fix, outline, entry.detection(), received_at));
             }
         }
     }

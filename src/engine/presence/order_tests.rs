@@ -116,7 +116,7 @@ proptest! {
         let fresh = at(received) - STALE_AFTER;
         let newest = backlog.newest_fix.expect("one").event;
         let inside = visits(&backlog);
-        for (step, fix) in told.iter().zip(&fixes).filter(|(_, fix)| at(fix.0) < fresh) {
+        for (step, _) in told.iter().zip(&fixes).filter(|(_, fix)| at(fix.0) < fresh) {
             for learnt in &step.transitions {
                 let is_it = |t: &&Transition| (&t.area, t.kind, t.at) == (&learnt.area, learnt.kind, learnt.at);
                 let transition = at_once[0].transitions.iter().find(is_it).expect("the same events");

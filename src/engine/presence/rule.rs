@@ -45,13 +45,10 @@ impl<'a> Seen<'a> {
         Self { fix, outline, detection, outside_m: 0.0, at: fix.read.event, stale }
     }
 
-    /// None of an area that holds the fix.
-    pub fn outside(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Option<Self> {
-        if outline.holds(fix.position) {
-            return None;
-        }
+    /// Of an area that does not.
+    pub fn outside(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Self {
         let outside_m = outline.signed_distance(fix.position, f64::INFINITY).max(0.0);
-        Some(Self { outside_m, ..Self::inside(fix, outline, detection, received_at) })
+        Self { outside_m, ..Self::inside(fix, outline, detection, received_at) }
     }
 
     /// Probability of being inside, for a reported point inside.
