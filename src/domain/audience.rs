@@ -3,6 +3,8 @@
 //! Law: a rule that exists is small enough to be evaluated per ping; missing data makes a condition false, never an
 //! error. A new operator is one more variant here, one arm in `engine::audience` and one field in the proto.
 
+use std::{fmt, sync::Arc};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -34,6 +36,16 @@ impl TraitValue {
 
     pub fn number(number: f64) -> Result<Self, Invalid> {
         if number.is_finite() { Ok(Self::Number(number)) } else { Err(Invalid::new("must be a finite number")) }
+    }
+}
+
+impl fmt::Display for TraitValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Number(number) => number.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+        }
     }
 }
 
@@ -90,24 +102,59 @@ pub enum Rule {
     Consent(Purpose),
 }
 
+/// A rule as a marketer would say it. It names what is asked, never what somebody has.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, rules: &[Rule], word: &str| {
+            let parts: Vec<String> = rules.iter().map(Rule::to_string).collect();
+            write!(f, "({})", parts.join(word))
+        };
+        match self {
+            Self::All(rules) => list(f, rules, " and "),
+            Self::Any(rules) => list(f, rules, " or "),
+            Self::Not(rule) => write!(f, "not {rule}"),
+            Self::Trait { key, comparison, value } => write!(f, "{key} {} {value}", comparison.symbol()),
+            Self::Interest { topic, at_least } => write!(f, "interest in {topic} ≥ {at_least}"),
+            Self::Consent(purpose) => write!(f, "consent to {}", purpose.as_str()),
+        }
+    }
+}
+
 /// A whole audience: a rule within its bounds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Rule", into = "Rule")]
-pub struct Audience(Rule);
+pub struct Audience {
+    rule: Rule,
+    terms: Arc<[Term]>,
+}
+
+/// One of the rules that all have to hold, ready to be refused by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    pub rule: Rule,
+    pub words: Arc<str>,
+}
 
 impl Audience {
     pub fn everyone() -> Self {
-        Self(Rule::All(Vec::new()))
+        Self { rule: Rule::All(Vec::new()), terms: Arc::default() }
     }
 
     pub fn new(rule: Rule) -> Result<Self, Invalid> {
         let mut terms = 0;
         check(&rule, 1, &mut terms)?;
-        Ok(Self(rule))
+        let mut terms = Vec::new();
+        split(&rule, &mut terms);
+        Ok(Self { rule, terms: terms.into() })
     }
 
     pub fn rule(&self) -> &Rule {
-        &self.0
+        &self.rule
+    }
+
+    /// What the rule comes to: it holds where each of these does.
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
     }
 }
 
@@ -120,7 +167,14 @@ impl TryFrom<Rule> for Audience {
 
 impl From<Audience> for Rule {
     fn from(audience: Audience) -> Rule {
-        audience.0
+        audience.rule
+    }
+}
+
+fn split(rule: &Rule, terms: &mut Vec<Term>) {
+    match rule {
+        Rule::All(rules) => rules.iter().for_each(|rule| split(rule, terms)),
+        term => terms.push(Term { rule: term.clone(), words: term.to_string().into() }),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Law 5: what is stored explains what was done, with the numbers that were read, by the evaluation that decided.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ pub enum Reason {
     },
     /// The term that failed, in words.
     Audience {
-        term: String,
+        term: Arc<str>,
     },
     /// All units of the budget are taken.
     BudgetExhausted,

@@ -158,6 +158,20 @@ pub struct Fired {
     pub around: Option<AreaEntry>,
 }
 
+impl Fired {
+    /// The campaigns that a transition at the area fires, by name.
+    pub fn by<'a>(&'a self, area: &'a Area, kind: TransitionKind) -> impl Iterator<Item = &'a Arc<Campaign>> {
+        self.campaigns.iter().filter(move |campaign| match (campaign.trigger.on, kind) {
+            (On::Entered, TransitionKind::Entered) => matches!(area, Area::Geofence(_)),
+            (On::Near { radius_m }, TransitionKind::Entered) => matches!(area, Area::Around(_, r) if *r == radius_m),
+            (On::Dwelt { after }, TransitionKind::Dwelt(reached)) => after == reached,
+            (On::Exited, TransitionKind::Exited(_)) => true,
+            (On::Heard, TransitionKind::Heard) => true,
+            _ => false,
+        })
+    }
+}
+
 /// A campaign that is active but cannot fire everywhere it was meant to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
@@ -227,29 +241,11 @@ impl Areas {
         self.points.nearest_to(position)
     }
 
-    /// The store an area belongs to.
-    pub fn store_of(&self, entry: &AreaEntry) -> Option<&Arc<Store>> {
-        self.stores.get(entry.store()?).map(|entry| &entry.value)
-    }
-
     /// The next dwell threshold above `after` that some campaign or the place itself waits for.
     pub(super) fn next_dwell(entry: Option<&AreaEntry>, fired: Option<&Fired>, after: Duration) -> Option<Duration> {
         let campaigns = fired.map(|fired| fired.dwells.as_slice()).unwrap_or_default();
         let own = entry.and_then(|entry| entry.detection().dwell_after());
         campaigns.iter().copied().chain(own).filter(|&threshold| threshold > after).min()
-    }
-
-    /// The campaigns that a transition at the area fires, by name.
-    pub fn fired_by<'a>(&'a self, area: &'a Area, kind: TransitionKind) -> impl Iterator<Item = &'a Arc<Campaign>> {
-        let campaigns = self.fired.get(area).map(|fired| fired.campaigns.as_slice()).unwrap_or_default();
-        campaigns.iter().filter(move |campaign| match (campaign.trigger.on, kind) {
-            (On::Entered, TransitionKind::Entered) => matches!(area, Area::Geofence(_)),
-            (On::Near { radius_m }, TransitionKind::Entered) => matches!(area, Area::Around(_, r) if *r == radius_m),
-            (On::Dwelt { after }, TransitionKind::Dwelt(reached)) => after == reached,
-            (On::Exited, TransitionKind::Exited(_)) => true,
-            (On::Heard, TransitionKind::Heard) => true,
-            _ => false,
-        })
     }
 
     /// Whether campaigns of the brand of that name may reach people of the app.

@@ -3,6 +3,8 @@
 //! Law 4: traits and interests are read with a permit for profiling only; without it they are missing data, and
 //! missing data makes a condition false, never an error.
 
+use std::sync::Arc;
+
 use crate::domain::{
     audience::{Audience, Comparison, Rule, TraitValue},
     consent::{Consented, Profiling},
@@ -35,8 +37,9 @@ impl<'a> Person<'a> {
     }
 
     /// None if the person is in the audience, else the first term that fails, in words.
-    pub fn missing_from(&self, audience: &Audience) -> Option<String> {
-        self.failing(audience.rule())
+    pub fn missing_from(&self, audience: &Audience) -> Option<Arc<str>> {
+        let failing = audience.terms().iter().find(|term| !self.holds(&term.rule));
+        failing.map(|term| term.words.clone())
     }
 
     fn holds(&self, rule: &Rule) -> bool {
@@ -49,16 +52,6 @@ impl<'a> Person<'a> {
             }
             Rule::Interest { topic, at_least } => self.interest(topic).is_some_and(|own| own >= *at_least),
             Rule::Consent(purpose) => self.profile.consents.granted(*purpose),
-        }
-    }
-
-    fn failing(&self, rule: &Rule) -> Option<String> {
-        if self.holds(rule) {
-            return None;
-        }
-        match rule {
-            Rule::All(rules) => rules.iter().find_map(|rule| self.failing(rule)),
-            leaf_or_any => Some(in_words(leaf_or_any)),
         }
     }
 }
@@ -74,29 +67,6 @@ fn compare(own: &TraitValue, comparison: Comparison, value: &TraitValue) -> bool
             _ => own >= value,
         },
         _ => false,
-    }
-}
-
-/// A rule as a marketer would say it. It names what was asked, never what the person has.
-pub fn in_words(rule: &Rule) -> String {
-    let list = |rules: &[Rule], word: &str| {
-        let parts: Vec<String> = rules.iter().map(in_words).collect();
-        format!("({})", parts.join(word))
-    };
-    match rule {
-        Rule::All(rules) => list(rules, " and "),
-        Rule::Any(rules) => list(rules, " or "),
-        Rule::Not(rule) => format!("not {}", in_words(rule)),
-        Rule::Trait { key, comparison, value } => {
-            let value = match value {
-                TraitValue::Text(text) => format!("{text:?}"),
-                TraitValue::Number(number) => number.to_string(),
-                TraitValue::Flag(flag) => flag.to_string(),
-            };
-            format!("{key} {} {value}", comparison.symbol())
-        }
-        Rule::Interest { topic, at_least } => format!("interest in {topic} ≥ {at_least}"),
-        Rule::Consent(purpose) => format!("consent to {}", purpose.as_str()),
     }
 }
 
@@ -124,7 +94,7 @@ mod tests {
         Rule::Trait { key: TraitKey::new("points").expect("sound"), comparison, value: TraitValue::Number(value) }
     }
 
-    fn refusal(profile: &Profile, rule: Rule) -> Option<String> {
+    fn refusal(profile: &Profile, rule: Rule) -> Option<Arc<str>> {
         Person::new(profile, profile.consents.permit()).missing_from(&Audience::new(rule).expect("sound"))
     }
 

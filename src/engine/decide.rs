@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    areas::{AreaEntry, Areas},
+    areas::AreaEntry,
     audience::Person,
     catalog::Catalog,
     choice::{self, Choice},
@@ -130,7 +130,7 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
         step.presence.saved_at = Some(now);
     }
     if !step.transitions.is_empty() {
-        consider(question, device, &step, outcome);
+        consider(question, areas, device, &step, outcome);
     }
     outcome.decision.transitions = step.transitions;
     if let Some(device) = outcome.profile.devices.get_mut(question.device) {
@@ -171,12 +171,12 @@ fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, pin
 }
 
 /// Every campaign that the transitions fire gets a verdict; the chosen become offers.
-fn consider(question: &Question<'_>, device: &Device, step: &Step, outcome: &mut Outcome) {
+fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &Step, outcome: &mut Outcome) {
     let profiling = question.profile.consents.permit();
     if profiling.is_none() {
         outcome.decision.notes.push(Note::ContextOnly);
     }
-    let fired = candidates(question, &step.transitions);
+    let fired = candidates(areas, question.ping, &step.transitions);
     let person = Person::new(question.profile, profiling);
     let now = question.ping.clock.received_at;
     let gates = Gates::new(now, (question.app, zone_of(device, question.app)), person, question.exhausted);
@@ -214,16 +214,14 @@ fn refusal(
 }
 
 /// Each campaign once per area and transition, in the order of names.
-fn candidates<'a>(question: &Question<'a>, transitions: &'a [Transition]) -> Vec<Candidate<'a>> {
-    let areas: &Areas = &question.catalog.areas;
+fn candidates<'t, 'c: 't>(areas: &Known<'c>, ping: &Ping, transitions: &'t [Transition]) -> Vec<Candidate<'t>> {
     let mut candidates = Vec::new();
     for transition in transitions {
-        let Some(entry) = areas.get(&transition.area) else { continue };
+        let (Some(entry), Some(fired)) = (areas.get(&transition.area), areas.fired(&transition.area)) else { continue };
         let store = areas.store_of(&entry);
-        let distance_m = distance(&entry, store, question.ping);
-        let fired = areas.fired_by(&transition.area, transition.kind);
+        let distance_m = distance(&entry, store, ping);
         let candidate = |campaign| Candidate { campaign, transition, entry: entry.clone(), store, distance_m };
-        candidates.extend(fired.map(candidate));
+        candidates.extend(fired.by(&transition.area, transition.kind).map(candidate));
     }
     candidates.sort_by(|a, b| (&a.campaign.name, &a.transition.area).cmp(&(&b.campaign.name, &b.transition.area)));
     candidates

@@ -12,12 +12,12 @@ use std::{
 };
 
 use super::areas::{AreaEntry, Areas, Fired};
-use crate::domain::{geo::Position, presence::Area};
+use crate::domain::{geo::Position, place::Store, presence::Area};
 
 /// The areas of a version of the catalog, with a memory for those that were asked for.
 pub struct Known<'a> {
     areas: &'a Areas,
-    found: RefCell<Vec<Found>>,
+    found: RefCell<Vec<Found<'a>>>,
     matched: RefCell<Option<Matched<'a>>>,
 }
 
@@ -27,16 +27,21 @@ struct Matched<'a> {
     entries: Vec<&'a AreaEntry>,
 }
 
-struct Found {
+struct Found<'a> {
     mark: u64,
     area: Area,
     entry: Option<AreaEntry>,
-    fired: OnceCell<Option<Arc<Fired>>>,
+    fired: OnceCell<Option<&'a Fired>>,
 }
 
 impl<'a> Known<'a> {
     pub fn of(areas: &'a Areas) -> Self {
         Self { areas, found: RefCell::default(), matched: RefCell::default() }
+    }
+
+    /// The store an area belongs to.
+    pub fn store_of(&self, entry: &AreaEntry) -> Option<&'a Arc<Store>> {
+        self.areas.stores.get(entry.store()?).map(|entry| &entry.value)
     }
 
     /// As [`Areas::get`].
@@ -83,13 +88,19 @@ impl<'a> Known<'a> {
 
     /// The next dwell threshold above `after` that some campaign or the place itself waits for.
     pub fn dwell_after(&self, area: &Area, after: Duration) -> Option<Duration> {
-        self.find(area, |found| {
-            let fired = found.fired.get_or_init(|| self.areas.fired.get(area).cloned());
-            Areas::next_dwell(found.entry.as_ref(), fired.as_deref(), after)
-        })
+        self.find(area, |found| Areas::next_dwell(found.entry.as_ref(), self.fired_of(found), after))
     }
 
-    fn find<T>(&self, area: &Area, answer: impl FnOnce(&Found) -> T) -> T {
+    /// What happens at the area, if it has campaigns.
+    pub fn fired(&self, area: &Area) -> Option<&'a Fired> {
+        self.find(area, |found| self.fired_of(found))
+    }
+
+    fn fired_of(&self, found: &Found<'a>) -> Option<&'a Fired> {
+        *found.fired.get_or_init(|| self.areas.fired.get(&found.area).map(Arc::as_ref))
+    }
+
+    fn find<T>(&self, area: &Area, answer: impl FnOnce(&Found<'a>) -> T) -> T {
         let mut known = self.found.borrow_mut();
         let place = place_of(&known, area).unwrap_or_else(|| {
             known.push(Found::new(area.clone(), self.areas.get(area)));
@@ -99,14 +110,14 @@ impl<'a> Known<'a> {
     }
 }
 
-impl Found {
+impl Found<'_> {
     fn new(area: Area, entry: Option<AreaEntry>) -> Self {
         Self { mark: mark(&area), area, entry, fired: OnceCell::new() }
     }
 }
 
 /// A device is at a handful of areas, which are soonest told apart one by one.
-fn place_of(known: &[Found], area: &Area) -> Option<usize> {
+fn place_of(known: &[Found<'_>], area: &Area) -> Option<usize> {
     let mark = mark(area);
     known.iter().position(|found| found.mark == mark && found.area == *area)
 }
