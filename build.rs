@@ -3,7 +3,8 @@
 use std::{error::Error, fs, path::PathBuf};
 
 const PROTO_ROOT: &str = "proto";
-const PACKAGES: [&str; 2] = ["dintorni/v1", "dintorni/state/v1"];
+/// Refusals carry what google/rpc has, though no message of ours names it: clients find it by reflection.
+const PACKAGES: [&str; 3] = ["dintorni/v1", "dintorni/state/v1", "google/rpc"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTO_ROOT}");

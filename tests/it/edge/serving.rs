@@ -39,17 +39,29 @@ async fn health(channel: &Channel, service: &str) -> Result<ServingStatus, Code>
     Ok(answer.into_inner().status())
 }
 
+/// What reflection answers.
+async fn reflected(server: &TestServer, asked: MessageRequest) -> Option<MessageResponse> {
+    let asked = ServerReflectionRequest { message_request: Some(asked), ..Default::default() };
+    let mut client = ServerReflectionClient::new(server.channel.clone());
+    let answers = client.server_reflection_info(tokio_stream::once(asked)).await.expect("reflection");
+    answers.into_inner().message().await.expect("answered").expect("one").message_response
+}
+
+#[tokio::test]
+async fn reflection_knows_what_refusals_carry() {
+    let server = TestServer::start().await;
+    for name in ["BadRequest", "ErrorInfo", "PreconditionFailure", "RetryInfo", "Status"] {
+        let asked = MessageRequest::FileContainingSymbol(format!("google.rpc.{name}"));
+        let answer = reflected(&server, asked).await;
+        assert!(matches!(answer, Some(MessageResponse::FileDescriptorResponse(_))), "{name}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn every_service_of_the_api_says_that_it_serves() {
     let server = TestServer::start().await;
-    let asked = ServerReflectionRequest {
-        message_request: Some(MessageRequest::ListServices(String::new())),
-        ..Default::default()
-    };
-    let mut client = ServerReflectionClient::new(server.channel.clone());
-    let answers = client.server_reflection_info(tokio_stream::once(asked)).await.expect("reflection");
-    let answer = answers.into_inner().message().await.expect("answered").expect("one");
-    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else { panic!("a list") };
+    let answer = reflected(&server, MessageRequest::ListServices(String::new())).await;
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("a list") };
     let ours: Vec<String> =
         list.service.into_iter().map(|service| service.name).filter(|name| name.starts_with("dintorni.")).collect();
     assert!(ours.len() >= 3, "{ours:?}");
