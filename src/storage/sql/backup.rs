@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io,
+    io::{self, Read},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -23,6 +23,9 @@ use super::{
 };
 use crate::{domain::time::Timestamp, ports::StoreError, storage::Address};
 
+/// What every SQLite file begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
 /// Why there is no backup, or no restored database; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -36,8 +39,8 @@ pub enum BackupError {
     Live(PathBuf),
     #[error("{0} is damaged: {1}")]
     Damaged(PathBuf, String),
-    #[error("{0} is no database of Dintorni")]
-    Foreign(PathBuf),
+    #[error("{0} is not a Dintorni backup: {1}")]
+    Foreign(PathBuf, &'static str),
     #[error("{0} was written by a newer binary (its schema has step {1}): use that or a newer one")]
     Newer(PathBuf, i64),
     #[error(transparent)]
@@ -131,6 +134,13 @@ fn compact(time: Timestamp) -> String {
 /// `called`.
 async fn check(path: &Path, called: &Path) -> Result<(), BackupError> {
     let damaged = |why: String| BackupError::Damaged(called.to_owned(), why);
+    let mut beginning = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut beginning))
+        .map_err(self::file(called))?;
+    if beginning != MAGIC {
+        return Err(BackupError::Foreign(called.to_owned(), "it is no database at all"));
+    }
     // Immutable: no log or index is made beside it.
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
     let mut conn = options.connect().await.map_err(|fault| damaged(fault.to_string()))?;
@@ -149,7 +159,7 @@ async fn check_open(conn: &mut SqliteConnection, called: &Path) -> Result<(), Ba
         return Err(damaged(found.join("; ")));
     }
     match schema::steps(&mut conn).await.map_err(sql(called))? {
-        None => Err(BackupError::Foreign(called.to_owned())),
+        None => Err(BackupError::Foreign(called.to_owned(), "it is another program's database")),
         Some(steps) => match steps.into_iter().find(|step| !schema::knows(*step)) {
             Some(step) => Err(BackupError::Newer(called.to_owned(), step)),
             None => Ok(()),

@@ -15,7 +15,7 @@ pub enum OpenError {
     Address(Address),
     #[error("the database address {0} cannot be read: {1}")]
     Unreadable(Address, String),
-    #[error("another server has {0} open; one SQLite file serves one server (several need PostgreSQL)")]
+    #[error("a server has {0} open: stop it first (one SQLite file serves one server; several need PostgreSQL)")]
     InUse(PathBuf),
     #[error("cannot lock {0}: {1}")]
     Lock(PathBuf, std::io::Error),

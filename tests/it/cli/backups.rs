@@ -112,7 +112,7 @@ async fn a_backup_is_private_whole_and_never_written_over() {
 async fn a_database_that_a_server_has_open_is_not_replaced() {
     let (_directory, file) = some_backup().await;
     let server = TestServer::start().await;
-    refused(&restore(&file, server.data.path(), &["--force"]).await, "another server has");
+    refused(&restore(&file, server.data.path(), &["--force"]).await, "stop it first");
     let request = pb::ListOrganizationsRequest::default();
     server.organizations().list_organizations(bearing(&server.operator, request)).await.expect("it serves");
 }
@@ -144,8 +144,8 @@ async fn what_is_no_sound_backup_changes_nothing() {
     bytes[half..half + 4_096].fill(0xa5);
     fs::write(&damaged, bytes).expect("written");
     refused(&restore(&damaged, data.path(), &[]).await, "is damaged");
-    fs::write(&damaged, "no database at all").expect("written");
-    refused(&restore(&damaged, data.path(), &[]).await, "is damaged");
+    fs::write(&damaged, "a letter").expect("written");
+    refused(&restore(&damaged, data.path(), &[]).await, "is not a Dintorni backup: it is no database at all");
 
     let change = async |path: &Path, sql: &'static str| {
         let url = format!("sqlite:{}?mode=rwc", path.display());
@@ -155,7 +155,7 @@ async fn what_is_no_sound_backup_changes_nothing() {
     };
     let foreign = directory.path().join("foreign");
     change(&foreign, "CREATE TABLE recipe (id INTEGER)").await;
-    refused(&restore(&foreign, data.path(), &[]).await, "is no database of Dintorni");
+    refused(&restore(&foreign, data.path(), &[]).await, "is not a Dintorni backup: it is another program's");
     change(&file, "UPDATE _sqlx_migrations SET version = 999 WHERE version = 1").await;
     refused(&restore(&file, data.path(), &[]).await, "newer binary (its schema has step 999)");
     assert_eq!(names(data.path()), ["dintorni.db.lock"]);

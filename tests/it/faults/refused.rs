@@ -23,7 +23,7 @@ async fn one_file_serves_one_server() {
     let data = tempfile::tempdir().expect("a directory");
     let mut first = Node::start(data.path(), &[]).await;
     let said = fails_to_start(data.path()).await;
-    assert!(said.contains("another server has") && said.contains("dintorni.db"), "{said}");
+    assert!(said.contains("stop it first") && said.contains("dintorni.db"), "{said}");
     // The first is not disturbed, and its death frees the file.
     first.operator().await;
     first.crash().await;
