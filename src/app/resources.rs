@@ -30,7 +30,7 @@ const TRIES: usize = 4;
 pub enum EditError {
     #[error("{0} does not exist")]
     NotFound(ResourceName),
-    #[error("{0} exists already, with other content")]
+    #[error("{}", exists(.0))]
     AlreadyExists(ResourceName),
     /// Somebody changed it since the etag was read, or faster than we could.
     #[error("{0} was changed meanwhile; read it again")]
@@ -61,6 +61,15 @@ pub struct Obstacle {
 impl Obstacle {
     pub fn new(code: &'static str, subject: impl Display, description: impl Into<String>) -> Self {
         Self { code, subject: subject.to_string(), description: description.into() }
+    }
+}
+
+fn exists(name: &ResourceName) -> String {
+    match name {
+        ResourceName::Key(_) => {
+            format!("{name} exists already, and its secret cannot be shown again: rotate the key to get another")
+        }
+        _ => format!("{name} exists already, with other content"),
     }
 }
 

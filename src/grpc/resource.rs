@@ -106,6 +106,7 @@ pub fn list<K: Wire>(
     let of = format!("{}\n{}\n{}", K::COLLECTION, request.parent.unwrap_or_default(), request.filter);
     let window = wrong.nest("", pages::window::<K>(request.page_size, request.page_token, &of));
     let window = wrong.finish(window)?;
+    parent.as_ref().map(|parent| resources.get::<Organization>(parent)).transpose()?;
     let page = resources.list::<K>(parent.as_ref(), window.after.as_ref(), window.limit, keep);
     let (mut messages, mut bytes) = (Vec::with_capacity(page.entries.len()), 0);
     for entry in &page.entries {

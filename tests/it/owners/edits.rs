@@ -91,6 +91,8 @@ async fn pages_give_each_store_once() {
     assert_eq!(ids, ["a", "b", "c", "d", "e"]);
     assert_eq!(last.next_page_token, "");
     assert_eq!(fields(&desk.page(-1, "x").await.expect_err("refused")), ["page_size", "page_token"]);
+    let operator = Desk { key: server.operator.clone(), parent: "organizations/nobody".into(), ..desk };
+    assert_eq!(refusal(&operator.page(0, "").await.expect_err("nobody's stores")).0, Code::NotFound);
 }
 
 #[tokio::test]
