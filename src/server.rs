@@ -102,7 +102,8 @@ pub async fn start(
         tracker.wait().await;
         done
     });
-    tracing::info!(%address, metrics = metrics_address.map(tracing::field::display), "serving");
+    let data = config.server.data_dir.display();
+    tracing::info!(%address, metrics = metrics_address.map(tracing::field::display), %data, "serving");
     Ok(Running { address, metrics_address, operator_key, task })
 }
 

@@ -26,13 +26,13 @@ use crate::{
 /// Holds the first operator key, within the data directory, when there is no terminal to show it on.
 const KEY_FILE: &str = "operator.key";
 
-/// Run the server until SIGTERM or SIGINT
+/// Run the server until SIGTERM, SIGINT or SIGHUP
 ///
 /// Without any flag it serves gRPC on 127.0.0.1:7447, and metrics on 127.0.0.1:7448, and keeps its data in ./data. Its
 /// first start makes the operator key, which opens everything: it is shown on the terminal, or else is in the file
 /// operator.key in the data directory.
 ///
-/// The first signal lets calls in progress end; a second one ends at once.
+/// The first signal lets calls in progress end; a second one, but for SIGHUP, ends at once. Under nohup SIGHUP is ignored.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Where to serve gRPC [setting: server.listen, 127.0.0.1:7447 by default]
