@@ -12,6 +12,8 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
+use crate::config::Mistakes;
+
 const HEADING: &str = "Connection";
 /// A server that answers at all answers sooner, from anywhere.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -40,6 +42,18 @@ impl Credential {
     pub fn reveal(&self) -> &str {
         self.0.trim()
     }
+
+    /// What was given; an empty variable gives nothing.
+    pub fn given(credential: Option<&Self>) -> Option<&Self> {
+        credential.filter(|credential| !credential.reveal().is_empty())
+    }
+
+    /// The API key that was given, by flag or variable.
+    pub fn key(given: Option<&Self>) -> Result<&Self, Mistakes> {
+        let missing =
+            || Mistakes(vec!["the key is missing: give --key, or better the variable DINTORNI_KEY".to_owned()]);
+        Self::given(given).ok_or_else(missing)
+    }
 }
 
 impl From<&str> for Credential {
@@ -61,7 +75,7 @@ pub struct Connection {
     server: Server,
     /// The API key; better given as the variable DINTORNI_KEY, where other users of the machine cannot see it
     #[arg(long, value_name = "SECRET", env = "DINTORNI_KEY", hide_env_values = true, help_heading = HEADING)]
-    key: Credential,
+    key: Option<Credential>,
 }
 
 impl Server {
@@ -72,9 +86,7 @@ impl Server {
 
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
-        let mut endpoint = Endpoint::from_shared(self.server.clone())
-            .with_context(|| format!("{:?} is not the address of a server", self.server))?
-            .connect_timeout(CONNECT);
+        let mut endpoint = self.endpoint()?.connect_timeout(CONNECT);
         if let Some(path) = &self.ca {
             // Fails if something installed a provider before, which then serves as well.
             rustls::crypto::ring::default_provider().install_default().ok();
@@ -89,17 +101,33 @@ impl Server {
         }
         endpoint.connect().await.with_context(|| format!("{} cannot be reached", self.server))
     }
+
+    fn endpoint(&self) -> Result<Endpoint, Mistakes> {
+        let wrong = |why: String| Mistakes(vec![format!("--server {}: {why}", self.server)]);
+        match self.server.split_once("://") {
+            Some(("http" | "https", _)) => Endpoint::from_shared(self.server.clone())
+                .map_err(|_| wrong("is not the address of a server".to_owned())),
+            Some(_) => Err(wrong("must begin with http:// or https://".to_owned())),
+            None => Err(wrong(format!("must begin with http:// or https://; is http://{} meant?", self.server))),
+        }
+    }
 }
 
 impl Connection {
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
+        self.check()?;
         self.server.open().await
+    }
+
+    /// Whether there is a key, before anything is begun.
+    pub fn check(&self) -> Result<(), Mistakes> {
+        Credential::key(self.key.as_ref()).map(|_| ())
     }
 
     /// A call that carries the key.
     pub fn request<T>(&self, message: T) -> anyhow::Result<Request<T>> {
-        bearing(self.key.reveal(), message)
+        bearing(Credential::key(self.key.as_ref())?.reveal(), message)
     }
 }
 

@@ -66,11 +66,12 @@ impl Health {
             let mut client = HealthClient::new(self.server.open().await?);
             let mut answers = Vec::new();
             for service in [""].iter().chain(services) {
-                answers.push((*service, status(&mut client, service).await?));
+                let answer = status(&mut client, service).await;
+                answers.push((*service, answer.with_context(|| self.server.url().to_owned())?));
             }
             Ok(answers)
         };
-        timeout(TRY, asked).await.context("the server did not answer in time")?
+        timeout(TRY, asked).await.with_context(|| format!("{} did not answer in time", self.server.url()))?
     }
 }
 

@@ -11,7 +11,7 @@ use tonic::{Response, Status};
 use super::{
     connection::Connection,
     names,
-    output::{note, refusal, say, table, time},
+    output::{note, refusal, say, say_to_reader, table, time},
 };
 use crate::{
     domain::name::OrganizationName,
@@ -205,11 +205,11 @@ fn answer<T>(result: Result<Response<T>, Status>) -> anyhow::Result<T> {
     result.map(Response::into_inner).map_err(|status| refusal(&status))
 }
 
-/// Prints the secret. If nobody can have read it that is an error, and not an end without a word.
-fn hand_over(issued: &pb::IssuedKey, done: &str) -> anyhow::Result<()> {
+/// Prints the secret, alone. If nobody can have read it that is an error, and not an end without a word.
+pub(super) fn hand_over(issued: &pb::IssuedKey, done: &str) -> anyhow::Result<()> {
     let key = issued.key.clone().unwrap_or_default();
     note(format!("{} {done} ({}); its secret is shown this once:", key.name, state(&key)));
-    say(&issued.secret).map_err(|fault| {
+    say_to_reader(&issued.secret).map_err(|fault| {
         anyhow::anyhow!(
             "the secret was not shown ({fault}) and is lost: `dintorni key rotate {}` gives another",
             key.name

@@ -2,7 +2,7 @@
 //!
 //! | exit code | what it means |
 //! |---|---|
-//! | 0 | done; also if the reader of standard output went away before the end (`dintorni … \| head`) |
+//! | 0 | done, whether or not somebody read standard output to its end (`dintorni … \| head`) |
 //! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well |
 //! | 2 | `import` only: done but for the rows that were refused |
 //! | 64 | wrong flags or settings; nothing was begun |
@@ -88,7 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Ok(code) => code,
         Err(error) if error.is::<output::Closed>() => ExitCode::SUCCESS,
         Err(error) => {
-            output::note(format!("dintorni: {error:#}"));
+            output::note(format!("dintorni: {}", output::causes(error.as_ref())));
             if error.is::<Mistakes>() { WRONG_USE.into() } else { FAILED.into() }
         }
     }

@@ -1,9 +1,10 @@
 //! What commands print.
 //!
 //! Law: the result goes to standard output, all else to standard error; colours only to a terminal. A reader that went
-//! away (`| head`) ends the command without a word, and a closed standard error ends nothing.
+//! away (`| head`) changes neither what is done nor how it ends, and a closed standard error ends nothing.
 
 use std::{
+    error::Error,
     fmt::Display,
     io::{ErrorKind, IsTerminal, Write},
 };
@@ -20,8 +21,13 @@ use crate::grpc::wire::optional_timestamp;
 #[error("nobody reads standard output any more")]
 pub struct Closed;
 
-/// Prints lines of the result.
+/// Prints lines of the result; if nobody reads them any more, that is no fault of the result.
 pub fn say(text: impl Display) -> anyhow::Result<()> {
+    say_to_reader(text).or_else(|error| if error.is::<Closed>() { Ok(()) } else { Err(error) })
+}
+
+/// Prints lines that are of no use unless somebody reads them: [`Closed`] if nobody does.
+pub fn say_to_reader(text: impl Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Closed.into()),
         written => written.context("standard output cannot be written"),
@@ -33,13 +39,38 @@ pub fn note(text: impl Display) {
     writeln!(std::io::stderr().lock(), "{text}").ok();
 }
 
-/// A refusal as one reads it: what was wrong, then each wrong field on a line of its own.
+/// An error with what caused it, and what caused that; each cause once, though libraries repeat theirs.
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let chain = anyhow::Chain::new(error);
+    for text in chain.map(ToString::to_string) {
+        if told.last().is_some_and(|last| last.ends_with(&text)) {
+            continue;
+        }
+        told.pop_if(|last| text.starts_with(last.as_str()));
+        told.push(text);
+    }
+    told.join(": ")
+}
+
+/// A refusal as one reads it: what was wrong; several wrong fields on a line each.
 pub fn refusal(status: &Status) -> anyhow::Error {
+    // Words of the client's library, not of a server.
+    if status.source().is_some() || status.message().starts_with("grpc-status header missing") {
+        let why = status.source().map_or_else(|| status.message().to_owned(), causes);
+        return anyhow::anyhow!("no gRPC server answers there: {why}");
+    }
     let details = status.get_error_details();
     let fields = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
-    let mut text = format!("the server refused ({:?}): {}", status.code(), status.message());
-    for wrong in fields {
-        text.push_str(&format!("\n  {}: {}", wrong.field, wrong.description));
+    let mut text = format!("the server refused ({:?}): ", status.code());
+    if fields.len() < 2 {
+        text.push_str(status.message());
+    } else {
+        text.push_str(&format!("{} fields", fields.len()));
+    }
+    for wrong in fields.iter().filter(|_| fields.len() > 1) {
+        let field = if wrong.field.is_empty() { String::new() } else { format!("{}: ", wrong.field) };
+        text.push_str(&format!("\n  {field}{}", wrong.description));
     }
     anyhow::Error::msg(text)
 }
@@ -106,11 +137,30 @@ pub fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{domain::violation::Violations, grpc::status::invalid};
 
     #[test]
     fn no_colours_unless_they_are_on() {
         assert_eq!(Paint { on: false }.good("yes"), "yes");
         assert_eq!(Paint { on: true }.good("yes"), "\u{1b}[32myes\u{1b}[0m");
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let error = anyhow::anyhow!("refused (os error 111)").context("tcp: refused (os error 111)").context("tcp");
+        assert_eq!(
+            causes(error.context("it cannot be reached").as_ref()),
+            "it cannot be reached: tcp: refused (os error 111)"
+        );
+    }
+
+    #[test]
+    fn one_wrong_field_is_told_once_and_several_each() {
+        let mut wrong = Violations::one("key_id", "is too long");
+        assert_eq!(refusal(&invalid(&wrong)).to_string(), "the server refused (InvalidArgument): key_id: is too long");
+        wrong.add("scope", "is required");
+        let told = refusal(&invalid(&wrong)).to_string();
+        assert_eq!(told, "the server refused (InvalidArgument): 2 fields\n  key_id: is too long\n  scope: is required");
     }
 
     #[test]

@@ -42,7 +42,9 @@ fn check_header(columns: &Columns, reading: &Reading) -> Result<(), Unreadable> 
     if values.id().is_none() {
         missing.push(format!("{:?} (--id-from)", reading.id_from));
     }
-    for field in [Field::Name, Field::Latitude, Field::Longitude] {
+    let mapped = reading.map.iter().map(|(field, _)| *field);
+    let needed = [Field::Name, Field::Latitude, Field::Longitude].into_iter();
+    for field in needed.clone().chain(mapped.filter(|field| !needed.clone().any(|needed| needed == *field))) {
         let (name, found) = values.get(field);
         if found.is_empty() {
             missing.push(format!("{name:?} (--map {field}=COLUMN)"));
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!((store.name.as_str(), store.display_name.as_str()), ("organizations/acme/stores/1", "Q8 \"Nord\""));
         assert_eq!(store.tags.iter().map(|tag| tag.to_string()).collect::<Vec<_>>(), ["fuel", "shop"]);
         let second = told(&rows[1].row);
-        assert_eq!(second[0], ("latitude".into(), "is missing".into()));
+        assert_eq!(second[0], ("latitudine".into(), "is missing".into()), "the name it has in the file");
         assert!(second[1].0 == "lon" && second[1].1.contains("was 400"), "{second:?}");
         assert!(told(&rows[2].row)[0].1.contains("6 values"));
     }
@@ -142,6 +144,9 @@ mod tests {
         let comma = Reading { format: Format::Csv { delimiter: b',', quotes: true }, ..reading() };
         let said = parse(b"id,lat,lng\n1,2,3\n", &comma).expect_err("no name").to_string();
         assert!(said.contains("--map name=COLUMN") && !said.contains("--id-from"), "{said}");
+        let typo = Reading { map: vec![(Field::Address, "adress".to_owned())], ..comma };
+        let said = parse(b"id,name,lat,lng,address\n1,a,2,3,b\n", &typo).expect_err("no such column").to_string();
+        assert!(said.contains("no column \"adress\" (--map address=COLUMN)"), "{said}");
     }
 
     #[test]

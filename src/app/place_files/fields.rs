@@ -106,14 +106,17 @@ impl<'a> Values<'a> {
         Self { fields, find }
     }
 
-    /// The column a field stands in, and its value on one line; if there is none, the column it should
-    /// stand in, and nothing.
+    /// The column a field stands in, and its value on one line; if it says nothing, the column all the same; if there
+    /// is none, the one it should stand in, and nothing.
     pub fn get(&self, field: Field) -> (String, Cow<'a, str>) {
         let names = self.fields.names(field);
         let found = names.iter().find_map(|name| Some((*name, (self.find)(name).filter(|value| is_said(value))?)));
         match found {
             Some((name, value)) => (name.to_owned(), Cow::Owned(one_line(&value))),
-            None => (names.first().copied().unwrap_or_default().to_owned(), Cow::Borrowed("")),
+            None => {
+                let there = names.iter().find(|name| (self.find)(name).is_some()).or(names.first());
+                (there.copied().unwrap_or_default().to_owned(), Cow::Borrowed(""))
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! Law: a feature that is not sound is refused alone; coordinates of another reference system are refused as a whole,
 //! for they would look sound and lie elsewhere.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use geojson::{Feature, GeometryValue, feature::Id};
 use serde_json::Value;
@@ -24,6 +24,7 @@ pub fn rows(bytes: &[u8], reading: &Reading) -> Result<Vec<Numbered>, Unreadable
     check_reference_system(&file)?;
     let fields = Fields::new(reading);
     let features = features(file)?;
+    check_ids(&features, reading)?;
     Ok((1..).zip(features).map(|(number, value)| Numbered { number, row: row(value, &fields, reading) }).collect())
 }
 
@@ -37,6 +38,21 @@ fn features(mut file: Value) -> Result<Vec<Value>, Unreadable> {
         Some(other) => Err(Unreadable(format!("must be a FeatureCollection or a Feature, was a {}", quoted(other)))),
         None => Err(Unreadable("is not GeoJSON: it has no type".to_owned())),
     }
+}
+
+/// If no feature has an id, each would be refused for the same reason.
+fn check_ids(features: &[Value], reading: &Reading) -> Result<(), Unreadable> {
+    const SHOWN: usize = 50;
+    let wanted = &reading.id_from;
+    let properties = features.iter().filter_map(|feature| feature.get("properties")?.as_object());
+    let names = || properties.clone().flat_map(|properties| properties.keys());
+    let own = |feature: &Value| wanted == "id" && feature.get("id").is_some();
+    if features.is_empty() || features.iter().any(own) || names().any(|name| name.eq_ignore_ascii_case(wanted)) {
+        return Ok(());
+    }
+    let had: BTreeSet<&str> = names().map(String::as_str).collect();
+    let had = had.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+    Err(Unreadable(format!("no feature has the property {} (--id-from); they have: {had}", quoted(wanted))))
 }
 
 fn check_reference_system(file: &Value) -> Result<(), Unreadable> {
@@ -177,6 +193,15 @@ mod tests {
         assert!(told[0].contains("time_zone: is missing"), "{told:?}");
         assert!(told[1].contains("was LineString") && told[2].contains("ring 0: crosses"), "{told:?}");
         assert!(told[3].contains("was nothing") && told[4].contains("not a GeoJSON feature"), "{told:?}");
+    }
+
+    #[test]
+    fn an_id_that_no_feature_has_is_told_once_with_what_they_have() {
+        let file = br#"{"type":"Feature","id":7,"properties":{"name":"Esso","ref":"12"},"geometry":null}"#;
+        let from = |id_from: &str| parse(file, &Reading { id_from: id_from.to_owned(), ..reading() });
+        let said = from("code").expect_err("no such property").to_string();
+        assert!(said.contains("\"code\" (--id-from); they have: name, ref"), "{said}");
+        assert!(from("REF").is_ok() && from("id").is_ok());
     }
 
     #[test]

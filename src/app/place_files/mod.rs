@@ -135,7 +135,11 @@ fn name(text: &str) -> Result<String, Invalid> {
 }
 
 fn id(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<String> {
-    let id = values.id().ok_or_else(|| Invalid::new("is missing; --id-from names the column that has the id"));
+    let said = match reading.id_from.as_str() {
+        "id" => "is missing; --id-from names the column that has the id",
+        _ => "is missing",
+    };
+    let id = values.id().ok_or_else(|| Invalid::new(said));
     wrong.take(&reading.id_from, id.and_then(|id| id_of(&id)))
 }
 

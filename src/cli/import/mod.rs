@@ -3,44 +3,49 @@
 //! Laws: every refused row is named by its number, column and value; standard output has the result, standard error what
 //! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused.
 
+mod faults;
 pub(super) mod progress;
 pub(super) mod send;
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use self::progress::Progress;
-use super::{
-    connection::Connection,
-    names,
-    output::{note, say},
+use self::{
+    faults::{Refused, tell_problems},
+    progress::Progress,
 };
+use super::{connection::Connection, names, output::say};
 use crate::{
     app::{
         imports::{Numbered, Row},
         place_files::{self, Field, Reading},
     },
-    domain::{name::OrganizationName, time::TimeZone, violation::Violations},
+    domain::{name::OrganizationName, time::TimeZone},
     grpc::pb,
 };
 
-/// Most refused rows that are written out.
-const SHOWN: usize = 1_000;
+/// What compressed files begin with.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 const PARTLY: u8 = 2;
 const NOTHING: u8 = 1;
 
 /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
 ///
 /// Places are known by their id, so importing again changes only what changed; nothing is deleted. If a row is wrong,
-/// nothing is imported: every fault is printed with its row and column. Needs an owner, network or operator key.
+/// nothing is imported: every fault is printed with its row (the line of a CSV file, the number of a GeoJSON feature from
+/// 1) and column. Needs an owner, network or operator key.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial or --dry-run, some rows were
 /// refused.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// GeoJSON (points become stores, polygons geofences) or CSV (a store a line)
+    /// GeoJSON (points become stores, polygons geofences) or CSV (a store a line); - for standard input, with --format
     file: PathBuf,
     /// Whose places these are: organizations/ID, or the ID alone
     #[arg(long, value_name = "ORGANIZATION", value_parser = names::organization)]
@@ -101,17 +106,22 @@ fn delimiter(text: &str) -> Result<u8, String> {
 impl Import {
     /// Reads, sends, and tells what became of every row.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let bytes = std::fs::read(&self.file).with_context(|| format!("{} cannot be read", self.file.display()))?;
-        let rows = place_files::parse(&bytes, &self.reading()?).with_context(|| self.file.display().to_string())?;
+        self.connection.check()?;
+        let reading = self.reading()?;
+        let bytes = read(&self.file).with_context(|| format!("{} cannot be read", self.file.display()))?;
+        if bytes.starts_with(GZIP) {
+            anyhow::bail!("{} is compressed: unpack it first (gunzip)", self.file.display());
+        }
+        let rows = place_files::parse(&bytes, &reading).with_context(|| self.file.display().to_string())?;
         drop(bytes);
         let (sound, refused) = divide(rows);
         // Rows refused here hold everything back as those refused there do; what the others would do is told anyway.
         let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
         let options =
             pb::ImportOptions { parent: self.network.to_string(), dry_run, allow_partial: self.allow_partial };
-        let progress = Progress::new(sound.len() as u64);
+        let progress = Progress::new(sound.len() as u64, "rows");
         let (report, _) = send::send(&self.connection, options, sound, progress).await?;
-        tell_problems(&refused, &report);
+        tell_problems(faults::row_word(reading.format), &refused, &report);
         say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))
     }
@@ -123,6 +133,7 @@ impl Import {
             (Some(Format::Csv), _) | (None, Some("csv" | "tsv" | "txt")) => {
                 place_files::Format::Csv { delimiter: self.delimiter, quotes: !self.no_quotes }
             }
+            (None, Some("gz")) => anyhow::bail!("{} is compressed: unpack it first (gunzip)", self.file.display()),
             _ => anyhow::bail!("{}: say what it is with --format geojson or --format csv", self.file.display()),
         };
         Ok(Reading {
@@ -135,8 +146,16 @@ impl Import {
     }
 }
 
+/// The whole file, or standard input.
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if file != Path::new("-") {
+        return std::fs::read(file);
+    }
+    std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+}
+
 type Sound = Vec<(u64, Row)>;
-type Refused = Vec<(u64, Violations)>;
 
 fn divide(rows: Vec<Numbered>) -> (Sound, Refused) {
     let (mut sound, mut refused) = (Vec::new(), Vec::new());
@@ -147,26 +166,6 @@ fn divide(rows: Vec<Numbered>) -> (Sound, Refused) {
         }
     }
     (sound, refused)
-}
-
-/// One line for each fault, in the order of the rows, and one for each geofence that phones will miss.
-fn tell_problems(refused: &[(u64, Violations)], report: &pb::ImportPlacesResponse) {
-    let here = refused.iter().flat_map(|(row, violations)| {
-        violations.iter().map(|violation| (*row, violation.field.clone(), violation.description.clone()))
-    });
-    let there = report.problems.iter().map(|p| (p.row, p.field.clone(), p.description.clone()));
-    let all: BTreeSet<(u64, String, String)> = here.chain(there).collect();
-    for (row, field, description) in all.iter().take(SHOWN) {
-        let column = if field.is_empty() { String::new() } else { format!("{field}: ") };
-        note(format!("row {row}: {column}{description}"));
-    }
-    if all.len() > SHOWN {
-        note(format!("and {} more", all.len() - SHOWN));
-    }
-    for small in &report.small_geofences {
-        let metres = small.effective_radius_m;
-        note(format!("row {}: warning: {} ({metres:.0} m): {}", small.row, small.geofence, small.description));
-    }
 }
 
 fn summary(report: &pb::ImportPlacesResponse, refused_here: u64, dry_run: bool) -> String {

@@ -1,41 +1,62 @@
-//! How far an import is: a bar.
+//! How far something long is: a bar on a terminal, lines elsewhere.
 //!
-//! Law: it is for people, so it is only for a terminal; on standard error, at most a hundred times.
+//! Law: on standard error alone; the bar at most a hundred times, a line every few seconds, none for what is done sooner.
 
-use std::io::{IsTerminal, Write};
+#![expect(clippy::disallowed_methods, reason = "shown to the reader, and nothing is decided by it")]
+
+use std::{
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use crate::cli::output::note;
 
 const WIDTH: u64 = 40;
+/// Between two lines.
+const PAUSE: Duration = Duration::from_secs(5);
 
-/// Counts rows on their way.
+/// Counts what is on its way.
 #[derive(Clone)]
 pub struct Progress {
     total: u64,
+    /// What is counted: "rows".
+    what: &'static str,
     done: u64,
     told: u64,
+    told_at: Instant,
     terminal: bool,
 }
 
 impl Progress {
-    pub fn new(total: u64) -> Self {
-        Self { total, done: 0, told: 0, terminal: std::io::stderr().is_terminal() }
+    pub fn new(total: u64, what: &'static str) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { total, what, done: 0, told: 0, told_at: Instant::now(), terminal }
     }
 
-    /// `rows` more were handed over.
-    pub fn add(&mut self, rows: u64) {
-        self.done += rows;
+    /// So many more were handed over.
+    pub fn add(&mut self, more: u64) {
+        self.done += more;
         let percent = self.done * 100 / self.total.max(1);
         if self.terminal && (percent > self.told || self.done == self.total) {
             self.told = percent;
             // A closed standard error is no reason to stop an import.
-            std::io::stderr().write_all(self.line(percent).as_bytes()).ok();
+            std::io::stderr().write_all(self.bar(percent).as_bytes()).ok();
+        }
+        if !self.terminal && self.told_at.elapsed() >= PAUSE {
+            self.told_at = Instant::now();
+            note(format!("{} of {} {}", self.done, self.total, self.what));
         }
     }
 
-    fn line(&self, percent: u64) -> String {
-        let Self { total, done, .. } = self;
+    fn bar(&self, percent: u64) -> String {
+        let Self { total, done, what, .. } = self;
         let full = (percent * WIDTH / 100) as usize;
         let end = if done == total { "\n" } else { "" };
-        format!("\r[{:<width$}] {percent:>3} %  {done} of {total} rows{end}", "#".repeat(full), width = WIDTH as usize)
+        format!(
+            "\r[{:<width$}] {percent:>3} %  {done} of {total} {what}{end}",
+            "#".repeat(full),
+            width = WIDTH as usize
+        )
     }
 }
 
@@ -45,8 +66,7 @@ mod tests {
 
     #[test]
     fn half_way_the_bar_is_half_full() {
-        let progress = Progress { total: 200, done: 100, told: 0, terminal: true };
-        let bar = progress.line(50);
+        let bar = Progress { done: 100, ..Progress::new(200, "rows") }.bar(50);
         assert!(bar.starts_with("\r[####################   ") && bar.ends_with("100 of 200 rows"), "{bar:?}");
     }
 }

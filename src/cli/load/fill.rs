@@ -13,8 +13,9 @@ use crate::{
     cli::{
         connection::Connection,
         import::{progress::Progress, send},
+        key::hand_over,
         names,
-        output::{note, refusal, say},
+        output::{note, refusal},
     },
     domain::{name::OrganizationName, shape::Shape},
     grpc::pb::{
@@ -33,11 +34,11 @@ const APP: &str = "load";
 ///
 /// Stores and geofences in towns, all of it from the seed: the same seed again changes nothing. 80 % of the geofences are
 /// circles of 50 to 500 m, 15 % polygons of 8 to 64 corners, and 5 % of 500 to 5,000. However many there are, somebody in
-/// a town is inside about two. The organization is made if the key is the operator's.
+/// a town is inside about two. The organization is made if the key is the operator's. With --campaigns the app key is
+/// the only line on standard output, and is shown this once.
 ///
 /// For example: dintorni load world --stores 10000 --geofences 100000 --campaigns 100
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct Fill {
     /// How many stores
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = value_parser!(u64).range(..=10_000_000))]
@@ -51,7 +52,7 @@ pub struct Fill {
     /// All geofences are circles
     #[arg(long)]
     circles_only: bool,
-    /// Make an app and so many campaigns too, each for whoever enters a hundredth of the geofences; prints the app key
+    /// Make an app and so many campaigns too, each for whoever enters a hundredth of the geofences; prints the app's key
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = value_parser!(u64).range(..=100_000))]
     campaigns: u64,
     /// Whose world it is: organizations/ID, or the ID alone
@@ -75,7 +76,7 @@ impl Fill {
         self.organization(&channel).await?;
         let done = self.places().await?;
         let Done { created, changed, unchanged } = done;
-        say(format!("{}: {created} places created, {changed} changed, {unchanged} unchanged", self.organization))?;
+        note(format!("{}: {created} places created, {changed} changed, {unchanged} unchanged", self.organization));
         if self.campaigns > 0 {
             self.app(&channel).await?;
             self.campaigns(&channel).await?;
@@ -101,7 +102,7 @@ impl Fill {
     async fn places(&self) -> anyhow::Result<Done> {
         let Self { seed, stores, geofences, circles_only, .. } = *self;
         let world = World::new(Plan { seed, stores, geofences, circles_only });
-        let (mut done, mut progress) = (Done::default(), Progress::new(stores + geofences));
+        let (mut done, mut progress) = (Done::default(), Progress::new(stores + geofences, "places"));
         let (mut part, mut corners) = (Vec::new(), 0);
         for number in 0..stores + geofences {
             let row = match number.checked_sub(stores) {
@@ -155,7 +156,7 @@ impl Fill {
         };
         let request = pb::CreateKeyRequest { parent: parent.clone(), key_id: APP.to_owned(), key: Some(key) };
         match made(client.create_key(self.connection.request(request)?).await)? {
-            Some(key) => say(format!("app key: {}", key.secret)),
+            Some(issued) => hand_over(&issued, "made"),
             None => {
                 note(format!("the app key is there already; dintorni key rotate {parent}/keys/{APP} makes another"));
                 Ok(())
@@ -165,8 +166,9 @@ impl Fill {
 
     async fn campaigns(&self, channel: &Channel) -> anyhow::Result<()> {
         let mut client = CampaignServiceClient::new(channel.clone());
-        let mut created = 0;
+        let (mut created, mut progress) = (0, Progress::new(self.campaigns, "campaigns"));
         for number in 0..self.campaigns {
+            progress.add(1);
             let request = self.campaign(number);
             let made = made(client.create_campaign(self.connection.request(request)?).await)?;
             let Some(campaign) = made.filter(|campaign| campaign.state() == pb::campaign::State::Draft) else {
@@ -176,7 +178,8 @@ impl Fill {
             client.activate_campaign(self.connection.request(request)?).await.map_err(|status| refusal(&status))?;
             created += 1;
         }
-        say(format!("{}: {created} campaigns created, {} unchanged", self.organization, self.campaigns - created))
+        note(format!("{}: {created} campaigns created, {} unchanged", self.organization, self.campaigns - created));
+        Ok(())
     }
 
     fn campaign(&self, number: u64) -> pb::CreateCampaignRequest {

@@ -48,20 +48,22 @@ const CONNECTIONS: usize = 4;
 const LAST: Duration = Duration::from_secs(30);
 /// Standard deviation of positions around --around, in metres.
 const AROUND_M: f64 = 1_000.0;
+/// What is probably wrong if nobody entered or left anything.
+const MET_NOTHING: &str = "no ping changed anything: the devices meet the geofences of a world (dintorni load world) only \
+    with its --seed and --geofences, or another place's with --around";
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Put a load of moving devices on a server, and see how it bears it
 ///
-/// It registers devices with an app key, lets each of them walk, ride and stay in the towns of
-/// a made-up world (dintorni load world), and pings. With --rate pings are due at that rate
-/// whether or not the server answers, and a latency begins when its ping was due: a server that
-/// falls behind cannot hide it. Without, each caller pings as soon as it is answered.
+/// It registers devices with an app key, lets each of them walk, ride and stay in the towns of a made-up world (dintorni
+/// load world), and pings. With --rate pings are due at that rate whether or not the server answers, and a latency begins
+/// when its ping was due: a server that falls behind cannot hide it. Without, each caller pings as soon as it is answered.
 ///
 /// For example: DINTORNI_KEY=dk_… dintorni load --rate 2000 --devices 5000 --duration 60s
 ///
 /// Exit code 0 if any ping was answered well, whatever the others were.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Load {
     #[command(subcommand)]
     command: Option<Command>,
@@ -108,7 +110,7 @@ pub struct Load {
     #[arg(long)]
     json: bool,
     /// The app key, with which devices are registered; better given as the variable DINTORNI_KEY
-    #[arg(long, value_name = "SECRET", env = "DINTORNI_KEY", hide_env_values = true, required = true)]
+    #[arg(long, value_name = "SECRET", env = "DINTORNI_KEY", hide_env_values = true)]
     key: Option<Credential>,
     #[command(flatten)]
     server: Server,
@@ -131,13 +133,16 @@ impl Load {
         if let Some(Command::World(fill)) = self.command.take() {
             return fill.run().await;
         }
-        let connections = self.connections()?;
+        let (connections, registrar) = (self.connections()?, self.registrar()?);
         let mut channels = Vec::with_capacity(connections);
         for _ in 0..connections {
             channels.push(self.server.open().await?);
         }
-        let walkers = self.registrar()?.register(&channels, self.movers()?).await?;
+        let walkers = registrar.register(&channels, self.movers()?).await?;
         let report = self.drive(&channels, walkers).await?;
+        if self.around.is_none() && report.tally.good() > 0 && report.tally.changed == 0 {
+            note(MET_NOTHING);
+        }
         say(if self.json { report.as_json()? } else { report.as_table() })?;
         Ok(if report.tally.good() > 0 { ExitCode::SUCCESS } else { FAILED.into() })
     }
@@ -158,7 +163,7 @@ impl Load {
     fn registrar(&self) -> anyhow::Result<Registrar> {
         let entropy = SystemEntropy::new().map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
         let run = entropy.bytes().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        let key = self.key.as_ref().map(Credential::reveal).unwrap_or_default().to_owned();
+        let key = Credential::key(self.key.as_ref())?.reveal().to_owned();
         Ok(Registrar { key, seed: self.seed, test: !self.real, step: self.step.as_secs_f64(), run })
     }
 

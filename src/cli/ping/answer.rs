@@ -28,13 +28,21 @@ pub fn tell(paint: Paint, caller: &Caller, answer: &pb::PingResponse) -> String 
     lines.extend(answer.transitions.iter().map(|change| format!("happened   {}", transition(change))));
     lines.extend(answer.notes.iter().map(|code| format!("note       {code}: {}", note(code))));
     if let Some(next) = &answer.next {
-        let (radius, at) = (next.safe_radius_m, time(next.at));
-        lines.push(format!("next ping  after {radius:.0} m, or at {at}; nothing can change before"));
+        lines.push(format!("next ping  {}", when(next)));
     }
     if !answer.decision.is_empty() {
         lines.push(format!("decision   {}", answer.decision));
     }
     lines.join("\n")
+}
+
+/// When the phone should ask again.
+fn when(next: &pb::Next) -> String {
+    let (radius, at) = (next.safe_radius_m, time(next.at));
+    match radius {
+        ..0.5 => format!("with the next fix, or at {at}: the next fix may change something, wherever it is"),
+        _ => format!("after {radius:.0} m, or at {at}; nothing can change before"),
+    }
 }
 
 fn offer(paint: Paint, offer: &pb::Offer, lines: &mut Vec<String>) {
@@ -87,7 +95,10 @@ pub fn note(code: &str) -> &'static str {
         "OUT_OF_ORDER" => "some readings were older than what is known already",
         "INACCURATE" => "the position was worse than 1,000 m, which moves nobody",
         "MOCKED" => "the phone says that a tool set this position",
-        "IMPLAUSIBLE" => "nobody can have travelled there from where the phone was: another fix there is believed",
+        "IMPLAUSIBLE" => {
+            "nobody can have travelled there since the fix before; it is believed once another fix there comes 20 s later \
+             or more"
+        }
         "UNKNOWN_BEACONS" => "some of the beacons are registered by nobody",
         _ => "unknown to this binary, which is older than the server",
     }
@@ -97,6 +108,12 @@ pub fn note(code: &str) -> &'static str {
 mod tests {
     use super::*;
     use crate::domain::decision::Note;
+
+    #[test]
+    fn no_radius_promises_nothing() {
+        let next = |safe_radius_m| when(&pb::Next { safe_radius_m, at: None });
+        assert!(next(0.0).starts_with("with the next fix") && next(12.0).ends_with("nothing can change before"));
+    }
 
     #[test]
     fn every_note_has_its_words() {

@@ -10,6 +10,7 @@ use crate::{
         output::refusal,
     },
     clock::SystemEntropy,
+    config::Mistakes,
     grpc::pb::{self, device_service_client::DeviceServiceClient},
     ports::Entropy,
 };
@@ -21,13 +22,7 @@ const TEXT_VERSION: &str = "dintorni-ping";
 #[command(next_help_heading = "Who pings")]
 pub struct Device {
     /// The app key, with which a test device is registered; better given as the variable DINTORNI_KEY
-    #[arg(
-        long,
-        value_name = "SECRET",
-        env = "DINTORNI_KEY",
-        hide_env_values = true,
-        required_unless_present = "token"
-    )]
+    #[arg(long, value_name = "SECRET", env = "DINTORNI_KEY", hide_env_values = true)]
     key: Option<Credential>,
     /// Ping as the test device of this name, which is any text of yours: the same name is the same person again. Without
     /// it everybody is new, and has been nowhere
@@ -44,7 +39,7 @@ pub struct Device {
     time_zone: String,
     /// Ping with this device token; nobody is registered, and the device is no test device unless it was one before.
     /// Better given as the variable DINTORNI_TOKEN
-    #[arg(long, value_name = "SECRET", env = "DINTORNI_TOKEN", hide_env_values = true, conflicts_with_all = ["device", "without"])]
+    #[arg(long, value_name = "SECRET", env = "DINTORNI_TOKEN", hide_env_values = true)]
     token: Option<Credential>,
 }
 
@@ -63,12 +58,28 @@ pub struct Caller {
 }
 
 impl Device {
+    /// Whether there is a key or a token, before anything is begun.
+    pub fn check(&self) -> Result<(), Mistakes> {
+        if self.token().is_none() {
+            return Credential::key(self.key.as_ref()).map(|_| ());
+        }
+        if self.device.is_none() && self.without.is_empty() {
+            return Ok(());
+        }
+        let said = "--device and --without are for registering a device: with --token (DINTORNI_TOKEN) nobody is";
+        Err(Mistakes(vec![said.to_owned()]))
+    }
+
+    fn token(&self) -> Option<&Credential> {
+        Credential::given(self.token.as_ref())
+    }
+
     /// Registers the device, unless a token was given.
     pub async fn caller(&self, channel: &Channel, entropy: &SystemEntropy) -> anyhow::Result<Caller> {
-        if let Some(token) = &self.token {
+        if let Some(token) = self.token() {
             return Ok(Caller { device: None, profile: None, token: token.reveal().to_owned() });
         }
-        let key = self.key.as_ref().map(Credential::reveal).unwrap_or_default();
+        let key = Credential::key(self.key.as_ref())?.reveal();
         let request = bearing(key, self.registration(entropy))?;
         let registered = DeviceServiceClient::new(channel.clone()).register_device(request).await;
         let pb::RegisterDeviceResponse { device, profile, token } =

@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     clock::{SystemClock, SystemEntropy},
-    domain::{geo::Position, ping::MAX_OFFERS},
+    domain::{
+        geo::Position,
+        ping::{Accuracy, MAX_OFFERS},
+    },
     grpc::{
         pb::{self, decision_service_client::DecisionServiceClient, proximity_service_client::ProximityServiceClient},
         wire::{position_to_wire, timestamp_to_wire},
@@ -31,20 +34,18 @@ use crate::{
 
 /// Send one ping as a phone does, and show what comes of it
 ///
-/// It registers a test device with an app key, pings, and prints the offers, what happened at
-/// which place, and when the phone should ask again. A test device takes no budget, and is in
-/// no statistic.
+/// It registers a test device with an app key, pings, and prints the offers, what happened at which place, and when the
+/// phone should ask again. A test device takes no budget, and is in no statistic.
 ///
 /// For example: DINTORNI_KEY=dk_… dintorni ping --at 45.4719,9.1881 --explain
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct Ping {
     /// Where the phone is, in degrees, such as 45.4719,9.1881
     #[arg(long, value_name = "LAT,LNG", value_parser = position, allow_hyphen_values = true)]
     #[arg(required_unless_present = "beacon")]
     at: Option<Position>,
     /// How well the phone knows that, in metres: 68 % of true positions are at least that near
-    #[arg(long, value_name = "METRES", default_value_t = 10.0)]
+    #[arg(long, value_name = "METRES", default_value_t = 10.0, value_parser = accuracy, allow_negative_numbers = true)]
     accuracy: f64,
     /// A beacon that the phone hears, ibeacon:UUID:MAJOR:MINOR or eddystone-uid:NAMESPACE:INSTANCE; may be repeated
     #[arg(long, value_name = "BEACON")]
@@ -73,9 +74,15 @@ pub(super) fn position(text: &str) -> Result<Position, String> {
     Position::new(degrees(latitude)?, degrees(longitude)?).map_err(|invalid| invalid.to_string())
 }
 
+fn accuracy(text: &str) -> Result<f64, String> {
+    let metres = text.parse().map_err(|_| "must be a number of metres".to_owned())?;
+    Accuracy::new(metres).map(Accuracy::metres).map_err(|invalid| invalid.to_string())
+}
+
 impl Ping {
     /// Pings, and prints the answer.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
+        self.device.check()?;
         let entropy = SystemEntropy::new().map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
         let channel = self.server.open().await?;
         let caller = self.device.caller(&channel, &entropy).await?;

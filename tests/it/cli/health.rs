@@ -31,9 +31,20 @@ async fn a_stopping_server_is_not_well() {
 }
 
 #[tokio::test]
+async fn another_kind_of_server_is_told_as_such() {
+    let server = TestServer::start_with(&[("telemetry.metrics_listen", "127.0.0.1:0")]).await;
+    let ran = call(server.running.metrics_address.expect("served"), "", &["health"]).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("http://127.0.0.1:") && ran.err.contains("no gRPC server answers there"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn no_server_is_a_failure_that_names_it() {
     let address = format!("http://127.0.0.1:{}", free_port());
     let ran = run(dintorni(&["health", "--server", &address])).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.is_empty() && ran.err.contains(&address), "{ran:?}");
+    assert_eq!(ran.err.matches("tcp connect error").count(), 1, "each cause once: {ran:?}");
+    let ran = run(dintorni(&["health", "--server", "127.0.0.1:7447"])).await;
+    assert!(ran.code == Some(64) && ran.err.contains("is http://127.0.0.1:7447 meant?"), "{ran:?}");
 }

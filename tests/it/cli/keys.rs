@@ -52,7 +52,7 @@ async fn a_refusal_names_what_was_wrong_and_prints_no_result() {
     let wrong = ["key", "create", "not an id", "--organization", "acme", "--scope", "owner"];
     let ran = call(server.address, &server.operator, &wrong).await;
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
-    assert!(ran.err.contains("\n  key_id: "), "{ran:?}");
+    assert!(ran.err.contains(": key_id: ") && ran.err.lines().count() == 1, "{ran:?}");
 }
 
 #[tokio::test]
@@ -74,6 +74,11 @@ async fn a_reader_that_goes_away_is_no_panic() {
     };
     let listed = ran(&["key", "list", "--organization", "acme"]).await;
     assert_eq!((listed.code, listed.err.as_str()), (Some(0), ""));
+    // What failed has failed, whoever reads.
+    let file = server.data.path().join("a.csv");
+    std::fs::write(&file, "id,name,lat,lon\n1,Brera,no,9\n").expect("written");
+    let imported = ran(&["import", file.to_str().expect("text"), "--network", "acme"]).await;
+    assert!(imported.code == Some(1) && imported.err.contains("line 2: "), "{imported:?}");
     // A secret that nobody saw is not a success.
     let made = ran(&["key", "create", "lost", "--organization", "acme", "--scope", "owner"]).await;
     assert_eq!(made.code, Some(1), "{made:?}");

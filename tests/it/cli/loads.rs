@@ -46,14 +46,15 @@ async fn a_world_is_filled_once() {
     let fill = ["load", "world", "--stores", "30", "--geofences", "60", "--campaigns", "3", "--seed", "9"];
     let first = call(server.address, &server.operator, &fill).await;
     assert_eq!(first.code, Some(0), "{first:?}");
-    assert!(first.out.contains("90 places created, 0 changed, 0 unchanged\n"), "{first:?}");
-    assert!(first.out.contains("3 campaigns created, 0 unchanged\n"), "{first:?}");
-    let key = first.out.lines().find_map(|line| line.strip_prefix("app key: ")).expect("printed");
+    assert!(first.err.contains("90 places created, 0 changed, 0 unchanged\n"), "{first:?}");
+    assert!(first.err.contains("3 campaigns created, 0 unchanged\n"), "{first:?}");
+    assert!(first.out.starts_with("dk_") && first.out.lines().count() == 1, "the key and nothing else: {first:?}");
     let again = call(server.address, &server.operator, &fill).await;
-    assert!(again.out.contains("0 places created, 0 changed, 90 unchanged\n"), "{again:?}");
-    assert!(again.out.contains("0 campaigns created, 3 unchanged\n"), "{again:?}");
+    assert!(again.err.contains("0 places created, 0 changed, 90 unchanged\n"), "{again:?}");
+    assert!(again.err.contains("0 campaigns created, 3 unchanged\n"), "{again:?}");
     // Its people walk among its geofences.
-    let found = load(&server, key, &["--seed", "9", "--geofences", "60", "--rate", "300", "--step", "60s"]).await;
+    let found =
+        load(&server, first.out.trim(), &["--seed", "9", "--geofences", "60", "--rate", "300", "--step", "60s"]).await;
     assert!(found["transitions"].as_u64() > Some(0) && found["changed"].as_u64() > Some(0), "{found}");
 }
 

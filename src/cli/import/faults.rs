@@ -1,0 +1,107 @@
+//! What is wrong with the rows of an import, as their owner reads it.
+//!
+//! Law: the same fault of many rows is one line, with how many they are and the first of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    app::{imports::MAX_REPORTED, place_files::Format},
+    cli::output::note,
+    domain::violation::Violations,
+    grpc::pb,
+};
+
+/// Most lines of faults.
+const SHOWN: usize = 1_000;
+/// Rows that are named of those with the same fault, and places of those with the same warning.
+const NAMED: usize = 5;
+
+/// Rows that were refused before they were sent.
+pub type Refused = Vec<(u64, Violations)>;
+
+/// What a row of such a file is, for whoever looks for it there.
+pub fn row_word(format: Format) -> &'static str {
+    match format {
+        Format::GeoJson => "feature",
+        Format::Csv { .. } => "line",
+    }
+}
+
+/// One line for each fault, in the order of the first rows, and one for each kind of geofence that phones will miss.
+pub fn tell_problems(word: &str, refused: &Refused, report: &pb::ImportPlacesResponse) {
+    let here = refused.iter().flat_map(|(row, violations)| {
+        violations.iter().map(|violation| (*row, violation.field.as_str(), violation.description.as_str()))
+    });
+    let there = report.problems.iter().map(|p| (p.row, p.field.as_str(), p.description.as_str()));
+    let lines = faults(word, here.chain(there));
+    lines.iter().take(SHOWN).for_each(note);
+    if lines.len() > SHOWN {
+        note(format!("and {} more", lines.len() - SHOWN));
+    }
+    if report.problems.len() >= MAX_REPORTED {
+        note(format!("the server names its first {MAX_REPORTED} faults; there may be more"));
+    }
+    warnings(word, &report.small_geofences).iter().for_each(note);
+}
+
+fn faults<'a>(word: &str, all: impl Iterator<Item = (u64, &'a str, &'a str)>) -> Vec<String> {
+    let mut rows: BTreeMap<(&str, &str), BTreeSet<u64>> = BTreeMap::new();
+    for (row, field, description) in all {
+        rows.entry((field, description)).or_default().insert(row);
+    }
+    let mut grouped: Vec<_> = rows.into_iter().collect();
+    grouped.sort_by_key(|(_, rows)| rows.first().copied());
+    let line = |((field, description), rows): ((&str, &str), BTreeSet<u64>)| {
+        let column = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        format!("{}: {column}{description}", these(word, rows.iter().map(u64::to_string)))
+    };
+    grouped.into_iter().map(line).collect()
+}
+
+fn warnings(word: &str, small: &[pb::SmallGeofence]) -> Vec<String> {
+    let mut geofences: BTreeMap<&str, Vec<&pb::SmallGeofence>> = BTreeMap::new();
+    small.iter().for_each(|one| geofences.entry(&one.description).or_default().push(one));
+    let mut grouped: Vec<_> = geofences.into_iter().collect();
+    grouped.sort_by_key(|(_, small)| small.first().map(|one| one.row));
+    let named = |one: &&pb::SmallGeofence| format!("{} ({}, {:.0} m)", one.row, one.geofence, one.effective_radius_m);
+    let line = |(why, small): (&str, Vec<_>)| format!("warning: {}: {why}", these(word, small.iter().map(named)));
+    grouped.into_iter().map(line).collect()
+}
+
+/// `line 3`, or `1,200 lines (3, 4, 7, 8, 9 …)`.
+fn these(word: &str, names: impl ExactSizeIterator<Item = String>) -> String {
+    let count = names.len();
+    let dots = if count > NAMED { " …" } else { "" };
+    let named = names.take(NAMED).collect::<Vec<_>>().join(", ");
+    if count == 1 { format!("{word} {named}") } else { format!("{count} {word}s ({named}{dots})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_fault_of_many_rows_is_one_line() {
+        let many = (2..1_202).map(|row| (row, "name", "is missing"));
+        let all = many.chain([(4, "lat", "was 91"), (4, "lat", "was 91"), (1, "", "has 3 values")]);
+        let told = faults("line", all);
+        assert_eq!(
+            told,
+            ["line 1: has 3 values", "1200 lines (2, 3, 4, 5, 6 …): name: is missing", "line 4: lat: was 91"]
+        );
+    }
+
+    #[test]
+    fn geofences_with_the_same_warning_are_one_line() {
+        let small = |row, description: &str| pb::SmallGeofence {
+            row,
+            geofence: format!("g{row}"),
+            effective_radius_m: 20.0,
+            description: description.to_owned(),
+            ..Default::default()
+        };
+        let told = warnings("feature", &[small(9, "late"), small(2, "never"), small(3, "never")]);
+        let never = "warning: 2 features (2 (g2, 20 m), 3 (g3, 20 m)): never";
+        assert_eq!(told, [never, "warning: feature 9 (g9, 20 m): late"]);
+    }
+}
