@@ -92,6 +92,12 @@ impl TimeZone {
         self.0.to_datetime(at)
     }
 
+    /// The time of day there, and which time that is: `13:05:10 EET`.
+    pub fn clock(&self, at: Timestamp) -> String {
+        let at = jiff::Timestamp::from_microsecond(at.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        at.to_zoned(self.0.clone()).strftime("%H:%M:%S %Z").to_string()
+    }
+
     /// When the civil day there began that `at` is in (the first instant, where midnight is skipped).
     pub fn day_start(&self, at: Timestamp) -> Timestamp {
         let midnight = self.local(at).date().to_datetime(jiff::civil::Time::midnight());

@@ -1,4 +1,6 @@
-//! A clock that the walkers push ahead, so that ten minutes of walking take a second.
+//! A clock that begins in the past and that the walkers push ahead, so that ten minutes of walking take a second.
+//!
+//! Law: it is never ahead of the real time, and is the real time once all that was to pass has passed.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering::SeqCst},
@@ -7,21 +9,30 @@ use std::{
 
 use crate::{clock::SystemClock, domain::time::Timestamp, ports::Clock};
 
-/// The real time and however far it was pushed.
-#[derive(Default)]
+/// The real time less what it has yet to be pushed.
 pub struct WalkClock {
-    ahead_micros: AtomicI64,
+    behind_micros: AtomicI64,
 }
 
 impl WalkClock {
-    /// Lets that much time pass.
+    /// So far in the past.
+    pub fn behind(span: Duration) -> Self {
+        Self { behind_micros: AtomicI64::new(micros(span)) }
+    }
+
+    /// Lets that much time pass, but none that is yet to come.
     pub fn push(&self, span: Duration) {
-        self.ahead_micros.fetch_add(i64::try_from(span.as_micros()).unwrap_or(0), SeqCst);
+        let left = |behind: i64| Some(behind.saturating_sub(micros(span)).max(0));
+        self.behind_micros.fetch_update(SeqCst, SeqCst, left).ok();
     }
 }
 
 impl Clock for WalkClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(SystemClock.now().micros() + self.ahead_micros.load(SeqCst))
+        Timestamp::from_micros(SystemClock.now().micros() - self.behind_micros.load(SeqCst))
     }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(0)
 }

@@ -20,6 +20,7 @@ use tonic::transport::Endpoint;
 
 use self::{clock::WalkClock, print::Printer, walk::Street, world::World};
 use crate::{
+    cli::output::note,
     config::{Config, Sources},
     lifecycle,
     ports::Clock,
@@ -45,7 +46,9 @@ impl Demo {
     /// Sets the scene, walks, and tells what came of it.
     pub async fn run(self) -> anyhow::Result<()> {
         let folder = tempfile::Builder::new().prefix("dintorni-demo-").tempdir()?;
-        let clock = Arc::new(WalkClock::default());
+        let streets = Street::read_all(STREETS)?;
+        // Who is left with the server afterwards meets the true time.
+        let clock = Arc::new(WalkClock::behind(streets.iter().map(takes).sum()));
         let stop = CancellationToken::new();
         let running = start(folder.path(), clock.clone(), stop.clone()).await?;
         let operator_key = running.operator_key.clone().unwrap_or_default();
@@ -54,15 +57,16 @@ impl Demo {
         let mut world = world::set(channel, &operator_key, crate::ports::Entropy::bytes(&entropy)).await?;
 
         let mut printer = Printer::new();
-        printer.scene(&running.address, folder.path(), &world)?;
-        for street in Street::read_all(STREETS)? {
-            stroll(&street, &mut world, &clock, &mut printer).await?;
+        printer.scene(&running.address, folder.path(), &world, clock.now())?;
+        for street in &streets {
+            stroll(street, &mut world, &clock, &mut printer).await?;
             clock.push(BREAK);
         }
         printer.summary(&world)?;
         if self.keep {
             printer.how_to_call(&running.address, &operator_key, &world.app_key)?;
             lifecycle::stop_on_signal()?.cancelled().await;
+            note("stopping, and removing the folder; a second Ctrl-C ends at once");
         } else {
             printer.what_next()?;
         }
@@ -80,11 +84,20 @@ async fn start(folder: &std::path::Path, clock: Arc<WalkClock>, stop: Cancellati
     server::start(&config, ports, TcpListener::bind("127.0.0.1:0").await?, stop).await
 }
 
+/// How often everybody takes a fix in a street.
+fn steps(street: &Street) -> u64 {
+    street.duration().as_secs() / STEP.as_secs() + 2
+}
+
+/// How long they are in a street and at the coffee after it.
+fn takes(street: &Street) -> Duration {
+    STEP * u32::try_from(steps(street)).unwrap_or(0) + BREAK
+}
+
 /// Everybody walks the street side by side.
 async fn stroll(street: &Street, world: &mut World, clock: &WalkClock, printer: &mut Printer) -> anyhow::Result<()> {
     printer.street(street)?;
-    let steps = street.duration().as_secs() / STEP.as_secs() + 1;
-    for step in 0..=steps {
+    for step in 0..steps(street) {
         let walked = STEP * u32::try_from(step).unwrap_or(u32::MAX);
         let position = street.position(walked);
         let mut heard = Vec::new();

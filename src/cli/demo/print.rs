@@ -12,13 +12,20 @@ use super::{
     world::World,
 };
 use crate::{
-    cli::output::{Paint, say},
+    // A story without a listener ends.
+    cli::output::{Paint, say_to_reader as say},
     domain::{
         content::Money,
         time::{TimeZone, Timestamp},
     },
-    grpc::pb::{Decision, Offer, Transition, considered_campaign::Verdict, transition::Kind},
+    grpc::{
+        pb::{Decision, Offer, Transition, considered_campaign::Verdict, transition::Kind},
+        wire::optional_timestamp,
+    },
 };
+
+/// Inside Kauppakeskus Kluuvi, where everybody is welcome.
+const INSIDE: &str = "60.16929,24.94803";
 
 /// Keeps what was printed already, so that nothing is said twice, and counts for the summary.
 pub struct Printer {
@@ -44,19 +51,26 @@ impl Printer {
         }
     }
 
-    pub fn scene(&mut self, address: &SocketAddr, folder: &Path, world: &World) -> Result<()> {
+    /// The scene, which begins at `now`.
+    pub fn scene(&mut self, address: &SocketAddr, folder: &Path, world: &World, now: Timestamp) -> Result<()> {
+        self.titles.extend(world.titles.clone());
         let imported = &world.imported;
         say(self.paint.title("Dintorni demo: two people, two streets, the real shops of central Helsinki"))?;
         say(format_args!("  server     {address}, everything embedded in {}", folder.display()))?;
         say(format_args!("  imported   {} places in {:.2} s", imported.created, world.import_took.as_secs_f64()))?;
         for small in &imported.small_geofences {
-            say(format_args!("             {}: {}", short(&small.geofence), small.description))?;
+            let what =
+                self.paint.faint(format_args!("warning: {}: {}", self.title(&small.geofence), small.description));
+            say(format_args!("             {what}"))?;
         }
         say(format_args!("  campaigns  {}", world.campaigns.join(" · ")))?;
         for character in &CHARACTERS {
             say(format_args!("  {:<10} {}", character.name, character.story))?;
         }
-        self.titles.extend(world.titles.clone());
+        say(format_args!(
+            "  time       it is {} there: the story is of the past hour, told fast",
+            self.zone.clock(now)
+        ))?;
         Ok(())
     }
 
@@ -75,8 +89,7 @@ impl Printer {
             .filter(|(_, lines)| !lines.is_empty())
             .collect();
         let same = blocks.len() > 1 && blocks.windows(2).all(|pair| pair[0].1 == pair[1].1);
-        let clock = self.zone.local(now).strftime("%H:%M:%S").to_string();
-        let mut when = format!("  {clock} {:>4} s ", walked.as_secs());
+        let mut when = format!("  {} {:>4} s ", self.zone.clock(now), walked.as_secs());
         for (who, lines) in if same { &blocks[..1] } else { &blocks[..] } {
             let mut who = if same { "both" } else { who };
             for line in lines {
@@ -110,7 +123,11 @@ impl Printer {
             (Kind::Entered, Some(_)) => Some(format!("at {place}")),
             (Kind::Entered, None) => Some(format!("entered {place}")),
             (Kind::Dwelt, _) => Some(format!("stayed {seconds} s in {place}")),
-            (Kind::Exited, None) => Some(format!("left {place} after {seconds} s")),
+            (Kind::Exited, None) => {
+                let last = optional_timestamp(transition.at).ok().flatten().map(|at| self.zone.clock(at));
+                let last = last.map(|last| format!(": last seen inside at {last}, after {seconds} s"));
+                Some(format!("left {place}{}", last.unwrap_or_default()))
+            }
             (Kind::Heard, _) => Some(format!("heard the beacon at the {place}")),
             (Kind::Crossed, None) => Some(format!("passed through {place}")),
             (Kind::Exited | Kind::Crossed, Some(_)) | (Kind::Unspecified, _) => None,
@@ -181,10 +198,16 @@ impl Printer {
 
     pub fn how_to_call(&self, address: &SocketAddr, operator_key: &str, app_key: &str) -> Result<()> {
         say("")?;
-        say(format_args!("The server is still running on {address}; Ctrl-C ends it and removes its folder."))?;
+        say(format_args!(
+            "The server is still running on {address}, by the true time; Ctrl-C ends it and removes its folder."
+        ))?;
         say(format_args!("  the operator key  {operator_key}"))?;
         say(format_args!("  the app's key     {app_key}"))?;
         say("")?;
+        say("A phone enters Kauppakeskus Kluuvi, and gets an offer:")?;
+        say(format_args!("  DINTORNI_KEY={app_key} \\"))?;
+        say(format_args!("    dintorni ping --server http://{address} --at {INSIDE} --explain"))?;
+        say("The same server by grpcurl: what it has, a brand's campaigns, a new phone and its token:")?;
         say(format_args!("  grpcurl -plaintext {address} list"))?;
         say(format_args!("  grpcurl -plaintext -H 'authorization: Bearer {operator_key}' \\"))?;
         say(format_args!(
@@ -194,7 +217,11 @@ impl Printer {
         say(format_args!(
             "    -d '{{\"installation_secret\":\"MDEyMzQ1Njc4OWFiY2RlZg==\",\"language\":\"en\",\"platform\":3,"
         ))?;
-        say(format_args!("         \"consents\":[{{\"purpose\":1,\"granted\":true,\"text_version\":\"1\"}}]}}' \\"))?;
+        let consents = [1, 2, 3].map(|purpose| format!(r#"{{"purpose":{purpose},"granted":true,"text_version":"1"}}"#));
+        let [location, marketing, profiling] = consents;
+        say(format_args!("         \"consents\":[{location},"))?;
+        say(format_args!("           {marketing},"))?;
+        say(format_args!("           {profiling}]}}' \\"))?;
         say(format_args!("    {address} dintorni.v1.DeviceService/RegisterDevice"))?;
         Ok(())
     }
