@@ -58,7 +58,7 @@ pub fn refusal(status: &Status) -> anyhow::Error {
     // Words of the client's library, not of a server.
     if status.source().is_some() || status.message().starts_with("grpc-status header missing") {
         let why = status.source().map_or_else(|| status.message().to_owned(), causes);
-        return anyhow::anyhow!("no gRPC server answers there: {why}");
+        return anyhow::anyhow!("no gRPC server answered there: {why}");
     }
     let details = status.get_error_details();
     let fields = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();

@@ -36,3 +36,23 @@ impl Clock for WalkClock {
 fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_all_has_passed_it_is_the_real_time() {
+        let minute = Duration::from_secs(60);
+        let clock = WalkClock::behind(2 * minute);
+        let behind = || {
+            let told = clock.now();
+            SystemClock.now().since(told).as_secs()
+        };
+        assert_eq!(behind(), 120);
+        clock.push(minute);
+        assert_eq!(behind(), 60);
+        clock.push(2 * minute);
+        assert_eq!(behind(), 0);
+    }
+}

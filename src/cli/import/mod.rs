@@ -1,6 +1,6 @@
 //! `dintorni import FILE`: brings a network's places on a server to what a file says.
 //!
-//! Laws: every refused row is named by its number, column and value; standard output has the result, standard error what
+//! Laws: every fault is told with its rows, column and value; standard output has the result, standard error what
 //! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused.
 
 mod faults;

@@ -35,7 +35,7 @@ async fn another_kind_of_server_is_told_as_such() {
     let server = TestServer::start_with(&[("telemetry.metrics_listen", "127.0.0.1:0")]).await;
     let ran = call(server.running.metrics_address.expect("served"), "", &["health"]).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.err.contains("http://127.0.0.1:") && ran.err.contains("no gRPC server answers there"), "{ran:?}");
+    assert!(ran.err.contains("http://127.0.0.1:") && ran.err.contains("no gRPC server answered there"), "{ran:?}");
 }
 
 #[tokio::test]

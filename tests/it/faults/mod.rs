@@ -12,6 +12,7 @@
 mod cluster;
 mod disk;
 mod embedded;
+mod hangup;
 mod node;
 mod outside;
 mod phone;
