@@ -1,5 +1,5 @@
-//! How the process stops: the first SIGTERM, SIGINT or SIGHUP asks it to finish what it does, a second one of the first two
-//! ends it at once.
+//! How the process stops: the first SIGTERM, SIGINT or SIGHUP asks it to finish what it does, a second one of the first
+//! two ends it at once.
 //!
 //! Law: a terminal that closes stops the process as any signal does; it may send SIGHUP twice, so that hurries nothing.
 

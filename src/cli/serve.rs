@@ -32,7 +32,8 @@ const KEY_FILE: &str = "operator.key";
 /// first start makes the operator key, which opens everything: it is shown on the terminal, or else is in the file
 /// operator.key in the data directory.
 ///
-/// The first signal lets calls in progress end; a second one, but for SIGHUP, ends at once. Under nohup SIGHUP is ignored.
+/// The first signal lets calls in progress end; a second one, but for SIGHUP, ends at once. Under nohup SIGHUP is
+/// ignored.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Where to serve gRPC [setting: server.listen, 127.0.0.1:7447 by default]

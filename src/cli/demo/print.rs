@@ -67,10 +67,7 @@ impl Printer {
         for character in &CHARACTERS {
             say(format_args!("  {:<10} {}", character.name, character.story))?;
         }
-        say(format_args!(
-            "  time       it is {} there: the story is of the past hour, told fast",
-            self.zone.clock(now)
-        ))?;
+        say(format_args!("  time       from {} until now, told fast", self.zone.clock(now)))?;
         Ok(())
     }
 

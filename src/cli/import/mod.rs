@@ -38,8 +38,8 @@ const NOTHING: u8 = 1;
 /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
 ///
 /// Places are known by their id, so importing again changes only what changed; nothing is deleted. If a row is wrong,
-/// nothing is imported: every fault is printed with its row (the line of a CSV file, the number of a GeoJSON feature from
-/// 1) and column. Needs an owner, network or operator key.
+/// nothing is imported: every fault is printed with its row (the line of a CSV file, the number of a GeoJSON feature
+/// from 1) and column. Needs an owner, network or operator key.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial or --dry-run, some rows were
 /// refused.

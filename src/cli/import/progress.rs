@@ -1,6 +1,7 @@
 //! How far something long is: a bar on a terminal, lines elsewhere.
 //!
-//! Law: on standard error alone; the bar at most a hundred times, a line every few seconds, none for what is done sooner.
+//! Law: on standard error alone; the bar at most a hundred times, a line every few seconds, none for what is done
+//! sooner.
 
 #![expect(clippy::disallowed_methods, reason = "shown to the reader, and nothing is decided by it")]
 

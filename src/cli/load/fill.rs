@@ -52,7 +52,8 @@ pub struct Fill {
     /// All geofences are circles
     #[arg(long)]
     circles_only: bool,
-    /// Make an app and so many campaigns too, each for whoever enters a hundredth of the geofences; prints the app's key
+    /// Make an app and so many campaigns too, each for whoever enters a hundredth of the geofences; prints the app's
+    /// key
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = value_parser!(u64).range(..=100_000))]
     campaigns: u64,
     /// Whose world it is: organizations/ID, or the ID alone

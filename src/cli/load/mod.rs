@@ -49,15 +49,16 @@ const LAST: Duration = Duration::from_secs(30);
 /// Standard deviation of positions around --around, in metres.
 const AROUND_M: f64 = 1_000.0;
 /// What is probably wrong if nobody entered or left anything.
-const MET_NOTHING: &str = "no ping changed anything: the devices meet the geofences of a world (dintorni load world) only \
-    with its --seed and --geofences, or another place's with --around";
+const MET_NOTHING: &str = "no ping changed anything: the devices meet the geofences of a world (dintorni load world) \
+    only with its --seed and --geofences, or another place's with --around";
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Put a load of moving devices on a server, and see how it bears it
 ///
-/// It registers devices with an app key, lets each of them walk, ride and stay in the towns of a made-up world (dintorni
-/// load world), and pings. With --rate pings are due at that rate whether or not the server answers, and a latency begins
-/// when its ping was due: a server that falls behind cannot hide it. Without, each caller pings as soon as it is answered.
+/// It registers devices with an app key, lets each of them walk, ride and stay in the towns of a made-up world
+/// (dintorni load world), and pings. With --rate pings are due at that rate whether or not the server answers, and a
+/// latency begins when its ping was due: a server that falls behind cannot hide it. Without, each caller pings as soon
+/// as it is answered.
 ///
 /// For example: DINTORNI_KEY=dk_… dintorni load --rate 2000 --devices 5000 --duration 60s
 ///

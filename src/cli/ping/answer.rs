@@ -96,8 +96,8 @@ pub fn note(code: &str) -> &'static str {
         "INACCURATE" => "the position was worse than 1,000 m, which moves nobody",
         "MOCKED" => "the phone says that a tool set this position",
         "IMPLAUSIBLE" => {
-            "nobody can have travelled there since the fix before; it is believed once another fix there comes 20 s later \
-             or more"
+            "nobody can have travelled there since the fix before; it is believed once another fix there comes 20 s \
+             later or more"
         }
         "UNKNOWN_BEACONS" => "some of the beacons are registered by nobody",
         _ => "unknown to this binary, which is older than the server",
