@@ -52,7 +52,8 @@ pub fn timed(task: Task<'_>) -> (f64, u64) {
     (begun.elapsed().as_secs_f64(), found)
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+/// The middle one.
+pub fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }
