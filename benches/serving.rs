@@ -1,11 +1,14 @@
 //! What a ping costs the server, beside a bare tonic server that answers with a constant of the same size.
 //!
 //! Both are processes of their own, and `dintorni load` puts the same load on them in turns: devices that stand still, so
-//! that nothing changes, as fast as they are answered. Run with `cargo bench --bench serving`; an argument is the number
+//! that nothing changes, as fast as they are answered. Then the latency of pings while geofences are edited, beside that
+//! while they are not. Run with `cargo bench --bench serving`; an argument is the number
 //! of geofences of the world (100,000).
 
 #[path = "serving/bare.rs"]
 mod bare;
+#[path = "serving/edits.rs"]
+mod edits;
 mod support;
 
 use std::{
@@ -14,6 +17,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use edits::Edits;
 use support::median;
 
 /// How often each has its turn.
@@ -31,7 +35,9 @@ const UNLIMITED: [&str; 4] = [
 struct Server {
     process: Child,
     url: String,
+    /// Of the app.
     key: String,
+    operator: String,
 }
 
 impl Drop for Server {
@@ -53,6 +59,7 @@ fn main() {
     let theirs = bare();
     compare("a call for each ping", &geofences, &ours, &theirs, &["--in-flight", "64"]);
     compare("a stream for each device", &geofences, &ours, &theirs, &["--streams", "--in-flight", "1000"]);
+    compare_edited(&geofences, &ours);
 }
 
 /// A server with a world in it.
@@ -65,13 +72,14 @@ fn dintorni(data: &Path, geofences: &str) -> Server {
     }
     let mut process = serve.stderr(Stdio::piped()).spawn().expect("dintorni runs");
     let log = BufReader::new(process.stderr.take().expect("piped"));
-    let mut server = Server { process, url: String::new(), key: String::new() };
+    let mut server = Server { process, url: String::new(), key: String::new(), operator: String::new() };
     let mut lines = log.lines().map_while(Result::ok);
     server.url = format!("http://{}", said(&mut lines, "address"));
     let operator = std::fs::read_to_string(said(&mut lines, "path")).expect("the operator's key");
+    server.operator = operator.trim().to_owned();
     std::thread::spawn(move || lines.for_each(drop));
     let world = ["world", "--stores", "1000", "--geofences", geofences, "--campaigns", "100"];
-    server.key = load(&server.url, operator.trim(), &world).trim().to_owned();
+    server.key = load(&server.url, &server.operator, &world).trim().to_owned();
     server
 }
 
@@ -87,7 +95,7 @@ fn bare() -> Server {
     let mut process = serve.arg(bare::ARGUMENT).stdout(Stdio::piped()).spawn().expect("it runs");
     let said = BufReader::new(process.stdout.take().expect("piped")).lines().next();
     let url = said.and_then(Result::ok).expect("an address");
-    Server { process, url, key: format!("dk_{}", "a".repeat(43)) }
+    Server { process, url, key: format!("dk_{}", "a".repeat(43)), operator: String::new() }
 }
 
 fn load(url: &str, key: &str, args: &[&str]) -> String {
@@ -127,4 +135,37 @@ fn compare(what: &str, geofences: &str, ours: &Server, theirs: &Server, how: &[&
         our_cost / their_cost
     );
     println!("    tonic, with a constant {their_cost:>6.1} {:>10.0}", 1e6 / their_cost);
+}
+
+/// The latency that 99 of 100 pings keep below, of people who walk, at a rate that leaves room.
+fn compare_edited(geofences: &str, server: &Server) {
+    let p99 = || {
+        let how = [
+            "--geofences",
+            geofences,
+            "--devices",
+            "500",
+            "--rate",
+            "500",
+            "--warm-up",
+            "2s",
+            "--duration",
+            "5s",
+            "--json",
+        ];
+        let report: serde_json::Value = serde_json::from_str(&load(&server.url, &server.key, &how)).expect("JSON");
+        report["latency_us"]["p99"].as_f64().expect("answers")
+    };
+    let mut turns = Vec::new();
+    let mut edits = 0;
+    for _ in 0..TURNS {
+        let alone = p99();
+        let editing = Edits::begin(&server.url, &server.operator, geofences.parse().expect("a number"));
+        turns.push((alone, p99()));
+        edits += editing.stop();
+    }
+    let alone = median(turns.iter().map(|turn| turn.0).collect());
+    let edited = median(turns.iter().map(|turn| turn.1).collect());
+    println!("500 pings a second of walkers, p99: {:.2} ms", alone / 1e3);
+    println!("    while geofences are edited ({edits} edits): {:.2} ms, {:.2} times", edited / 1e3, edited / alone);
 }

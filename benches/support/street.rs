@@ -5,7 +5,7 @@
 //! the middle triggers twenty. The person agreed to everything, has ten traits and ten interests, and was given twenty
 //! offers in the last weeks.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use dintorni::{
     domain::{
@@ -119,7 +119,7 @@ impl Street {
             presence: Default::default(),
         };
         profile.devices.insert(self.device.clone(), device);
-        profile.offers = (0..20).map(|number| self.given(number)).collect();
+        profile.offers = Arc::new((0..20).map(|number| self.given(number)).collect());
         profile
     }
 

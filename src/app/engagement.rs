@@ -64,15 +64,15 @@ fn apply(profile: &mut Profile, device: &DeviceName, report: &Report) -> (Vec<Of
     let before = profile.offers.clone();
     let (mut unknown, mut seen) = (Vec::new(), BTreeSet::new());
     for OfferEvent { offer, event, at } in &report.events {
-        match profile.offers.iter_mut().find(|given| given.id == *offer) {
+        match Arc::make_mut(&mut profile.offers).iter_mut().find(|given| given.id == *offer) {
             Some(given) => note(given, *event, *at, report.received_at),
             None if seen.insert(*offer) => unknown.push(*offer),
             None => {}
         }
     }
     if let Some(through) = report.through {
-        return_unshown(&mut profile.offers, device, through, report.received_at);
+        return_unshown(Arc::<Vec<_>>::make_mut(&mut profile.offers), device, through, report.received_at);
     }
-    let changed = profile.offers.iter().zip(&before).filter(|(after, before)| after != before);
+    let changed = profile.offers.iter().zip(before.iter()).filter(|(after, before)| after != before);
     (unknown, changed.map(|(after, _)| EngagementMark::from(after)).collect())
 }

@@ -71,7 +71,7 @@ impl Links {
             let mut anonymous = new_anonymous(&device.app(), now, &*self.entropy);
             let moved = person.devices.remove(device).ok_or_else(|| missing(device))?;
             anonymous.devices.insert(device.clone(), moved);
-            anonymous.offers = self.bare(&person, device);
+            anonymous.offers = Arc::new(self.bare(&person, device));
             let devices = vec![(device.clone(), anonymous.name.clone())];
             let profiles = vec![next(person), next(anonymous)];
             if let Some(mut saved) = self.edits.save(Commit { at: now, profiles, devices, ..Commit::default() }).await?
@@ -131,11 +131,11 @@ impl Links {
         if from.name.is_anonymous() {
             to.muted.append(&mut from.muted);
             fill_gaps(to.personal_of_record_mut(), from.personal_of_record());
-            join(to, from.offers);
+            join(to, &from.offers);
             let (name, expected, by) = (from.name, from.revision.version, to.name.clone());
             commit.absorbed = Some(Absorbed { name, expected, by });
         } else {
-            join(to, self.bare(&from, device));
+            join(to, &self.bare(&from, device));
             commit.profiles.push(next(from));
         }
         to.forget_old_offers(now);
@@ -167,11 +167,13 @@ fn missing(device: &DeviceName) -> PeopleError {
 }
 
 /// Adds the offers that the person does not have yet, under whatever id: going in and out again makes none count twice.
-fn join(to: &mut Profile, offers: Vec<GivenOffer>) {
+fn join(to: &mut Profile, offers: &[GivenOffer]) {
     let key = |offer: &GivenOffer| (offer.offered_at, offer.campaign.clone(), offer.device.clone());
     let known: BTreeSet<_> = to.offers.iter().map(key).collect();
-    to.offers.extend(offers.into_iter().filter(|offer| !known.contains(&key(offer))));
-    to.offers.sort_by_key(|offer| (offer.offered_at, offer.id));
+    let new = offers.iter().filter(|offer| !known.contains(&key(offer)));
+    let all = Arc::make_mut(&mut to.offers);
+    all.extend(new.cloned());
+    all.sort_by_key(|offer| (offer.offered_at, offer.id));
 }
 
 /// Adds the traits and interests that the person does not have; of interests the strongest, while there is room.

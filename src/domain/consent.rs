@@ -3,7 +3,7 @@
 //! Law 4: consent is a type, not an `if`. A function that needs consent takes a [`Consented`], and the only way to
 //! get one is to ask [`Consents::permit`].
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,11 +44,11 @@ pub struct Consent {
 
 /// All answers of one person. A purpose without an answer is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Consents(BTreeMap<Purpose, Consent>);
+pub struct Consents(Arc<BTreeMap<Purpose, Consent>>);
 
 impl Consents {
     pub fn set(&mut self, purpose: Purpose, consent: Consent) {
-        self.0.insert(purpose, consent);
+        Arc::make_mut(&mut self.0).insert(purpose, consent);
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Purpose, &Consent)> {

@@ -2,7 +2,10 @@
 //!
 //! Law 1: the version serialises every change. Law 4: traits and interests are behind [`Consented<Profiling>`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     audience::TraitValue,
@@ -15,7 +18,7 @@ use super::{
     time::{TimeZone, Timestamp},
 };
 
-/// One person.
+/// One person. What pings seldom change is shared by the copies that they make.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     pub name: ProfileName,
@@ -26,8 +29,8 @@ pub struct Profile {
     pub muted: BTreeSet<OrganizationName>,
     pub devices: BTreeMap<DeviceName, Device>,
     /// Offers given, oldest first, none older than [`MAX_WINDOW`].
-    pub offers: Vec<GivenOffer>,
-    personal: Personal,
+    pub offers: Arc<Vec<GivenOffer>>,
+    personal: Arc<Personal>,
 }
 
 /// How new a copy of a profile is. Copies compare by `version`, then by `soft`.
@@ -79,8 +82,8 @@ impl Profile {
             consents,
             muted: BTreeSet::new(),
             devices: BTreeMap::new(),
-            offers: Vec::new(),
-            personal,
+            offers: Arc::default(),
+            personal: Arc::new(personal),
         }
     }
 
@@ -95,11 +98,14 @@ impl Profile {
     }
 
     pub fn personal_of_record_mut(&mut self) -> &mut Personal {
-        &mut self.personal
+        Arc::make_mut(&mut self.personal)
     }
 
     /// Forgets offers that no cap can ask for any more.
     pub fn forget_old_offers(&mut self, now: Timestamp) {
-        self.offers.retain(|offer| now.since(offer.offered_at) <= MAX_WINDOW);
+        let is_old = |offer: &GivenOffer| now.since(offer.offered_at) > MAX_WINDOW;
+        if self.offers.iter().any(is_old) {
+            Arc::make_mut(&mut self.offers).retain(|offer| !is_old(offer));
+        }
     }
 }

@@ -96,10 +96,8 @@ fn near_edges<'a>(
     from: Position,
     way: [f64; 2],
 ) -> impl Iterator<Item = &'a [geo::Coord]> {
-    let near = edges
-        .bounding(polygons, from)
-        .filter(move |([east, north], ..)| *east <= way[0].abs() && *north <= way[1].abs());
-    near.map(|(_, corners, _)| corners)
+    let is_near = move |[east, north]: [f64; 2]| east <= way[0].abs() && north <= way[1].abs();
+    edges.bounding(from).filter(move |(gap, _)| is_near(*gap)).map(|(_, piece)| piece.corners(polygons))
 }
 
 /// The shares of the way at which it meets an edge.

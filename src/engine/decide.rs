@@ -254,7 +254,7 @@ fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mu
         if holds_budget {
             outcome.takes.push((offer.campaign.clone(), offer.id));
         }
-        outcome.profile.offers.push(GivenOffer {
+        Arc::make_mut(&mut outcome.profile.offers).push(GivenOffer {
             id: offer.id,
             campaign: offer.campaign.clone(),
             device: question.device.clone(),
@@ -275,7 +275,8 @@ fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mu
 fn return_unshown(question: &Question<'_>, outcome: &mut Outcome) {
     let Some(through) = question.ping.reported_through else { return };
     let now = question.ping.clock.received_at;
-    outcome.returned = engagement::return_unshown(&mut outcome.profile.offers, question.device, through, now);
+    outcome.returned =
+        engagement::return_unshown(Arc::<Vec<_>>::make_mut(&mut outcome.profile.offers), question.device, through, now);
     if !outcome.returned.is_empty() {
         outcome.effect = Effect::Durable;
     }

@@ -33,7 +33,7 @@ struct Around {
 
 /// Where those edges are among the polygons.
 #[derive(Debug)]
-struct Run {
+pub struct Run {
     polygon: u32,
     /// 0 is the shell.
     ring: u32,
@@ -80,17 +80,38 @@ impl Edges {
         runs.fold(false, |inside, (around, run)| inside != around.crosses(x, y, || run.corners(polygons)))
     }
 
-    /// What bounds the shape, in pieces: the gap between each and the position (the least differences in longitude and
-    /// latitude, in degrees), its corners, and whether the shape lies to the left of them.
-    pub fn bounding<'a>(
-        &'a self,
-        polygons: &'a Polygons,
-        position: Position,
-    ) -> impl Iterator<Item = ([f64; 2], &'a [geo::Coord], bool)> {
+    /// What bounds the shape, in pieces: the gap between each and the position, which are the least differences in
+    /// longitude and latitude, in degrees.
+    pub fn bounding(&self, position: Position) -> impl Iterator<Item = ([f64; 2], Piece<'_>)> {
         let runs = self.around.iter().zip(&self.runs).filter(|(_, run)| !run.seam);
-        let runs = runs.map(move |(around, run)| (gap(&around.bounds, position), run.corners(polygons), run.left));
-        let cuts = self.cuts.iter().map(move |cut| (gap(&bounds(cut), position), cut.as_slice(), true));
+        let runs = runs.map(move |(around, run)| (gap(&around.bounds, position), Piece::Run(run)));
+        let cuts = self.cuts.iter().map(move |cut| (gap(&bounds(cut), position), Piece::Cut(cut)));
         runs.chain(cuts)
+    }
+}
+
+/// A piece of what bounds a shape. Its corners are looked up when they are asked for: most pieces are too far away.
+#[derive(Debug, Clone, Copy)]
+pub enum Piece<'a> {
+    Run(&'a Run),
+    Cut(&'a [geo::Coord; 2]),
+}
+
+impl<'a> Piece<'a> {
+    /// Of the polygons that its edges were prepared from.
+    pub fn corners(self, polygons: &'a Polygons) -> &'a [geo::Coord] {
+        match self {
+            Self::Run(run) => run.corners(polygons),
+            Self::Cut(cut) => cut,
+        }
+    }
+
+    /// Whether the shape lies to the left of it.
+    pub fn left(self) -> bool {
+        match self {
+            Self::Run(run) => run.left,
+            Self::Cut(_) => true,
+        }
     }
 }
 

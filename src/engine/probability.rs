@@ -62,10 +62,11 @@ fn beyond_circle(circle: &Circle, reported: Position, sigma: f64) -> f64 {
 fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma: f64) -> f64 {
     let plane = Plane::around(reported);
     let limit = REACH_IN_SIGMA * sigma;
-    let near = edges.bounding(polygons, reported).filter(|(gap, ..)| plane.least_distance(*gap) < limit);
-    let beyond = near.map(|(_, corners, left)| {
+    let near = edges.bounding(reported).filter(|(gap, _)| plane.least_distance(*gap) < limit);
+    let beyond = near.map(|(_, piece)| {
+        let corners = piece.corners(polygons);
         let angle: f64 = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], sigma)).sum();
-        if left { angle } else { -angle }
+        if piece.left() { angle } else { -angle }
     });
     beyond.sum::<f64>() / TAU
 }

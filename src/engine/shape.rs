@@ -90,12 +90,17 @@ fn distance_in_plane(polygons: &Polygons, edges: &Edges, position: Position, lim
         }
         nearest_2
     };
-    let least_2 = |[east, north]: [f64; 2]| (east * x).powi(2) + (north * y).powi(2);
-    let runs = || edges.bounding(polygons, position).map(|(gap, corners, _)| (least_2(gap), corners));
-    // The run that may be nearest first: it rules out most of the others.
-    let Some((_, first)) = runs().min_by(|(a, _), (b, _)| a.total_cmp(b)) else { return f64::INFINITY };
+    let within = |bound_2: f64| {
+        let least_2 = |[east, north]: [f64; 2]| (east * x).powi(2) + (north * y).powi(2);
+        let pieces = edges.bounding(position).map(move |(gap, piece)| (least_2(gap), piece));
+        pieces.filter(move |(least_2, _)| *least_2 <= bound_2)
+    };
+    // The one that may be nearest first: it rules out most of the others.
+    let Some((_, first)) = within(limit * limit).min_by(|(a, _), (b, _)| a.total_cmp(b)) else { return f64::INFINITY };
+    let first = first.corners(polygons);
     let mut bound_2 = ask(first);
-    for (least_2, corners) in runs() {
+    for (least_2, piece) in within(bound_2) {
+        let corners = piece.corners(polygons);
         if least_2 <= bound_2 && !std::ptr::eq(corners, first) {
             bound_2 = ask(corners);
         }
@@ -125,11 +130,11 @@ fn squared_distance_to_origin(a: [f64; 2], b: [f64; 2]) -> f64 {
 /// By great circles to the edges, which are curves there; infinite beyond `limit`.
 fn distance_on_sphere(polygons: &Polygons, edges: &Edges, position: Position, limit: f64) -> f64 {
     let mut nearest = limit;
-    let runs = edges.bounding(polygons, position);
-    let mut runs: Vec<_> = runs.map(|(gap, corners, _)| (least_distance(position, gap), corners)).collect();
-    runs.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    for (_, corners) in runs.iter().take_while(|(least, _)| *least <= limit) {
-        for edge in corners.windows(2) {
+    let pieces = edges.bounding(position).map(|(gap, piece)| (least_distance(position, gap), piece));
+    let mut pieces: Vec<_> = pieces.filter(|(least, _)| *least <= limit).collect();
+    pieces.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    for (_, piece) in pieces {
+        for edge in piece.corners(polygons).windows(2) {
             narrow(position, edge[0], edge[1], &mut nearest);
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{areas::AreaEntry, known::Known, presence};
+use super::{areas::AreaEntry, known::Known, presence, shape::Outline};
 use crate::domain::{
     decision::Next,
     geo::Position,
@@ -36,44 +36,61 @@ pub fn unknown(now: Timestamp) -> Next {
 }
 
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
-    let (mut entered, mut limit) = (Vec::new(), MAX_RADIUS_M);
-    for (area, belief) in &device.areas {
-        if let (Belief::Inside(visit), Some(entry)) = (belief, areas.get(area)) {
-            limit = limit.min(nearest_change(areas, (area, &entry), visit, position, now));
-            entered.push(entry.identity());
-        }
-    }
-    let mut nearest = limit;
+    let visits: Vec<Entered<'_>> = device.areas.iter().filter_map(|known| Entered::new(areas, known)).collect();
+    // What is cheap comes first: it bounds how much of the edges of polygons is looked at.
+    let (rounds, polygons): (Vec<_>, Vec<_>) = visits.iter().partition(|visit| visit.is_round());
+    let nearest = |visits: &[&Entered<'_>], within: f64| {
+        visits.iter().fold(within, |nearest, visit| nearest.min(visit.nearest_change(areas, position, now, nearest)))
+    };
+    let mut limit = nearest(&rounds, MAX_RADIUS_M);
     for reach in SEARCH_RADII_M {
-        nearest = limit.min(nearest_entry(areas, &entered, position, reach.min(limit)));
-        if nearest <= reach {
+        let entry = nearest_entry(areas, &visits, position, reach.min(limit));
+        limit = limit.min(entry);
+        if limit <= reach {
             break;
         }
     }
-    nearest
+    nearest(&polygons, limit)
 }
 
-/// Metres to where a visit would begin to end; and, if a dwell of it waits for a fix inside, to the area.
-fn nearest_change(
-    areas: &Known<'_>,
-    (area, entry): (&Area, &AreaEntry),
-    visit: &Visit,
-    position: Position,
-    now: Timestamp,
-) -> f64 {
-    let Some(outline) = entry.outline() else { return MAX_RADIUS_M };
-    let outside_m = outline.signed_distance(position, MAX_RADIUS_M);
-    let exit = (entry.detection().least_margin_m() - outside_m).max(0.0);
-    let is_overdue = presence::is_dwell_overdue(areas, area, visit, now);
-    if is_overdue { exit.min(outside_m.max(0.0)) } else { exit }
+/// An area that the device is inside of.
+struct Entered<'a> {
+    area: &'a Area,
+    visit: &'a Visit,
+    entry: AreaEntry,
+}
+
+impl<'a> Entered<'a> {
+    fn new(areas: &Known<'_>, (area, belief): (&'a Area, &'a Belief)) -> Option<Self> {
+        let Belief::Inside(visit) = belief else { return None };
+        Some(Self { area, visit, entry: areas.get(area)? })
+    }
+
+    fn is_round(&self) -> bool {
+        !matches!(self.entry, AreaEntry::Polygons(_))
+    }
+
+    /// Metres to where the visit would begin to end; and, if a dwell of it waits for a fix inside, to the area. Beyond
+    /// `limit` it may be any number from there on.
+    fn nearest_change(&self, areas: &Known<'_>, position: Position, now: Timestamp, limit: f64) -> f64 {
+        let Some(outline) = self.entry.outline() else { return f64::INFINITY };
+        let margin = self.entry.detection().least_margin_m();
+        let outside_m = outline.signed_distance(position, limit.max(margin));
+        let exit = (margin - outside_m).max(0.0);
+        let is_overdue = presence::is_dwell_overdue(areas, self.area, self.visit, now);
+        if is_overdue { exit.min(outside_m.max(0.0)) } else { exit }
+    }
 }
 
 /// Metres to the nearest area that is not entered, of those within `reach`; 0 inside one.
-fn nearest_entry(areas: &Known<'_>, entered: &[usize], position: Position, reach: f64) -> f64 {
+fn nearest_entry(areas: &Known<'_>, entered: &[Entered<'_>], position: Position, reach: f64) -> f64 {
     let near = areas.maybe_within(position, reach);
-    let others = near.iter().filter(|entry| !entered.contains(&entry.identity()));
+    let others = near.iter().filter(|entry| !entered.iter().any(|visit| visit.entry == ***entry));
     let outlines = others.filter_map(|entry| entry.outline());
-    outlines.map(|outline| outline.signed_distance(position, reach).max(0.0)).fold(f64::INFINITY, f64::min)
+    let nearer = |nearest: f64, outline: Outline<'_>| {
+        nearest.min(outline.signed_distance(position, nearest.min(reach)).max(0.0))
+    };
+    outlines.fold(f64::INFINITY, nearer)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A profile as a message and back: consents, offers, traits and interests; its devices are in [`super::device`].
 
+use std::sync::Arc;
+
 use super::{ENCODING, Undecodable, at, state};
 use crate::domain::{
     audience::TraitValue,
@@ -45,7 +47,7 @@ impl TryFrom<state::Profile> for Profile {
         let muted = message.muted.iter().map(|brand| at("muted", OrganizationName::parse(brand)));
         profile.muted = muted.collect::<Result<_, _>>()?;
         profile.devices = message.devices.into_iter().map(super::device::read).collect::<Result<_, _>>()?;
-        profile.offers = message.offers.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+        profile.offers = Arc::new(message.offers.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?);
         Ok(profile)
     }
 }
