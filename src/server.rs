@@ -70,7 +70,10 @@ pub async fn start(
     let address = listener.local_addr()?;
     let builder = builder(&config.server)?;
     let services = Services::build(config, &ports).await.context("the stores cannot be read")?;
-    let metrics = Arc::new(Metrics::new([ports.meters.clone(), meters::of_services(&services)].concat()));
+    let metrics = Arc::new(Metrics::new(
+        [ports.meters.clone(), meters::of_services(&services)].concat(),
+        vec![meters::of_stages(&services)],
+    ));
     let (health, health_service) = tonic_health::server::health_reporter();
     let (guard, closing) = (Guard::new(config.server.guard()), CancellationToken::new());
     let streams =

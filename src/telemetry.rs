@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 pub use self::{
     endpoint::serve_metrics,
     logging::start_logging,
-    metrics::{Meter, Metrics},
+    metrics::{Meter, Metrics, Timing, Timings},
 };
 
 /// Settings of logs and metrics.

@@ -15,6 +15,7 @@ use super::{
     live_catalog::LiveCatalog,
     profile_store::{Opened, ProfileStore, Read},
     spent::Spent,
+    stages::{Stage, Stages},
     stripes::Stripes,
 };
 use crate::{
@@ -87,6 +88,7 @@ pub struct Ingest {
     stripes: Arc<Stripes>,
     spent: Spent,
     pub counters: IngestCounters,
+    pub stages: Stages,
 }
 
 /// One ping while it is answered.
@@ -112,7 +114,8 @@ impl Ingest {
         entropy: Arc<dyn Entropy>,
         stripes: Arc<Stripes>,
     ) -> Self {
-        Self { profiles, catalog, entropy, stripes, spent: Spent::default(), counters: IngestCounters::default() }
+        let (spent, counters, stages) = (Spent::default(), IngestCounters::default(), Stages::default());
+        Self { profiles, catalog, entropy, stripes, spent, counters, stages }
     }
 
     /// Pings of this profile await no cache while what is returned is kept.
@@ -145,8 +148,8 @@ impl Ingest {
         let _turn = self.stripes.turn(name).await;
         let now = visitor.ping.clock.received_at;
         let read = match stale {
-            true => self.profiles.from_record(name, now).await?,
-            false => self.profiles.read(name, now).await?,
+            true => self.stages.wait(Stage::Read, self.profiles.from_record(name, now)).await?,
+            false => self.stages.wait(Stage::Read, self.profiles.read(name, now)).await?,
         };
         let copy = match read {
             Read::Found(copy) => copy,
@@ -210,7 +213,7 @@ impl Ingest {
                 Effect::Durable => {}
             }
             let commit = commit(visitor, profile, outcome);
-            match self.profiles.commit(commit.clone()).await? {
+            match self.stages.wait(Stage::Commit, self.profiles.commit(commit.clone())).await? {
                 Committed::Done => return Ok(self.done(visitor, commit)),
                 Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
                 Committed::Stale => return Ok(Tried::Stale),
@@ -235,7 +238,8 @@ impl Ingest {
         // An app that was deleted takes its devices' access with it.
         let app = catalog.apps.get(&visitor.device.app()).ok_or(PingError::Revoked)?;
         let (device, ping, seed) = (visitor.device, visitor.ping, self.seed());
-        Ok(decide::decide(&Question { catalog, app: &app.value, profile, device, ping, seed, exhausted }))
+        let question = Question { catalog, app: &app.value, profile, device, ping, seed, exhausted };
+        Ok(self.stages.time(Stage::Decide, || decide::decide(&question)))
     }
 
     fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {

@@ -23,6 +23,7 @@ pub mod profile_patch;
 pub mod profile_store;
 pub mod resources;
 pub mod spent;
+pub mod stages;
 pub mod stripes;
 pub mod tokens;
 

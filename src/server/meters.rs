@@ -10,12 +10,13 @@ use crate::{
     app::{
         ingest::{Ingest, IngestCounters},
         profile_store::{ProfileStore, ProfileStoreCounters},
+        stages::{ENDS_US, Stage},
     },
     storage::{
         CacheCounts,
         sql::{Sql, SqlCounts},
     },
-    telemetry::Meter,
+    telemetry::{Meter, Timing, Timings},
 };
 
 /// What the use cases count.
@@ -49,6 +50,22 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
             problems.snapshot().areas.problems().count() as u64
         }),
     ]
+}
+
+/// How long the stages of pings take.
+pub(super) fn of_stages(services: &Services) -> Timings {
+    let ingest = services.ingest.clone();
+    let spread = move |stage: Stage| {
+        let spread = ingest.stages.of(stage);
+        let ends = ENDS_US.iter().map(|&micros| micros as f64 / 1e6).chain([f64::INFINITY]);
+        Timing { label: stage.as_str(), sum: spread.sum().as_secs_f64(), counts: ends.zip(spread.counts()).collect() }
+    };
+    Timings {
+        name: "ping_stage_seconds",
+        help: "Pings by stage: how long it took to read the profile, to decide, to make the change durable",
+        label: "stage",
+        read: Arc::new(move || Stage::ALL.map(&spread).to_vec()),
+    }
 }
 
 /// What the record counts.

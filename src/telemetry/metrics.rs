@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet, text},
     metrics::{
         MetricType,
         counter::{ConstCounter, Counter},
@@ -45,6 +45,27 @@ impl Meter {
     }
 }
 
+/// Spans of time that some part of the server keeps count of, by a label.
+#[derive(Clone)]
+pub struct Timings {
+    pub name: &'static str,
+    /// What takes so long, in words.
+    pub help: &'static str,
+    pub label: &'static str,
+    pub read: Arc<dyn Fn() -> Vec<Timing> + Send + Sync>,
+}
+
+/// How long something took so far.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// What its label says.
+    pub label: &'static str,
+    /// In seconds, all together.
+    pub sum: f64,
+    /// Upper ends in seconds, rising to infinity, and how many ended there.
+    pub counts: Vec<(f64, u64)>,
+}
+
 /// Everything measured.
 pub struct Metrics {
     registry: Registry,
@@ -76,7 +97,7 @@ struct Noted {
 }
 
 impl Metrics {
-    pub fn new(meters: Vec<Meter>) -> Self {
+    pub fn new(meters: Vec<Meter>, timings: Vec<Timings>) -> Self {
         let mut registry = Registry::with_prefix("dintorni");
         let calls = Family::<Call, Histogram, fn() -> Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
         let (streamed, refusals, notes) = (Family::default(), Family::default(), Family::<Noted, Counter>::default());
@@ -88,7 +109,7 @@ impl Metrics {
             "What answers said of pings as a whole (MOCKED, IMPLAUSIBLE, …)",
             notes.clone(),
         );
-        registry.register_collector(Box::new(Meters(meters)));
+        registry.register_collector(Box::new(Meters(meters, timings)));
         Self { registry, calls, streamed, refusals, notes }
     }
 
@@ -120,7 +141,7 @@ impl Observer for Metrics {
 }
 
 /// Reads the meters when they are asked for.
-struct Meters(Vec<Meter>);
+struct Meters(Vec<Meter>, Vec<Timings>);
 
 impl fmt::Debug for Meters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,6 +159,14 @@ impl Collector for Meters {
                 false => ConstGauge::new(i64::try_from(read()).unwrap_or(i64::MAX)).encode(metric)?,
             }
         }
+        for Timings { name, help, label, read } in &self.1 {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+            for timing in read() {
+                let all = timing.counts.iter().map(|(_, count)| count).sum();
+                let labels = [(*label, timing.label)];
+                family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(timing.sum, all, &timing.counts, None)?;
+            }
+        }
         Ok(())
     }
 }
@@ -148,7 +177,11 @@ mod tests {
 
     #[test]
     fn what_was_measured_can_be_read() {
-        let metrics = Metrics::new(vec![Meter::counter("pings", "Pings answered", || 7), Meter::gauge("x", "X", || 3)]);
+        let reading = Timing { label: "read", sum: 0.5, counts: vec![(0.001, 1), (f64::INFINITY, 2)] };
+        let read: Arc<dyn Fn() -> Vec<Timing> + Send + Sync> = Arc::new(move || vec![reading.clone()]);
+        let stages = Timings { name: "stage_seconds", help: "Stages", label: "stage", read };
+        let meters = vec![Meter::counter("pings", "Pings answered", || 7), Meter::gauge("x", "X", || 3)];
+        let metrics = Metrics::new(meters, vec![stages]);
         metrics.called("dintorni.v1.ProximityService/Ping", "Ok", Duration::from_micros(700));
         metrics.refused("MUTED");
         metrics.noted("IMPLAUSIBLE");
@@ -160,6 +193,9 @@ mod tests {
             "dintorni_ping_notes_total{note=\"IMPLAUSIBLE\"} 1",
             "dintorni_call_seconds_bucket{le=\"0.0005\",rpc=\"dintorni.v1.ProximityService/Ping\",code=\"Ok\"} 0",
             "dintorni_call_seconds_bucket{le=\"0.001\",rpc=\"dintorni.v1.ProximityService/Ping\",code=\"Ok\"} 1",
+            "dintorni_stage_seconds_bucket{le=\"0.001\",stage=\"read\"} 1",
+            "dintorni_stage_seconds_bucket{le=\"+Inf\",stage=\"read\"} 3",
+            "dintorni_stage_seconds_count{stage=\"read\"} 3",
             "# EOF",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
