@@ -83,11 +83,9 @@ impl Place for Beacon {
         self.store.as_ref()
     }
     fn check_unique(&self, catalog: &Catalog) -> Result<(), EditError> {
-        let network = self.network();
-        let twin = catalog.beacons.values().map(|entry| &entry.value).find(|other| {
-            other.identity == self.identity && other.name != self.name && other.name.organization() == network
-        });
-        twin.map_or(Ok(()), |twin| Err(EditError::AlreadyExists(twin.name.clone().into())))
+        let twins = catalog.areas.beacons(&self.identity).into_iter();
+        let mut others = twins.filter(|name| **name != self.name && name.owner() == self.name.owner());
+        others.next().map_or(Ok(()), |twin| Err(EditError::IdentityTaken(twin.clone())))
     }
 }
 
@@ -240,10 +238,11 @@ mod tests {
     async fn one_identity_is_one_beacon() {
         let places = Places::new(resources().await);
         places.create(beacon("a", 1), AUTHOR).await.expect("made");
-        assert!(matches!(places.create(beacon("b", 1), AUTHOR).await, Err(EditError::AlreadyExists(_))));
+        let taken = places.create(beacon("b", 1), AUTHOR).await.expect_err("taken");
+        assert_eq!(taken.to_string(), "organizations/acme/beacons/a has this identity already");
         places.create(beacon("b", 2), AUTHOR).await.expect("made");
         let twin = places.update(&beacon("b", 2).name, None, AUTHOR, |_: &Beacon| Ok(beacon("b", 1))).await;
-        assert!(matches!(twin, Err(EditError::AlreadyExists(_))));
+        assert!(matches!(twin, Err(EditError::IdentityTaken(_))));
     }
 
     #[tokio::test]

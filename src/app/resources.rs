@@ -32,6 +32,8 @@ pub enum EditError {
     NotFound(ResourceName),
     #[error("{}", exists(.0))]
     AlreadyExists(ResourceName),
+    #[error("{0} has this identity already")]
+    IdentityTaken(BeaconName),
     /// Somebody changed it since the etag was read, or faster than we could.
     #[error("{0} was changed meanwhile; read it again")]
     Changed(ResourceName),

@@ -213,7 +213,7 @@ impl From<EditError> for Status {
         let said = error.to_string();
         match error {
             EditError::NotFound(_) => Problem::NotFound.says(said),
-            EditError::AlreadyExists(_) => Problem::AlreadyExists.says(said),
+            EditError::AlreadyExists(_) | EditError::IdentityTaken(_) => Problem::AlreadyExists.says(said),
             EditError::Changed(_) => Problem::EtagMismatch.says(said),
             EditError::Denied(_) => Problem::ScopeTooNarrow.says(said),
             EditError::Invalid(violations) => violations.into(),
