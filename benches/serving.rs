@@ -2,8 +2,8 @@
 //!
 //! Both are processes of their own, and `dintorni load` puts the same load on them in turns: devices that stand still, so
 //! that nothing changes, as fast as they are answered. Then the latency of pings while geofences are edited, beside that
-//! while they are not. Run with `cargo bench --bench serving`; an argument is the number
-//! of geofences of the world (100,000).
+//! while they are not. Run with `cargo bench --bench serving`; an argument is the number of geofences of the world
+//! (100,000).
 
 #[path = "serving/bare.rs"]
 mod bare;
@@ -57,8 +57,8 @@ fn main() {
     let data = tempfile::tempdir().expect("a directory");
     let ours = dintorni(data.path(), &geofences);
     let theirs = bare();
-    compare("a call for each ping", &geofences, &ours, &theirs, &["--in-flight", "64"]);
-    compare("a stream for each device", &geofences, &ours, &theirs, &["--streams", "--in-flight", "1000"]);
+    compare("a call for each ping", &geofences, &ours, &theirs, "--in-flight 64");
+    compare("a stream for each device", &geofences, &ours, &theirs, "--streams --in-flight 1000");
     compare_edited(&geofences, &ours);
 }
 
@@ -106,54 +106,34 @@ fn load(url: &str, key: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn compare(what: &str, geofences: &str, ours: &Server, theirs: &Server, how: &[&str]) {
-    let common = [
-        "--geofences",
-        geofences,
-        "--devices",
-        "1000",
-        "--step",
-        "0s",
-        "--warm-up",
-        "3s",
-        "--duration",
-        "5s",
-        "--json",
-    ];
-    let args: Vec<&str> = common.into_iter().chain(how.iter().copied()).collect();
+/// What a load on the server reports; `how` are more of its arguments.
+fn report(server: &Server, geofences: &str, how: &str) -> serde_json::Value {
+    let common = ["--json", "--duration", "5s", "--warm-up", "3s", "--geofences", geofences];
+    let args: Vec<&str> = common.into_iter().chain(how.split(' ')).collect();
+    serde_json::from_str(&load(&server.url, &server.key, &args)).expect("JSON")
+}
+
+fn compare(what: &str, geofences: &str, ours: &Server, theirs: &Server, how: &str) {
     let cost = |server: &Server| {
-        let report: serde_json::Value = serde_json::from_str(&load(&server.url, &server.key, &args)).expect("JSON");
+        let report = report(server, geofences, &format!("--devices 1000 --step 0s {how}"));
         report["server_cpu_ms_per_1000"].as_f64().expect("the server runs here")
     };
     let turns: Vec<(f64, f64)> = (0..TURNS).map(|_| (cost(ours), cost(theirs))).collect();
     let our_cost = median(turns.iter().map(|turn| turn.0).collect());
     let their_cost = median(turns.iter().map(|turn| turn.1).collect());
+    let (our_rate, their_rate) = (1e6 / our_cost, 1e6 / their_cost);
     println!("{what}: milliseconds of CPU for 1,000 pings, and pings a second of one processor");
     println!(
-        "    dintorni             {our_cost:>8.1} {:>10.0}    {:.2} times the bare server",
-        1e6 / our_cost,
+        "    dintorni             {our_cost:>8.1} {our_rate:>10.0}    {:.2} times the bare server",
         our_cost / their_cost
     );
-    println!("    tonic, with a constant {their_cost:>6.1} {:>10.0}", 1e6 / their_cost);
+    println!("    tonic, with a constant {their_cost:>6.1} {their_rate:>10.0}");
 }
 
 /// The latency that 99 of 100 pings keep below, of people who walk, at a rate that leaves room.
 fn compare_edited(geofences: &str, server: &Server) {
     let p99 = || {
-        let how = [
-            "--geofences",
-            geofences,
-            "--devices",
-            "500",
-            "--rate",
-            "500",
-            "--warm-up",
-            "2s",
-            "--duration",
-            "5s",
-            "--json",
-        ];
-        let report: serde_json::Value = serde_json::from_str(&load(&server.url, &server.key, &how)).expect("JSON");
+        let report = report(server, geofences, "--devices 500 --rate 500");
         report["latency_us"]["p99"].as_f64().expect("answers")
     };
     let mut turns = Vec::new();

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use proptest::prelude::*;
+
 use super::catalog::Catalog;
 use crate::domain::{
     audience::Audience,
@@ -33,6 +35,13 @@ pub fn metres(north: f64, east: f64) -> Position {
     let degree = crate::domain::geo::METRES_PER_DEGREE;
     let latitude = 60.0 + north / degree;
     Position::new(latitude, 25.0 + east / (degree * 60.0_f64.to_radians().cos())).expect("near the quay")
+}
+
+/// Any position, often beside the antimeridian and the poles.
+pub fn anywhere() -> impl Strategy<Value = Position> {
+    let edge = prop_oneof![Just(179.999), Just(-179.999), Just(0.0), -180.0..180.0f64];
+    (prop_oneof![Just(89.99), Just(-89.99), -90.0..90.0f64], edge)
+        .prop_map(|(lat, lng)| Position::new(lat, lng).expect("sound"))
 }
 
 pub fn acme() -> OrganizationName {

@@ -131,14 +131,8 @@ mod tests {
             place::Geofence,
             shape::{Circle, Shape},
         },
-        engine::fixture::geofence,
+        engine::fixture::{anywhere, geofence},
     };
-
-    fn anywhere() -> impl Strategy<Value = Position> {
-        let edge = prop_oneof![Just(179.999), Just(-179.999), Just(0.0), -180.0..180.0f64];
-        (prop_oneof![Just(89.99), Just(-89.99), -90.0..90.0f64], edge)
-            .prop_map(|(lat, lng)| Position::new(lat, lng).expect("sound"))
-    }
 
     proptest! {
         #[test]

@@ -193,13 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::fixture::store;
-
-    fn anywhere() -> impl Strategy<Value = Position> {
-        let edge = prop_oneof![Just(179.999), Just(-179.999), Just(0.0), -180.0..180.0f64];
-        (prop_oneof![Just(89.99), Just(-89.99), -90.0..90.0f64], edge)
-            .prop_map(|(lat, lng)| Position::new(lat, lng).expect("sound"))
-    }
+    use crate::engine::fixture::{anywhere, store};
 
     proptest! {
         #[test]

@@ -1,6 +1,5 @@
 //! Law 3 as properties: however a walk arrives, its transitions are legal, and what comes late makes none.
 
-use crate::engine::known::Known;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, sample::Index};
@@ -16,6 +15,7 @@ use crate::{
     engine::{
         catalog::Catalog,
         fixture::{at, catalog, geofence, metres, ping},
+        known::Known,
     },
 };
 
