@@ -5,14 +5,18 @@
 
 mod layers;
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
 pub use self::layers::Sources;
 use crate::{
-    app::profile_store::ProfileStoreConfig,
-    grpc::{limits::LimitsConfig, overload::GuardConfig},
+    app::{lockouts::LockoutsConfig, profile_store::ProfileStoreConfig, tills::TillsConfig},
+    grpc::{
+        limits::{LimitsConfig, TillLimits},
+        overload::GuardConfig,
+    },
+    ports::Clock,
     storage::{memory::MemoryConfig, redis::RedisConfig, sql::SqlConfig},
     telemetry::TelemetryConfig,
 };
@@ -37,6 +41,7 @@ pub struct Config {
     pub redis: RedisConfig,
     pub devices: DevicesConfig,
     pub profiles: ProfileStoreConfig,
+    pub tills: TillsSettings,
     pub catalog: CatalogConfig,
     pub sweep: SweepConfig,
     pub telemetry: TelemetryConfig,
@@ -69,6 +74,17 @@ pub struct DevicesConfig {
     pub address_burst: NonZeroU32,
     pub key_per_second: NonZeroU32,
     pub key_burst: NonZeroU32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TillsSettings {
+    pub calls_per_second: NonZeroU32,
+    pub burst: NonZeroU32,
+    pub wrong_codes: NonZeroU32,
+    pub wrong_codes_of_store: NonZeroU32,
+    pub lockout_seconds: NonZeroU32,
+    pub reversible_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -154,6 +170,21 @@ impl ServerConfig {
 
     pub fn stop_grace(&self) -> Duration {
         millis(self.stop_grace_ms)
+    }
+}
+
+impl TillsSettings {
+    pub fn limits(&self, clock: Arc<dyn Clock>) -> TillLimits {
+        TillLimits::new(self.calls_per_second, self.burst, clock)
+    }
+
+    pub fn lockouts(&self) -> LockoutsConfig {
+        let period = Duration::from_secs(self.lockout_seconds.get().into());
+        LockoutsConfig { till: self.wrong_codes.get(), store: self.wrong_codes_of_store.get(), period }
+    }
+
+    pub fn tills(&self) -> TillsConfig {
+        TillsConfig { reversible: Duration::from_secs(86_400) * self.reversible_days }
     }
 }
 

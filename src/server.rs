@@ -23,7 +23,7 @@ use crate::{
     app::keys,
     config::{Config, ServerConfig},
     grpc::{measure::Measure, overload::Guard, ping_stream::PingStreams},
-    ports::{CatalogStore, Clock, Entropy, ProfileCache, Records},
+    ports::{CatalogStore, Clock, Coupons, Entropy, Ledger, ProfileCache, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
 
@@ -34,6 +34,8 @@ const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct Ports {
     pub records: Arc<dyn Records>,
+    pub coupons: Arc<dyn Coupons>,
+    pub ledger: Arc<dyn Ledger>,
     pub catalog: Arc<dyn CatalogStore>,
     pub cache: Arc<dyn ProfileCache>,
     pub clock: Arc<dyn Clock>,

@@ -47,7 +47,7 @@ pub struct Street {
     middle: Position,
     app: App,
     device: DeviceName,
-    exhausted: BTreeSet<dintorni::domain::name::CampaignName>,
+    exhausted: BTreeSet<dintorni::domain::budget::AccountId>,
 }
 
 fn network() -> OrganizationName {
@@ -125,17 +125,9 @@ impl Street {
 
     fn given(&self, number: u64) -> GivenOffer {
         let offered_at = at(-1) - DAY * (21 - number as u32);
-        GivenOffer {
-            id: OfferId::new(offered_at, u128::from(number)),
-            campaign: brand(number).campaign(&format!("c{number}")).expect("sound"),
-            device: self.device.clone(),
-            offered_at,
-            shown_at: Some(offered_at),
-            opened_at: None,
-            dismissed_at: None,
-            returned_at: None,
-            holds_budget: false,
-        }
+        let campaign = brand(number).campaign(&format!("c{number}")).expect("sound");
+        let id = OfferId::new(offered_at, u128::from(number));
+        GivenOffer { shown_at: Some(offered_at), ..GivenOffer::new(id, campaign, self.device.clone(), offered_at) }
     }
 
     pub fn decide(&self, profile: &Profile, ping: &Ping) -> Outcome {
@@ -243,6 +235,7 @@ fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
         trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
         limits: Limits { per_profile: Cap { offers: 1, window: DAY * 7 }, cool_down: DAY, ..Limits::default() },
         weight: Weight::new(1.0 + (number % 7) as f64).expect("sound"),
+        coupon: None,
     }
 }
 

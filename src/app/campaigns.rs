@@ -138,6 +138,7 @@ pub mod tests {
             trigger: Trigger { on, at: Target::Places(places.iter().map(place).collect()) },
             limits: Limits::default(),
             weight: Weight::default(),
+            coupon: None,
         }
     }
 

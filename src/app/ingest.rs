@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     domain::{
+        budget::AccountId,
         decision::Decision,
-        name::{CampaignName, DeviceName, ProfileName},
+        name::{DeviceName, ProfileName},
         ping::Ping,
         profile::Profile,
     },
@@ -29,7 +30,7 @@ use crate::{
         catalog::Catalog,
         decide::{self, Effect, Outcome, Question},
     },
-    ports::{Answer, CachedProfile, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError, Take},
+    ports::{Answer, CachedProfile, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError},
 };
 
 /// Times a decision is made anew because the profile changed meanwhile.
@@ -198,7 +199,7 @@ impl Ingest {
     async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
         let profile = &copy.profile;
         let snapshot = self.catalog.snapshot();
-        let mut exhausted = self.spent.campaigns(visitor.ping.clock.received_at);
+        let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
             match outcome.effect {
@@ -217,13 +218,14 @@ impl Ingest {
                 Committed::Done => return Ok(self.done(visitor, commit)),
                 Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
                 Committed::Stale => return Ok(Tried::Stale),
-                Committed::Exhausted(campaign) => {
+                Committed::Exhausted(account) => {
                     self.counters.exhausted.fetch_add(1, Relaxed);
-                    self.spent.note(campaign.clone(), visitor.ping.clock.received_at);
-                    if !exhausted.insert(campaign) {
+                    self.spent.note(account.clone(), visitor.ping.clock.received_at);
+                    if !exhausted.insert(account) {
                         return Err(PingError::Busy);
                     }
                 }
+                Committed::Asked(_) => return Err(StoreError::Corrupt("no till asks for a ping".to_owned()).into()),
             }
         }
     }
@@ -233,7 +235,7 @@ impl Ingest {
         catalog: &Catalog,
         visitor: &Visitor<'_>,
         profile: &Profile,
-        exhausted: &BTreeSet<CampaignName>,
+        exhausted: &BTreeSet<AccountId>,
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
         let app = catalog.apps.get(&visitor.device.app()).ok_or(PingError::Revoked)?;
@@ -278,10 +280,9 @@ fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
             fingerprint: visitor.fingerprint,
             decision: decision.id,
         }),
-        takes: takes.into_iter().map(|(campaign, offer)| Take { campaign, offer }).collect(),
+        takes,
         decision: Some(decision),
         profiles: vec![ProfileWrite { expected, profile }],
-        devices: Vec::new(),
-        absorbed: None,
+        ..Commit::default()
     }
 }

@@ -148,15 +148,13 @@ impl Links {
     fn bare(&self, person: &Profile, device: &DeviceName) -> Vec<GivenOffer> {
         let offered = person.offers.iter().filter(|offer| offer.device == *device);
         let bare = offered.map(|offer| GivenOffer {
-            id: OfferId::new(offer.offered_at, random(&*self.entropy)),
-            campaign: offer.campaign.clone(),
-            device: device.clone(),
-            offered_at: offer.offered_at,
-            shown_at: None,
-            opened_at: None,
-            dismissed_at: None,
             returned_at: Some(offer.offered_at),
-            holds_budget: false,
+            ..GivenOffer::new(
+                OfferId::new(offer.offered_at, random(&*self.entropy)),
+                offer.campaign.clone(),
+                device.clone(),
+                offer.offered_at,
+            )
         });
         bare.collect()
     }

@@ -2,6 +2,7 @@
 
 pub mod campaign_check;
 pub mod campaigns;
+pub mod coupon_search;
 pub mod decisions;
 pub mod devices;
 pub mod doubts;
@@ -11,6 +12,7 @@ pub mod ingest;
 pub mod keys;
 pub mod links;
 pub mod live_catalog;
+pub mod lockouts;
 pub mod nearby;
 pub mod open_profiles;
 pub mod organizations;
@@ -18,6 +20,7 @@ pub mod people;
 pub mod phone_size;
 pub mod place_files;
 pub mod places;
+pub mod pools;
 pub mod profile_edits;
 pub mod profile_patch;
 pub mod profile_store;
@@ -25,7 +28,9 @@ pub mod resources;
 pub mod spent;
 pub mod stages;
 pub mod stripes;
+pub mod tills;
 pub mod tokens;
+pub mod wallet;
 
 #[cfg(test)]
 mod fakes;

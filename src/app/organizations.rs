@@ -2,7 +2,7 @@
 //!
 //! Laws: only an operator makes what reaches beyond one organization; a secret leaves here once, when it is made.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     keys,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        name::{AppName, GrantName, KeyName, OrganizationName},
+        name::{AppName, GrantName, KeyName, OrganizationName, StoreName},
         organization::{App, Grant, Key, Organization, Permission, RetiringSecret, Scope},
         violation::{Invalid, Violations},
     },
@@ -86,7 +86,8 @@ impl Organizations {
             find::<Organization>(catalog, &owner)?;
             match &wanted {
                 Scope::Server(app) | Scope::App(app) => check_app(app, &owner, catalog, "key.app"),
-                _ => Ok(()),
+                Scope::Store(stores) => check_stores(stores, &owner, catalog),
+                Scope::Operator | Scope::Owner | Scope::Network | Scope::Brand => Ok(()),
             }
         };
         let key = self.resources.create(key, author, check).await?;
@@ -173,6 +174,18 @@ fn check_app(app: &AppName, owner: &OrganizationName, catalog: &Catalog, field: 
         return Ok(());
     }
     Err(EditError::Invalid(Violations::one(field, format!("{app} does not exist"))))
+}
+
+fn check_stores(stores: &BTreeSet<StoreName>, owner: &OrganizationName, catalog: &Catalog) -> Result<(), EditError> {
+    let mut wrong = Violations::default();
+    for store in stores {
+        if store.owner() != owner.as_str() {
+            wrong.add("key.stores", format!("must be stores of {owner}, was {store}"));
+        } else if !catalog.stores.contains_key(store) {
+            wrong.add("key.stores", format!("{store} does not exist"));
+        }
+    }
+    wrong.finish(Some(())).map_err(EditError::Invalid)
 }
 
 /// How long the secret before a rotation may stay good: at most [`MAX_OVERLAP`].

@@ -177,6 +177,15 @@ impl ProfileStore {
         Ok(Some(same.map_or(profile, Arc::unwrap_or_clone)))
     }
 
+    /// A copy to change, which may be old: the commit says so. None if the record has none.
+    pub async fn copy(&self, name: &ProfileName, now: Timestamp) -> Result<Option<Profile>, StoreError> {
+        match self.read(name, now).await? {
+            Read::Found(copy) => Ok(Some(Arc::unwrap_or_clone(copy.profile))),
+            Read::Absent => Ok(None),
+            Read::Overloaded => self.records.profile(name).await,
+        }
+    }
+
     /// Commits, and puts what was written into the cache, even if the caller goes away meanwhile.
     pub async fn commit(self: &Arc<Self>, commit: Commit) -> Result<Committed, StoreError> {
         let store = self.clone();
@@ -191,7 +200,7 @@ impl ProfileStore {
         for profile in written {
             match &result {
                 Ok(Committed::Done) => self.keep(CachedProfile { profile, confirmed_at: at }).await,
-                Ok(Committed::Exhausted(_)) | Err(StoreError::Full(_)) => {}
+                Ok(Committed::Exhausted(_) | Committed::Asked(_)) | Err(StoreError::Full(_)) => {}
                 // Whoever wrote it did not live to put it: nobody else will.
                 Ok(Committed::Repeated(_)) => self.put_newest(&profile.name, at).await,
                 // The record has, or may have, what our copy does not know.

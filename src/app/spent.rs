@@ -1,4 +1,4 @@
-//! Which budgets the ledger has just refused, so that not every ping asks it again.
+//! Of which accounts the ledger had nothing left a moment ago, so that not every ping asks it again.
 //!
 //! Law 1: this is a hint of a few seconds; the ledger decides. A unit that comes back, or a raised limit, is found when
 //! the hint is over.
@@ -9,26 +9,26 @@ use std::{
     time::Duration,
 };
 
-use crate::domain::{name::CampaignName, time::Timestamp};
+use crate::domain::{budget::AccountId, time::Timestamp};
 
 /// How long a refusal is believed.
 const BELIEVED: Duration = Duration::from_secs(2);
 
-/// Campaigns and when their budget was refused last.
+/// Accounts and when they were refused last.
 #[derive(Debug, Default)]
-pub struct Spent(Mutex<HashMap<CampaignName, Timestamp>>);
+pub struct Spent(Mutex<HashMap<AccountId, Timestamp>>);
 
 impl Spent {
-    /// Campaigns whose budget was refused a moment ago.
-    pub fn campaigns(&self, now: Timestamp) -> BTreeSet<CampaignName> {
+    /// Accounts that had nothing left a moment ago.
+    pub fn accounts(&self, now: Timestamp) -> BTreeSet<AccountId> {
         let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         refused.retain(|_, at| now.apart(*at) <= BELIEVED);
         refused.keys().cloned().collect()
     }
 
     /// Notes a refusal.
-    pub fn note(&self, campaign: CampaignName, now: Timestamp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(campaign, now);
+    pub fn note(&self, account: AccountId, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(account, now);
     }
 }
 
@@ -39,9 +39,9 @@ mod tests {
     #[test]
     fn a_refusal_is_believed_for_a_moment() {
         let (spent, at) = (Spent::default(), |seconds: i64| Timestamp::from_micros(seconds * 1_000_000));
-        let campaign = CampaignName::parse("organizations/acme/campaigns/umbrella").expect("sound");
-        spent.note(campaign.clone(), at(10));
-        assert_eq!(spent.campaigns(at(12)), BTreeSet::from([campaign]));
-        assert!(spent.campaigns(at(13)).is_empty());
+        let account = AccountId::of_record("organizations/acme/campaigns/umbrella/offers");
+        spent.note(account.clone(), at(10));
+        assert_eq!(spent.accounts(at(12)), BTreeSet::from([account]));
+        assert!(spent.accounts(at(13)).is_empty());
     }
 }

@@ -14,6 +14,7 @@ use super::{
     output::{note, refusal, say, say_to_reader, table, time},
 };
 use crate::{
+    config::Mistakes,
     domain::name::OrganizationName,
     grpc::{
         pb::{self, key::Scope, organization_service_client::OrganizationServiceClient},
@@ -59,6 +60,9 @@ struct Create {
     /// Of which app, for the scopes server and app: its whole name, or its ID alone
     #[arg(long, required_if_eq_any([("scope", "server"), ("scope", "app")]))]
     app: Option<String>,
+    /// For the scope store, which store: organizations/ORGANIZATION/stores/ID, or the ID alone; may be repeated
+    #[arg(long = "store", value_name = "STORE", required_if_eq("scope", "store"))]
+    stores: Vec<String>,
     /// Where the key is used, so that one knows what a revocation breaks; by default its id
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
@@ -119,6 +123,8 @@ enum Scopes {
     Server,
     /// Registering devices of one app; it ships in the app, so it is public
     App,
+    /// Checking and redeeming coupons at the tills of some stores
+    Store,
 }
 
 impl From<Scopes> for Scope {
@@ -130,6 +136,7 @@ impl From<Scopes> for Scope {
             Scopes::Brand => Scope::Brand,
             Scopes::Server => Scope::Server,
             Scopes::App => Scope::App,
+            Scopes::Store => Scope::Store,
         }
     }
 }
@@ -150,7 +157,10 @@ impl Keys {
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
         let app = self.app.as_deref().map(|app| names::app(app, &self.organization)).transpose()?;
+        let store = |store: &String| names::store(store, &self.organization).map(|store| store.to_string());
+        let stores = self.stores.iter().map(store).collect::<Result<_, Mistakes>>()?;
         let key = pb::Key {
+            stores,
             display_name: self.display_name.unwrap_or_else(|| self.id.clone()),
             scope: Scope::from(self.scope).into(),
             app: app.map(|app| app.to_string()).unwrap_or_default(),

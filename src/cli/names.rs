@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     config::Mistakes,
     domain::{
-        name::{AppName, KeyName, OrganizationName},
+        name::{AppName, KeyName, OrganizationName, StoreName},
         violation::Invalid,
     },
 };
@@ -23,6 +23,12 @@ pub fn organization(text: &str) -> Result<OrganizationName, Invalid> {
 pub fn app(text: &str, of: &OrganizationName) -> Result<AppName, Mistakes> {
     let name = if text.contains('/') { AppName::parse(text) } else { of.app(text) };
     name.map_err(|invalid| Mistakes(vec![format!("--app: {invalid}")]))
+}
+
+/// `organizations/acme/stores/1`, or `1` of that organization.
+pub fn store(text: &str, of: &OrganizationName) -> Result<StoreName, Mistakes> {
+    let name = if text.contains('/') { StoreName::parse(text) } else { of.store(text) };
+    name.map_err(|invalid| Mistakes(vec![format!("--store: {invalid}")]))
 }
 
 /// `organizations/acme/keys/till`, or `till` if the organization is given.

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     audience::Audience,
+    budget::{self, Budget, Unit},
     content::Content,
+    coupon::Coupon,
     name::{CampaignName, OrganizationName},
     place::PlaceName,
     text::{Tag, Topic},
@@ -42,6 +44,9 @@ pub struct Campaign {
     pub trigger: Trigger,
     pub limits: Limits,
     pub weight: Weight,
+    /// What an offer is worth at the till.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<Coupon>,
 }
 
 /// draft → active ⇄ paused → archived; a draft may be archived, and archived is the end.
@@ -136,8 +141,9 @@ pub struct Limits {
     pub per_profile: Cap,
     /// Least time between two offers of this campaign to one person; zero for none.
     pub cool_down: Duration,
-    /// Offers to all people together.
-    pub budget: Option<u64>,
+    /// Over all people together.
+    #[serde(default)]
+    pub budgets: Vec<Budget>,
     /// How long after it is made an offer may first be shown.
     pub show_within: Duration,
     /// How long after it is made an offer is good, within `ends_at`.
@@ -151,6 +157,22 @@ pub struct Cap {
     pub window: Duration,
 }
 
+/// Whether budgets of what happens at tills have a coupon that it happens with.
+pub fn check_budgets(budgets: &[Budget], coupon: Option<&Coupon>) -> Result<(), Violations> {
+    let mut wrong = Violations::default();
+    for (i, budget) in budgets.iter().enumerate() {
+        let needs = match budget.unit {
+            Unit::Offers => None,
+            Unit::Redemptions => coupon.is_none().then_some("needs a coupon"),
+            Unit::Money => coupon.is_none_or(|coupon| coupon.value.is_none()).then_some("needs a coupon with a value"),
+        };
+        if let Some(what) = needs {
+            wrong.add(format!("[{i}].unit"), what);
+        }
+    }
+    wrong.finish(Some(()))
+}
+
 impl Default for Limits {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(86_400);
@@ -159,7 +181,7 @@ impl Default for Limits {
             ends_at: None,
             per_profile: Cap { offers: 1, window: DAY },
             cool_down: Duration::ZERO,
-            budget: None,
+            budgets: Vec::new(),
             show_within: Duration::from_secs(15 * 60),
             valid_for: DAY,
         }
@@ -184,6 +206,7 @@ impl Limits {
         if self.per_profile.offers == 0 {
             wrong.add("per_profile.offers", "must be at least 1, was 0");
         }
+        wrong.nest("budgets", budget::check(&self.budgets));
         if let (Some(starts), Some(ends)) = (self.starts_at, self.ends_at)
             && ends <= starts
         {

@@ -12,15 +12,19 @@
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`] |
-//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`content`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`content`], [`budget`] |
 //! | what was decided, and why | [`decision`], [`offer`] |
+//! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
 //! | everything the catalog holds | [`catalog`] |
 
 pub mod audience;
+pub mod budget;
 pub mod campaign;
 pub mod catalog;
+pub mod code;
 pub mod consent;
 pub mod content;
+pub mod coupon;
 pub mod decision;
 pub mod detection;
 pub mod geo;
@@ -31,6 +35,7 @@ pub mod ping;
 pub mod place;
 pub mod presence;
 pub mod profile;
+pub mod redemption;
 pub mod rings;
 pub mod shape;
 pub mod text;

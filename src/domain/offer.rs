@@ -1,12 +1,14 @@
 //! An offer: one campaign's proposal to one profile, as it is answered and kept.
 //!
-//! Law: offered, shown, opened, dismissed, returned are times of their own, which may be reported in any order.
+//! Law: offered, shown, opened, dismissed, returned, claimed, redeemed are times of their own, which may be reported in any
+//! order.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    code::Code,
     content::Content,
     geo::Position,
     name::{CampaignName, DeviceName, StoreName},
@@ -65,6 +67,8 @@ random_id! {
     OfferId;
     /** Names one decision and its receipt. */
     DecisionId;
+    /** Names one use of a coupon. */
+    RedemptionId;
 }
 
 /// What a ping's answer carries, and what the receipt keeps.
@@ -84,6 +88,19 @@ pub struct Offer {
     pub show_by: Timestamp,
     /// Good until then.
     pub valid_until: Timestamp,
+    /// How it is redeemed, if it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<OfferCoupon>,
+}
+
+/// What a person needs to know of a coupon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfferCoupon {
+    /// Everyone's code; none if it must be claimed.
+    pub code: Option<Code>,
+    pub instruction: String,
+    /// Redeemed no sooner.
+    pub valid_from: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +123,29 @@ pub struct GivenOffer {
     pub dismissed_at: Option<Timestamp>,
     /// The device said it was never shown; its units went back.
     pub returned_at: Option<Timestamp>,
-    /// Whether it took a unit of the campaign's budget.
-    pub holds_budget: bool,
+    /// Its code was asked for.
+    pub claimed_at: Option<Timestamp>,
+    /// Redeemed at a till, and not taken back.
+    pub redeemed_at: Option<Timestamp>,
+    /// A redemption of it was taken back.
+    pub reversed_at: Option<Timestamp>,
+}
+
+impl GivenOffer {
+    /// An offer of which nothing is known yet.
+    pub fn new(id: OfferId, campaign: CampaignName, device: DeviceName, offered_at: Timestamp) -> Self {
+        Self {
+            id,
+            campaign,
+            device,
+            offered_at,
+            shown_at: None,
+            opened_at: None,
+            dismissed_at: None,
+            returned_at: None,
+            claimed_at: None,
+            redeemed_at: None,
+            reversed_at: None,
+        }
+    }
 }

@@ -2,12 +2,12 @@
 //!
 //! Law 10: a secret is stored as its hash; what is public (the app key) opens one call only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    name::{AppName, GrantName, KeyName, OrganizationName},
+    name::{AppName, GrantName, KeyName, OrganizationName, StoreName},
     text::TraitKey,
     time::{QuietHours, TimeZone, Timestamp},
 };
@@ -118,6 +118,8 @@ pub enum Scope {
     Server(AppName),
     /// Registering devices of one app. It ships in the app, so it is public.
     App(AppName),
+    /// The tills of these stores.
+    Store(BTreeSet<StoreName>),
 }
 
 impl Scope {
@@ -129,6 +131,7 @@ impl Scope {
             Scope::Brand => "brand",
             Scope::Server(_) => "server",
             Scope::App(_) => "app",
+            Scope::Store(_) => "store",
         }
     }
 }

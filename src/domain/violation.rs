@@ -112,6 +112,7 @@ pub fn at_most(most: usize, count: usize) -> Result<(), Invalid> {
 fn join(prefix: &str, field: &str) -> String {
     match (prefix, field) {
         (only, "") | ("", only) => only.to_owned(),
+        (prefix, field) if field.starts_with('[') => format!("{prefix}{field}"),
         (prefix, field) => format!("{prefix}.{field}"),
     }
 }

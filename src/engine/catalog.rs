@@ -8,6 +8,8 @@ use super::{areas::Areas, shared_map::SharedMap};
 use crate::domain::{
     campaign::Campaign,
     catalog::{CatalogChange, Resource, ResourceName},
+    code::Code,
+    coupon::Codes,
     name::{AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, StoreName},
     organization::{App, Grant, Key, Organization},
     place::{Beacon, Geofence, Store},
@@ -45,6 +47,8 @@ pub struct Catalog {
     pub areas: Arc<Areas>,
     /// Which key has the secret of that SHA-256.
     key_names: SharedMap<[u8; 32], KeyName>,
+    /// Campaigns whose coupon has that code for everyone.
+    code_names: SharedMap<Code, Vec<CampaignName>>,
 }
 
 impl Catalog {
@@ -80,6 +84,24 @@ impl Catalog {
         self.keys.get(self.key_names.get(hash)?)
     }
 
+    /// Campaigns that give this code to everyone.
+    pub fn with_code(&self, code: &Code) -> impl Iterator<Item = &Arc<Campaign>> {
+        let names = self.code_names.get(code).into_iter().flatten();
+        names.filter_map(|name| self.campaigns.get(name)).map(|entry| &entry.value)
+    }
+
+    /// Keeps [`Self::code_names`] true before `name` becomes `new`, or nothing.
+    fn rename_code(&mut self, name: &CampaignName, new: Option<&Campaign>) {
+        let old = self.campaigns.get(name).and_then(|entry| fixed_code(&entry.value)).cloned();
+        let new = new.and_then(fixed_code).cloned();
+        for (code, is_new) in old.map(|code| (code, false)).into_iter().chain(new.map(|code| (code, true))) {
+            let mut names = self.code_names.get(&code).cloned().unwrap_or_default();
+            names.retain(|other| other != name);
+            names.extend(is_new.then(|| name.clone()));
+            if names.is_empty() { self.code_names.remove(&code) } else { self.code_names.insert(code, names) }
+        }
+    }
+
     /// Keeps [`Self::key_names`] true before `name` becomes `new`, or nothing.
     fn rename_key(&mut self, name: &KeyName, new: Option<&Key>) {
         if let Some(old) = self.keys.get(name) {
@@ -94,8 +116,10 @@ impl Catalog {
         fn put<N: Ord + Clone, T>(table: &mut Table<N, T>, name: &N, etag: u64, value: &Arc<T>) {
             table.insert(name.clone(), Entry { etag, value: value.clone() });
         }
-        if let Resource::Key(key) = resource {
-            self.rename_key(&key.name, Some(key));
+        match resource {
+            Resource::Key(key) => self.rename_key(&key.name, Some(key)),
+            Resource::Campaign(campaign) => self.rename_code(&campaign.name, Some(campaign)),
+            _ => {}
         }
         match resource {
             Resource::Organization(value) => put(&mut self.organizations, &value.name, etag, value),
@@ -113,8 +137,10 @@ impl Catalog {
         fn cut<N: Ord + Clone, T>(table: &mut Table<N, T>, name: &N) {
             table.remove(name);
         }
-        if let ResourceName::Key(name) = name {
-            self.rename_key(name, None);
+        match name {
+            ResourceName::Key(name) => self.rename_key(name, None),
+            ResourceName::Campaign(name) => self.rename_code(name, None),
+            _ => {}
         }
         match name {
             ResourceName::Organization(name) => cut(&mut self.organizations, name),
@@ -126,6 +152,13 @@ impl Catalog {
             ResourceName::Beacon(name) => cut(&mut self.beacons, name),
             ResourceName::Campaign(name) => cut(&mut self.campaigns, name),
         }
+    }
+}
+
+fn fixed_code(campaign: &Campaign) -> Option<&Code> {
+    match &campaign.coupon.as_ref()?.codes {
+        Codes::Fixed(code) => Some(code),
+        Codes::Generated | Codes::Pool => None,
     }
 }
 

@@ -7,19 +7,21 @@ use std::collections::BTreeSet;
 use super::{
     eligibility::Gates,
     ranking::{self, Candidate},
+    taking,
 };
 use crate::domain::{
+    budget::Account,
     decision::{Considered, Rank, Reason, Verdict},
     name::CampaignName,
-    offer::{Offer, OfferId, OfferStore},
+    offer::{Offer, OfferCoupon, OfferId, OfferStore},
     presence::{Area, TransitionKind},
 };
 
 /// What was chosen, and the verdict on everything that competed.
 #[derive(Debug, Default)]
 pub struct Choice {
-    /// Best first, each with whether its campaign has a budget.
-    pub offers: Vec<(Offer, bool)>,
+    /// Best first, each with the accounts that must have a unit left.
+    pub offers: Vec<(Offer, Vec<Account>)>,
     /// Best first.
     pub considered: Vec<Considered>,
 }
@@ -41,7 +43,7 @@ pub fn choose(passed: Vec<Candidate<'_>>, gates: &Gates<'_>, max_offers: u32, se
                 let number = choice.offers.len() as u64 + 1;
                 let offer = offer(candidate, gates, OfferId::new(gates.now, random(seed, number)));
                 let verdict = Verdict::Chosen(offer.id);
-                choice.offers.push((offer, candidate.campaign.limits.budget.is_some()));
+                choice.offers.push((offer, taking::for_offer(candidate, gates.now).collect()));
                 verdict
             }
         };
@@ -103,6 +105,11 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         reason: reason(candidate, gates),
         show_by: (gates.now + limits.show_within).min(end),
         valid_until: (gates.now + limits.valid_for).min(end),
+        coupon: candidate.campaign.coupon.as_ref().map(|coupon| OfferCoupon {
+            code: coupon.open_code(&limits.budgets).cloned(),
+            instruction: coupon.instruction.clone(),
+            valid_from: gates.now + coupon.redeem_after,
+        }),
     }
 }
 

@@ -19,9 +19,10 @@ use super::{
     silence,
 };
 use crate::domain::{
+    budget::{AccountId, Holder, Take},
     consent::{Consented, Location, Marketing},
     decision::{Considered, Decision, Note, Reason, Verdict},
-    name::{CampaignName, DeviceName, ProfileName},
+    name::{DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
     ping::{Fix, Ping, Reading},
@@ -42,8 +43,8 @@ pub struct Question<'a> {
     pub device: &'a DeviceName,
     pub ping: &'a Ping,
     pub seed: u64,
-    /// Campaigns whose budget the ledger has refused for this ping.
-    pub exhausted: &'a BTreeSet<CampaignName>,
+    /// Accounts of which the ledger has nothing left for this ping.
+    pub exhausted: &'a BTreeSet<AccountId>,
 }
 
 /// The decision, and what the profile is after it.
@@ -51,8 +52,8 @@ pub struct Outcome {
     pub decision: Decision,
     pub profile: Profile,
     pub effect: Effect,
-    /// Offers of this decision that need a unit of their campaign's budget.
-    pub takes: Vec<(CampaignName, OfferId)>,
+    /// The units of budgets that offers of this decision need.
+    pub takes: Vec<Take>,
     /// Offers made earlier that the device says were never shown.
     pub returned: Vec<OfferId>,
 }
@@ -210,7 +211,7 @@ fn refusal(
     if !question.catalog.areas.may_reach(candidate.campaign.name.owner(), &question.app.name) {
         return Some(Reason::NotGranted);
     }
-    gates.refusal(candidate.campaign, marketing)
+    gates.refusal(candidate, marketing)
 }
 
 /// Each campaign once per area and transition, in the order of names.
@@ -249,22 +250,13 @@ fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
 /// Puts the choice into the decision and the profile.
 fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mut Outcome) {
     let offered_at = question.ping.clock.received_at;
-    for (offer, has_budget) in choice.offers {
-        let holds_budget = has_budget && !device.test;
-        if holds_budget {
-            outcome.takes.push((offer.campaign.clone(), offer.id));
+    for (offer, accounts) in choice.offers {
+        let take = |account| Take { account, holder: Holder::Offer(offer.id), units: 1, lapses_at: None };
+        if !device.test {
+            outcome.takes.extend(accounts.into_iter().map(take));
         }
-        Arc::make_mut(&mut outcome.profile.offers).push(GivenOffer {
-            id: offer.id,
-            campaign: offer.campaign.clone(),
-            device: question.device.clone(),
-            offered_at,
-            shown_at: None,
-            opened_at: None,
-            dismissed_at: None,
-            returned_at: None,
-            holds_budget,
-        });
+        let given = GivenOffer::new(offer.id, offer.campaign.clone(), question.device.clone(), offered_at);
+        Arc::make_mut(&mut outcome.profile.offers).push(given);
         outcome.decision.offers.push(offer);
     }
     outcome.decision.considered = choice.considered;

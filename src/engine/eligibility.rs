@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use super::audience::Person;
+use super::{audience::Person, ranking::Candidate, taking};
 use crate::domain::{
+    budget::AccountId,
     campaign::Campaign,
     consent::{Consented, Marketing},
     decision::Reason,
-    name::CampaignName,
     organization::App,
     time::{TimeOfDay, TimeZone, Timestamp},
 };
@@ -24,8 +24,8 @@ pub struct Gates<'a> {
     pub given_today: u32,
     /// What refuses everything at this hour.
     quiet: Option<Reason>,
-    /// Campaigns whose budget the ledger has just refused.
-    exhausted: &'a BTreeSet<CampaignName>,
+    /// Accounts of which the ledger has nothing left.
+    exhausted: &'a BTreeSet<AccountId>,
 }
 
 impl<'a> Gates<'a> {
@@ -34,7 +34,7 @@ impl<'a> Gates<'a> {
         now: Timestamp,
         (app, zone): (&'a App, &TimeZone),
         person: Person<'a>,
-        exhausted: &'a BTreeSet<CampaignName>,
+        exhausted: &'a BTreeSet<AccountId>,
     ) -> Self {
         let midnight = zone.day_start(now);
         let given_today = count(person.profile().offers.iter().filter(|offer| offer.offered_at >= midnight));
@@ -42,7 +42,8 @@ impl<'a> Gates<'a> {
     }
 
     /// The first gate that refuses, or none. The permit is the proof that offers may be made at all.
-    pub fn refusal(&self, campaign: &Campaign, _permit: Consented<Marketing>) -> Option<Reason> {
+    pub fn refusal(&self, candidate: &Candidate<'_>, _permit: Consented<Marketing>) -> Option<Reason> {
+        let campaign = &**candidate.campaign;
         self.dates(campaign)
             .or_else(|| self.person.profile().muted.contains(campaign.name.owner()).then_some(Reason::Muted))
             .or_else(|| self.quiet.clone())
@@ -50,7 +51,13 @@ impl<'a> Gates<'a> {
             .or_else(|| self.cap(campaign))
             .or_else(|| self.cool_down(campaign))
             .or_else(|| self.person.missing_from(&campaign.audience).map(|term| Reason::Audience { term }))
-            .or_else(|| self.exhausted.contains(&campaign.name).then_some(Reason::BudgetExhausted))
+            .or_else(|| self.is_exhausted(candidate).then_some(Reason::BudgetExhausted))
+    }
+
+    /// Whether an account that the offer would need is known to have nothing left.
+    fn is_exhausted(&self, candidate: &Candidate<'_>) -> bool {
+        let accounts = || taking::for_offer(candidate, self.now).any(|account| self.exhausted.contains(&account.id));
+        !self.exhausted.is_empty() && accounts()
     }
 
     fn dates(&self, campaign: &Campaign) -> Option<Reason> {

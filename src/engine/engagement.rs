@@ -39,7 +39,8 @@ pub fn return_unshown(
 ) -> Vec<OfferId> {
     let mut returned = Vec::new();
     for offer in offers {
-        let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.returned_at.is_none();
+        let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.claimed_at.is_none();
+        let unseen = unseen && offer.redeemed_at.is_none() && offer.returned_at.is_none();
         let earlier = offer.offered_at < through.min(now) && offer.device == *device;
         if unseen && earlier {
             offer.returned_at = Some(now);
@@ -58,6 +59,7 @@ pub fn united(mut offers: Vec<GivenOffer>, others: Vec<GivenOffer>) -> Vec<Given
                 offer.opened_at = earliest(offer.opened_at, other.opened_at);
                 offer.dismissed_at = earliest(offer.dismissed_at, other.dismissed_at);
                 offer.returned_at = earliest(offer.returned_at, other.returned_at);
+                offer.claimed_at = earliest(offer.claimed_at, other.claimed_at);
             }
             None => offers.push(other),
         }
@@ -84,17 +86,8 @@ mod tests {
     }
 
     fn offered(seconds: i64) -> GivenOffer {
-        GivenOffer {
-            id: OfferId::new(at(seconds), seconds as u128),
-            campaign: CampaignName::parse("organizations/x/campaigns/c").expect("sound"),
-            device: device("d"),
-            offered_at: at(seconds),
-            shown_at: None,
-            opened_at: None,
-            dismissed_at: None,
-            returned_at: None,
-            holds_budget: true,
-        }
+        let campaign = CampaignName::parse("organizations/x/campaigns/c").expect("sound");
+        GivenOffer::new(OfferId::new(at(seconds), seconds as u128), campaign, device("d"), at(seconds))
     }
 
     #[test]

@@ -115,6 +115,7 @@ pub fn campaign(id: &str, on: On, place: &str) -> Campaign {
         trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
         limits: Limits::default(),
         weight: Weight::default(),
+        coupon: None,
     }
 }
 

@@ -43,9 +43,11 @@ pub mod presence;
 pub mod probability;
 pub mod ranging;
 pub mod ranking;
+pub mod redeeming;
 pub mod shape;
 pub mod shared_map;
 pub mod silence;
 #[cfg(test)]
 mod silence_tests;
+pub mod taking;
 pub mod targets;

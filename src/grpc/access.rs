@@ -6,7 +6,7 @@ use tonic::{Status, metadata::MetadataMap};
 
 use crate::{
     domain::{
-        name::{KeyName, OrganizationName},
+        name::{KeyName, OrganizationName, StoreName},
         organization::Scope,
     },
     grpc::{
@@ -24,6 +24,8 @@ pub enum Work {
     Ownership,
     Places,
     Campaigns,
+    /// Checking and redeeming at stores.
+    Tills,
 }
 
 impl Work {
@@ -31,8 +33,9 @@ impl Work {
         match scope {
             Scope::Operator => true,
             Scope::Owner => self != Work::Organizations,
-            Scope::Network => self == Work::Places,
+            Scope::Network => matches!(self, Work::Places | Work::Tills),
             Scope::Brand => self == Work::Campaigns,
+            Scope::Store(_) => self == Work::Tills,
             Scope::Server(_) | Scope::App(_) => false,
         }
     }
@@ -43,6 +46,7 @@ impl Work {
             Work::Ownership => "this call takes an owner or operator key",
             Work::Places => "this call takes a network, owner or operator key",
             Work::Campaigns => "this call takes a brand, owner or operator key",
+            Work::Tills => "this call takes a store, network, owner or operator key",
         }
     }
 }
@@ -69,6 +73,16 @@ impl Access {
         Err(Problem::ScopeTooNarrow.says(format!("this key opens resources of {} only", self.key.organization())))
     }
 
+    /// Refuses stores that the key does not open. A name that is none is for the fields to say.
+    pub fn serves(&self, store: &str) -> Result<(), Status> {
+        let Ok(store) = StoreName::parse(store) else { return Ok(()) };
+        match &self.scope {
+            Scope::Store(stores) if stores.contains(&store) => Ok(()),
+            Scope::Store(_) => Err(Problem::ScopeTooNarrow.says("this key opens other stores only")),
+            _ => self.reaches(&store.organization()),
+        }
+    }
+
     /// Who an edit is on record for.
     pub fn author(&self) -> &str {
         self.key.as_str()
@@ -84,17 +98,30 @@ mod tests {
     fn each_scope_opens_its_own_work() {
         let app = AppName::parse("organizations/acme/apps/shopper").expect("sound");
         let table = [
-            (Scope::Operator, [true, true, true, true]),
-            (Scope::Owner, [false, true, true, true]),
-            (Scope::Network, [false, false, true, false]),
-            (Scope::Brand, [false, false, false, true]),
-            (Scope::Server(app.clone()), [false; 4]),
-            (Scope::App(app), [false; 4]),
+            (Scope::Operator, [true, true, true, true, true]),
+            (Scope::Owner, [false, true, true, true, true]),
+            (Scope::Network, [false, false, true, false, true]),
+            (Scope::Brand, [false, false, false, true, false]),
+            (Scope::Store([].into()), [false, false, false, false, true]),
+            (Scope::Server(app.clone()), [false; 5]),
+            (Scope::App(app), [false; 5]),
         ];
         for (scope, open) in table {
-            let works = [Work::Organizations, Work::Ownership, Work::Places, Work::Campaigns];
+            let works = [Work::Organizations, Work::Ownership, Work::Places, Work::Campaigns, Work::Tills];
             assert_eq!(works.map(|work| work.open_to(&scope)), open, "{scope:?}");
         }
+    }
+
+    #[test]
+    fn a_store_key_serves_its_own_stores_only() {
+        let key = KeyName::parse("organizations/acme/keys/k").expect("sound");
+        let one = StoreName::parse("organizations/acme/stores/1").expect("sound");
+        let store = Access { key: key.clone(), scope: Scope::Store([one.clone()].into()) };
+        let network = Access { key, scope: Scope::Network };
+        assert!(store.serves(one.as_str()).is_ok() && network.serves(one.as_str()).is_ok());
+        assert!(store.serves("organizations/acme/stores/2").is_err());
+        assert!(network.serves("organizations/acme/stores/2").is_ok());
+        assert!(network.serves("organizations/other/stores/1").is_err());
     }
 
     #[test]

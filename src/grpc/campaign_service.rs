@@ -2,12 +2,13 @@
 //!
 //! Law: every call begins with `CampaignGrpc::access`; whose campaign it is is asked before the campaign is.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use futures_util::stream::{self, Stream};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::{
-    app::campaigns::Campaigns,
+    app::{campaigns::Campaigns, pools::Pools},
     domain::{
         campaign::{Campaign, CampaignState},
         violation::Violations,
@@ -16,6 +17,8 @@ use crate::{
         access::{Access, Work},
         auth::Auth,
         campaign_wire::state_filter,
+        code_upload::CodeUpload,
+        overload::Guard,
         pb::{self, campaign_service_server::CampaignService},
         resource::{self, ListRequest, Patch, Wire},
     },
@@ -25,13 +28,15 @@ use crate::{
 pub struct CampaignGrpc {
     auth: Auth,
     campaigns: Arc<Campaigns>,
+    pools: Arc<Pools>,
+    guard: Guard,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl CampaignGrpc {
-    pub fn new(auth: Auth, campaigns: Arc<Campaigns>) -> Self {
-        Self { auth, campaigns }
+    pub fn new(auth: Auth, campaigns: Arc<Campaigns>, pools: Arc<Pools>, guard: Guard) -> Self {
+        Self { auth, campaigns, pools, guard }
     }
 
     fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
@@ -107,5 +112,21 @@ impl CampaignService for CampaignGrpc {
         let access = self.access(request.metadata())?;
         let pb::ArchiveCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Archived).await
+    }
+
+    type UploadCodesStream = Pin<Box<dyn Stream<Item = Result<pb::UploadCodesResponse, Status>> + Send>>;
+
+    async fn upload_codes(
+        &self,
+        request: Request<Streaming<pb::UploadCodesRequest>>,
+    ) -> Answer<Self::UploadCodesStream> {
+        let access = self.access(request.metadata())?;
+        let upload = CodeUpload::new(access, self.pools.clone(), self.guard.clone(), request.into_inner());
+        let answers =
+            stream::try_unfold(
+                upload,
+                |mut upload| async move { Ok(upload.next().await?.map(|answer| (answer, upload))) },
+            );
+        Ok(Response::new(Box::pin(answers)))
     }
 }

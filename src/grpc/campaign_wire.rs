@@ -6,7 +6,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     domain::{
-        campaign::{Campaign, CampaignState, Cap, Limits, MAX_TARGETS, MAX_TOPICS, On, Target, Trigger, Weight},
+        campaign::{
+            Campaign, CampaignState, Cap, Limits, MAX_TARGETS, MAX_TOPICS, On, Target, Trigger, Weight, check_budgets,
+        },
         content::Content,
         name::{CampaignName, OrganizationName},
         place::PlaceName,
@@ -16,6 +18,7 @@ use crate::{
     engine::catalog::Entry,
     grpc::{
         audience_wire::{audience, audience_to_wire},
+        coupon_wire::{budgets, budgets_to_wire, coupon, coupon_to_wire},
         pb,
         place_wire::tags,
         resource::{Patched, Wire},
@@ -41,6 +44,7 @@ impl Wire for Campaign {
             limits: within,
             weight,
             etag: _,
+            coupon: worth,
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
@@ -50,16 +54,20 @@ impl Wire for Campaign {
         let trigger = wrong.nest("trigger", trigger(when.unwrap_or_default()));
         let limits = wrong.nest("limits", limits(within.unwrap_or_default()));
         let weight = wrong.take("weight", weight.map_or(Ok(Weight::default()), Weight::new));
+        let coupon = wrong.nest("coupon", worth.map(coupon).transpose());
+        if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
+            wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
+        }
         let campaign = (|| {
-            let (content, trigger, limits, weight) = (content?, trigger?, limits?, weight?);
+            let (content, trigger, limits, weight, coupon) = (content?, trigger?, limits?, weight?, coupon?);
             let (display_name, audience, state) = (display_name?, audience?, CampaignState::Draft);
-            Some(Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight })
+            Some(Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight, coupon })
         })();
         wrong.finish(campaign)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Campaign {
-        let Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight } =
+        let Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight, coupon } =
             entry.value.as_ref();
         pb::Campaign {
             name: name.to_string(),
@@ -72,6 +80,7 @@ impl Wire for Campaign {
             limits: Some(limits_to_wire(limits)),
             weight: Some(weight.get()),
             etag: entry.etag.to_string(),
+            coupon: coupon.as_ref().map(coupon_to_wire),
         }
     }
 }
@@ -205,7 +214,7 @@ fn trigger_to_wire(trigger: &Trigger) -> pb::Trigger {
 }
 
 fn limits(wire: pb::Limits) -> Result<Limits, Violations> {
-    let pb::Limits { start_time, end_time, per_profile, cool_down, budget, show_within, valid_for } = wire;
+    let pb::Limits { start_time, end_time, per_profile, cool_down, budgets: shared, show_within, valid_for } = wire;
     let usual = Limits::default();
     let mut wrong = Violations::default();
     let mut span = |field: &str, wire, usual: Duration| {
@@ -221,12 +230,13 @@ fn limits(wire: pb::Limits) -> Result<Limits, Violations> {
         Cap { offers, window: window.unwrap_or(usual.per_profile.window) }
     });
     // What could not be read is noted; with the usual value in its place the rest is checked as well.
+    let budgets = wrong.nest("budgets", budgets(shared));
     let limits = Limits {
         starts_at: starts_at.flatten(),
         ends_at: ends_at.flatten(),
         per_profile,
         cool_down: cool_down.unwrap_or(usual.cool_down),
-        budget,
+        budgets: budgets.unwrap_or_default(),
         show_within: show_within.unwrap_or(usual.show_within),
         valid_for: valid_for.unwrap_or(usual.valid_for),
     };
@@ -249,14 +259,14 @@ fn in_wire_words(violations: Violations) -> Violations {
 }
 
 fn limits_to_wire(limits: &Limits) -> pb::Limits {
-    let Limits { starts_at, ends_at, per_profile, cool_down, budget, show_within, valid_for } = limits;
+    let Limits { starts_at, ends_at, per_profile, cool_down, budgets: _, show_within, valid_for } = limits;
     let Cap { offers, window } = *per_profile;
     pb::Limits {
         start_time: starts_at.map(timestamp_to_wire),
         end_time: ends_at.map(timestamp_to_wire),
         per_profile: Some(pb::Cap { offers, window: Some(duration_to_wire(window)) }),
         cool_down: Some(duration_to_wire(*cool_down)),
-        budget: *budget,
+        budgets: budgets_to_wire(limits),
         show_within: Some(duration_to_wire(*show_within)),
         valid_for: Some(duration_to_wire(*valid_for)),
     }

@@ -50,7 +50,7 @@ impl DecisionGrpc {
             Scope::Owner => Ok(Reader::Owner(name.organization())),
             Scope::Brand => Ok(Reader::Brand(name.organization())),
             Scope::Server(app) => Ok(Reader::Server(app)),
-            Scope::Network | Scope::App(_) => {
+            Scope::Network | Scope::App(_) | Scope::Store(_) => {
                 Err(denied(&scope, "this call takes a device token, or an owner, brand or server key"))
             }
         }

@@ -1,4 +1,4 @@
-//! How often devices may be registered: by app key and by address.
+//! How often devices may be registered, by app key and by address; and how often tills may call.
 //!
 //! Law 10: the app key ships in the app, so whoever has it must not be able to fill the record with devices.
 
@@ -36,6 +36,28 @@ pub struct Limits {
     by_address: Limiter<IpAddr>,
     by_key: Limiter<KeyName>,
     clock: Elapsed,
+}
+
+/// Counts calls of tills by their key, in this node's memory only.
+pub struct TillLimits {
+    by_key: Limiter<KeyName>,
+    clock: Elapsed,
+}
+
+impl TillLimits {
+    /// So many calls a second by each key, and at most `burst` at once.
+    pub fn new(per_second: NonZeroU32, burst: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
+        let clock = Elapsed::new(clock);
+        let key = Quota::per_second(per_second).allow_burst(burst);
+        Self { by_key: RateLimiter::dashmap_with_clock(key, clock.clone()), clock }
+    }
+
+    /// Counts one call, or refuses it. Keys are few: nothing needs to be forgotten.
+    pub fn check(&self, key: &KeyName) -> Result<(), Status> {
+        let free = self.by_key.check_key(key);
+        let wait = |until: governor::NotUntil<Duration>| until.wait_time_from(self.clock.now());
+        free.map_err(|until| Problem::RateLimited.says_until(wait(until), "the tills of this key call too fast"))
+    }
 }
 
 /// The time that passed, by the server's clock. It never goes back, and goes on at once when the clock was set back.

@@ -115,12 +115,12 @@ masked!(Detection {
 });
 masked!(Beacon { display_name, identity, store, tags } output { name, etag });
 masked!(
-    Campaign { display_name, audience, topics, trigger, weight }
+    Campaign { display_name, audience, topics, trigger, weight, coupon }
     nested { content, limits }
     output { name, state, etag }
 );
 masked!(Content { title, body, image_url, link, price });
-masked!(Limits { start_time, end_time, per_profile, cool_down, budget, show_within, valid_for });
+masked!(Limits { start_time, end_time, per_profile, cool_down, budgets, show_within, valid_for });
 
 #[cfg(test)]
 mod tests {
@@ -130,7 +130,10 @@ mod tests {
         pb::Campaign {
             display_name: "Coffee".into(),
             content: Some(pb::Content { title: title.into(), body: body.into(), ..Default::default() }),
-            limits: budget.map(|budget| pb::Limits { budget: Some(budget), ..Default::default() }),
+            limits: budget.map(|limit| {
+                let budgets = vec![pb::Budget { unit: 1, limit, ..Default::default() }];
+                pb::Limits { budgets, ..Default::default() }
+            }),
             ..Default::default()
         }
     }
@@ -158,8 +161,8 @@ mod tests {
         let patch = campaign("New", "", None);
         assert_eq!(after(&patch, &["content.title"]), campaign("New", "Stays", Some(10)));
         assert_eq!(after(&patch, &["content"]), campaign("New", "", Some(10)));
-        let freed = after(&patch, &["limits.budget"]);
-        assert_eq!(freed.limits.expect("kept").budget, None);
+        let freed = after(&patch, &["limits.budgets"]);
+        assert_eq!(freed.limits.expect("kept").budgets, []);
         assert_eq!(after(&patch, &["*"]), patch);
     }
 

@@ -8,13 +8,14 @@ use crate::{
         presence::{Area, Transition, TransitionKind},
     },
     grpc::{
+        coupon_wire::offer_coupon_to_wire,
         pb,
         wire::{duration_to_wire, money_to_wire, position_to_wire, timestamp_to_wire},
     },
 };
 
 pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
-    let Offer { id, campaign, content, area, store, distance_m, reason, show_by, valid_until } = offer;
+    let Offer { id, campaign, content, area, store, distance_m, reason, show_by, valid_until, coupon } = offer;
     pb::Offer {
         id: id.to_string(),
         campaign: campaign.to_string(),
@@ -29,6 +30,7 @@ pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
         reason: reason.clone(),
         show_by: Some(timestamp_to_wire(*show_by)),
         valid_until: Some(timestamp_to_wire(*valid_until)),
+        coupon: coupon.as_ref().map(offer_coupon_to_wire),
     }
 }
 

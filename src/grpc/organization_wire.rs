@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     domain::{
-        name::{AppName, GrantName, KeyName, OrganizationName},
+        name::{AppName, GrantName, KeyName, OrganizationName, StoreName},
         organization::{
             App, DAILY_OFFERS, Grant, Key, MAX_TRAITS, Organization, Permission, Scope, TraitDeclaration, TraitKind,
             TraitWriter, USUAL_DAILY_OFFERS,
@@ -17,6 +17,7 @@ use crate::{
     },
     engine::catalog::Entry,
     grpc::{
+        coupon_wire::store_names,
         pb,
         place_wire::zone,
         resource::{Patched, Wire},
@@ -179,18 +180,21 @@ fn declaration_to_wire(declared: TraitDeclaration) -> pb::TraitDeclaration {
 
 /// What a create request says of a key: its display name and scope. The secret is not the caller's to choose.
 pub fn new_key(wire: Option<pb::Key>) -> Result<(String, Scope), Violations> {
-    let pb::Key { display_name, scope: kind, app, .. } = wire.ok_or_else(|| Violations::one("", required()))?;
+    let pb::Key { display_name, scope: kind, app, stores, .. } = wire.ok_or_else(|| Violations::one("", required()))?;
     let mut wrong = Violations::default();
     let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
-    let scope = wrong.nest("", scope(kind, &app));
+    let scope = wrong.nest("", scope(kind, &app, &stores));
     wrong.finish(display_name.zip(scope))
 }
 
-fn scope(kind: i32, app: &str) -> Result<Scope, Violations> {
+fn scope(kind: i32, app: &str, stores: &[String]) -> Result<Scope, Violations> {
     use pb::key::Scope as Wire;
     let mut wrong = Violations::default();
-    let no_app = || if app.is_empty() { Ok(()) } else { Err(Invalid::new("must be empty for this scope")) };
-    let mut alone = |scope: Scope| wrong.take("app", no_app().map(|()| scope));
+    let empty = |is_empty: bool| if is_empty { Ok(()) } else { Err(Invalid::new("must be empty for this scope")) };
+    if kind != i32::from(Wire::Store) {
+        wrong.take("stores", empty(stores.is_empty()));
+    }
+    let mut alone = |scope: Scope| wrong.take("app", empty(app.is_empty()).map(|()| scope));
     let scope = match Wire::try_from(kind) {
         Ok(Wire::Operator) => alone(Scope::Operator),
         Ok(Wire::Owner) => alone(Scope::Owner),
@@ -198,6 +202,10 @@ fn scope(kind: i32, app: &str) -> Result<Scope, Violations> {
         Ok(Wire::Brand) => alone(Scope::Brand),
         Ok(Wire::Server) => wrong.take("app", AppName::parse(app).map(Scope::Server)),
         Ok(Wire::App) => wrong.take("app", AppName::parse(app).map(Scope::App)),
+        Ok(Wire::Store) => {
+            wrong.take("app", empty(app.is_empty()));
+            Some(Scope::Store(store_names(&mut wrong, "stores", stores)))
+        }
         unsaid => {
             let refusal = if unsaid.is_ok() { required() } else { unknown(kind) };
             wrong.add("scope", refusal);
@@ -220,6 +228,11 @@ pub fn key_to_wire(entry: &Entry<Key>) -> pb::Key {
         Scope::Brand => (pb::key::Scope::Brand, String::new()),
         Scope::Server(app) => (pb::key::Scope::Server, app.to_string()),
         Scope::App(app) => (pb::key::Scope::App, app.to_string()),
+        Scope::Store(_) => (pb::key::Scope::Store, String::new()),
+    };
+    let stores = match scope {
+        Scope::Store(stores) => stores.iter().map(StoreName::to_string).collect(),
+        _ => Vec::new(),
     };
     pb::Key {
         name: name.to_string(),
@@ -229,6 +242,7 @@ pub fn key_to_wire(entry: &Entry<Key>) -> pb::Key {
         create_time: Some(timestamp_to_wire(*created_at)),
         revoke_time: revoked_at.map(timestamp_to_wire),
         old_secret_expire_time: retiring.as_ref().map(|old| timestamp_to_wire(old.until)),
+        stores,
         etag: entry.etag.to_string(),
     }
 }
@@ -324,9 +338,15 @@ mod tests {
         let key = |scope: pb::key::Scope, app: &str| scope_of(scope, app).is_ok();
         assert!(key(pb::key::Scope::Brand, "") && !key(pb::key::Scope::Brand, "organizations/a/apps/b"));
         assert!(key(pb::key::Scope::App, "organizations/a/apps/b") && !key(pb::key::Scope::App, ""));
+        let till = |kind: pb::key::Scope, stores: &[&str]| {
+            let stores: Vec<String> = stores.iter().map(|&store| store.to_owned()).collect();
+            scope(kind.into(), "", &stores).is_ok()
+        };
+        assert!(till(pb::key::Scope::Store, &["organizations/a/stores/1"]) && !till(pb::key::Scope::Store, &[]));
+        assert!(!till(pb::key::Scope::Store, &["1"]) && !till(pb::key::Scope::Brand, &["organizations/a/stores/1"]));
     }
 
     fn scope_of(kind: pb::key::Scope, app: &str) -> Result<Scope, Violations> {
-        scope(kind.into(), app)
+        scope(kind.into(), app, &[])
     }
 }

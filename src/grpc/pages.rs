@@ -30,9 +30,19 @@ pub struct Window<N> {
 
 /// Reads the page fields of a request. `of` is everything else the request says.
 pub fn window<K: Kind>(page_size: i32, page_token: &str, of: &str) -> Result<Window<K::Name>, Violations> {
+    window_of(page_size, page_token, of, K::parse_name)
+}
+
+/// As [`window`], of a list whose places `parse` reads.
+pub fn window_of<N>(
+    page_size: i32,
+    page_token: &str,
+    of: &str,
+    parse: impl Fn(&str) -> Result<N, Invalid>,
+) -> Result<Window<N>, Violations> {
     let mut wrong = Violations::default();
     let limit = wrong.take("page_size", limit(page_size));
-    let after = wrong.take("page_token", read::<K>(page_token, of));
+    let after = wrong.take("page_token", read(page_token, of, parse));
     let window = limit.zip(after).map(|(limit, after)| Window { limit, after });
     wrong.finish(window)
 }
@@ -52,14 +62,14 @@ fn limit(page_size: i32) -> Result<usize, Invalid> {
     }
 }
 
-fn read<K: Kind>(token: &str, of: &str) -> Result<Option<K::Name>, Invalid> {
+fn read<N>(token: &str, of: &str, parse: impl Fn(&str) -> Result<N, Invalid>) -> Result<Option<N>, Invalid> {
     if token.is_empty() {
         return Ok(None);
     }
     let refuse = || Invalid::new("must be the next_page_token of the same request, or empty");
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| refuse())?;
     let last = bytes.strip_prefix(&bound(of)).and_then(|last| std::str::from_utf8(last).ok()).ok_or_else(refuse)?;
-    K::parse_name(last).map(Some).map_err(|_| refuse())
+    parse(last).map(Some).map_err(|_| refuse())
 }
 
 fn bound(of: &str) -> [u8; BOUND] {

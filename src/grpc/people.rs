@@ -43,7 +43,7 @@ impl Actor {
             Scope::Server(app) => Ok(Self::Server(app)),
             Scope::Owner => Ok(Self::Owner(key.organization())),
             Scope::Operator => Ok(Self::Operator),
-            Scope::Network | Scope::Brand | Scope::App(_) => {
+            Scope::Network | Scope::Brand | Scope::App(_) | Scope::Store(_) => {
                 Err(denied(&scope, "this call takes a device token, or a server, owner or operator key"))
             }
         }

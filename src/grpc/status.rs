@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -38,12 +39,16 @@ pub enum Problem {
     AlreadyExists,
     /// A used ping id came with another body.
     PingIdReused,
+    /// A till's used request id came with another body.
+    RequestIdReused,
     /// The resource is not as the caller expected.
     EtagMismatch,
     /// The state of something else forbids it.
     Precondition,
     /// This caller calls too often.
     RateLimited,
+    /// A till tried too many wrong codes.
+    LockedOut,
     /// All callers together call too often.
     Overloaded,
     /// The call took longer than it may.
@@ -72,9 +77,11 @@ impl Problem {
             Self::NotFound => (Code::NotFound, "NOT_FOUND", None),
             Self::AlreadyExists => (Code::AlreadyExists, "ALREADY_EXISTS", None),
             Self::PingIdReused => (Code::AlreadyExists, "PING_ID_REUSED", None),
+            Self::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED", None),
             Self::EtagMismatch => (Code::Aborted, "ETAG_MISMATCH", None),
             Self::Precondition => (Code::FailedPrecondition, "PRECONDITION", None),
             Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
+            Self::LockedOut => (Code::ResourceExhausted, "LOCKED_OUT", MINUTE),
             Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),
             Self::TooSlow => (Code::DeadlineExceeded, "TOO_SLOW", SECOND),
             Self::Stopping => (Code::Unavailable, "STOPPING", MOMENT),
@@ -103,6 +110,14 @@ impl Problem {
         }
         Status::with_error_details(code, message, details)
     }
+}
+
+/// The same refusal with one detail more: a message of ours.
+pub fn with_detail(status: Status, type_name: &str, detail: &impl Message) -> Status {
+    let Ok(mut said) = tonic_types::Status::decode(status.details()) else { return status };
+    let type_url = format!("type.googleapis.com/{type_name}");
+    said.details.push(prost_types::Any { type_url, value: detail.encode_to_vec() });
+    Status::with_details(status.code(), status.message(), said.encode_to_vec().into())
 }
 
 /// The refusal of a request for its fields, as `google.rpc.BadRequest`. All of them are named, unless they would not

@@ -7,11 +7,17 @@
 mod cache;
 mod catalog_store;
 mod clock;
+mod coupons;
 mod error;
+mod ledger;
 mod records;
 
 pub use cache::{CachedProfile, ProfileCache};
 pub use catalog_store::{Appended, CatalogStore, Edit, Expected};
 pub use clock::{Clock, Entropy};
+pub use coupons::{Coupons, OfferQuery, OfferState, RedemptionQuery, RedemptionsOf, Uploaded};
 pub use error::StoreError;
-pub use records::{Absorbed, Answer, Commit, Committed, EngagementMark, ProfileWrite, Records, Take};
+pub use ledger::{Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
+pub use records::{
+    Absorbed, Answer, Claim, Commit, Committed, EngagementMark, NewCode, ProfileWrite, Records, TillAnswer, TillChange,
+};

@@ -4,19 +4,25 @@
 //! 1. A [`Commit`] happens whole or not at all, and is durable when its result is known.
 //! 2. It happens only if every profile in it still has the expected version: else [`Committed::Stale`].
 //! 3. A (device, ping) is answered once: a second commit under it is [`Committed::Repeated`], with the first answer.
-//! 4. No account takes more units than its limit: else [`Committed::Exhausted`], and nothing happened.
+//! 4. No account takes more units than the limit of its budget: else [`Committed::Exhausted`], and nothing happened.
+//!    Units that a holder has for a while are confirmed by a take of the same holder, not taken again.
 //! 5. For every account, taken = Σ (units − returned) of its holds, at any moment.
 //! 6. An erased profile leaves a tombstone: its name, and nothing else in any table.
+//! 7. An offer is redeemed only if it is not, was not returned, and no other till holds it: else [`Committed::Stale`]. A
+//!    till's request happens once: a second commit under it is [`Committed::Asked`], with the first answer.
 
 use async_trait::async_trait;
 
 use super::error::StoreError;
 use crate::domain::{
+    budget::{AccountId, Take},
+    code::Code,
     decision::Decision,
     name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     ping::PingId,
     profile::Profile,
+    redemption::{Lock, Redemption, TillRequest},
     time::Timestamp,
 };
 
@@ -34,10 +40,47 @@ pub struct Commit {
     pub answer: Option<Answer>,
     /// The receipt; its offers are recorded with it.
     pub decision: Option<Decision>,
-    /// One unit of budget for each of these offers of the decision.
+    /// Units for offers of the decision, the claim or the redemption.
     pub takes: Vec<Take>,
     /// What became known of offers made earlier.
     pub engagement: Vec<EngagementMark>,
+    pub claim: Option<Claim>,
+    pub till: Option<TillChange>,
+}
+
+/// An offer's code is given to its person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    pub offer: OfferId,
+    pub code: NewCode,
+}
+
+/// Which one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NewCode {
+    This(Code),
+    /// The next of the campaign's pool; the commit takes a unit of it.
+    Next(CampaignName),
+}
+
+/// What a till does to an offer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TillChange {
+    /// Locks it, or ends this till's lock by one of no duration.
+    Lock(OfferId, Lock),
+    /// Redeems it; its takes are the commit's.
+    Redeem(TillRequest, Redemption),
+    /// Takes so many minor units more back of a redemption that is as given; all that is left makes the offer good again,
+    /// and gives every unit back that the redemption took.
+    Reverse { request: TillRequest, redemption: Redemption, units: u64 },
+}
+
+/// How a till's request was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TillAnswer {
+    pub fingerprint: [u8; 32],
+    /// As it was then.
+    pub redemption: Redemption,
 }
 
 /// A profile as it shall be; `profile.revision.version` is `expected + 1`.
@@ -69,13 +112,6 @@ pub struct Answer {
     pub decision: DecisionId,
 }
 
-/// One unit of a campaign's budget, for one offer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Take {
-    pub campaign: CampaignName,
-    pub offer: OfferId,
-}
-
 /// The times of one offer as they are known now. An offer marked returned gives its unit back, once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngagementMark {
@@ -84,6 +120,7 @@ pub struct EngagementMark {
     pub opened_at: Option<Timestamp>,
     pub dismissed_at: Option<Timestamp>,
     pub returned_at: Option<Timestamp>,
+    pub claimed_at: Option<Timestamp>,
 }
 
 impl From<&GivenOffer> for EngagementMark {
@@ -94,6 +131,7 @@ impl From<&GivenOffer> for EngagementMark {
             opened_at: given.opened_at,
             dismissed_at: given.dismissed_at,
             returned_at: given.returned_at,
+            claimed_at: given.claimed_at,
         }
     }
 }
@@ -105,8 +143,10 @@ pub enum Committed {
     Repeated(Answer),
     /// A profile changed meanwhile (or was erased): read again, decide again.
     Stale,
-    /// The budget of this campaign is used up: decide again without it.
-    Exhausted(CampaignName),
+    /// This account has not so much left: decide again without it.
+    Exhausted(AccountId),
+    /// The till's request was answered before, so nothing happened now.
+    Asked(Box<TillAnswer>),
 }
 
 #[async_trait]
@@ -138,6 +178,7 @@ pub trait Records: Send + Sync {
     /// The secret of that label: the one kept, or `fresh`, which is kept from now on.
     async fn secret(&self, label: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
 
-    /// Deletes what is past its time, at most `most` rows of each kind; returns how many went.
+    /// Deletes what is past its time, and gives back what was held until now and not confirmed, at most `most` rows of
+    /// each kind; returns how many that were.
     async fn sweep(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
 }

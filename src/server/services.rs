@@ -13,15 +13,19 @@ use crate::{
         ingest::Ingest,
         links::Links,
         live_catalog::LiveCatalog,
+        lockouts::Lockouts,
         nearby::Nearby,
         organizations::Organizations,
         people::People,
         places::Places,
+        pools::Pools,
         profile_edits::ProfileEdits,
         profile_store::ProfileStore,
         resources::Resources,
         stripes::Stripes,
+        tills::Tills,
         tokens::{self, Tokens},
+        wallet::Wallet,
     },
     config::{Config, ServerConfig},
     grpc::{
@@ -30,22 +34,28 @@ use crate::{
         decision_service::DecisionGrpc,
         device_service::DeviceGrpc,
         engagement_service::EngagementGrpc,
-        limits::Limits,
+        ledger_service::LedgerGrpc,
+        limits::{Limits, TillLimits},
         measure::Observer,
         organization_service::OrganizationGrpc,
+        overload::Guard,
         pb::{
             self, campaign_service_server::CampaignServiceServer, decision_service_server::DecisionServiceServer,
             device_service_server::DeviceServiceServer, engagement_service_server::EngagementServiceServer,
-            organization_service_server::OrganizationServiceServer, place_service_server::PlaceServiceServer,
-            profile_service_server::ProfileServiceServer, proximity_service_server::ProximityServiceServer,
+            ledger_service_server::LedgerServiceServer, organization_service_server::OrganizationServiceServer,
+            place_service_server::PlaceServiceServer, profile_service_server::ProfileServiceServer,
+            proximity_service_server::ProximityServiceServer, redemption_service_server::RedemptionServiceServer,
+            wallet_service_server::WalletServiceServer,
         },
         ping_stream::PingStreams,
         pings::Pings,
         place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
         profile_service::ProfileGrpc,
         proximity_service::ProximityGrpc,
+        redemption_service::RedemptionGrpc,
+        wallet_service::WalletGrpc,
     },
-    ports::{Clock, StoreError},
+    ports::{Clock, Coupons, Entropy, Ledger, StoreError},
 };
 
 /// Everything that answers calls.
@@ -65,13 +75,19 @@ pub(super) struct Services {
     places: Arc<Places>,
     imports: Arc<Imports>,
     campaigns: Arc<Campaigns>,
+    pools: Arc<Pools>,
+    till_limits: Arc<TillLimits>,
+    tills: Arc<Tills>,
+    coupons: Arc<dyn Coupons>,
+    ledger: Arc<dyn Ledger>,
+    entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
 }
 
 impl Services {
     /// Reads the catalog and the signing secret, and builds the use cases on them.
     pub async fn build(config: &Config, ports: &Ports) -> Result<Self, StoreError> {
-        let Ports { records, catalog, cache, clock, entropy, meters: _ } = ports.clone();
+        let Ports { records, coupons, ledger, catalog, cache, clock, entropy, meters: _ } = ports.clone();
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
         let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
         let live = Arc::new(LiveCatalog::load(catalog).await?);
@@ -87,11 +103,23 @@ impl Services {
             decisions: Arc::new(Decisions::new(records)),
             people: Arc::new(People::new(edits.clone(), live.clone())),
             links: Arc::new(Links::new(edits.clone(), entropy.clone())),
-            edits,
-            organizations: Arc::new(Organizations::new(resources.clone(), entropy)),
+            organizations: Arc::new(Organizations::new(resources.clone(), entropy.clone())),
             places: Arc::new(Places::new(resources.clone())),
             imports: Arc::new(Imports::new(resources.clone())),
-            campaigns: Arc::new(Campaigns::new(resources)),
+            campaigns: Arc::new(Campaigns::new(resources.clone())),
+            pools: Arc::new(Pools::new(resources, coupons.clone())),
+            till_limits: Arc::new(config.tills.limits(clock.clone())),
+            tills: Arc::new(Tills::new(
+                edits.clone(),
+                coupons.clone(),
+                live.clone(),
+                entropy.clone(),
+                (Lockouts::new(config.tills.lockouts()), config.tills.tills()),
+            )),
+            coupons,
+            ledger,
+            edits,
+            entropy,
             tokens,
             live,
             profiles,
@@ -111,14 +139,21 @@ impl Services {
         let mut doors = Doors::default()
             .with(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
             .with(
-                ProximityServiceServer::new(self.proximity_service(observer, streams)).max_decoding_message_size(most),
+                ProximityServiceServer::new(self.proximity_service(observer, streams.clone()))
+                    .max_decoding_message_size(most),
             )
             .with(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
             .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
             .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
             .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
             .with(PlaceServiceServer::new(self.place_service()).max_decoding_message_size(large))
-            .with(CampaignServiceServer::new(self.campaign_service()).max_decoding_message_size(most));
+            .with(
+                CampaignServiceServer::new(self.campaign_service(streams.guard.clone()))
+                    .max_decoding_message_size(most),
+            )
+            .with(WalletServiceServer::new(self.wallet_service()).max_decoding_message_size(most))
+            .with(RedemptionServiceServer::new(self.redemption_service()).max_decoding_message_size(most))
+            .with(LedgerServiceServer::new(self.ledger_service()).max_decoding_message_size(most));
         if config.reflection {
             let describe = || {
                 tonic_reflection::server::Builder::configure()
@@ -168,7 +203,22 @@ impl Services {
         PlaceGrpc::new(self.auth.clone(), self.places.clone(), self.imports.clone())
     }
 
-    fn campaign_service(&self) -> CampaignGrpc {
-        CampaignGrpc::new(self.auth.clone(), self.campaigns.clone())
+    fn campaign_service(&self, guard: Guard) -> CampaignGrpc {
+        CampaignGrpc::new(self.auth.clone(), self.campaigns.clone(), self.pools.clone(), guard)
+    }
+
+    fn wallet_service(&self) -> WalletGrpc {
+        let (auth, tokens, people) = (self.auth.clone(), self.tokens.clone(), self.people.clone());
+        let (edits, coupons) = (self.edits.clone(), self.coupons.clone());
+        let wallet = Wallet::new(edits, coupons, self.live.clone(), self.entropy.clone());
+        WalletGrpc { auth, tokens, people, wallet, clock: self.clock.clone() }
+    }
+
+    fn redemption_service(&self) -> RedemptionGrpc {
+        RedemptionGrpc { auth: self.auth.clone(), limits: self.till_limits.clone(), tills: self.tills.clone() }
+    }
+
+    fn ledger_service(&self) -> LedgerGrpc {
+        LedgerGrpc { auth: self.auth.clone(), ledger: self.ledger.clone(), clock: self.clock.clone() }
     }
 }

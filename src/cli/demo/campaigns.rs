@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use prost_types::Duration;
 
 use crate::grpc::pb::{
-    Campaign, Cap, Content, Dwelt, Entered, Heard, InterestCondition, Limits, Money, Near, Places, Rule, TaggedPlaces,
-    TraitCondition, TraitValue, Trigger, rule, trait_condition::Comparison, trait_value, trigger,
+    Budget, Campaign, Cap, Content, Dwelt, Entered, Heard, InterestCondition, Limits, Money, Near, Places, Rule,
+    TaggedPlaces, TraitCondition, TraitValue, Trigger, budget, rule, trait_condition::Comparison, trait_value, trigger,
 };
 
 /// The organization whose places the campaigns are at.
@@ -76,7 +76,7 @@ pub fn wishes() -> Vec<Wish> {
             brand: "keskus",
             id: "first-umbrella",
             campaign: Campaign {
-                limits: Some(Limits { budget: Some(1), ..Limits::default() }),
+                limits: Some(Limits { budgets: vec![offers(1)], ..Limits::default() }),
                 ..campaign("An umbrella for the first", "There is only one.", Some(0), (entered(), fence(CITYCENTER)))
             },
         },
@@ -89,6 +89,11 @@ pub fn wishes() -> Vec<Wish> {
 }
 
 const HOUR: i64 = 3_600;
+
+/// So many offers to all people together.
+fn offers(limit: u64) -> Budget {
+    Budget { unit: budget::Unit::Offers.into(), limit, ..Budget::default() }
+}
 
 fn campaign(title: &str, body: &str, cents: Option<i64>, (on, at): (trigger::On, trigger::At)) -> Campaign {
     let price = cents.map(|minor_units| Money { currency: "EUR".into(), minor_units });

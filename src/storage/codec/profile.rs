@@ -118,7 +118,9 @@ impl From<&GivenOffer> for state::GivenOffer {
             opened_at: given.opened_at.map(Timestamp::micros),
             dismissed_at: given.dismissed_at.map(Timestamp::micros),
             returned_at: given.returned_at.map(Timestamp::micros),
-            holds_budget: given.holds_budget,
+            claimed_at: given.claimed_at.map(Timestamp::micros),
+            redeemed_at: given.redeemed_at.map(Timestamp::micros),
+            reversed_at: given.reversed_at.map(Timestamp::micros),
         }
     }
 }
@@ -136,7 +138,9 @@ impl TryFrom<state::GivenOffer> for GivenOffer {
             opened_at: message.opened_at.map(Timestamp::from_micros),
             dismissed_at: message.dismissed_at.map(Timestamp::from_micros),
             returned_at: message.returned_at.map(Timestamp::from_micros),
-            holds_budget: message.holds_budget,
+            claimed_at: message.claimed_at.map(Timestamp::from_micros),
+            redeemed_at: message.redeemed_at.map(Timestamp::from_micros),
+            reversed_at: message.reversed_at.map(Timestamp::from_micros),
         })
     }
 }

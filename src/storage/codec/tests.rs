@@ -108,8 +108,9 @@ fn device() -> impl Strategy<Value = Device> {
 
 fn given() -> impl Strategy<Value = GivenOffer> {
     let times = (time(), of(time()), of(time()), of(time()), of(time()));
-    let parts = (any::<u128>(), organization(), device_name(), times, any::<bool>());
-    parts.prop_map(|(random, owner, device, times, holds_budget)| GivenOffer {
+    let till = (of(time()), of(time()), of(time()));
+    let parts = (any::<u128>(), organization(), device_name(), times, till);
+    parts.prop_map(|(random, owner, device, times, till)| GivenOffer {
         id: OfferId::new(times.0, random),
         campaign: owner.campaign("coffee").expect("sound"),
         device,
@@ -118,7 +119,9 @@ fn given() -> impl Strategy<Value = GivenOffer> {
         opened_at: times.2,
         dismissed_at: times.3,
         returned_at: times.4,
-        holds_budget,
+        claimed_at: till.0,
+        redeemed_at: till.1,
+        reversed_at: till.2,
     })
 }
 

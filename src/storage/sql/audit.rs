@@ -1,7 +1,25 @@
-//! The proof from the records that nothing was oversold, while the server runs.
+//! The proof from the record that nothing was oversold, while the server runs.
+//!
+//! Law: everything is read in one snapshot, so that a change under way is seen wholly or not at all.
 
-use super::conn::Conn;
-use crate::ports::StoreError;
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    conn::{Conn, Row, values},
+    engine::Engine,
+    error::unsound,
+};
+use crate::{
+    domain::{
+        campaign::{Campaign, Cap},
+        catalog::Resource,
+        time::Timestamp,
+    },
+    ports::{LedgerFaultKind, LedgerProof, StoreError},
+};
+
+/// Offers that are read at once.
+const PAGE: u64 = 10_000;
 
 /// One account: what it says, and what its holds say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +34,171 @@ pub struct Balance {
 
 /// All accounts by their ids, read at one moment.
 pub async fn balances(conn: &mut Conn<'_>) -> Result<Vec<Balance>, StoreError> {
-    const SQL: &str = "SELECT account.id, account.limit_units, account.taken,
-            CAST(COALESCE(SUM(hold.units - hold.returned), 0) AS BIGINT)
-        FROM account LEFT JOIN hold ON hold.account_id = account.id
-        GROUP BY account.id, account.limit_units, account.taken ORDER BY account.id";
-    let rows = conn.rows(SQL, &[]).await?;
-    let balance = |row: &super::conn::Row| {
+    const SQL: &str = "SELECT account.id, budget.limit_units, account.taken, CAST(COALESCE(held.units, 0) AS BIGINT)
+        FROM account JOIN budget ON budget.id = account.budget_id LEFT JOIN
+            (SELECT account_id, SUM(units - returned) AS units FROM hold GROUP BY account_id) AS held
+            ON held.account_id = account.id
+        ORDER BY account.id";
+    let balance = |row: &Row| {
         let limit: Option<i64> = row.get(1)?;
         let limit = limit.map(|units| u64::try_from(units).unwrap_or(0));
         Ok(Balance { account: row.get(0)?, limit, taken: row.count(2)?, held: row.count(3)? })
     };
-    rows.iter().map(balance).collect()
+    conn.rows(SQL, &[]).await?.iter().map(balance).collect()
+}
+
+/// Reads everything that was so at one moment, which is `at` by the server's clock.
+pub async fn prove(engine: &Engine, at: Timestamp) -> Result<LedgerProof, StoreError> {
+    let mut snapshot = engine.snapshot().await?;
+    let conn = &mut snapshot.conn();
+    let mut proof = LedgerProof { at, ..LedgerProof::default() };
+    count(conn, &mut proof).await?;
+    balance(conn, &mut proof).await?;
+    find_missing_holds(conn, &mut proof).await?;
+    find_redeemed_twice(conn, &mut proof).await?;
+    let caps = caps(conn).await?;
+    check_caps(conn, &caps, &mut proof).await?;
+    Ok(proof)
+}
+
+async fn count(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Result<(), StoreError> {
+    const SQL: &str =
+        "SELECT (SELECT COUNT(*) FROM account), (SELECT COUNT(*) FROM hold), (SELECT COUNT(*) FROM offer),
+        (SELECT COUNT(*) FROM redemption), CAST((SELECT COALESCE(SUM(late_overrun), 0) FROM account) AS BIGINT)";
+    let row = conn.row(SQL, &[]).await?.ok_or_else(|| unsound("counting gave nothing"))?;
+    (proof.accounts, proof.holds, proof.offers) = (row.count(0)?, row.count(1)?, row.count(2)?);
+    (proof.redemptions, proof.late_overrun) = (row.count(3)?, row.count(4)?);
+    Ok(())
+}
+
+async fn balance(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT account.id, account.taken, CAST(COALESCE(held.units, 0) AS BIGINT) FROM account LEFT JOIN
+            (SELECT account_id, SUM(units - returned) AS units FROM hold GROUP BY account_id) AS held
+            ON held.account_id = account.id
+        WHERE account.taken <> COALESCE(held.units, 0) ORDER BY account.id";
+    const LOST: &str = "SELECT account_id, holder_id FROM hold
+        WHERE NOT EXISTS (SELECT 1 FROM account WHERE account.id = hold.account_id)";
+    for row in conn.rows(SQL, &[]).await? {
+        let (account, taken, held): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let numbers = format!("taken is {taken}, and its holds have {held}");
+        proof.fault(LedgerFaultKind::UnbalancedAccount, account, numbers);
+    }
+    for row in conn.rows(LOST, &[]).await? {
+        let (account, holder): (String, String) = (row.get(0)?, row.get(1)?);
+        proof.fault(LedgerFaultKind::UnbalancedAccount, account, format!("is held by {holder:?}, and does not exist"));
+    }
+    Ok(())
+}
+
+/// What is past its time may have lost its holds already.
+async fn find_missing_holds(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Result<(), StoreError> {
+    const OFFERS: &str = "SELECT 'offer ' || id, accounts, held FROM
+            (SELECT id, accounts, (SELECT COUNT(*) FROM hold JOIN account ON account.id = hold.account_id
+                JOIN budget ON budget.id = account.budget_id
+                WHERE hold.holder_id = offer.id AND budget.unit = 'offers') AS held
+            FROM offer WHERE accounts > 0 AND expires_at > $1) AS made
+        WHERE held < accounts ORDER BY id";
+    const REDEMPTIONS: &str = "SELECT 'redemption ' || id, accounts, held FROM
+            (SELECT id, accounts, (SELECT COUNT(*) FROM hold JOIN account ON account.id = hold.account_id
+                JOIN budget ON budget.id = account.budget_id
+                WHERE hold.holder_id = COALESCE(redemption.offer_id, redemption.id)
+                    AND budget.unit IN ('redemptions', 'money')) AS held
+            FROM redemption WHERE accounts > 0 AND expires_at > $1) AS made
+        WHERE held < accounts ORDER BY id";
+    for sql in [OFFERS, REDEMPTIONS] {
+        for row in conn.rows(sql, values![proof.at]).await? {
+            let (subject, wanted, held): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            proof.fault(LedgerFaultKind::MissingHold, subject, format!("has {held} of {wanted} holds"));
+        }
+    }
+    Ok(())
+}
+
+async fn find_redeemed_twice(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT offer_id, COUNT(*) FROM redemption WHERE reversed_at IS NULL AND offer_id IS NOT NULL
+        GROUP BY offer_id HAVING COUNT(*) > 1 ORDER BY offer_id";
+    for row in conn.rows(SQL, &[]).await? {
+        let (offer, times): (String, i64) = (row.get(0)?, row.get(1)?);
+        proof.fault(LedgerFaultKind::RedeemedTwice, format!("offer {offer}"), format!("was redeemed {times} times"));
+    }
+    Ok(())
+}
+
+/// The caps of each campaign, by the version from which each was in force.
+type Caps = HashMap<String, Vec<(u64, Cap)>>;
+
+async fn caps(conn: &mut Conn<'_>) -> Result<Caps, StoreError> {
+    const SQL: &str = "SELECT id, version, body FROM catalog_change WHERE kind = 'campaign' AND body IS NOT NULL
+        ORDER BY version";
+    let mut caps = Caps::new();
+    for row in conn.rows(SQL, &[]).await? {
+        let (id, body): (String, String) = (row.get(0)?, row.get(2)?);
+        // One that cannot be read is in force nowhere, so no offer was made by it.
+        if let Ok(Resource::Campaign(campaign)) = serde_json::from_str::<Resource>(&body) {
+            let Campaign { limits, .. } = &*campaign;
+            caps.entry(id).or_default().push((row.count(1)?, limits.per_profile));
+        }
+    }
+    Ok(caps)
+}
+
+/// One offer, as far as caps go.
+struct Given {
+    profile: String,
+    to: String,
+    campaign: String,
+    at: Timestamp,
+    id: String,
+    version: u64,
+}
+
+/// Person by person, in the order of an index.
+async fn check_caps(conn: &mut Conn<'_>, caps: &Caps, proof: &mut LedgerProof) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT profile_id, given_to, campaign_id, offered_at, id, catalog_version FROM offer
+        WHERE (profile_id, offered_at, id) > ($1, $2, $3) ORDER BY profile_id, offered_at, id LIMIT $4";
+    let (mut after, mut person) = ((String::new(), Timestamp::MIN, String::new()), Vec::<Given>::new());
+    loop {
+        let rows = conn.rows(SQL, values![&after.0, after.1, &after.2, PAGE]).await?;
+        for row in &rows {
+            let given = given(row)?;
+            if person.last().is_some_and(|last| last.profile != given.profile) {
+                check_person(&person, caps, proof);
+                person.clear();
+            }
+            after = (given.profile.clone(), given.at, given.id.clone());
+            person.push(given);
+        }
+        if (rows.len() as u64) < PAGE {
+            check_person(&person, caps, proof);
+            return Ok(());
+        }
+    }
+}
+
+fn given(row: &Row) -> Result<Given, StoreError> {
+    Ok(Given {
+        profile: row.get(0)?,
+        to: row.get(1)?,
+        campaign: row.get(2)?,
+        at: Timestamp::from_micros(row.get(3)?),
+        id: row.get(4)?,
+        version: row.count(5)?,
+    })
+}
+
+/// Each offer under the cap that was in force when it was made. Whoever became one person later was counted apart.
+fn check_person(offers: &[Given], caps: &Caps, proof: &mut LedgerProof) {
+    let mut earlier: BTreeMap<(&str, &str), Vec<Timestamp>> = BTreeMap::new();
+    for offer in offers {
+        let times = earlier.entry((&offer.to, &offer.campaign)).or_default();
+        times.push(offer.at);
+        let in_force = caps.get(&offer.campaign).and_then(|caps| caps.iter().rev().find(|cap| cap.0 <= offer.version));
+        let Some((_, cap)) = in_force else { continue };
+        let within = times.iter().filter(|&&at| at > offer.at - cap.window).count();
+        if within > cap.offers as usize {
+            let window = cap.window.as_secs();
+            let numbers = format!("{within} offers in {window} s where the cap is {} (offer {})", cap.offers, offer.id);
+            proof.fault(LedgerFaultKind::CapExceeded, &offer.campaign, numbers);
+        }
+    }
 }

@@ -11,7 +11,6 @@ use super::{
     conn::{Conn, Row, values},
     counters::Counters,
     error::unsound,
-    units::budget_of,
 };
 use crate::{
     domain::{
@@ -124,7 +123,7 @@ impl Append {
         let mut campaigns: Vec<&Campaign> = self.edits.iter().filter_map(campaign).collect();
         campaigns.sort_by(|a, b| a.name.cmp(&b.name));
         for campaign in campaigns {
-            set_limit(conn, campaign).await?;
+            set_limits(conn, campaign).await?;
         }
         Ok(())
     }
@@ -137,16 +136,21 @@ fn campaign(edit: &Edit) -> Option<&Campaign> {
     }
 }
 
-/// A budget that is taken away lifts the limit and keeps the account, as a deleted campaign keeps its own: what was
-/// taken stays taken if a budget comes again.
-async fn set_limit(conn: &mut Conn<'_>, campaign: &Campaign) -> Result<(), StoreError> {
-    const SET: &str = "INSERT INTO account (id, unit, limit_units, taken) VALUES ($1, 'offer', $2, 0)
+/// A budget that is taken away lifts the limit and keeps its accounts, as a deleted campaign keeps its own: what was
+/// taken stays taken if a budget comes again. Codes of a pool are no part of the campaign.
+async fn set_limits(conn: &mut Conn<'_>, campaign: &Campaign) -> Result<(), StoreError> {
+    const LIFT: &str = "UPDATE budget SET limit_units = NULL WHERE campaign_id = $1 AND unit <> 'codes'";
+    const SET: &str = "INSERT INTO budget (id, campaign_id, unit, limit_units) VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE SET limit_units = excluded.limit_units";
-    const LIFT: &str = "UPDATE account SET limit_units = NULL WHERE id = $1";
-    let account = budget_of(&campaign.name);
-    match campaign.limits.budget {
-        Some(budget) => conn.execute(SET, values![&account, budget]).await?,
-        None => conn.execute(LIFT, values![&account]).await?,
-    };
+    const ACCOUNT: &str = "INSERT INTO account (id, budget_id, taken) VALUES ($1, $1, 0) ON CONFLICT DO NOTHING";
+    conn.execute(LIFT, values![campaign.name.as_str()]).await?;
+    for budget in &campaign.limits.budgets {
+        let id = budget.id(&campaign.name);
+        let values = values![id.as_str(), campaign.name.as_str(), budget.unit.as_str(), budget.limit];
+        conn.execute(SET, values).await?;
+        if budget.is_whole() {
+            conn.execute(ACCOUNT, values![id.as_str()]).await?;
+        }
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The transaction of a ping, and of everything else that changes a profile.
 //!
-//! Law: the steps come in one order on every node (answer, profiles, devices, receipt, offers, units), and within a
+//! Law: the steps come in one order on every node (answers, profiles, devices, receipt, offers, till, units), and within a
 //! step in the order of names, so that two of them wait for each other but never in a circle. The first step that is
 //! refused ends it, and nothing has happened.
 
@@ -11,11 +11,16 @@ use super::{
     change::{Change, Outcome},
     conn::{Conn, values},
     error::unsound,
-    read,
+    read, till,
     units::Units,
 };
 use crate::{
-    domain::{decision::Decision, offer::Offer, time::Timestamp},
+    domain::{
+        budget::{Holder, Unit},
+        decision::Decision,
+        offer::Offer,
+        time::Timestamp,
+    },
     ports::{Absorbed, Answer, Commit, Committed, EngagementMark, ProfileWrite, StoreError},
     storage::codec,
 };
@@ -55,6 +60,9 @@ impl Recorded {
         if let Some(answer) = &self.commit.answer {
             self.claim(conn, answer).await?;
         }
+        if let Some(change) = &self.commit.till {
+            till::ask(conn, change, self.commit.at, self.keep).await?;
+        }
         self.write_profiles(conn).await?;
         self.write_devices(conn).await?;
         if let Some(decision) = &self.commit.decision {
@@ -63,19 +71,32 @@ impl Recorded {
                 self.write_offer(conn, decision, offer).await?;
             }
         }
+        let (mut units, at) = (Units::default(), self.commit.at);
+        self.write_marks(conn, &mut units).await?;
+        if let Some(change) = &self.commit.till {
+            till::change(conn, change, (at, self.commit.takes.len()), self.keep, &mut units).await?;
+        }
+        units.take(conn, &self.commit.takes, at + self.keep.offers).await?;
+        units.settle(conn).await?;
+        match &self.commit.claim {
+            Some(claim) => till::claim(conn, claim).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn write_marks(&self, conn: &mut Conn<'_>, units: &mut Units) -> Result<(), StoreError> {
         let mut marks: Vec<&EngagementMark> = self.commit.engagement.iter().collect();
         marks.sort_by_key(|mark| mark.offer);
-        let mut units = Units::default();
         for mark in marks {
+            if mark.shown_at.is_some() && is_overrun(conn, mark).await? {
+                units.overrun(conn, &mark.offer).await?;
+            }
             write_mark(conn, mark).await?;
             if mark.returned_at.is_some() {
-                units.give_back(conn, &mark.offer).await?;
+                units.release(conn, Holder::Offer(mark.offer), Unit::Offers, u64::MAX).await?;
             }
         }
-        for take in &self.commit.takes {
-            units.take(conn, take, self.commit.at + self.keep.offers).await?;
-        }
-        units.settle(conn).await
+        Ok(())
     }
 
     /// Claims the ping for this transaction, or finds who answered it.
@@ -136,12 +157,30 @@ impl Recorded {
     }
 
     async fn write_offer(&self, conn: &mut Conn<'_>, decision: &Decision, offer: &Offer) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO offer
-            (id, profile_id, campaign_id, decision_id, offered_at, show_by, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        const SQL: &str =
+            "INSERT INTO offer (id, profile_id, given_to, campaign_id, decision_id, catalog_version, store_id,
+                test, accounts, offered_at, show_by, valid_from, valid_until, expires_at)
+            VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         let (profile, campaign) = (decision.profile.as_str(), offer.campaign.as_str());
-        let until = decision.at + self.keep.offers;
-        let values = values![&offer.id, profile, campaign, &decision.id, decision.at, offer.show_by, until];
+        let store = offer.store.as_ref().map(|store| store.name.to_string());
+        let holder = Holder::Offer(offer.id);
+        let accounts = self.commit.takes.iter().filter(|take| take.holder == holder).count() as u64;
+        let valid_from = offer.coupon.as_ref().map_or(decision.at, |coupon| coupon.valid_from);
+        let values = values![
+            &offer.id,
+            profile,
+            campaign,
+            &decision.id,
+            decision.catalog_version,
+            store.as_ref(),
+            i64::from(decision.test),
+            accounts,
+            decision.at,
+            offer.show_by,
+            valid_from,
+            offer.valid_until,
+            decision.at + self.keep.offers,
+        ];
         conn.execute(SQL, values).await.map(|_| ())
     }
 }
@@ -175,6 +214,7 @@ async fn absorb(conn: &mut Conn<'_>, absorbed: &Absorbed, at: Timestamp) -> Resu
     }
     for sql in [
         "UPDATE offer SET profile_id = $2 WHERE profile_id = $1",
+        "UPDATE redemption SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE decision SET profile_id = $2 WHERE profile_id = $1",
     ] {
         conn.execute(sql, values![name, by]).await?;
@@ -185,7 +225,15 @@ async fn absorb(conn: &mut Conn<'_>, absorbed: &Absorbed, at: Timestamp) -> Resu
 /// A time that is known stays known. An offer that was swept has nothing left to mark.
 async fn write_mark(conn: &mut Conn<'_>, mark: &EngagementMark) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE offer SET shown_at = COALESCE($2, shown_at), opened_at = COALESCE($3, opened_at),
-        dismissed_at = COALESCE($4, dismissed_at), returned_at = COALESCE($5, returned_at) WHERE id = $1";
-    let values = values![&mark.offer, mark.shown_at, mark.opened_at, mark.dismissed_at, mark.returned_at];
+        dismissed_at = COALESCE($4, dismissed_at), returned_at = COALESCE($5, returned_at),
+        claimed_at = COALESCE($6, claimed_at) WHERE id = $1";
+    let EngagementMark { offer, shown_at, opened_at, dismissed_at, returned_at, claimed_at } = mark;
+    let values = values![offer, *shown_at, *opened_at, *dismissed_at, *returned_at, *claimed_at];
     conn.execute(SQL, values).await.map(|_| ())
+}
+
+/// Whether it is heard only now that the offer was shown, after its units had gone back.
+async fn is_overrun(conn: &mut Conn<'_>, mark: &EngagementMark) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM offer WHERE id = $1 AND returned_at IS NOT NULL AND shown_at IS NULL";
+    Ok(conn.row(SQL, values![&mark.offer]).await?.is_some())
 }

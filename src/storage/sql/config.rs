@@ -27,6 +27,8 @@ pub struct SqlConfig {
     pub receipt_days: u32,
     /// How long offers and their times are kept, in days.
     pub offer_days: u32,
+    /// After so many hours an offer that nobody reported as shown gives its units back; never if it is 0.
+    pub return_unshown_hours: u32,
 }
 
 impl Default for SqlConfig {
@@ -37,6 +39,7 @@ impl Default for SqlConfig {
             write_queue: 4_096,
             receipt_days: 30,
             offer_days: 400,
+            return_unshown_hours: 0,
         }
     }
 }
@@ -86,11 +89,15 @@ pub struct Retention {
     pub answers: Duration,
     pub receipts: Duration,
     pub offers: Duration,
+    /// From an offer to the return of its units if nobody reported it as shown; none if they stay.
+    pub unshown: Option<Duration>,
 }
 
 impl From<&SqlConfig> for Retention {
     fn from(config: &SqlConfig) -> Self {
-        Self { answers: ANSWERS, receipts: config.receipt_days * DAY, offers: config.offer_days * DAY }
+        let hours = config.return_unshown_hours;
+        let unshown = (hours > 0).then(|| hours * Duration::from_secs(3_600));
+        Self { answers: ANSWERS, receipts: config.receipt_days * DAY, offers: config.offer_days * DAY, unshown }
     }
 }
 

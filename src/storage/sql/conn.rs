@@ -11,7 +11,7 @@ use sqlx::{
 use super::error::store_error;
 use crate::{
     domain::{
-        offer::{DecisionId, OfferId},
+        offer::{DecisionId, OfferId, RedemptionId},
         time::Timestamp,
     },
     ports::StoreError,
@@ -175,6 +175,12 @@ impl From<&OfferId> for Value<'_> {
 
 impl From<&DecisionId> for Value<'_> {
     fn from(id: &DecisionId) -> Self {
+        Value::Text(id.to_string().into())
+    }
+}
+
+impl From<&RedemptionId> for Value<'_> {
+    fn from(id: &RedemptionId) -> Self {
         Value::Text(id.to_string().into())
     }
 }

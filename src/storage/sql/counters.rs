@@ -59,7 +59,7 @@ impl Counters {
     pub fn commit(&self, result: &Result<Committed, StoreError>) {
         let counter = match result {
             Ok(Committed::Done) => &self.done,
-            Ok(Committed::Repeated(_)) => &self.repeated,
+            Ok(Committed::Repeated(_) | Committed::Asked(_)) => &self.repeated,
             Ok(Committed::Stale) => &self.stale,
             Ok(Committed::Exhausted(_)) => &self.exhausted,
             Err(_) => &self.errors,

@@ -4,7 +4,7 @@
 
 use std::{fs::File, sync::Arc, time::Duration};
 
-use sqlx::{Acquire, PgPool, Postgres, Sqlite, SqlitePool, pool::PoolConnection};
+use sqlx::{Acquire, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 
 use super::{
     change::{Change, Outcome},
@@ -47,7 +47,35 @@ impl Reader {
     }
 }
 
+/// A transaction for reading: all of its statements see what was committed before the first.
+pub enum Snapshot {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Snapshot {
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Snapshot::Sqlite(transaction) => Conn::Sqlite(transaction),
+            Snapshot::Postgres(transaction) => Conn::Postgres(transaction),
+        }
+    }
+}
+
 impl Engine {
+    /// Begins to read everything as it is now; its statements may take long.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let mut snapshot = match self {
+            Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.read.begin().await.map_err(store_error)?),
+            Engine::Postgres { pool, .. } => Snapshot::Postgres(pool.begin_with(BEGIN).await.map_err(store_error)?),
+        };
+        if let Snapshot::Postgres(_) = &snapshot {
+            snapshot.conn().execute("SET LOCAL statement_timeout = 0", &[]).await?;
+        }
+        Ok(snapshot)
+    }
+
     pub async fn reader(&self) -> Result<Reader, StoreError> {
         let reader = match self {
             Engine::Sqlite(sqlite) => sqlite.read.acquire().await.map(Reader::Sqlite),

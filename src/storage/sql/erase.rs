@@ -53,9 +53,13 @@ async fn erase_answers(conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreEr
 }
 
 async fn erase_offers(conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreError> {
-    const HOLDS: &str = "DELETE FROM hold WHERE offer_id IN (SELECT id FROM offer WHERE profile_id = $1)
+    const HOLDS: &str = "DELETE FROM hold WHERE holder_id IN (SELECT id FROM offer WHERE profile_id = $1)
         RETURNING account_id, units - returned";
     let holds = conn.rows(HOLDS, values![profile]).await?;
+    // What was redeemed is the shops' to know, but not by whom.
+    const REDEMPTIONS: &str = "UPDATE redemption SET offer_id = NULL, profile_id = NULL, accounts = 0
+        WHERE profile_id = $1";
     fold(conn, &holds).await?;
+    conn.execute(REDEMPTIONS, values![profile]).await?;
     conn.execute("DELETE FROM offer WHERE profile_id = $1", values![profile]).await.map(|_| ())
 }

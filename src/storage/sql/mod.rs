@@ -1,14 +1,14 @@
 //! The durable record and the catalog's truth in SQL: SQLite for one machine, PostgreSQL for several, by one code.
 //!
-//! Laws: those of [`Records`] and [`CatalogStore`]. One SQL text serves both engines; `conn` alone knows which one runs.
+//! Laws: those of [`Records`], [`Coupons`], [`Ledger`] and [`CatalogStore`]. One SQL text serves both engines; `conn` alone knows which one runs.
 //!
 //! | file | what |
 //! |---|---|
 //! | `config` | the settings, and how long things are kept |
 //! | `open`, `schema` | opening a database and bringing its tables up to date |
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
-//! | `commit`, `units` | the transaction of a ping |
-//! | `read`, `catalog`, `erase`, `sweep`, `secret` | the other statements |
+//! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
+//! | `read`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `secret` | the other statements |
 //! | `backup` | a copy while the server runs, and its return |
 //! | `audit` | the proof that nothing was oversold |
 
@@ -20,14 +20,17 @@ mod commit;
 mod config;
 mod conn;
 mod counters;
+mod coupons;
 mod engine;
 mod erase;
 mod error;
 mod open;
+mod pool;
 mod read;
 mod schema;
 mod secret;
 mod sweep;
+mod till;
 mod units;
 mod writer;
 
@@ -45,14 +48,19 @@ pub use open::open;
 use crate::{
     domain::{
         catalog::CatalogChange,
+        code::Code,
         decision::Decision,
-        name::{DeviceName, ProfileName},
-        offer::DecisionId,
+        name::{CampaignName, DeviceName, ProfileName},
+        offer::{DecisionId, OfferId, RedemptionId},
         ping::PingId,
         profile::Profile,
+        redemption::{KeptOffer, Redemption, TillRequest},
         time::Timestamp,
     },
-    ports::{Answer, Appended, CatalogStore, Commit, Committed, Edit, Records, StoreError},
+    ports::{
+        Answer, Appended, CatalogStore, Commit, Committed, Coupons, Edit, Ledger, LedgerProof, OfferQuery, Records,
+        RedemptionQuery, StoreError, TillAnswer, Uploaded,
+    },
 };
 use counters::Counters;
 use engine::Engine;
@@ -121,7 +129,50 @@ impl Records for Sql {
     }
 
     async fn sweep(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
-        self.engine.write(sweep::Sweep { now, most }).await
+        let unshown = self.keep.unshown.map(|grace| now - grace);
+        self.engine.write(sweep::Sweep { now, most, unshown }).await
+    }
+}
+
+#[async_trait]
+impl Coupons for Sql {
+    async fn offer(&self, id: &OfferId) -> Result<Option<KeptOffer>, StoreError> {
+        coupons::offer(&mut self.engine.reader().await?.conn(), id).await
+    }
+
+    async fn offers_with_code(&self, code: &Code) -> Result<Vec<KeptOffer>, StoreError> {
+        coupons::offers_with_code(&mut self.engine.reader().await?.conn(), code).await
+    }
+
+    async fn offer_to(&self, profile: &ProfileName, campaign: &CampaignName) -> Result<Option<KeptOffer>, StoreError> {
+        coupons::offer_to(&mut self.engine.reader().await?.conn(), profile, campaign).await
+    }
+
+    async fn offers(&self, query: &OfferQuery) -> Result<Vec<KeptOffer>, StoreError> {
+        coupons::offers(&mut self.engine.reader().await?.conn(), query).await
+    }
+
+    async fn redemption(&self, id: &RedemptionId) -> Result<Option<Redemption>, StoreError> {
+        coupons::redemption(&mut self.engine.reader().await?.conn(), id).await
+    }
+
+    async fn redemptions(&self, query: &RedemptionQuery) -> Result<Vec<Redemption>, StoreError> {
+        coupons::redemptions(&mut self.engine.reader().await?.conn(), query).await
+    }
+
+    async fn till_answer(&self, request: &TillRequest) -> Result<Option<TillAnswer>, StoreError> {
+        coupons::till_answer(&mut self.engine.reader().await?.conn(), request).await
+    }
+
+    async fn add_codes(&self, campaign: &CampaignName, codes: Vec<Code>) -> Result<Uploaded, StoreError> {
+        self.engine.write(pool::Upload { campaign: campaign.clone(), codes }).await
+    }
+}
+
+#[async_trait]
+impl Ledger for Sql {
+    async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
+        audit::prove(&self.engine, at).await
     }
 }
 

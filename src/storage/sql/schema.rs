@@ -12,7 +12,8 @@ use sqlx::{
 use super::conn::Conn;
 use crate::ports::StoreError;
 
-const STEPS: [(i64, &str, &str); 1] = [(1, "initial", include_str!("schema/0001_initial.sql"))];
+const STEPS: [(i64, &str, &str); 2] =
+    [(1, "initial", include_str!("schema/0001_initial.sql")), (2, "tills", include_str!("schema/0002_tills.sql"))];
 
 /// What brings a database of any earlier step to the newest.
 pub fn migrator() -> Migrator {

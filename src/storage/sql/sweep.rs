@@ -1,4 +1,4 @@
-//! Deleting what is past its time, a bounded batch at once.
+//! Deleting what is past its time, and giving back what was held until now, a bounded batch at once.
 //!
 //! Law: a hold that goes is added to the nameless one of its account, so the sums stay true. An offer and its hold have
 //! the same time but may go in different batches.
@@ -7,14 +7,25 @@ use async_trait::async_trait;
 
 use super::{
     change::{Change, Outcome},
+    commit::Halt,
     conn::{Conn, values},
-    units::fold,
+    error::unsound,
+    units::{Units, fold},
 };
-use crate::{domain::time::Timestamp, ports::StoreError};
+use crate::{
+    domain::{
+        budget::{Holder, Unit},
+        offer::OfferId,
+        time::Timestamp,
+    },
+    ports::StoreError,
+};
 
 pub struct Sweep {
     pub now: Timestamp,
     pub most: u32,
+    /// Offers made before this and not shown give their units back, if it is set.
+    pub unshown: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -32,15 +43,60 @@ impl Change for Sweep {
             (SELECT id FROM decision WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         const OFFERS: &str = "DELETE FROM offer WHERE id IN
             (SELECT id FROM offer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-        const HOLDS: &str = "DELETE FROM hold WHERE (offer_id, account_id) IN
-            (SELECT offer_id, account_id FROM hold WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+        const REDEMPTIONS: &str = "DELETE FROM redemption WHERE id IN
+            (SELECT id FROM redemption WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        const ASKED: &str = "DELETE FROM till_request WHERE (key_id, request_id) IN
+            (SELECT key_id, request_id FROM till_request WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        const HOLDS: &str = "DELETE FROM hold WHERE (holder_id, account_id) IN
+            (SELECT holder_id, account_id FROM hold WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
             RETURNING account_id, units - returned";
         let mut gone = 0;
-        for sql in [ANSWERS, DECISIONS, OFFERS] {
+        for sql in [ANSWERS, DECISIONS, OFFERS, REDEMPTIONS, ASKED] {
             gone += conn.execute(sql, values![self.now, u64::from(self.most)]).await?;
         }
         let holds = conn.rows(HOLDS, values![self.now, u64::from(self.most)]).await?;
         fold(conn, &holds).await?;
-        Ok(Outcome::Keep(gone + holds.len() as u64))
+        let returned = self.give_back(conn).await?;
+        Ok(Outcome::Keep(gone + holds.len() as u64 + returned))
     }
+}
+
+impl Sweep {
+    /// What was held for a while, and what offers hold that nobody saw. Returns how many holds and offers those were.
+    async fn give_back(&self, conn: &mut Conn<'_>) -> Result<u64, StoreError> {
+        let mut units = Units::default();
+        let mut returned = units.lapse(conn, self.now, self.most).await?;
+        if let Some(before) = self.unshown {
+            let offers = return_unshown(conn, before, (self.now, self.most)).await?;
+            for offer in &offers {
+                units.release(conn, Holder::Offer(*offer), Unit::Offers, u64::MAX).await?;
+            }
+            returned += offers.len() as u64;
+        }
+        match units.settle(conn).await {
+            Ok(()) => Ok(returned),
+            Err(Halt::Failed(fault)) => Err(fault),
+            Err(Halt::Refused(why)) => Err(unsound(format!("a sweep takes nothing, and was refused: {why:?}"))),
+        }
+    }
+}
+
+/// Marks offers that nobody saw as returned. A report that comes later all the same is counted as overrun.
+async fn return_unshown(
+    conn: &mut Conn<'_>,
+    before: Timestamp,
+    (now, most): (Timestamp, u32),
+) -> Result<Vec<OfferId>, StoreError> {
+    const SQL: &str = "UPDATE offer SET returned_at = $2 WHERE id IN
+            (SELECT id FROM offer WHERE offered_at < $1 AND accounts > 0 AND shown_at IS NULL AND returned_at IS NULL
+                AND claimed_at IS NULL AND redeemed_at IS NULL ORDER BY offered_at LIMIT $3)
+            AND shown_at IS NULL AND returned_at IS NULL AND claimed_at IS NULL AND redeemed_at IS NULL
+        RETURNING id";
+    let rows = conn.rows(SQL, values![before, now, u64::from(most)]).await?;
+    let mut offers = Vec::with_capacity(rows.len());
+    for row in rows {
+        offers.push(OfferId::parse(&row.get::<String>(0)?).map_err(unsound)?);
+    }
+    offers.sort();
+    Ok(offers)
 }

@@ -1,7 +1,8 @@
 //! Units of shared limits: accounts, and the holds that say who took what.
 //!
-//! Law: taken = Σ (units − returned) for every account after every transaction, and never above a limit by a take.
-//! Accounts are touched last and in the order of their ids: each is a row that many transactions want.
+//! Law: taken = Σ (units − returned) for every account after every transaction, and never above its budget's limit by a
+//! take. Holds and then accounts are touched last and in the order of the accounts' ids: each account is a row that many
+//! transactions want.
 
 use std::collections::BTreeMap;
 
@@ -10,63 +11,140 @@ use super::{
     conn::{Conn, Row, values},
 };
 use crate::{
-    domain::{name::CampaignName, offer::OfferId, time::Timestamp},
-    ports::{Committed, StoreError, Take},
+    domain::{
+        budget::{AccountId, Holder, Take, Unit},
+        offer::OfferId,
+        time::Timestamp,
+    },
+    ports::{Committed, StoreError},
 };
 
-/// The account of a campaign's budget.
-pub fn budget_of(campaign: &CampaignName) -> String {
-    format!("{campaign}/offers")
-}
-
-/// What one transaction does to each account, by the account's id.
+/// What one transaction does to each account.
 #[derive(Default)]
-pub struct Units(BTreeMap<String, Movement>);
+pub struct Units(BTreeMap<AccountId, Movement>);
 
 #[derive(Default)]
 struct Movement {
-    taken: i64,
-    given_back: i64,
-    /// Whose budget it is, if something is taken of it.
-    campaign: Option<CampaignName>,
+    taken: u64,
+    given_back: u64,
+    /// Offers whose unit went back, and that were shown after all.
+    overrun: u64,
 }
 
 impl Units {
-    /// Gives back what the offer holds, unless that was done before.
-    pub async fn give_back(&mut self, conn: &mut Conn<'_>, offer: &OfferId) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE hold SET returned = units WHERE offer_id = $1 AND returned = 0
-            RETURNING account_id, units";
-        for row in conn.rows(SQL, values![offer]).await? {
-            self.0.entry(row.get(0)?).or_default().given_back += row.get::<i64>(1)?;
+    fn of(&mut self, account: &str) -> &mut Movement {
+        self.0.entry(AccountId::of_record(account)).or_default()
+    }
+
+    /// Takes or confirms units. Of a budget that is not there is no limit, and nothing is held.
+    pub async fn take(&mut self, conn: &mut Conn<'_>, takes: &[Take], until: Timestamp) -> Result<(), StoreError> {
+        let mut takes: Vec<&Take> = takes.iter().collect();
+        takes.sort_by(|a, b| (&a.account, a.holder).cmp(&(&b.account, b.holder)));
+        for take in takes {
+            if self.hold(conn, take, until).await? || self.confirm(conn, take, until).await? {
+                continue;
+            }
+            // The first of its place and period.
+            const ACCOUNT: &str = "INSERT INTO account (id, budget_id, taken)
+                SELECT $1, id, 0 FROM budget WHERE id = $2 ON CONFLICT DO NOTHING";
+            conn.execute(ACCOUNT, values![take.account.id.as_str(), take.account.budget.as_str()]).await?;
+            self.hold(conn, take, until).await?;
         }
         Ok(())
     }
 
-    /// Notes one unit for the offer. A campaign without an account has no limit, and nothing is held.
-    pub async fn take(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO hold (offer_id, account_id, units, returned, expires_at)
-            SELECT $1, id, 1, 0, $3 FROM account WHERE id = $2";
-        let account = budget_of(&take.campaign);
-        if conn.execute(SQL, values![&take.offer, &account, until]).await? > 0 {
-            let movement = self.0.entry(account).or_default();
-            movement.taken += 1;
-            movement.campaign = Some(take.campaign.clone());
+    /// Whether the account is there and the holder has nothing of it yet.
+    async fn hold(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<bool, StoreError> {
+        const SQL: &str = "INSERT INTO hold (holder_id, account_id, units, returned, expires_at, lapses_at)
+            SELECT $1, id, $3, 0, $4, $5 FROM account WHERE id = $2 ON CONFLICT DO NOTHING";
+        let (holder, account) = (take.holder.to_string(), take.account.id.as_str());
+        let held = conn.execute(SQL, values![&holder, account, take.units, until, take.lapses_at]).await? > 0;
+        if held {
+            self.of(account).taken += take.units;
+        }
+        Ok(held)
+    }
+
+    /// Whether the holder has something of the account already: what it had for a while is part of the take, what it
+    /// had for good was used and stands beside it.
+    async fn confirm(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<bool, StoreError> {
+        // Changes nothing, and keeps everyone else from changing it.
+        const LOCK: &str = "UPDATE hold SET units = units WHERE holder_id = $1 AND account_id = $2
+            RETURNING units - returned, lapses_at";
+        const SET: &str =
+            "UPDATE hold SET units = units + $3, returned = returned + $4, expires_at = $5, lapses_at = $6
+            WHERE holder_id = $1 AND account_id = $2";
+        let (holder, account) = (take.holder.to_string(), take.account.id.as_str());
+        let Some(row) = conn.row(LOCK, values![&holder, account]).await? else { return Ok(false) };
+        let held = if row.get::<Option<i64>>(1)?.is_some() { row.count(0)? } else { 0 };
+        let (more, less) = (take.units.saturating_sub(held), held.saturating_sub(take.units));
+        conn.execute(SET, values![&holder, account, more, less, until, take.lapses_at]).await?;
+        let movement = self.of(account);
+        movement.taken += more;
+        movement.given_back += less;
+        Ok(true)
+    }
+
+    /// Gives back what the holder has of accounts that count `unit`, at most so much of each.
+    pub async fn release(
+        &mut self,
+        conn: &mut Conn<'_>,
+        holder: Holder,
+        unit: Unit,
+        most: u64,
+    ) -> Result<(), StoreError> {
+        const LOCK: &str = "UPDATE hold SET units = units WHERE holder_id = $1 AND returned < units AND account_id IN
+                (SELECT account.id FROM account JOIN budget ON budget.id = account.budget_id WHERE budget.unit = $2)
+            RETURNING account_id, units - returned";
+        const SET: &str = "UPDATE hold SET returned = returned + $3, lapses_at = NULL
+            WHERE holder_id = $1 AND account_id = $2";
+        let holder = holder.to_string();
+        for row in conn.rows(LOCK, values![&holder, unit.as_str()]).await? {
+            let (account, units) = (row.get::<String>(0)?, row.count(1)?.min(most));
+            conn.execute(SET, values![&holder, &account, units]).await?;
+            self.of(&account).given_back += units;
+        }
+        Ok(())
+    }
+
+    /// Gives back what is held until now and was not confirmed; returns how many holds ended so.
+    pub async fn lapse(&mut self, conn: &mut Conn<'_>, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+        const LOCK: &str = "UPDATE hold SET units = units WHERE (holder_id, account_id) IN
+                (SELECT holder_id, account_id FROM hold WHERE lapses_at <= $1 ORDER BY lapses_at LIMIT $2)
+                AND lapses_at <= $1
+            RETURNING holder_id, account_id, units - returned";
+        const END: &str = "UPDATE hold SET returned = units, lapses_at = NULL WHERE holder_id = $1 AND account_id = $2";
+        let rows = conn.rows(LOCK, values![now, u64::from(most)]).await?;
+        for row in &rows {
+            let (holder, account): (String, String) = (row.get(0)?, row.get(1)?);
+            conn.execute(END, values![&holder, &account]).await?;
+            self.of(&account).given_back += row.count(2)?;
+        }
+        Ok(rows.len() as u64)
+    }
+
+    /// Counts an offer that was shown after its units had gone back.
+    pub async fn overrun(&mut self, conn: &mut Conn<'_>, offer: &OfferId) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT account_id FROM hold WHERE holder_id = $1 AND returned > 0";
+        for row in conn.rows(SQL, values![offer]).await? {
+            self.of(&row.get::<String>(0)?).overrun += 1;
         }
         Ok(())
     }
 
     /// Moves the accounts. What only gives back is never refused, even where a limit was lowered below what is taken.
     pub async fn settle(self, conn: &mut Conn<'_>) -> Result<(), Halt> {
-        const SQL: &str = "UPDATE account SET taken = taken + $2
-            WHERE id = $1 AND ($3 = 0 OR limit_units IS NULL OR taken + $2 <= limit_units)";
-        for (account, movement) in self.0 {
-            let change = movement.taken - movement.given_back;
-            if conn.execute(SQL, values![&account, change, movement.taken]).await? > 0 {
+        const SQL: &str = "UPDATE account SET taken = taken + $2 - $3, late_overrun = late_overrun + $4
+            WHERE id = $1 AND ($2 = 0 OR COALESCE(taken + $2 - $3 <=
+                (SELECT limit_units FROM budget WHERE budget.id = account.budget_id), TRUE))";
+        for (account, Movement { taken, given_back, overrun }) in self.0 {
+            let values = values![account.as_str(), taken, given_back, overrun];
+            if conn.execute(SQL, values).await? > 0 {
                 continue;
             }
-            return Err(match movement.campaign {
-                Some(campaign) => Halt::Refused(Committed::Exhausted(campaign)),
-                None => StoreError::Corrupt(format!("the account {account} of a hold is missing")).into(),
+            return Err(match taken {
+                0 => StoreError::Corrupt(format!("the account {account} of a hold is missing")).into(),
+                _ => Halt::Refused(Committed::Exhausted(account)),
             });
         }
         Ok(())
@@ -75,8 +153,8 @@ impl Units {
 
 /// Adds holds that were deleted to the nameless one of their account. Rows are (account, units still held).
 pub async fn fold(conn: &mut Conn<'_>, deleted: &[Row]) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO hold (offer_id, account_id, units, returned) VALUES ('', $1, $2, 0)
-        ON CONFLICT (offer_id, account_id) DO UPDATE SET units = hold.units + excluded.units";
+    const SQL: &str = "INSERT INTO hold (holder_id, account_id, units, returned) VALUES ('', $1, $2, 0)
+        ON CONFLICT (holder_id, account_id) DO UPDATE SET units = hold.units + excluded.units";
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
     for row in deleted {
         *sums.entry(row.get(0)?).or_default() += row.get::<i64>(1)?;

@@ -3,19 +3,14 @@
 use std::sync::Arc;
 
 use dintorni::{
-    domain::{
-        name::CampaignName,
-        offer::{DecisionId, OfferId},
-        ping::PingId,
-        time::Timestamp,
-    },
-    ports::{Absorbed, CatalogStore, Commit, Committed, Edit, EngagementMark, Expected, Records},
+    domain::{name::CampaignName, offer::DecisionId, ping::PingId},
+    ports::{Absorbed, CatalogStore, Commit, Committed, Edit, Expected, Records},
 };
 use tokio::task::JoinSet;
 
 use crate::support::{
     databases::Database,
-    samples::{Person, app, at, campaign, campaign_name, offer_id, person},
+    samples::{Person, app, at, campaign, campaign_name, offer_id, person, returned, take},
 };
 
 macro_rules! on_every_engine {
@@ -56,10 +51,6 @@ async fn set_budget(database: &Database, id: &str, budget: Option<u64>) -> Campa
     let edit = Edit::put(campaign(id, budget), Expected::Anything);
     database.sql.append(vec![edit], "tests", at(0)).await.expect("the catalog takes it");
     campaign_name(id)
-}
-
-fn returned(offer: OfferId, when: Timestamp) -> EngagementMark {
-    EngagementMark { offer, shown_at: None, opened_at: None, dismissed_at: None, returned_at: Some(when) }
 }
 
 /// Units taken of the campaign's budget, after checking law 5 on every account.
@@ -115,7 +106,7 @@ async fn a_refused_commit_leaves_nothing(database: Database) {
     assert_eq!(commit(&database, stale.clone()).await, Committed::Stale);
     // The last step is refused, after all others were done.
     let exhausted = ada.answers(1, "ping-0001", &[(offer_id(), &coffee), (offer_id(), &coffee)]);
-    assert_eq!(commit(&database, exhausted).await, Committed::Exhausted(coffee.clone()));
+    assert_eq!(commit(&database, exhausted).await, Committed::Exhausted(take(offer_id(), &coffee).account.id));
 
     let sql = &database.sql;
     let answer = stale.answer.expect("given");
@@ -192,7 +183,7 @@ async fn a_limit_may_be_lowered_below_what_is_taken(database: Database) {
     // A return is never refused; a take is, even beside a return that would leave as many taken as before.
     let mut swap = ada.answers(2, "ping-0002", &[(offer_id(), &coffee)]);
     swap.engagement = vec![returned(first, at(2))];
-    assert_eq!(commit(&database, swap).await, Committed::Exhausted(coffee.clone()));
+    assert_eq!(commit(&database, swap).await, Committed::Exhausted(take(offer_id(), &coffee).account.id));
     let mut back = ada.writes(2);
     back.engagement = vec![returned(first, at(2))];
     assert_eq!(commit(&database, back).await, Committed::Done);

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use dintorni::{
     domain::{name::CampaignName, offer::OfferId},
-    ports::{CatalogStore, Commit, Committed, Edit, EngagementMark, Expected, Records},
+    ports::{CatalogStore, Commit, Committed, Edit, Expected, Records},
 };
 use tokio::task::JoinSet;
 
 use crate::support::{
     databases::{self, Database},
-    samples::{Dice, Person, app, at, campaign, campaign_name, offer_id, person},
+    samples::{Dice, Person, app, at, campaign, campaign_name, offer_id, person, returned, take},
 };
 
 const PEOPLE: u64 = 5;
@@ -101,7 +101,7 @@ impl Model {
         let first_full = campaigns.iter().filter(|campaign| after[*campaign] > self.limits[*campaign]).min();
         let expected = match first_full {
             _ if known.erased => Committed::Stale,
-            Some(campaign) => Committed::Exhausted(campaign.clone()),
+            Some(campaign) => Committed::Exhausted(take(offer_id(), campaign).account.id),
             None => Committed::Done,
         };
         assert_eq!(self.commit(asked.clone()).await, expected, "step {number}");
@@ -133,9 +133,7 @@ impl Model {
         let Some(offer) = offer else { return };
         known.version += 1;
         let mut back = known.person.writes(known.version);
-        let mark =
-            EngagementMark { offer, shown_at: None, opened_at: None, dismissed_at: None, returned_at: Some(at(9)) };
-        back.engagement = vec![mark];
+        back.engagement = vec![returned(offer, at(9))];
         assert_eq!(self.commit(back).await, Committed::Done);
     }
 
@@ -240,13 +238,7 @@ async fn live(sql: Arc<dintorni::storage::sql::Sql>, person: Person, mut dice: D
         let offers: Vec<_> = campaigns.iter().map(|campaign| (offer_id(), campaign)).collect();
         let mut asked = person.answers(version + 1, &format!("ping-{number:04}"), &offers);
         let back = (dice.below(2) == 0).then(|| holding.pop()).flatten();
-        asked.engagement.extend(back.map(|offer| EngagementMark {
-            offer,
-            shown_at: None,
-            opened_at: None,
-            dismissed_at: None,
-            returned_at: Some(at(9)),
-        }));
+        asked.engagement.extend(back.map(|offer| returned(offer, at(9))));
         if let Ok(Committed::Done) = sql.commit(asked).await {
             version += 1;
             holding.extend(offers.iter().map(|(offer, _)| *offer));

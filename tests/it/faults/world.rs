@@ -138,7 +138,7 @@ impl World {
         let window = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
         let limits = pb::Limits {
             per_profile: Some(pb::Cap { offers: rules.cap, window }),
-            budget: rules.budget,
+            budgets: rules.budget.map(crate::support::harness::offers).into_iter().collect(),
             ..Default::default()
         };
         let campaign = Some(pb::Campaign {

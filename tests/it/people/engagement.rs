@@ -13,7 +13,7 @@ use dintorni::{
 use tonic::Code;
 
 use super::{coffee, offered, server_key, visit};
-use crate::support::harness::{Phone, TestServer, bearing, fields};
+use crate::support::harness::{Phone, TestServer, bearing, fields, offers};
 
 /// So many seconds before now, by a phone's right clock.
 fn ago(server: &TestServer, seconds: u64) -> Option<prost_types::Timestamp> {
@@ -68,7 +68,7 @@ async fn the_earliest_report_counts_and_repeating_writes_nothing() {
 async fn what_was_not_shown_goes_back_and_stays_so() {
     let server = TestServer::start().await;
     let acme = server.publisher("acme").await;
-    coffee(&server, &acme, Some(pb::Limits { budget: Some(1), ..Default::default() })).await;
+    coffee(&server, &acme, Some(pb::Limits { budgets: vec![offers(1)], ..Default::default() })).await;
     let (phone, tablet) = (acme.phone(1).await, acme.phone(2).await);
     let offer = offered(&server, &phone, "first").await.id;
     assert_eq!(visit(&server, &tablet, "empty").await.offers, []);

@@ -9,13 +9,13 @@ use dintorni::grpc::pb;
 use tonic::Code;
 
 use super::{coffee, erase, get, link, server_key, visit};
-use crate::support::harness::{TestServer, refusal};
+use crate::support::harness::{TestServer, offers, refusal};
 
 #[tokio::test]
 async fn nothing_is_left_of_an_erased_person() {
     let server = TestServer::start().await;
     let acme = server.publisher("acme").await;
-    coffee(&server, &acme, Some(pb::Limits { budget: Some(1), ..Default::default() })).await;
+    coffee(&server, &acme, Some(pb::Limits { budgets: vec![offers(1)], ..Default::default() })).await;
     let phone = acme.phone(1).await;
     let anonymous = visit(&server, &phone, "before").await;
     assert_eq!(anonymous.offers.len(), 1);

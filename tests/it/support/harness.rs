@@ -304,6 +304,11 @@ pub fn ping(id: &str, now: Option<prost_types::Timestamp>) -> pb::PingRequest {
     pb::PingRequest { ping_id: id.into(), sent_at: now, fixes: vec![fix], ..Default::default() }
 }
 
+/// A budget of so many offers over a campaign's life.
+pub fn offers(limit: u64) -> pb::Budget {
+    pb::Budget { unit: pb::budget::Unit::Offers.into(), limit, ..Default::default() }
+}
+
 /// The message with `authorization: Bearer <credential>`.
 pub fn bearing<T>(credential: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);

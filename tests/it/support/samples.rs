@@ -9,6 +9,7 @@ use std::{
 use dintorni::{
     domain::{
         audience::Audience,
+        budget::{Budget, Holder, Period, Spot, Take, Unit},
         campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
         consent::Consents,
         content::Content,
@@ -20,7 +21,7 @@ use dintorni::{
         profile::{Personal, Profile, Revision},
         time::Timestamp,
     },
-    ports::{Answer, Commit, ProfileWrite, Take},
+    ports::{Answer, Commit, EngagementMark, ProfileWrite},
 };
 
 /// `seconds` after a fixed moment of 2026.
@@ -77,8 +78,7 @@ impl Person {
         let fingerprint = [7; 32];
         commit.answer = Some(Answer { device: self.device.clone(), ping, fingerprint, decision: decision.id });
         commit.decision = Some(decision);
-        let take = |(offer, campaign): &(OfferId, &CampaignName)| Take { campaign: (*campaign).clone(), offer: *offer };
-        commit.takes = offers.iter().map(take).collect();
+        commit.takes = offers.iter().map(|(offer, campaign)| take(*offer, campaign)).collect();
         commit
     }
 
@@ -112,6 +112,7 @@ fn offer(id: OfferId, campaign: &CampaignName, at: Timestamp) -> Offer {
         reason: "you are here".to_owned(),
         show_by: at + Duration::from_secs(900),
         valid_until: at + Duration::from_secs(86_400),
+        coupon: None,
     }
 }
 
@@ -129,6 +130,17 @@ pub fn offer_id() -> OfferId {
     OfferId::new(at(0), fresh())
 }
 
+/// One unit of the campaign's budget of offers.
+pub fn take(offer: OfferId, campaign: &CampaignName) -> Take {
+    let spot = Spot { place: "", time_zone: None, at: at(0) };
+    Take { account: offers(0).account(campaign, spot), holder: Holder::Offer(offer), units: 1, lapses_at: None }
+}
+
+/// So many offers over a campaign's life.
+pub fn offers(limit: u64) -> Budget {
+    Budget { unit: Unit::Offers, limit, period: Period::Whole, per_store: false, time_zone: None }
+}
+
 pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
     Campaign {
         name: campaign_name(id),
@@ -138,8 +150,21 @@ pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
         content: content(),
         topics: BTreeSet::new(),
         trigger: Trigger { on: On::Entered, at: Target::Places(BTreeSet::new()) },
-        limits: Limits { budget, ..Limits::default() },
+        limits: Limits { budgets: budget.map(offers).into_iter().collect(), ..Limits::default() },
         weight: Weight::default(),
+        coupon: None,
+    }
+}
+
+/// That the device says the offer was never shown.
+pub fn returned(offer: OfferId, when: Timestamp) -> EngagementMark {
+    EngagementMark {
+        offer,
+        shown_at: None,
+        opened_at: None,
+        dismissed_at: None,
+        returned_at: Some(when),
+        claimed_at: None,
     }
 }
 

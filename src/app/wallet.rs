@@ -1,0 +1,196 @@
+//! What a person holds and has used, and the codes of it.
+//!
+//! Laws 1 and 10: a code that is limited is given here only, through the gates and the ledger; asking again gives the
+//! same one.
+
+use std::sync::Arc;
+
+use super::{
+    devices::random,
+    live_catalog::LiveCatalog,
+    profile_edits::{ProfileEditError, ProfileEdits, next},
+};
+use crate::{
+    domain::{
+        budget::Account,
+        campaign::Campaign,
+        code::Code,
+        coupon::{Codes, Coupon},
+        name::ProfileName,
+        offer::OfferId,
+        place::Store,
+        profile::Profile,
+        redemption::KeptOffer,
+        time::Timestamp,
+    },
+    engine::{
+        catalog::Catalog,
+        engagement::{self, Event},
+        redeeming::{ClaimRefusal, claim_refusal},
+        taking,
+    },
+    ports::{Claim, Commit, Committed, Coupons, EngagementMark, Entropy, NewCode, OfferQuery, StoreError},
+};
+
+/// Why a code is not given.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    #[error("there is no such offer of this profile, or no more")]
+    NotFound,
+    #[error("{}", .0.message())]
+    Refused(ClaimRefusal),
+    #[error("the profile is changing too fast")]
+    Busy,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ProfileEditError> for ClaimError {
+    fn from(error: ProfileEditError) -> Self {
+        match error {
+            ProfileEditError::Gone(_) => Self::NotFound,
+            ProfileEditError::Busy => Self::Busy,
+            ProfileEditError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// An offer, with what the catalog says of it today.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub offer: KeptOffer,
+    pub campaign: Option<Arc<Campaign>>,
+    pub store: Option<Arc<Store>>,
+}
+
+impl Held {
+    /// What the till wants to see, if it was given: the offer's own code, or everyone's.
+    pub fn code(&self) -> Option<String> {
+        let campaign = self.campaign.as_ref()?;
+        let coupon = campaign.coupon.as_ref()?;
+        let open = || coupon.open_code(&campaign.limits.budgets);
+        let code = match &coupon.codes {
+            Codes::Fixed(code) if self.offer.claimed_at.is_some() => Some(code),
+            Codes::Fixed(_) => open(),
+            Codes::Generated | Codes::Pool => self.offer.code.as_ref(),
+        };
+        code.map(|code| match coupon.codes {
+            Codes::Generated => code.grouped(),
+            Codes::Fixed(_) | Codes::Pool => code.as_str().to_owned(),
+        })
+    }
+}
+
+/// Opens wallets.
+pub struct Wallet {
+    edits: Arc<ProfileEdits>,
+    coupons: Arc<dyn Coupons>,
+    live: Arc<LiveCatalog>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Wallet {
+    pub fn new(
+        edits: Arc<ProfileEdits>,
+        coupons: Arc<dyn Coupons>,
+        live: Arc<LiveCatalog>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { edits, coupons, live, entropy }
+    }
+
+    /// A page of what the person holds, newest first.
+    pub async fn list(&self, query: &OfferQuery) -> Result<Vec<Held>, StoreError> {
+        let snapshot = self.live.snapshot();
+        let offers = self.coupons.offers(query).await?;
+        Ok(offers.into_iter().map(|offer| held(&snapshot, offer)).collect())
+    }
+
+    /// The offer with its code.
+    pub async fn claim(&self, profile: &ProfileName, id: OfferId) -> Result<Held, ClaimError> {
+        let snapshot = self.live.snapshot();
+        for now in self.edits.tries(&[profile]).await {
+            let own = self.coupons.offer(&id).await?.filter(|offer| offer.profile == *profile);
+            let offer = own.ok_or(ClaimError::NotFound)?;
+            if offer.claimed_at.is_some() {
+                return Ok(held(&snapshot, offer));
+            }
+            let person = self.edits.newest(profile).await?.ok_or(ClaimError::NotFound)?;
+            let (campaign, coupon) = self.may_claim(&snapshot, &person, &offer, now)?;
+            let takes = taking::for_claim(&campaign, &coupon, &offer);
+            let (code, claim) = self.claimed(&campaign, &coupon, id);
+            let (profiles, engagement) = marked(person, id, now);
+            let commit = Commit { at: now, profiles, engagement, takes, claim, ..Commit::default() };
+            match self.edits.profiles.commit(commit).await? {
+                Committed::Done => return self.after_claim(&snapshot, offer, code, now).await,
+                Committed::Exhausted(account) if account == Account::pool(&campaign.name).id => {
+                    return Err(ClaimError::Refused(ClaimRefusal::CodesExhausted));
+                }
+                Committed::Exhausted(_) => return Err(ClaimError::Refused(ClaimRefusal::BudgetExhausted)),
+                Committed::Stale | Committed::Repeated(_) | Committed::Asked(_) => {}
+            }
+        }
+        Err(ClaimError::Busy)
+    }
+
+    fn may_claim(
+        &self,
+        snapshot: &Catalog,
+        person: &Profile,
+        offer: &KeptOffer,
+        now: Timestamp,
+    ) -> Result<(Arc<Campaign>, Coupon), ClaimError> {
+        let app = snapshot.apps.get(&offer.profile.app()).ok_or(ClaimError::NotFound)?;
+        let campaign = snapshot.campaigns.get(&offer.campaign).ok_or(ClaimError::NotFound)?.value.clone();
+        if let Some(refusal) = claim_refusal(snapshot, &app.value, person, (&campaign, offer), now) {
+            return Err(ClaimError::Refused(refusal));
+        }
+        let coupon = campaign.coupon.clone().ok_or(ClaimError::Refused(ClaimRefusal::NoCoupon))?;
+        Ok((campaign, coupon))
+    }
+
+    /// The code, if it is known before the commit, and what the commit writes of it.
+    fn claimed(&self, campaign: &Campaign, coupon: &Coupon, offer: OfferId) -> (Option<Code>, Option<Claim>) {
+        match coupon.codes {
+            // It is the campaign's, and is not kept with each offer.
+            Codes::Fixed(_) => (None, None),
+            Codes::Generated => {
+                let code = Code::draw(random(&*self.entropy) as u64);
+                (Some(code.clone()), Some(Claim { offer, code: NewCode::This(code) }))
+            }
+            Codes::Pool => (None, Some(Claim { offer, code: NewCode::Next(campaign.name.clone()) })),
+        }
+    }
+
+    async fn after_claim(
+        &self,
+        snapshot: &Catalog,
+        before: KeptOffer,
+        code: Option<Code>,
+        now: Timestamp,
+    ) -> Result<Held, ClaimError> {
+        if code.is_none() {
+            let offer = self.coupons.offer(&before.id).await?.ok_or(ClaimError::NotFound)?;
+            return Ok(held(snapshot, offer));
+        }
+        let shown_at = before.shown_at.or(Some(now));
+        Ok(held(snapshot, KeptOffer { code, claimed_at: Some(now), shown_at, ..before }))
+    }
+}
+
+/// The person whose offer is claimed, which so was shown. A profile that has forgotten the offer changes nothing.
+fn marked(mut person: Profile, id: OfferId, now: Timestamp) -> (Vec<crate::ports::ProfileWrite>, Vec<EngagementMark>) {
+    let Some(given) = Arc::make_mut(&mut person.offers).iter_mut().find(|given| given.id == id) else {
+        return (Vec::new(), Vec::new());
+    };
+    engagement::note(given, Event::Shown, now, now);
+    given.claimed_at = Some(now);
+    let mark = EngagementMark::from(&*given);
+    (vec![next(person)], vec![mark])
+}
+
+fn held(catalog: &Catalog, offer: KeptOffer) -> Held {
+    let campaign = catalog.campaigns.get(&offer.campaign).map(|entry| entry.value.clone());
+    let store = offer.store.as_ref().and_then(|store| catalog.stores.get(store)).map(|entry| entry.value.clone());
+    Held { offer, campaign, store }
+}

@@ -1,0 +1,93 @@
+//! A coupon: what an offer is worth at the till, once.
+//!
+//! Law: amounts of one campaign are in one currency, that of the coupon's value.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    budget::{Budget, Unit},
+    campaign::{MAX_TARGETS, MAX_WINDOW},
+    code::Code,
+    content::Money,
+    name::{OrganizationName, StoreName},
+    text::Tag,
+    violation::Violations,
+};
+
+/// Longest instruction, in characters: a till's display shows two lines.
+pub const MAX_INSTRUCTION: usize = 200;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Coupon {
+    pub codes: Codes,
+    /// What the shop assistant shall do.
+    pub instruction: String,
+    /// What one redemption costs at most, and if the till names no amount.
+    pub value: Option<Money>,
+    /// From the offer to the first moment it can be redeemed.
+    pub redeem_after: Duration,
+    /// Redeemed only with the customer's id.
+    pub holder_only: bool,
+    pub at: RedeemedAt,
+}
+
+/// Where codes come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Codes {
+    /// One is drawn for each offer that is claimed.
+    Generated,
+    /// Everyone has this one.
+    Fixed(Code),
+    /// One of those uploaded, for each offer that is claimed.
+    Pool,
+}
+
+/// At which stores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedeemedAt {
+    /// Those of its own organization, and of networks that granted their places.
+    Anywhere,
+    Stores(BTreeSet<StoreName>),
+    /// All of a network that have all of the tags.
+    Tagged {
+        network: OrganizationName,
+        tags: BTreeSet<Tag>,
+    },
+}
+
+impl Coupon {
+    pub fn check(self) -> Result<Self, Violations> {
+        let mut wrong = Violations::default();
+        wrong.take("instruction", super::text::line(&self.instruction, MAX_INSTRUCTION));
+        if self.redeem_after > MAX_WINDOW {
+            let (most, was) = (MAX_WINDOW.as_secs(), self.redeem_after.as_secs_f64());
+            wrong.add("redeem_after", format!("must be 0 to {most} seconds, was {was}"));
+        }
+        if self.value.as_ref().is_some_and(|value| value.minor_units() == 0) {
+            wrong.add("value.minor_units", "must be more than 0");
+        }
+        match &self.at {
+            RedeemedAt::Stores(stores) if stores.is_empty() || stores.len() > MAX_TARGETS => {
+                wrong.add("stores.stores", format!("must be 1 to {MAX_TARGETS}, were {}", stores.len()));
+            }
+            RedeemedAt::Tagged { tags, .. } if tags.is_empty() => {
+                wrong.add("tagged.tags", "must be at least 1");
+            }
+            RedeemedAt::Anywhere | RedeemedAt::Stores(_) | RedeemedAt::Tagged { .. } => {}
+        }
+        wrong.finish(Some(self))
+    }
+
+    /// The code that an offer carries from the start: everyone's, where each person may have it.
+    pub fn open_code(&self, budgets: &[Budget]) -> Option<&Code> {
+        let limited = budgets.iter().any(|budget| budget.unit != Unit::Offers);
+        match &self.codes {
+            Codes::Fixed(code) if !limited => Some(code),
+            Codes::Fixed(_) | Codes::Generated | Codes::Pool => None,
+        }
+    }
+}

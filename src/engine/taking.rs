@@ -1,0 +1,67 @@
+//! Which accounts have to have something left, for what.
+//!
+//! Law 1: whoever takes and whoever asks what is left name the same accounts, from the campaign, the place and the time.
+
+use super::ranking::Candidate;
+use crate::domain::{
+    budget::{Account, Holder, Spot, Take, Unit},
+    campaign::Campaign,
+    coupon::{Codes, Coupon},
+    place::Store,
+    presence::Area,
+    redemption::{KeptOffer, Redemption},
+    time::Timestamp,
+};
+
+/// The accounts of the campaign that count this unit at this spot.
+pub fn accounts<'a>(campaign: &'a Campaign, unit: Unit, spot: Spot<'a>) -> impl Iterator<Item = Account> + 'a {
+    let budgets = campaign.limits.budgets.iter().filter(move |budget| budget.unit == unit);
+    budgets.map(move |budget| budget.account(&campaign.name, spot))
+}
+
+/// Those that an offer of the candidate is counted in, one unit each.
+pub fn for_offer<'a>(candidate: &'a Candidate<'_>, at: Timestamp) -> impl Iterator<Item = Account> + 'a {
+    let spot = match (candidate.store, &candidate.transition.area) {
+        (Some(store), _) => of_store(store, at),
+        (None, Area::Geofence(name)) => Spot { place: name.as_str(), time_zone: None, at },
+        (None, Area::Beacon(name)) => Spot { place: name.as_str(), time_zone: None, at },
+        (None, Area::Around(name, _)) => Spot { place: name.as_str(), time_zone: None, at },
+    };
+    accounts(candidate.campaign, Unit::Offers, spot)
+}
+
+/// What a claim holds until the offer ends: a code of the pool, for good, and what redeeming it will take of the budgets
+/// that know neither store nor day.
+pub fn for_claim(campaign: &Campaign, coupon: &Coupon, offer: &KeptOffer) -> Vec<Take> {
+    let holder = Holder::Offer(offer.id);
+    let code = matches!(coupon.codes, Codes::Pool).then(|| Take {
+        account: Account::pool(&campaign.name),
+        holder,
+        units: 1,
+        lapses_at: None,
+    });
+    let spot = Spot { place: "", time_zone: None, at: offer.offered_at };
+    let held = |unit, units| {
+        let whole = campaign.limits.budgets.iter().filter(move |budget| budget.unit == unit && budget.is_whole());
+        let lapses_at = Some(offer.valid_until);
+        whole.map(move |budget| Take { account: budget.account(&campaign.name, spot), holder, units, lapses_at })
+    };
+    let value = coupon.value.as_ref().map_or(0, |value| u64::try_from(value.minor_units()).unwrap_or(0));
+    let budgets = held(Unit::Redemptions, 1).chain(held(Unit::Money, value));
+    // A test device has a code as well, but no budget.
+    code.into_iter().chain(budgets.filter(|_| !offer.test)).collect()
+}
+
+/// What a redemption takes, or confirms where its claim held it.
+pub fn for_redemption(campaign: &Campaign, redemption: &Redemption, store: &Store) -> Vec<Take> {
+    let holder = redemption.offer.map_or(Holder::Redemption(redemption.id), Holder::Offer);
+    let spot = of_store(store, redemption.redeemed_at);
+    let take = |units| move |account| Take { account, holder, units, lapses_at: None };
+    let redemptions = accounts(campaign, Unit::Redemptions, spot).map(take(1));
+    let money = accounts(campaign, Unit::Money, spot).map(take(redemption.units()));
+    redemptions.chain(money).filter(|_| !redemption.test).collect()
+}
+
+fn of_store(store: &Store, at: Timestamp) -> Spot<'_> {
+    Spot { place: store.name.as_str(), time_zone: Some(&store.time_zone), at }
+}

@@ -1,0 +1,179 @@
+//! `WalletService`: what a person holds and has used.
+
+use std::sync::Arc;
+
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    app::{
+        people::People,
+        tokens::{Tokens, Verified},
+        wallet::{ClaimError, Held, Wallet},
+    },
+    domain::{
+        offer::OfferId,
+        place::Store,
+        profile::Profile,
+        time::Timestamp,
+        violation::{Invalid, Violations},
+    },
+    grpc::{
+        auth::Auth,
+        device_service::token_to_wire,
+        pages,
+        pb::{self, wallet_offer::State, wallet_service_server::WalletService},
+        redemption_wire::{place_in_list, read_place},
+        status::{DOMAIN, Problem},
+        wire::{money_to_wire, position_to_wire, timestamp_to_wire, unknown},
+    },
+    ports::{Clock, OfferQuery, OfferState},
+};
+
+/// Answers [`WalletService`].
+pub struct WalletGrpc {
+    pub auth: Auth,
+    pub tokens: Arc<Tokens>,
+    pub people: Arc<People>,
+    pub wallet: Wallet,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[tonic::async_trait]
+impl WalletService for WalletGrpc {
+    async fn list_offers(
+        &self,
+        request: Request<pb::ListOffersRequest>,
+    ) -> Result<Response<pb::ListOffersResponse>, Status> {
+        let now = self.clock.now();
+        let verified = self.auth.device(request.metadata())?;
+        let asked = asked(&request.into_inner())?;
+        let profile = self.people.own(&verified.caller).await?;
+        let Asked { state, after, most, bound } = asked;
+        let query = OfferQuery { profile: profile.name.clone(), state, now, after, most };
+        let held = self.wallet.list(&query).await?;
+        let full = held.len() >= query.most as usize;
+        let last = held.last().filter(|_| full).map(|held| &held.offer);
+        let token = last.map(|last| pages::token(&place_in_list(last.offered_at, last.id), &bound));
+        Ok(Response::new(pb::ListOffersResponse {
+            offers: held.iter().map(|held| held_to_wire(held, now)).collect(),
+            next_page_token: token.unwrap_or_default(),
+            renewed_token: self.renewal(&verified, &profile, now),
+        }))
+    }
+
+    async fn claim_offer(
+        &self,
+        request: Request<pb::ClaimOfferRequest>,
+    ) -> Result<Response<pb::ClaimOfferResponse>, Status> {
+        let now = self.clock.now();
+        let verified = self.auth.device(request.metadata())?;
+        let pb::ClaimOfferRequest { offer } = request.into_inner();
+        let id = OfferId::parse(&offer).map_err(|invalid| Violations::one("offer", invalid))?;
+        let profile = self.people.own(&verified.caller).await?;
+        let held = self.wallet.claim(&profile.name, id).await?;
+        let renewed_token = self.renewal(&verified, &profile, now);
+        Ok(Response::new(pb::ClaimOfferResponse { offer: Some(held_to_wire(&held, now)), renewed_token }))
+    }
+}
+
+impl WalletGrpc {
+    fn renewal(&self, verified: &Verified, profile: &Profile, now: Timestamp) -> Option<pb::DeviceToken> {
+        let epoch = profile.devices.get(&verified.caller.device).map_or(0, |device| device.token_epoch);
+        self.tokens.renewal(verified, &profile.name, epoch, now).map(token_to_wire)
+    }
+}
+
+/// What a list is asked for.
+struct Asked {
+    state: Option<OfferState>,
+    after: Option<(Timestamp, OfferId)>,
+    most: u32,
+    /// What its page tokens are bound to.
+    bound: String,
+}
+
+fn asked(request: &pb::ListOffersRequest) -> Result<Asked, Violations> {
+    let pb::ListOffersRequest { page_size, page_token, state: wanted } = request;
+    let mut wrong = Violations::default();
+    let state = wrong.take("state", state(*wanted));
+    let bound = format!("offers {wanted}");
+    let parse = |text: &str| read_place(text, OfferId::parse);
+    let window = wrong.nest("", pages::window_of(*page_size, page_token, &bound, parse));
+    let asked = state.zip(window).map(|(state, window)| {
+        let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
+        Asked { state, after: window.after, most, bound }
+    });
+    wrong.finish(asked)
+}
+
+fn state(wire: i32) -> Result<Option<OfferState>, Invalid> {
+    match State::try_from(wire) {
+        Ok(State::Unspecified) => Ok(None),
+        Ok(State::Open) => Ok(Some(OfferState::Open)),
+        Ok(State::Redeemed) => Ok(Some(OfferState::Redeemed)),
+        Ok(State::Ended) => Ok(Some(OfferState::Ended)),
+        Ok(State::Returned) => Ok(Some(OfferState::Returned)),
+        Err(_) => Err(unknown(wire)),
+    }
+}
+
+fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
+    let (offer, campaign) = (&held.offer, held.campaign.as_deref());
+    let state = match OfferState::of(offer, now) {
+        OfferState::Open => State::Open,
+        OfferState::Redeemed => State::Redeemed,
+        OfferState::Ended => State::Ended,
+        OfferState::Returned => State::Returned,
+    };
+    let content = campaign.map(|campaign| campaign.content.clone());
+    let coupon = campaign.and_then(|campaign| campaign.coupon.as_ref());
+    pb::WalletOffer {
+        id: offer.id.to_string(),
+        campaign: offer.campaign.to_string(),
+        state: state.into(),
+        title: content.as_ref().map(|content| content.title.clone()).unwrap_or_default(),
+        body: content.as_ref().map(|content| content.body.clone()).unwrap_or_default(),
+        image_url: content.as_ref().map(|content| content.image_url.clone()).unwrap_or_default(),
+        link: content.as_ref().map(|content| content.link.clone()).unwrap_or_default(),
+        price: content.and_then(|content| content.price).as_ref().map(money_to_wire),
+        store: held.store.as_deref().map(store_to_wire),
+        coupon: coupon.map(|coupon| pb::OfferCoupon {
+            code: held.code().unwrap_or_default(),
+            instruction: coupon.instruction.clone(),
+        }),
+        offer_time: Some(timestamp_to_wire(offer.offered_at)),
+        show_by: Some(timestamp_to_wire(offer.show_by)),
+        valid_from: coupon.map(|_| timestamp_to_wire(offer.valid_from)),
+        valid_until: Some(timestamp_to_wire(offer.valid_until)),
+        show_time: offer.shown_at.map(timestamp_to_wire),
+        open_time: offer.opened_at.map(timestamp_to_wire),
+        dismiss_time: offer.dismissed_at.map(timestamp_to_wire),
+        claim_time: offer.claimed_at.map(timestamp_to_wire),
+        redeem_time: offer.redeemed_at.map(timestamp_to_wire),
+        reverse_time: offer.reversed_at.map(timestamp_to_wire),
+    }
+}
+
+fn store_to_wire(store: &Store) -> pb::OfferStore {
+    pb::OfferStore {
+        name: store.name.to_string(),
+        display_name: store.display_name.clone(),
+        address: store.address.clone(),
+        position: Some(position_to_wire(store.position)),
+    }
+}
+
+impl From<ClaimError> for Status {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::NotFound => Problem::NotFound.says(error.to_string()),
+            ClaimError::Refused(refusal) => {
+                let details = ErrorDetails::with_error_info(refusal.code(), DOMAIN, []);
+                Status::with_error_details(Code::FailedPrecondition, refusal.message(), details)
+            }
+            ClaimError::Busy => Problem::Busy.says("the profile is changing too fast; send the same request again"),
+            ClaimError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The proof that nothing was oversold.
+//!
+//! Law: everything it says was so at one moment, while changes go on.
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use crate::domain::time::Timestamp;
+
+/// Most faults that are told one by one.
+pub const MOST_FAULTS: usize = 1_000;
+
+/// What was looked at, and what is wrong.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LedgerProof {
+    pub at: Timestamp,
+    pub accounts: u64,
+    pub holds: u64,
+    pub offers: u64,
+    pub redemptions: u64,
+    /// Offers reported as shown after their units had gone back.
+    pub late_overrun: u64,
+    /// The first [`MOST_FAULTS`].
+    pub faults: Vec<LedgerFault>,
+    pub fault_count: u64,
+}
+
+impl LedgerProof {
+    /// Notes a fault.
+    pub fn fault(&mut self, kind: LedgerFaultKind, subject: impl Into<String>, description: impl Into<String>) {
+        self.fault_count += 1;
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(LedgerFault { kind, subject: subject.into(), description: description.into() });
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerFault {
+    pub kind: LedgerFaultKind,
+    /// The account, offer or campaign it is about.
+    pub subject: String,
+    /// The numbers, in words.
+    pub description: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerFaultKind {
+    /// taken is not Σ (units − returned) of the holds.
+    UnbalancedAccount,
+    /// An offer or redemption lacks a hold.
+    MissingHold,
+    /// More offers to one person in a window than the cap in force when the last of them was made.
+    CapExceeded,
+    /// Redeemed again without a reversal between.
+    RedeemedTwice,
+}
+
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Reads the whole record at one moment; `at` is that moment by the server's clock.
+    async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError>;
+}

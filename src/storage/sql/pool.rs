@@ -1,0 +1,51 @@
+//! Codes that were uploaded, to be given one by one.
+//!
+//! Law: codes are numbered without gaps, and the number is raised in the transaction that adds them; so the n-th unit
+//! taken of the pool's account is the n-th code, and no code is given twice.
+
+use async_trait::async_trait;
+
+use super::{
+    change::{Change, Outcome},
+    conn::{Conn, values},
+    error::unsound,
+};
+use crate::{
+    domain::{budget::Account, code::Code, name::CampaignName},
+    ports::{StoreError, Uploaded},
+};
+
+pub struct Upload {
+    pub campaign: CampaignName,
+    pub codes: Vec<Code>,
+}
+
+#[async_trait]
+impl Change for Upload {
+    type Output = Uploaded;
+
+    async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Uploaded>, StoreError> {
+        // The raise of no units takes the row, so that two uploads number one after the other.
+        const BUDGET: &str = "INSERT INTO budget (id, campaign_id, unit, limit_units) VALUES ($1, $2, 'codes', 0)
+            ON CONFLICT (id) DO UPDATE SET limit_units = budget.limit_units RETURNING limit_units";
+        const ACCOUNT: &str = "INSERT INTO account (id, budget_id, taken) VALUES ($1, $1, 0) ON CONFLICT DO NOTHING";
+        const CODE: &str = "INSERT INTO pool_code (organization_id, code, campaign_id, number) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO NOTHING";
+        const RAISE: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
+        let pool = Account::pool(&self.campaign);
+        let row = conn.row(BUDGET, values![pool.budget.as_str(), self.campaign.as_str()]).await?;
+        let mut pool_size = row.ok_or_else(|| unsound("a pool has no budget"))?.count(0)?;
+        conn.execute(ACCOUNT, values![pool.id.as_str()]).await?;
+        let (owner, campaign) = (self.campaign.owner(), self.campaign.as_str());
+        let mut added = vec![false; self.codes.len()];
+        // Everybody in one order, or two uploads of the same codes would wait for each other in a circle.
+        let mut rows: Vec<(&Code, usize)> = self.codes.iter().enumerate().map(|(row, code)| (code, row)).collect();
+        rows.sort();
+        for (code, row) in rows {
+            added[row] = conn.execute(CODE, values![owner, code.as_str(), campaign, pool_size + 1]).await? > 0;
+            pool_size += u64::from(added[row]);
+        }
+        conn.execute(RAISE, values![pool.budget.as_str(), pool_size]).await?;
+        Ok(Outcome::Keep(Uploaded { added, pool_size }))
+    }
+}
