@@ -8,4 +8,5 @@ mod layers;
 mod owners;
 mod people;
 mod support;
+mod tills;
 mod traces;

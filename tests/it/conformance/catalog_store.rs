@@ -11,23 +11,11 @@ use dintorni::{
 };
 use tokio::task::JoinSet;
 
+use super::on_every_engine;
 use crate::support::{
     databases::Database,
     samples::{at, campaign, campaign_name},
 };
-
-macro_rules! on_every_engine {
-    ($($law:ident)*) => {
-        mod sqlite { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $law() { super::$law(crate::support::databases::sqlite().await).await; }
-        )* }
-        mod postgres { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $law() { super::$law(crate::support::databases::postgres().await).await; }
-        )* }
-    };
-}
 
 on_every_engine! {
     versions_have_no_gaps_and_carry_their_changes

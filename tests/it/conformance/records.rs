@@ -8,23 +8,11 @@ use dintorni::{
 };
 use tokio::task::JoinSet;
 
+use super::on_every_engine;
 use crate::support::{
     databases::Database,
     samples::{Person, app, at, campaign, campaign_name, offer_id, person, returned, take},
 };
-
-macro_rules! on_every_engine {
-    ($($law:ident)*) => {
-        mod sqlite { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $law() { super::$law(crate::support::databases::sqlite().await).await; }
-        )* }
-        mod postgres { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $law() { super::$law(crate::support::databases::postgres().await).await; }
-        )* }
-    };
-}
 
 on_every_engine! {
     what_is_committed_is_read_back_after_a_restart

@@ -182,7 +182,7 @@ pub struct Publisher<'a> {
     pub key: String,
 }
 
-impl Publisher<'_> {
+impl<'a> Publisher<'a> {
     /// The secret of a new key of that scope.
     pub async fn key_of(&self, scope: pb::key::Scope) -> String {
         use pb::key::Scope;
@@ -219,7 +219,7 @@ impl Publisher<'_> {
     }
 
     /// A person with a phone, who agreed to everything.
-    pub async fn phone(&self, installation: u8) -> Phone<'_> {
+    pub async fn phone(&self, installation: u8) -> Phone<'a> {
         let request = registration(installation);
         let registered = self.server.devices().register_device(bearing(&self.key, request)).await.expect("registered");
         let pb::RegisterDeviceResponse { device, profile, token } = registered.into_inner();
@@ -229,7 +229,7 @@ impl Publisher<'_> {
 
 /// A registered device.
 pub struct Phone<'a> {
-    server: &'a TestServer,
+    pub server: &'a TestServer,
     pub device: String,
     pub profile: String,
     pub token: String,

@@ -1,0 +1,91 @@
+//! Budgets of every unit, store and period, and what comes back of them.
+
+use std::time::Duration;
+
+use dintorni::grpc::pb::{
+    self,
+    budget::{Period, Unit},
+    engagement_event::Kind,
+};
+
+use super::{DAY, Shops, budget, by_code, claim, euros, generated, store_key};
+use crate::support::harness::{TestServer, bearing, refusal};
+
+#[tokio::test]
+async fn money_is_counted_as_it_is_spent_and_comes_back_as_it_is_taken_back() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    shops.campaign("umbrella", generated(), vec![budget(Unit::Money, 1_000)]).await;
+    let (_, first) = shops.holder(1).await;
+    let (_, second) = shops.holder(2).await;
+    let (third, offer) = shops.visitor(3).await;
+    assert_eq!(refusal(&claim(&third, &offer.id).await.expect_err("two hold all of it")).1, "BUDGET_EXHAUSTED");
+    let cheap = pb::RedeemOfferRequest { amount: Some(euros(100)), ..shops.sale("a", by_code(&first)) };
+    let redeemed = shops.redeem(cheap).await.expect("redeemed");
+    assert_eq!(refusal(&claim(&third, &offer.id).await.expect_err("400 is not enough")).1, "BUDGET_EXHAUSTED");
+    shops.reverse("b", &redeemed.id, None).await.expect("taken back");
+    claim(&third, &offer.id).await.expect("500 are free");
+    shops.redeem_code("c", &second).await.expect("it holds its own");
+    assert_eq!(refusal(&shops.redeem_code("d", &first).await.expect_err("nothing is left")).1, "BUDGET_EXHAUSTED");
+    shops.proven().await;
+}
+
+#[tokio::test]
+async fn a_store_has_so_many_a_day_and_the_next_day_as_many_again() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    let daily = pb::Budget { per_store: true, period: Period::Day.into(), ..budget(Unit::Redemptions, 1) };
+    let coupon = generated();
+    let campaign = shops.campaign("umbrella", coupon, vec![daily]).await;
+    let both = store_key(&server, &shops.acme, &shops.stores).await;
+    let redeem = async |id: &str, store: usize, code: &str| {
+        let request = pb::RedeemOfferRequest { store: shops.stores[store].clone(), ..shops.sale(id, by_code(code)) };
+        shops.tills().redeem_offer(bearing(&both, request)).await.map(drop).map_err(|status| refusal(&status).1)
+    };
+    let codes = [shops.holder(1).await.1, shops.holder(2).await.1, shops.holder(3).await.1];
+    redeem("a", 0, &codes[0]).await.expect("the first of the day");
+    assert_eq!(redeem("b", 0, &codes[1]).await, Err("BUDGET_EXHAUSTED".into()));
+    redeem("c", 1, &codes[1]).await.expect("the other store has its own");
+    // Noon in UTC is 14:00 in Rome: eleven hours later the shop's day is another one.
+    server.clock.advance(Duration::from_secs(11 * 3_600));
+    redeem("d", 0, &codes[2]).await.expect("the next day");
+    let proof = shops.proven().await;
+    assert_eq!(proof.accounts, 3, "{campaign}");
+}
+
+#[tokio::test]
+async fn offers_are_counted_per_store_and_day_before_they_are_made() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    let daily = pb::Budget { per_store: true, period: Period::Day.into(), ..budget(Unit::Offers, 1) };
+    shops.campaign("umbrella", generated(), vec![daily, budget(Unit::Offers, 2)]).await;
+    shops.visitor(1).await;
+    assert_eq!(shops.visit(&shops.phone(2).await, 2).await.offers, []);
+    server.clock.advance(DAY);
+    shops.visitor(3).await;
+    server.clock.advance(DAY);
+    assert_eq!(shops.visit(&shops.phone(4).await, 4).await.offers, [], "two were all there are");
+    shops.proven().await;
+}
+
+#[tokio::test]
+async fn what_nobody_saw_goes_back_after_the_grace_and_a_late_report_is_counted() {
+    let server = TestServer::start_with(&[("storage.return_unshown_hours", "2")]).await;
+    let shops = Shops::open(&server).await;
+    shops.campaign("umbrella", generated(), vec![budget(Unit::Offers, 1)]).await;
+    let (phone, offer) = shops.visitor(1).await;
+    server.clock.advance(Duration::from_secs(2 * 3_600));
+    shops.sweep().await;
+    assert_eq!(shops.visit(&shops.phone(2).await, 2).await.offers, [], "not yet");
+    server.clock.advance(Duration::from_secs(1));
+    shops.sweep().await;
+    server.clock.advance(Duration::from_secs(3));
+    let (_, second) = shops.visitor(3).await;
+    assert_ne!(second.id, offer.id);
+
+    let event = pb::EngagementEvent { offer: offer.id.clone(), kind: Kind::Shown.into(), at: server.now() };
+    let request = pb::ReportEngagementRequest { sent_at: server.now(), events: vec![event], reported_through: None };
+    server.engagement().report_engagement(bearing(&phone.token, request)).await.expect("recorded");
+    assert_eq!(shops.proven().await.late_overrun, 1);
+    assert_eq!(refusal(&claim(&phone, &offer.id).await.expect_err("gone")).1, "OFFER_RETURNED");
+}
