@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 pub use self::layers::Sources;
 use crate::{
-    app::{lockouts::LockoutsConfig, profile_store::ProfileStoreConfig, tills::TillsConfig},
+    app::{lockouts::LockoutsConfig, profile_store::ProfileStoreConfig, reversals::ReversalsConfig},
     grpc::{
         limits::{LimitsConfig, TillLimits},
         overload::GuardConfig,
@@ -183,8 +183,8 @@ impl TillsSettings {
         LockoutsConfig { till: self.wrong_codes.get(), store: self.wrong_codes_of_store.get(), period }
     }
 
-    pub fn tills(&self) -> TillsConfig {
-        TillsConfig { reversible: Duration::from_secs(86_400) * self.reversible_days }
+    pub fn reversals(&self) -> ReversalsConfig {
+        ReversalsConfig { reversible: Duration::from_secs(86_400) * self.reversible_days }
     }
 }
 

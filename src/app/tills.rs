@@ -1,4 +1,4 @@
-//! What a till may do: check a coupon, redeem it, take a redemption back.
+//! What a till may do with a coupon: check it, lock it, redeem it.
 //!
 //! Laws 1 and 2: a coupon is redeemed once, whatever the tills do at the same time, and a till's request happens once.
 //! Law 6: what cannot be recorded is refused.
@@ -10,7 +10,8 @@ use super::{
     devices::random,
     live_catalog::LiveCatalog,
     lockouts::Lockouts,
-    profile_edits::{ProfileEditError, ProfileEdits, next},
+    profile_edits::{ProfileEdits, next},
+    till_answers::{TillError, same, unless_answered},
 };
 use crate::{
     domain::{
@@ -27,43 +28,11 @@ use crate::{
         redeeming::{self, Counter},
         taking,
     },
-    ports::{Commit, Committed, Coupons, Entropy, ProfileWrite, RedemptionQuery, StoreError, TillAnswer, TillChange},
+    ports::{Commit, Committed, Coupons, Entropy, ProfileWrite, RedemptionQuery, TillChange},
 };
 
 /// Longest lock of an offer by a till.
 pub const MAX_LOCK: Duration = Duration::from_secs(15 * 60);
-
-/// Why nothing happened at a till.
-#[derive(Debug, thiserror::Error)]
-pub enum TillError {
-    #[error("there is no {0}")]
-    NotFound(String),
-    /// The coupon is not good here and now; told by the clock of the shop.
-    #[error("{}", .0.message(.1))]
-    Refused(Refusal, TimeZone),
-    #[error("this request id was used for another request")]
-    AnotherBody,
-    /// The redemption cannot be taken back so.
-    #[error("{0}")]
-    NotReversed(String),
-    /// Too many wrong codes were tried.
-    #[error("too many wrong codes; try again in {} s", .0.as_secs().max(1))]
-    LockedOut(Duration),
-    #[error("the offer is changing too fast")]
-    Busy,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<ProfileEditError> for TillError {
-    fn from(error: ProfileEditError) -> Self {
-        match error {
-            ProfileEditError::Gone(name) => Self::NotFound(name.to_string()),
-            ProfileEditError::Busy => Self::Busy,
-            ProfileEditError::Store(error) => Self::Store(error),
-        }
-    }
-}
 
 /// A till, and what was put on its counter.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,13 +62,6 @@ pub struct Sale {
     pub reference: String,
 }
 
-/// Settings of [`Tills`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TillsConfig {
-    /// After a redemption, how long it can be taken back.
-    pub reversible: Duration,
-}
-
 /// Serves tills.
 pub struct Tills {
     edits: Arc<ProfileEdits>,
@@ -108,7 +70,6 @@ pub struct Tills {
     entropy: Arc<dyn Entropy>,
     search: CouponSearch,
     lockouts: Lockouts,
-    config: TillsConfig,
 }
 
 impl Tills {
@@ -117,10 +78,10 @@ impl Tills {
         coupons: Arc<dyn Coupons>,
         live: Arc<LiveCatalog>,
         entropy: Arc<dyn Entropy>,
-        (lockouts, config): (Lockouts, TillsConfig),
+        lockouts: Lockouts,
     ) -> Self {
         let search = CouponSearch::new(coupons.clone());
-        Self { edits, coupons, live, entropy, search, lockouts, config }
+        Self { edits, coupons, live, entropy, search, lockouts }
     }
 
     /// What the coupon is worth, or why nothing. `lock` keeps other tills from it; zero ends this till's lock.
@@ -158,7 +119,7 @@ impl Tills {
         let counter = Counter { catalog: &snapshot, store: &store, till: &at.till, now: begun };
         let found = match self.found(at, &counter).await {
             Ok(found) => found,
-            Err(missed) => return self.unless_answered(&sale.request, missed.error).await,
+            Err(missed) => return unless_answered(&*self.coupons, &sale.request, missed.error).await,
         };
         let amount = redeeming::amount(&found.coupon, sale.amount.clone());
         let amount = match amount {
@@ -172,7 +133,7 @@ impl Tills {
                 let counter = Counter { now, ..counter };
                 found = match self.found_again(at, &found, &counter).await {
                     Ok(found) => found,
-                    Err(error) => return self.unless_answered(&sale.request, error).await,
+                    Err(error) => return unless_answered(&*self.coupons, &sale.request, error).await,
                 };
             }
             let redemption = self.redemption(at, sale, &found, amount.clone(), now);
@@ -186,39 +147,6 @@ impl Tills {
                 Committed::Asked(first) => return same(&sale.request, *first),
                 Committed::Exhausted(_) => return Err(refused(Refusal::BudgetExhausted, &store)),
                 Committed::Stale | Committed::Repeated(_) => {}
-            }
-        }
-        Err(TillError::Busy)
-    }
-
-    /// Takes a redemption of the store back: so many minor units, or all that is left.
-    pub async fn reverse(
-        &self,
-        store: &StoreName,
-        id: RedemptionId,
-        request: &TillRequest,
-        amount: Option<Money>,
-    ) -> Result<Redemption, TillError> {
-        if let Some(first) = self.coupons.till_answer(request).await? {
-            return same(request, first);
-        }
-        let missing = || TillError::NotFound(format!("redemption {id} at {store}"));
-        let redemption =
-            self.coupons.redemption(&id).await?.filter(|found| found.store == *store).ok_or_else(missing)?;
-        let names = redemption.profile.clone();
-        for now in self.edits.tries(&names.iter().collect::<Vec<_>>()).await {
-            let redemption = self.coupons.redemption(&id).await?.ok_or_else(missing)?;
-            let units = match self.reversible(&redemption, amount.as_ref(), now) {
-                Ok(units) => units,
-                Err(error) => return self.unless_answered(request, error).await,
-            };
-            let after = redemption.clone().less(units, now);
-            let profiles = self.freed(&redemption, &after).await?;
-            let till = Some(TillChange::Reverse { request: request.clone(), redemption, units });
-            match self.edits.profiles.commit(Commit { at: now, profiles, till, ..Commit::default() }).await? {
-                Committed::Done => return Ok(after),
-                Committed::Asked(first) => return same(request, *first),
-                Committed::Stale | Committed::Repeated(_) | Committed::Exhausted(_) => {}
             }
         }
         Err(TillError::Busy)
@@ -258,14 +186,6 @@ impl Tills {
         }
     }
 
-    /// What the request was answered before, if it was: then the coupon is as it is because of it.
-    async fn unless_answered(&self, request: &TillRequest, error: TillError) -> Result<Redemption, TillError> {
-        match self.coupons.till_answer(request).await? {
-            Some(first) => same(request, first),
-            None => Err(error),
-        }
-    }
-
     fn redemption(&self, at: &AtTill, sale: &Sale, found: &Found, amount: Option<Money>, now: Timestamp) -> Redemption {
         Redemption {
             id: RedemptionId::new(now, random(&*self.entropy)),
@@ -300,46 +220,6 @@ impl Tills {
         let changed = profile.and_then(|mut profile| change(&mut profile).then_some(profile));
         Ok(changed.map(next).into_iter().collect())
     }
-
-    /// How many minor units may be taken back.
-    fn reversible(&self, redemption: &Redemption, amount: Option<&Money>, now: Timestamp) -> Result<u64, TillError> {
-        let refuse = |why: String| Err(TillError::NotReversed(why));
-        if let Some(at) = redemption.reversed_at {
-            return refuse(format!("all of it was taken back at {at}"));
-        }
-        if now.since(redemption.redeemed_at) > self.config.reversible {
-            let days = self.config.reversible.as_secs() / 86_400;
-            return refuse(format!(
-                "it was redeemed at {}, which is more than {days} days ago",
-                redemption.redeemed_at
-            ));
-        }
-        let left = redemption.left();
-        match (amount, &redemption.amount) {
-            (None, _) => Ok(left),
-            (Some(amount), Some(redeemed)) if amount.currency() == redeemed.currency() => {
-                let units = u64::try_from(amount.minor_units()).unwrap_or(0);
-                if (1..=left).contains(&units) {
-                    return Ok(units);
-                }
-                refuse(format!("from 1 to {left} minor units can be taken back, not {units}"))
-            }
-            (Some(_), Some(redeemed)) => refuse(format!("it was redeemed in {}", redeemed.currency())),
-            (Some(_), None) => refuse("it has no amount: leave the amount out to take it back".to_owned()),
-        }
-    }
-
-    /// The person's profile in which the offer can be redeemed again, if all of it was taken back.
-    async fn freed(&self, before: &Redemption, after: &Redemption) -> Result<Vec<ProfileWrite>, TillError> {
-        let (Some(profile), Some(offer), Some(at)) = (&before.profile, before.offer, after.reversed_at) else {
-            return Ok(Vec::new());
-        };
-        let Some(mut profile) = self.edits.newest(profile).await? else { return Ok(Vec::new()) };
-        let given = Arc::make_mut(&mut profile.offers).iter_mut().find(|given| given.id == offer);
-        let Some(given) = given else { return Ok(Vec::new()) };
-        (given.redeemed_at, given.reversed_at) = (None, Some(at));
-        Ok(vec![next(profile)])
-    }
 }
 
 /// Why a coupon was not found good, and what was found of it all the same.
@@ -361,11 +241,6 @@ fn store(catalog: &Catalog, name: &StoreName) -> Result<Arc<Store>, TillError> {
 
 fn refused(refusal: Refusal, store: &Store) -> TillError {
     TillError::Refused(refusal, store.time_zone.clone())
-}
-
-/// The first answer, if it was to the same request.
-fn same(request: &TillRequest, first: TillAnswer) -> Result<Redemption, TillError> {
-    if first.fingerprint == request.fingerprint { Ok(first.redemption) } else { Err(TillError::AnotherBody) }
 }
 
 /// Changes what the profile remembers of the offer; false if it remembers nothing.

@@ -9,7 +9,7 @@ use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
-    app::tills::{TillError, Tills},
+    app::{reversals::Reversals, till_answers::TillError, tills::Tills},
     domain::{
         name::{CampaignName, StoreName},
         offer::RedemptionId,
@@ -37,6 +37,7 @@ pub struct RedemptionGrpc {
     pub auth: Auth,
     pub limits: Arc<TillLimits>,
     pub tills: Arc<Tills>,
+    pub reversals: Arc<Reversals>,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -76,7 +77,7 @@ impl RedemptionService for RedemptionGrpc {
         let request = request.into_inner();
         access.serves(&request.store)?;
         let asked = reverse(request, &access.key)?;
-        let after = self.tills.reverse(&asked.store, asked.redemption, &asked.request, asked.amount).await?;
+        let after = self.reversals.reverse(&asked.store, asked.redemption, &asked.request, asked.amount).await?;
         Ok(Response::new(pb::ReverseRedemptionResponse { redemption: Some(redemption_to_wire(&after)) }))
     }
 

@@ -22,6 +22,7 @@ use crate::{
         profile_edits::ProfileEdits,
         profile_store::ProfileStore,
         resources::Resources,
+        reversals::Reversals,
         stripes::Stripes,
         tills::Tills,
         tokens::{self, Tokens},
@@ -78,6 +79,7 @@ pub(super) struct Services {
     pools: Arc<Pools>,
     till_limits: Arc<TillLimits>,
     tills: Arc<Tills>,
+    reversals: Arc<Reversals>,
     coupons: Arc<dyn Coupons>,
     ledger: Arc<dyn Ledger>,
     entropy: Arc<dyn Entropy>,
@@ -114,8 +116,9 @@ impl Services {
                 coupons.clone(),
                 live.clone(),
                 entropy.clone(),
-                (Lockouts::new(config.tills.lockouts()), config.tills.tills()),
+                Lockouts::new(config.tills.lockouts()),
             )),
+            reversals: Arc::new(Reversals::new(edits.clone(), coupons.clone(), config.tills.reversals())),
             coupons,
             ledger,
             edits,
@@ -215,7 +218,8 @@ impl Services {
     }
 
     fn redemption_service(&self) -> RedemptionGrpc {
-        RedemptionGrpc { auth: self.auth.clone(), limits: self.till_limits.clone(), tills: self.tills.clone() }
+        let (limits, tills) = (self.till_limits.clone(), self.tills.clone());
+        RedemptionGrpc { auth: self.auth.clone(), limits, tills, reversals: self.reversals.clone() }
     }
 
     fn ledger_service(&self) -> LedgerGrpc {

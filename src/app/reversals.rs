@@ -1,0 +1,113 @@
+//! Taking redemptions back, in part or whole.
+//!
+//! Laws 1 and 2: what comes back comes back once; when all of it did, the offer can be redeemed again.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    profile_edits::{ProfileEdits, next},
+    till_answers::{TillError, same, unless_answered},
+};
+use crate::{
+    domain::{
+        content::Money,
+        name::StoreName,
+        offer::RedemptionId,
+        redemption::{Redemption, TillRequest},
+        time::Timestamp,
+    },
+    ports::{Commit, Committed, Coupons, ProfileWrite, TillChange},
+};
+
+/// Settings of [`Reversals`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReversalsConfig {
+    /// After a redemption, how long it can be taken back.
+    pub reversible: Duration,
+}
+
+/// Takes redemptions back.
+pub struct Reversals {
+    edits: Arc<ProfileEdits>,
+    coupons: Arc<dyn Coupons>,
+    config: ReversalsConfig,
+}
+
+impl Reversals {
+    pub fn new(edits: Arc<ProfileEdits>, coupons: Arc<dyn Coupons>, config: ReversalsConfig) -> Self {
+        Self { edits, coupons, config }
+    }
+
+    /// Takes a redemption of the store back: so many minor units, or all that is left.
+    pub async fn reverse(
+        &self,
+        store: &StoreName,
+        id: RedemptionId,
+        request: &TillRequest,
+        amount: Option<Money>,
+    ) -> Result<Redemption, TillError> {
+        if let Some(first) = self.coupons.till_answer(request).await? {
+            return same(request, first);
+        }
+        let missing = || TillError::NotFound(format!("redemption {id} at {store}"));
+        let redemption =
+            self.coupons.redemption(&id).await?.filter(|found| found.store == *store).ok_or_else(missing)?;
+        let names = redemption.profile.clone();
+        for now in self.edits.tries(&names.iter().collect::<Vec<_>>()).await {
+            let redemption = self.coupons.redemption(&id).await?.ok_or_else(missing)?;
+            let units = match self.units(&redemption, amount.as_ref(), now) {
+                Ok(units) => units,
+                Err(error) => return unless_answered(&*self.coupons, request, error).await,
+            };
+            let after = redemption.clone().less(units, now);
+            let profiles = self.freed(&redemption, &after).await?;
+            let till = Some(TillChange::Reverse { request: request.clone(), redemption, units });
+            match self.edits.profiles.commit(Commit { at: now, profiles, till, ..Commit::default() }).await? {
+                Committed::Done => return Ok(after),
+                Committed::Asked(first) => return same(request, *first),
+                Committed::Stale | Committed::Repeated(_) | Committed::Exhausted(_) => {}
+            }
+        }
+        Err(TillError::Busy)
+    }
+
+    /// How many minor units may be taken back.
+    fn units(&self, redemption: &Redemption, amount: Option<&Money>, now: Timestamp) -> Result<u64, TillError> {
+        let refuse = |why: String| Err(TillError::NotReversed(why));
+        if let Some(at) = redemption.reversed_at {
+            return refuse(format!("all of it was taken back at {at}"));
+        }
+        if now.since(redemption.redeemed_at) > self.config.reversible {
+            let days = self.config.reversible.as_secs() / 86_400;
+            return refuse(format!(
+                "it was redeemed at {}, which is more than {days} days ago",
+                redemption.redeemed_at
+            ));
+        }
+        let left = redemption.left();
+        match (amount, &redemption.amount) {
+            (None, _) => Ok(left),
+            (Some(amount), Some(redeemed)) if amount.currency() == redeemed.currency() => {
+                let units = u64::try_from(amount.minor_units()).unwrap_or(0);
+                if (1..=left).contains(&units) {
+                    return Ok(units);
+                }
+                refuse(format!("from 1 to {left} minor units can be taken back, not {units}"))
+            }
+            (Some(_), Some(redeemed)) => refuse(format!("it was redeemed in {}", redeemed.currency())),
+            (Some(_), None) => refuse("it has no amount: leave the amount out to take it back".to_owned()),
+        }
+    }
+
+    /// The person's profile in which the offer can be redeemed again, if all of it was taken back.
+    async fn freed(&self, before: &Redemption, after: &Redemption) -> Result<Vec<ProfileWrite>, TillError> {
+        let (Some(profile), Some(offer), Some(at)) = (&before.profile, before.offer, after.reversed_at) else {
+            return Ok(Vec::new());
+        };
+        let Some(mut profile) = self.edits.newest(profile).await? else { return Ok(Vec::new()) };
+        let given = Arc::make_mut(&mut profile.offers).iter_mut().find(|given| given.id == offer);
+        let Some(given) = given else { return Ok(Vec::new()) };
+        (given.redeemed_at, given.reversed_at) = (None, Some(at));
+        Ok(vec![next(profile)])
+    }
+}
