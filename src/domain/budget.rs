@@ -148,6 +148,8 @@ fn monday(date: Date) -> Date {
 }
 
 impl Unit {
+    pub const ALL: [Unit; 3] = [Unit::Offers, Unit::Redemptions, Unit::Money];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Unit::Offers => "offers",
@@ -158,6 +160,19 @@ impl Unit {
 }
 
 impl Account {
+    /// The place and the period that it counts apart, each empty if it does not.
+    pub fn parts(&self) -> (&str, &str) {
+        let rest = self.id.0.strip_prefix(&*self.budget.0).unwrap_or_default().trim_start_matches('/');
+        let kind = self.budget.0.rsplit('/').next().unwrap_or_default();
+        let [per_store, per_period] =
+            [kind.contains(".store"), [".day", ".week", ".month"].iter().any(|p| kind.ends_with(p))];
+        match (per_store, per_period) {
+            (true, true) => rest.rsplit_once('/').unwrap_or((rest, "")),
+            (true, false) => (rest, ""),
+            (false, _) => ("", rest),
+        }
+    }
+
     /// The pool of codes of a campaign: one unit a code, and as many as were uploaded.
     pub fn pool(campaign: &CampaignName) -> Self {
         let id: Arc<str> = format!("{campaign}/codes").into();
@@ -258,7 +273,19 @@ mod tests {
         let rome = budget(Unit::Redemptions, Period::Week, true, Some("Europe/Rome"));
         assert_eq!(named(rome), format!("{prefix}/redemptions.store.week/{store}/2026-11-23"));
         let month = budget(Unit::Offers, Period::Month, false, Some("America/New_York"));
-        assert_eq!(named(month), format!("{prefix}/offers.month/2026-11"));
+        assert_eq!(named(month.clone()), format!("{prefix}/offers.month/2026-11"));
+        let parts = |budget: Budget| {
+            let account = budget.account(&campaign, spot);
+            let (place, period) = account.parts();
+            (place.to_owned(), period.to_owned())
+        };
+        let said = |place: &str, period: &str| (place.to_owned(), period.to_owned());
+        assert_eq!(parts(month), said("", "2026-11"));
+        assert_eq!(parts(budget(Unit::Offers, Period::Whole, false, None)), said("", ""));
+        assert_eq!(parts(budget(Unit::Offers, Period::Whole, true, None)), said(store, ""));
+        assert_eq!(parts(budget(Unit::Money, Period::Day, true, None)), said(store, "2026-11-23"));
+        let pool = Account::pool(&campaign);
+        assert_eq!(pool.parts(), ("", ""));
     }
 
     #[test]

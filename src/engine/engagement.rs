@@ -50,24 +50,6 @@ pub fn return_unshown(
     returned
 }
 
-/// The offers of both lists, each once, oldest first, with all that is known of them in either.
-pub fn united(mut offers: Vec<GivenOffer>, others: Vec<GivenOffer>) -> Vec<GivenOffer> {
-    for other in others {
-        match offers.iter_mut().find(|offer| offer.id == other.id) {
-            Some(offer) => {
-                offer.shown_at = earliest(offer.shown_at, other.shown_at);
-                offer.opened_at = earliest(offer.opened_at, other.opened_at);
-                offer.dismissed_at = earliest(offer.dismissed_at, other.dismissed_at);
-                offer.returned_at = earliest(offer.returned_at, other.returned_at);
-                offer.claimed_at = earliest(offer.claimed_at, other.claimed_at);
-            }
-            None => offers.push(other),
-        }
-    }
-    offers.sort_by_key(|offer| (offer.offered_at, offer.id));
-    offers
-}
-
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     a.into_iter().chain(b).min()
 }
@@ -126,15 +108,5 @@ mod tests {
         assert_eq!(return_unshown(&mut offers, &device("d"), at(5), at(21)), []);
         note(&mut offers[0], Event::Shown, at(4), at(22));
         assert_eq!((offers[0].shown_at, offers[0].returned_at), (Some(at(4)), Some(at(20))));
-    }
-
-    #[test]
-    fn lists_are_united_without_repetition() {
-        let (mut mine, mut other) = (offered(2), offered(2));
-        note(&mut mine, Event::Shown, at(8), at(9));
-        note(&mut other, Event::Opened, at(6), at(9));
-        let offers = united(vec![mine, offered(3)], vec![offered(1), other]);
-        assert_eq!(offers.iter().map(|offer| offer.offered_at).collect::<Vec<_>>(), [at(1), at(2), at(3)]);
-        assert_eq!((offers[1].shown_at, offers[1].opened_at), (Some(at(6)), Some(at(6))));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Law 1: whoever takes and whoever asks what is left name the same accounts, from the campaign, the place and the time.
 
+use std::time::Duration;
+
 use super::ranking::Candidate;
 use crate::domain::{
     budget::{Account, Holder, Spot, Take, Unit},
@@ -12,6 +14,10 @@ use crate::domain::{
     redemption::{KeptOffer, Redemption},
     time::Timestamp,
 };
+
+/// After its end what an offer holds is kept for so long: a redemption of the last moment is not to find it gone, and
+/// clocks of nodes differ.
+const LAPSE_GRACE: Duration = Duration::from_secs(5 * 60);
 
 /// The accounts of the campaign that count this unit at this spot.
 pub fn accounts<'a>(campaign: &'a Campaign, unit: Unit, spot: Spot<'a>) -> impl Iterator<Item = Account> + 'a {
@@ -43,7 +49,7 @@ pub fn for_claim(campaign: &Campaign, coupon: &Coupon, offer: &KeptOffer) -> Vec
     let spot = Spot { place: "", time_zone: None, at: offer.offered_at };
     let held = |unit, units| {
         let whole = campaign.limits.budgets.iter().filter(move |budget| budget.unit == unit && budget.is_whole());
-        let lapses_at = Some(offer.valid_until);
+        let lapses_at = Some(offer.valid_until + LAPSE_GRACE);
         whole.map(move |budget| Take { account: budget.account(&campaign.name, spot), holder, units, lapses_at })
     };
     let value = coupon.value.as_ref().map_or(0, |value| u64::try_from(value.minor_units()).unwrap_or(0));

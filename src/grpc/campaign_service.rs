@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use crate::{
     app::{campaigns::Campaigns, pools::Pools},
     domain::{
+        budget::Unit,
         campaign::{Campaign, CampaignState},
         violation::Violations,
     },
@@ -22,23 +23,24 @@ use crate::{
         pb::{self, campaign_service_server::CampaignService},
         resource::{self, ListRequest, Patch, Wire},
     },
+    ports::{AccountUse, Ledger},
 };
 
 /// Serves campaigns.
 pub struct CampaignGrpc {
-    auth: Auth,
-    campaigns: Arc<Campaigns>,
-    pools: Arc<Pools>,
-    guard: Guard,
+    pub auth: Auth,
+    pub campaigns: Arc<Campaigns>,
+    pub pools: Arc<Pools>,
+    pub ledger: Arc<dyn Ledger>,
+    pub guard: Guard,
 }
+
+/// Most accounts of one answer.
+const MAX_ACCOUNTS: u32 = 10_000;
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl CampaignGrpc {
-    pub fn new(auth: Auth, campaigns: Arc<Campaigns>, pools: Arc<Pools>, guard: Guard) -> Self {
-        Self { auth, campaigns, pools, guard }
-    }
-
     fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
         Access::to(Work::Campaigns, &self.auth, metadata)
     }
@@ -114,6 +116,13 @@ impl CampaignService for CampaignGrpc {
         self.step(access, name, etag, CampaignState::Archived).await
     }
 
+    async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {
+        let access = self.access(request.metadata())?;
+        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name)?;
+        let accounts = self.ledger.accounts(&campaign.value.name, MAX_ACCOUNTS).await?;
+        Ok(Response::new(pb::CampaignUse { accounts: accounts.iter().map(account_use_to_wire).collect() }))
+    }
+
     type UploadCodesStream = Pin<Box<dyn Stream<Item = Result<pb::UploadCodesResponse, Status>> + Send>>;
 
     async fn upload_codes(
@@ -128,5 +137,24 @@ impl CampaignService for CampaignGrpc {
                 |mut upload| async move { Ok(upload.next().await?.map(|answer| (answer, upload))) },
             );
         Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+fn account_use_to_wire(account: &AccountUse) -> pb::AccountUse {
+    use pb::account_use::Unit as Wire;
+    let unit = match account.unit {
+        Some(Unit::Offers) => Wire::Offers,
+        Some(Unit::Redemptions) => Wire::Redemptions,
+        Some(Unit::Money) => Wire::Money,
+        None => Wire::Codes,
+    };
+    let (place, period) = account.account.parts();
+    pb::AccountUse {
+        unit: unit.into(),
+        place: place.to_owned(),
+        period: period.to_owned(),
+        taken: account.taken,
+        limit: account.limit,
+        late_overrun: account.late_overrun,
     }
 }

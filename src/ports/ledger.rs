@@ -1,11 +1,15 @@
-//! The proof that nothing was oversold.
+//! What is taken of budgets, and the proof that nothing was oversold.
 //!
 //! Law: everything it says was so at one moment, while changes go on.
 
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use crate::domain::time::Timestamp;
+use crate::domain::{
+    budget::{Account, Unit},
+    name::CampaignName,
+    time::Timestamp,
+};
 
 /// Most faults that are told one by one.
 pub const MOST_FAULTS: usize = 1_000;
@@ -56,8 +60,23 @@ pub enum LedgerFaultKind {
     RedeemedTwice,
 }
 
+/// What is taken of one account of a campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountUse {
+    pub account: Account,
+    /// What it counts; none for codes of the pool.
+    pub unit: Option<Unit>,
+    pub taken: u64,
+    /// None where the limit was lifted.
+    pub limit: Option<u64>,
+    pub late_overrun: u64,
+}
+
 #[async_trait]
 pub trait Ledger: Send + Sync {
+    /// The accounts of a campaign by their ids, backwards, so that of periods the newest come first; at most `most`.
+    async fn accounts(&self, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError>;
+
     /// Reads the whole record at one moment; `at` is that moment by the server's clock.
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError>;
 }

@@ -17,7 +17,7 @@ pub use catalog_store::{Appended, CatalogStore, Edit, Expected};
 pub use clock::{Clock, Entropy};
 pub use coupons::{Coupons, OfferQuery, OfferState, RedemptionQuery, RedemptionsOf, Uploaded};
 pub use error::StoreError;
-pub use ledger::{Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
+pub use ledger::{AccountUse, Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
 pub use records::{
     Absorbed, Answer, Claim, Commit, Committed, EngagementMark, NewCode, ProfileWrite, Records, TillAnswer, TillChange,
 };

@@ -207,7 +207,8 @@ impl Services {
     }
 
     fn campaign_service(&self, guard: Guard) -> CampaignGrpc {
-        CampaignGrpc::new(self.auth.clone(), self.campaigns.clone(), self.pools.clone(), guard)
+        let (auth, campaigns) = (self.auth.clone(), self.campaigns.clone());
+        CampaignGrpc { auth, campaigns, pools: self.pools.clone(), ledger: self.ledger.clone(), guard }
     }
 
     fn wallet_service(&self) -> WalletGrpc {

@@ -11,11 +11,13 @@ use super::{
 };
 use crate::{
     domain::{
+        budget::{Account, AccountId, BudgetId, Unit},
         campaign::{Campaign, Cap},
         catalog::Resource,
+        name::CampaignName,
         time::Timestamp,
     },
-    ports::{LedgerFaultKind, LedgerProof, StoreError},
+    ports::{AccountUse, LedgerFaultKind, LedgerProof, StoreError},
 };
 
 /// Offers that are read at once.
@@ -45,6 +47,26 @@ pub async fn balances(conn: &mut Conn<'_>) -> Result<Vec<Balance>, StoreError> {
         Ok(Balance { account: row.get(0)?, limit, taken: row.count(2)?, held: row.count(3)? })
     };
     conn.rows(SQL, &[]).await?.iter().map(balance).collect()
+}
+
+/// The accounts of a campaign; see [`crate::ports::Ledger::accounts`].
+pub async fn accounts(conn: &mut Conn<'_>, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError> {
+    const SQL: &str = "SELECT account.id, account.budget_id, budget.unit, account.taken, budget.limit_units,
+            account.late_overrun
+        FROM budget JOIN account ON account.budget_id = budget.id WHERE budget.campaign_id = $1
+        ORDER BY account.id DESC LIMIT $2";
+    let account_use = |row: &Row| {
+        let (id, budget, unit): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let limit: Option<i64> = row.get(4)?;
+        Ok(AccountUse {
+            account: Account { id: AccountId::of_record(&id), budget: BudgetId::of_record(&budget) },
+            unit: Unit::ALL.into_iter().find(|known| known.as_str() == unit),
+            taken: row.count(3)?,
+            limit: limit.map(|units| u64::try_from(units).unwrap_or(0)),
+            late_overrun: row.count(5)?,
+        })
+    };
+    conn.rows(SQL, values![campaign.as_str(), u64::from(most)]).await?.iter().map(account_use).collect()
 }
 
 /// Reads everything that was so at one moment, which is `at` by the server's clock.

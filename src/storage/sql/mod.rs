@@ -58,8 +58,8 @@ use crate::{
         time::Timestamp,
     },
     ports::{
-        Answer, Appended, CatalogStore, Commit, Committed, Coupons, Edit, Ledger, LedgerProof, OfferQuery, Records,
-        RedemptionQuery, StoreError, TillAnswer, Uploaded,
+        AccountUse, Answer, Appended, CatalogStore, Commit, Committed, Coupons, Edit, Ledger, LedgerProof, OfferQuery,
+        Records, RedemptionQuery, StoreError, TillAnswer, Uploaded,
     },
 };
 use counters::Counters;
@@ -171,6 +171,10 @@ impl Coupons for Sql {
 
 #[async_trait]
 impl Ledger for Sql {
+    async fn accounts(&self, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError> {
+        audit::accounts(&mut self.engine.reader().await?.conn(), campaign, most).await
+    }
+
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
         audit::prove(&self.engine, at).await
     }

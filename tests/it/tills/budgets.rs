@@ -50,7 +50,13 @@ async fn a_store_has_so_many_a_day_and_the_next_day_as_many_again() {
     server.clock.advance(Duration::from_secs(11 * 3_600));
     redeem("d", 0, &codes[2]).await.expect("the next day");
     let proof = shops.proven().await;
-    assert_eq!(proof.accounts, 3, "{campaign}");
+    assert_eq!(proof.accounts, 3);
+    let brand = shops.acme.key_of(pb::key::Scope::Brand).await;
+    let request = pb::GetCampaignUseRequest { name: campaign };
+    let told = server.campaigns().get_campaign_use(bearing(&brand, request)).await.expect("told").into_inner();
+    let told: Vec<_> = told.accounts.iter().map(|one| (one.place.as_str(), one.period.as_str(), one.taken)).collect();
+    let [one, two] = shops.stores.each_ref().map(String::as_str);
+    assert_eq!(told, [(two, "2026-06-15", 1), (one, "2026-06-16", 1), (one, "2026-06-15", 1)]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! One coupon from the phone to the till and back.
 
+use std::time::Duration;
+
 use dintorni::grpc::pb::{self, budget::Unit, wallet_offer::State};
 use tonic::Code;
 
@@ -148,6 +150,10 @@ async fn an_offer_that_ended_cannot_be_used_and_its_wallet_says_so() {
     assert_eq!(held(&phone).await[0].state(), State::Ended);
     let ended = shops.redeem_code("a", &code).await.expect_err("refused");
     assert_eq!(refusal(&ended), (Code::FailedPrecondition, "ENDED".into()));
+    shops.sweep().await;
+    let still = claim(&late, &offer.id).await.expect_err("its own offer has ended as well");
+    assert_eq!(refusal(&still).1, "OFFER_ENDED");
+    server.clock.advance(Duration::from_secs(5 * 60));
     shops.sweep().await;
     shops.proven().await;
     let (_, code) = shops.holder(3).await;
