@@ -64,6 +64,9 @@ pub struct Settings {
 }
 
 impl Detection {
+    /// The presence rule as it stands.
+    pub const USUAL: Self = Self(None);
+
     /// Refused is each setting that is out of its bounds, under its own name.
     pub fn new(settings: Settings) -> Result<Self, Violations> {
         let mut wrong = Violations::default();

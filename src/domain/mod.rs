@@ -11,12 +11,13 @@
 //! | stores, geofences, beacons | [`place`], [`detection`] |
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
-//! | people, their devices and consents | [`profile`], [`consent`], [`presence`] |
+//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`] |
 //! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`content`] |
 //! | what was decided, and why | [`decision`], [`offer`] |
 //! | everything the catalog holds | [`catalog`] |
 
 pub mod audience;
+pub mod beliefs;
 pub mod campaign;
 pub mod catalog;
 pub mod consent;

@@ -30,6 +30,12 @@ impl DegreeBox {
         let point = [position.longitude(), position.latitude()];
         Self::new(point, point)
     }
+
+    /// Whether they have a point in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        let along = |i: usize| self.south_west[i] <= other.north_east[i] && self.north_east[i] >= other.south_west[i];
+        along(0) && along(1)
+    }
 }
 
 impl DegreeBox {

@@ -6,12 +6,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    areas::AreaEntry,
     audience::Person,
     catalog::Catalog,
     choice::{self, Choice},
     eligibility::Gates,
     engagement,
+    entry::AreaView,
     known::Known,
     presence::{self, Step},
     ranging,
@@ -217,10 +217,11 @@ fn refusal(
 fn candidates<'t, 'c: 't>(areas: &Known<'c>, ping: &Ping, transitions: &'t [Transition]) -> Vec<Candidate<'t>> {
     let mut candidates = Vec::new();
     for transition in transitions {
-        let (Some(entry), Some(fired)) = (areas.get(&transition.area), areas.fired(&transition.area)) else { continue };
-        let store = areas.store_of(&entry);
-        let distance_m = distance(&entry, store, ping);
-        let candidate = |campaign| Candidate { campaign, transition, entry: entry.clone(), store, distance_m };
+        let number = areas.number(&transition.area);
+        let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };
+        let store = areas.store_of(view);
+        let distance_m = distance(view, store, ping);
+        let candidate = |campaign| Candidate { campaign, transition, view, store, distance_m };
         candidates.extend(fired.by(&transition.area, transition.kind).map(candidate));
     }
     candidates.sort_by(|a, b| (&a.campaign.name, &a.transition.area).cmp(&(&b.campaign.name, &b.transition.area)));
@@ -228,9 +229,9 @@ fn candidates<'t, 'c: 't>(areas: &Known<'c>, ping: &Ping, transitions: &'t [Tran
 }
 
 /// Metres from the newest fix to the store, else to the geofence (0 inside).
-fn distance(entry: &AreaEntry, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
+fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
     let position = ping.newest_fix()?.position;
-    match (store, entry.outline()) {
+    match (store, view.outline()) {
         (Some(store), _) => Some(store.position.distance_to(position)),
         (None, Some(outline)) => Some(outline.signed_distance(position, f64::INFINITY).max(0.0)),
         (None, None) => None,

@@ -85,7 +85,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
         last_seen: seen[0],
         doubted: seen[1],
         slow_since,
-        areas,
+        areas: areas.into_iter().collect(),
         heard,
     })
 }
