@@ -17,7 +17,7 @@ use super::{
 use crate::domain::{
     campaign::{Campaign, On},
     geo::Position,
-    name::{AppName, BeaconName, CampaignName, GeofenceName, StoreName},
+    name::{BeaconName, CampaignName, GeofenceName, StoreName},
     place::{Beacon, BeaconIdentity, Geofence, Store},
     presence::{Area, TransitionKind},
     shape::Shape,
@@ -129,11 +129,6 @@ impl Areas {
         let campaigns = fired.map(|fired| fired.dwells.as_slice()).unwrap_or_default();
         let own = view.and_then(|view| view.detection().dwell_after());
         campaigns.iter().copied().chain(own).filter(|&threshold| threshold > after).min()
-    }
-
-    /// Whether campaigns of the brand of that name may reach people of the app.
-    pub fn may_reach(&self, brand: &str, app: &AppName) -> bool {
-        self.grants().may_reach(brand, app)
     }
 
     pub fn grants(&self) -> &Grants {

@@ -178,12 +178,13 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
     }
     let fired = candidates(areas, question.ping, &step.transitions);
     let person = Person::new(question.profile, profiling);
+    let reach = question.catalog.areas.grants().reach(&question.app.name);
     let now = question.ping.clock.received_at;
-    let gates = Gates::new(now, (question.app, zone_of(device, question.app)), person, question.exhausted);
+    let gates = Gates::new(now, (question.app, zone_of(device, question.app)), (person, reach), question.exhausted);
     let marketing = question.profile.consents.permit::<Marketing>();
     let (mut refused, mut passed) = (Vec::new(), Vec::new());
     for candidate in fired {
-        match refusal(question, &gates, &candidate, marketing, step.suspect) {
+        match refusal(&gates, &candidate, marketing, step.suspect) {
             Some(reason) => refused.push(refused_as(&candidate, reason)),
             None => passed.push(candidate),
         }
@@ -194,7 +195,6 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
 }
 
 fn refusal(
-    question: &Question<'_>,
     gates: &Gates<'_>,
     candidate: &Candidate<'_>,
     marketing: Option<Consented<Marketing>>,
@@ -207,7 +207,7 @@ fn refusal(
     if suspect {
         return Some(Reason::Suspect);
     }
-    if !question.catalog.areas.may_reach(candidate.campaign.name.owner(), &question.app.name) {
+    if !gates.may_reach(candidate.campaign) {
         return Some(Reason::NotGranted);
     }
     gates.refusal(candidate.campaign, marketing)

@@ -150,10 +150,17 @@ impl<'a> Known<'a> {
     /// The number of an area, which it has from now on.
     pub fn number(&self, area: &Area) -> usize {
         let next = self.last.get() + 1;
-        let at = if self.is(next, area) { Some(next) } else { (0..self.count()).find(|&number| self.is(number, area)) };
+        let at = if self.is(next, area) { Some(next) } else { self.number_named(area) };
         let at = at.unwrap_or_else(|| self.add(Some(area.clone()), self.look_up(area)));
         self.last.set(at);
         at
+    }
+
+    /// The one that has this very name is found without reading the names of others.
+    fn number_named(&self, area: &Area) -> Option<usize> {
+        let lends_name = |spot: &Spot<'_>| spot.view.is_some_and(|view| view.lends_name_to(area));
+        let named = self.spots.borrow().iter().position(lends_name);
+        named.or_else(|| (0..self.count()).find(|&number| self.is(number, area)))
     }
 
     fn is(&self, number: usize, area: &Area) -> bool {
