@@ -11,7 +11,7 @@
 //! | stores, geofences, beacons | [`place`], [`detection`] |
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
-//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`] |
+//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`few`] |
 //! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`content`] |
 //! | what was decided, and why | [`decision`], [`offer`] |
 //! | everything the catalog holds | [`catalog`] |
@@ -24,6 +24,7 @@ pub mod consent;
 pub mod content;
 pub mod decision;
 pub mod detection;
+pub mod few;
 pub mod geo;
 pub mod name;
 pub mod offer;

@@ -100,7 +100,7 @@ impl AreaEntry {
     /// Boxes that hold all of it.
     pub fn boxes(&self) -> Vec<DegreeBox> {
         match self.view().outline() {
-            Some(Outline::Circle(circle)) => boxes::around(circle.center(), circle.radius_m()),
+            Some(Outline::Circle(circle)) => boxes::around(circle.center(), circle.radius_m()).collect(),
             Some(Outline::Polygons(polygons, _)) => boxes::of_polygons(polygons),
             None => Vec::new(),
         }

@@ -118,7 +118,8 @@ impl<'a> Known<'a> {
 
     /// Keeps what is around a position, unless that takes two boxes.
     fn look_around(&self, position: Position) {
-        if let [bounds] = boxes::around(position, LOOKED_AROUND_M)[..] {
+        let mut boxes = boxes::around(position, LOOKED_AROUND_M);
+        if let (Some(bounds), None) = (boxes.next(), boxes.next()) {
             let mut leaves = Vec::with_capacity(32);
             self.areas.meeting(&bounds, |leaf, entry| leaves.push((leaf, entry)));
             self.near.replace(Near { bounds, leaves });

@@ -61,6 +61,8 @@ pub struct Step {
     initial: bool,
     /// That fix follows from nothing that is known: what it ends is history.
     anew: bool,
+    /// Metres to that fix from where the device was last seen.
+    way_m: f64,
     /// What is believed at each area that has a number in [`Known`]; `presence.areas` is told at the end.
     beliefs: Vec<Option<Belief>>,
 }
@@ -106,6 +108,7 @@ impl Step {
         let before = self.presence.last_seen.map(|last| last.read).or(self.presence.newest_fix);
         self.initial = before.is_none_or(|before| fix.read.event.since(before.event) > SILENCE);
         self.anew = false;
+        self.way_m = self.presence.last_seen.map_or(0.0, |last| last.position.distance_to(fix.position));
         self.suspect = !self.believes(fix);
         if self.suspect {
             self.implausible += 1;

@@ -37,9 +37,8 @@ struct Way {
 }
 
 impl Way {
-    fn between(from: LastSeen, to: LastSeen) -> Option<Self> {
+    fn between(from: LastSeen, to: LastSeen, length_m: f64) -> Option<Self> {
         let elapsed = to.read.elapsed_since(from.read);
-        let length_m = from.position.distance_to(to.position);
         let is_known = elapsed <= LONGEST && length_m <= FASTEST_MPS * elapsed.as_secs_f64();
         (is_known && length_m > 0.0).then_some(Self { from, to, length_m, elapsed })
     }
@@ -77,7 +76,7 @@ impl Step {
     /// Reports the areas between the last fix and this one that the device passed through without being seen inside.
     pub(super) fn pass_through(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
         let Some(last) = self.presence.last_seen else { return };
-        let Some(way) = Way::between(last, LastSeen::from(fix)) else { return };
+        let Some(way) = Way::between(last, LastSeen::from(fix), self.way_m) else { return };
         let crossed = |area, chord: Chord| {
             let (stale, at) = (received_at.since(fix.read.event) > STALE_AFTER, way.when(chord.middle()));
             Transition { area, kind: TransitionKind::Crossed, at, stale, initial: false, distance_m: None }
