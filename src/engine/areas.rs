@@ -126,9 +126,10 @@ impl Areas {
 
     /// The next dwell threshold above `after` that some campaign or the place itself waits for.
     pub(super) fn next_dwell(view: Option<AreaView<'_>>, fired: Option<&Fired>, after: Duration) -> Option<Duration> {
-        let campaigns = fired.map(|fired| fired.dwells.as_slice()).unwrap_or_default();
-        let own = view.and_then(|view| view.detection().dwell_after());
-        campaigns.iter().copied().chain(own).filter(|&threshold| threshold > after).min()
+        let is_ahead = |threshold: &Duration| *threshold > after;
+        let of_campaigns = fired.and_then(|fired| fired.dwells.iter().copied().find(is_ahead));
+        let own = view.and_then(|view| view.detection().dwell_after()).filter(is_ahead);
+        of_campaigns.into_iter().chain(own).min()
     }
 
     pub fn grants(&self) -> &Grants {

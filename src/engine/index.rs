@@ -89,7 +89,7 @@ impl Place {
             return 0.0;
         }
         let [across, up] = gap(bounds, self.position);
-        let distance_m = (across * self.scale[0]).hypot(up * self.scale[1]);
+        let distance_m = length([across * self.scale[0], up * self.scale[1]]);
         // What is that far away is farther than anybody asks.
         distance_m.min(FLAT.1) * (1.0 - FLAT_ERROR)
     }
@@ -99,7 +99,7 @@ impl Place {
         let Outline::Circle(circle) = outline else { return f64::INFINITY };
         let across = wrapped(circle.center().longitude() - self.position.longitude()) * self.scale[0];
         let up = (circle.center().latitude() - self.position.latitude()) * self.scale[1];
-        let distance_m = across.hypot(up);
+        let distance_m = length([across, up]);
         if self.position.latitude().abs() > FLAT.0 || distance_m > FLAT.1 {
             return f64::INFINITY;
         }
@@ -129,10 +129,15 @@ impl Place {
         }
         let across = (f64::midpoint(west, east) - self.position.longitude()) * self.scale[0];
         let up = (f64::midpoint(south, north) - self.position.latitude()) * self.scale[1];
-        let distance_m = (across * across + up * up).sqrt();
+        let distance_m = length([across, up]);
         let doubt_m = DOUBT.0 + DOUBT.1 * radius_m;
         ((distance_m - radius_m).abs() > doubt_m).then_some(distance_m < radius_m)
     }
+}
+
+/// As the standard library's `hypot`, which takes care of lengths that no metres have.
+fn length([east, north]: [f64; 2]) -> f64 {
+    (east * east + north * north).sqrt()
 }
 
 #[cfg(test)]
