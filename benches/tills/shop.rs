@@ -55,13 +55,17 @@ pub struct Shop {
 }
 
 impl Shop {
-    pub async fn open(file: &Path) -> Self {
+    /// With the people's profiles in memory, as after their claims.
+    pub async fn open(file: &Path, people: usize) -> Self {
         let sql = record(file).await;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new().ok().expect("random numbers"));
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new().expect("random numbers"));
         let live = Arc::new(LiveCatalog::load(sql.clone()).await.expect("read"));
         let cache = Arc::new(MemoryCache::new(&MemoryConfig::default(), clock.clone()));
         let profiles = Arc::new(ProfileStore::new(sql.clone(), cache, &ProfileStoreConfig::default()));
+        for number in 0..people {
+            profiles.copy(&person(number).0, clock.now()).await.expect("read").expect("there");
+        }
         let edits = Arc::new(ProfileEdits::new(profiles, clock, Arc::new(Stripes::default())));
         let lockouts = Lockouts::new(LockoutsConfig { till: 10, store: 50, period: DAY });
         let tills = Tills::new(edits, sql.clone(), live, entropy.clone(), lockouts);

@@ -105,7 +105,7 @@ impl CouponSearch {
         let mut offer = None;
         let reached = counter.catalog.apps.keys().filter(|app| {
             let brand = campaign.name.owner();
-            counter.catalog.areas.may_reach(brand, app)
+            counter.catalog.areas.grants().reach(app).has(brand)
         });
         for app in reached {
             let profile = customer.and_then(|id| app.profile(id).ok());

@@ -64,6 +64,9 @@ pub struct Settings {
 }
 
 impl Detection {
+    /// The presence rule as it stands.
+    pub const USUAL: Self = Self(None);
+
     /// Refused is each setting that is out of its bounds, under its own name.
     pub fn new(settings: Settings) -> Result<Self, Violations> {
         let mut wrong = Violations::default();
@@ -84,6 +87,10 @@ impl Detection {
         self.0.as_deref().copied().unwrap_or_default()
     }
 
+    fn set<T>(&self, which: impl Fn(&Settings) -> Option<T>) -> Option<T> {
+        self.0.as_deref().and_then(which)
+    }
+
     /// Whether nothing was set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -91,22 +98,22 @@ impl Detection {
 
     /// Probability of being inside that is an entry at once.
     pub fn enter_probability(&self) -> f64 {
-        self.settings().enter_probability.unwrap_or(SURE)
+        self.set(|settings| settings.enter_probability).unwrap_or(SURE)
     }
 
     /// Probability that is an entry when a fix at least [`Self::confirm_after`] later has it too.
     pub fn confirm_probability(&self) -> f64 {
-        self.settings().confirm_probability.unwrap_or(LIKELY).min(self.enter_probability())
+        self.set(|settings| settings.confirm_probability).unwrap_or(LIKELY).min(self.enter_probability())
     }
 
     /// See [`Self::confirm_probability`].
     pub fn confirm_after(&self) -> Duration {
-        self.settings().confirm_after.unwrap_or(ENTER_CONFIRMATION)
+        self.set(|settings| settings.confirm_after).unwrap_or(ENTER_CONFIRMATION)
     }
 
     /// Metres outside the edge below which no fix leaves.
     pub fn least_margin_m(&self) -> f64 {
-        self.settings().leave_margin_m.unwrap_or(LEAST_MARGIN_M)
+        self.set(|settings| settings.leave_margin_m).unwrap_or(LEAST_MARGIN_M)
     }
 
     /// Metres that a fix of this accuracy must be outside: twice its accuracy, at least the margin of the place.
@@ -117,17 +124,17 @@ impl Detection {
 
     /// The time between two fixes outside the margin that are an exit.
     pub fn leave_after(&self) -> Duration {
-        self.settings().leave_after.unwrap_or(LEAVE_CONFIRMATION)
+        self.set(|settings| settings.leave_after).unwrap_or(LEAVE_CONFIRMATION)
     }
 
     /// How long the device must not have been driving to enter; none where driving past enters as well.
     pub fn stopped_for(&self) -> Option<Duration> {
-        self.settings().stopped_for
+        self.set(|settings| settings.stopped_for)
     }
 
     /// A dwell that is reported here even if no campaign waits for it.
     pub fn dwell_after(&self) -> Option<Duration> {
-        self.settings().dwell_after
+        self.set(|settings| settings.dwell_after)
     }
 }
 

@@ -11,13 +11,14 @@
 //! | stores, geofences, beacons | [`place`], [`detection`] |
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
-//! | people, their devices and consents | [`profile`], [`consent`], [`presence`] |
+//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`few`] |
 //! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`content`], [`budget`] |
 //! | what was decided, and why | [`decision`], [`offer`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
 //! | everything the catalog holds | [`catalog`] |
 
 pub mod audience;
+pub mod beliefs;
 pub mod budget;
 pub mod campaign;
 pub mod catalog;
@@ -27,6 +28,7 @@ pub mod content;
 pub mod coupon;
 pub mod decision;
 pub mod detection;
+pub mod few;
 pub mod geo;
 pub mod name;
 pub mod offer;

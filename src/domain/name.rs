@@ -71,7 +71,8 @@ macro_rules! names {
 
             /// The organization's name as text, to look it up by.
             pub fn owner(&self) -> &str {
-                let end = self.0.match_indices('/').nth(1).map_or(self.0.len(), |(end, _)| end);
+                let begin = "organizations/".len();
+                let end = self.0[begin..].bytes().position(|byte| byte == b'/').map_or(self.0.len(), |end| begin + end);
                 &self.0[..end]
             }
         }

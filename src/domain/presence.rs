@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    beliefs::Beliefs,
     geo::Position,
     name::{BeaconName, GeofenceName, StoreName},
     ping::{Accuracy, Fix, Reading},
@@ -141,7 +142,7 @@ pub struct DevicePresence {
     pub doubted: Option<LastSeen>,
     /// Since when the device has not been driving; none if it is, or if nobody knows.
     pub slow_since: Option<Timestamp>,
-    pub areas: BTreeMap<Area, Belief>,
+    pub areas: Beliefs,
     pub heard: BTreeMap<BeaconName, Hearing>,
 }
 

@@ -11,6 +11,7 @@ use super::{
     audience::TraitValue,
     campaign::MAX_WINDOW,
     consent::{Consented, Consents, Profiling},
+    few::Few,
     name::{DeviceName, OrganizationName, ProfileName},
     offer::GivenOffer,
     presence::DevicePresence,
@@ -27,7 +28,7 @@ pub struct Profile {
     pub consents: Consents,
     /// Brands this person does not want to hear from.
     pub muted: BTreeSet<OrganizationName>,
-    pub devices: BTreeMap<DeviceName, Device>,
+    pub devices: Few<DeviceName, Device>,
     /// Offers given, oldest first, none older than [`MAX_WINDOW`].
     pub offers: Arc<Vec<GivenOffer>>,
     personal: Arc<Personal>,
@@ -81,7 +82,7 @@ impl Profile {
             created_at,
             consents,
             muted: BTreeSet::new(),
-            devices: BTreeMap::new(),
+            devices: Few::default(),
             offers: Arc::default(),
             personal: Arc::new(personal),
         }

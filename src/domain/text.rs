@@ -37,6 +37,12 @@ macro_rules! slug {
             }
         }
 
+        impl AsRef<str> for $T {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl TryFrom<String> for $T {
             type Error = Invalid;
             fn try_from(text: String) -> Result<Self, Invalid> {
@@ -67,6 +73,14 @@ fn checked_slug(text: &str) -> Result<(), Invalid> {
         "must be 1 to {MAX_SLUG} of a-z, 0-9, _ . : -, beginning with a letter or digit, was {}",
         quoted(text)
     )))
+}
+
+/// The last eight bytes as a number, to tell apart at a glance what begins alike and ends differently: names, and words
+/// with numbers. Equal texts have equal tails.
+pub fn tail(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let of_short = || bytes.iter().fold(0, |tail, &byte| tail << 8 | u64::from(byte));
+    bytes.last_chunk().map_or_else(of_short, |end| u64::from_be_bytes(*end))
 }
 
 /// `text` in quotes and cut to a length that is safe in a message.
@@ -124,6 +138,13 @@ mod tests {
         for bad in ["", "Cafe", "-x", "caffè", &"x".repeat(65)] {
             assert!(Tag::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn tails_tell_ends_apart() {
+        let tails = ["", "a", "b", "ab", "coffee-10", "coffee-11", "offee-11"].map(tail);
+        assert!((0..6).all(|i| !tails[..i].contains(&tails[i])), "{tails:?}");
+        assert_eq!(tails[5], tails[6], "nothing but the last eight bytes is looked at");
     }
 
     #[test]

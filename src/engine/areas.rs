@@ -5,147 +5,23 @@
 use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use super::{
-    boxes::{self, DegreeBox},
+    boxes::DegreeBox,
     catalog::Table,
-    edges::Edges,
+    entry::{AreaEntry, AreaView, Mark},
     grants::Grants,
     index::BoxIndex,
     nearest::StoreIndex,
-    shape::Outline,
     shared_map::SharedMap,
     targets::Targets,
 };
 use crate::domain::{
     campaign::{Campaign, On},
-    detection::Detection,
     geo::Position,
-    name::{AppName, BeaconName, CampaignName, GeofenceName, StoreName},
+    name::{BeaconName, CampaignName, GeofenceName, StoreName},
     place::{Beacon, BeaconIdentity, Geofence, Store},
     presence::{Area, TransitionKind},
-    shape::{Circle, Shape},
+    shape::Shape,
 };
-
-/// One area, ready to be asked. It is small, for the index has one for every box.
-#[derive(Debug, Clone)]
-pub enum AreaEntry {
-    /// A geofence that is a circle.
-    Circle(Arc<Geofence>),
-    Polygons(Arc<Drawn>),
-    Around(Arc<Around>),
-    /// What hears a beacon, which has no outline.
-    Reach(Arc<Beacon>),
-}
-
-/// A geofence of polygons, prepared.
-#[derive(Debug)]
-pub struct Drawn {
-    fence: Arc<Geofence>,
-    edges: Edges,
-}
-
-/// The circle around a store that some campaign asks for.
-#[derive(Debug)]
-pub struct Around {
-    store: Arc<Store>,
-    radius_m: u32,
-    circle: Circle,
-}
-
-impl AreaEntry {
-    pub fn of_geofence(fence: &Arc<Geofence>) -> Self {
-        match &fence.shape {
-            Shape::Circle(_) => Self::Circle(fence.clone()),
-            Shape::Polygons(polygons) => {
-                Self::Polygons(Arc::new(Drawn { fence: fence.clone(), edges: Edges::of(polygons) }))
-            }
-        }
-    }
-
-    /// None for a radius that no circle has.
-    pub fn around(store: &Arc<Store>, radius_m: u32) -> Option<Self> {
-        let circle = Circle::new(store.position, f64::from(radius_m)).ok()?;
-        Some(Self::Around(Arc::new(Around { store: store.clone(), radius_m, circle })))
-    }
-
-    pub fn area(&self) -> Area {
-        match self {
-            Self::Circle(fence) => Area::Geofence(fence.name.clone()),
-            Self::Polygons(drawn) => Area::Geofence(drawn.fence.name.clone()),
-            Self::Around(around) => Area::Around(around.store.name.clone(), around.radius_m),
-            Self::Reach(beacon) => Area::Beacon(beacon.name.clone()),
-        }
-    }
-
-    /// What people call it.
-    pub fn display_name(&self) -> &str {
-        match self {
-            Self::Circle(fence) => &fence.display_name,
-            Self::Polygons(drawn) => &drawn.fence.display_name,
-            Self::Around(around) => &around.store.display_name,
-            Self::Reach(beacon) => &beacon.display_name,
-        }
-    }
-
-    /// The store it belongs to.
-    pub fn store(&self) -> Option<&StoreName> {
-        match self {
-            Self::Circle(fence) => fence.store.as_ref(),
-            Self::Polygons(drawn) => drawn.fence.store.as_ref(),
-            Self::Around(around) => Some(&around.store.name),
-            Self::Reach(beacon) => beacon.store.as_ref(),
-        }
-    }
-
-    /// How sure it is of its visitors: of a geofence its own settings, else the usual ones.
-    pub fn detection(&self) -> Detection {
-        match self {
-            Self::Circle(fence) => fence.detection.clone(),
-            Self::Polygons(drawn) => drawn.fence.detection.clone(),
-            Self::Around(_) | Self::Reach(_) => Detection::default(),
-        }
-    }
-
-    pub fn outline(&self) -> Option<Outline<'_>> {
-        match self {
-            Self::Circle(fence) => match &fence.shape {
-                Shape::Circle(circle) => Some(Outline::Circle(*circle)),
-                Shape::Polygons(_) => None,
-            },
-            Self::Polygons(drawn) => match &drawn.fence.shape {
-                Shape::Polygons(polygons) => Some(Outline::Polygons(polygons, &drawn.edges)),
-                Shape::Circle(_) => None,
-            },
-            Self::Around(around) => Some(Outline::Circle(around.circle)),
-            Self::Reach(_) => None,
-        }
-    }
-
-    /// Boxes that hold all of it; none without an outline.
-    pub fn boxes(&self) -> Vec<DegreeBox> {
-        match self.outline() {
-            Some(Outline::Circle(circle)) => boxes::around(circle.center(), circle.radius_m()),
-            Some(Outline::Polygons(polygons, _)) => boxes::of_polygons(polygons),
-            None => Vec::new(),
-        }
-    }
-
-    /// Tells areas of one version apart.
-    pub fn identity(&self) -> usize {
-        match self {
-            Self::Circle(fence) => Arc::as_ptr(fence).addr(),
-            Self::Polygons(drawn) => Arc::as_ptr(drawn).addr(),
-            Self::Around(around) => Arc::as_ptr(around).addr(),
-            Self::Reach(beacon) => Arc::as_ptr(beacon).addr(),
-        }
-    }
-}
-
-/// The same area of the same version.
-impl PartialEq for AreaEntry {
-    fn eq(&self, other: &Self) -> bool {
-        self.identity() == other.identity()
-    }
-}
 
 /// What happens at an area.
 #[derive(Debug, Clone, Default)]
@@ -191,25 +67,32 @@ pub struct Areas {
     pub(super) identities: SharedMap<(BeaconIdentity, BeaconName), ()>,
     pub(super) boxes: BoxIndex,
     pub(super) points: StoreIndex,
-    pub(super) fired: SharedMap<Area, Arc<Fired>>,
+    /// Marks come first: they are compared where they lie, and names are all over the memory.
+    pub(super) fired: SharedMap<(Mark, Area), Arc<Fired>>,
     pub(super) targets: Targets,
     pub(super) problems: Arc<BTreeMap<CampaignName, Vec<String>>>,
 }
 
 impl Areas {
     /// The area as it is now.
-    pub fn get(&self, area: &Area) -> Option<AreaEntry> {
+    pub fn get(&self, area: &Area) -> Option<AreaView<'_>> {
+        let mark = Mark::of(area);
         match area {
             Area::Geofence(name) => {
                 let fence = &self.geofences.get(name)?.value;
                 match fence.shape {
-                    Shape::Circle(_) => Some(AreaEntry::Circle(fence.clone())),
-                    Shape::Polygons(_) => self.drawn.get(name).cloned(),
+                    Shape::Circle(_) => Some(AreaView::Circle(mark, fence)),
+                    Shape::Polygons(_) => self.drawn.get(name).map(AreaEntry::view),
                 }
             }
-            Area::Around(..) => self.fired.get(area)?.around.clone(),
-            Area::Beacon(name) => self.beacons.get(name).map(|entry| AreaEntry::Reach(entry.value.clone())),
+            Area::Around(..) => self.fired(mark, area)?.around.as_ref().map(AreaEntry::view),
+            Area::Beacon(name) => self.beacons.get(name).map(|entry| AreaView::Reach(mark, &entry.value)),
         }
+    }
+
+    /// What happens at the area of that mark, if it has campaigns.
+    pub fn fired(&self, mark: Mark, area: &Area) -> Option<&Arc<Fired>> {
+        self.fired.find(|(of, other)| of.cmp(&mark).then_with(|| other.cmp(area)))
     }
 
     /// Whether an area is no more because no active campaign asks for it, while its store is still there.
@@ -227,13 +110,13 @@ impl Areas {
     }
 
     /// Visits the areas that hold the position, in no order; twice where two polygons of an area have boxes that do.
-    pub fn holding<'a>(&'a self, position: Position, visit: impl FnMut(&'a AreaEntry)) {
-        self.boxes.holding(position, visit);
+    pub fn holding<'a>(&'a self, position: Position, mut visit: impl FnMut(AreaView<'a>)) {
+        self.boxes.holding(position, |entry| visit(entry.view()));
     }
 
-    /// Areas whose boxes come within the radius, each once.
-    pub fn maybe_within(&self, position: Position, radius_m: f64) -> Vec<&AreaEntry> {
-        self.boxes.touching(&boxes::around(position, radius_m))
+    /// Visits the boxes that meet this one, and their areas.
+    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+        self.boxes.meeting(bounds, visit);
     }
 
     /// Stores and their distances in metres, nearest first.
@@ -242,15 +125,11 @@ impl Areas {
     }
 
     /// The next dwell threshold above `after` that some campaign or the place itself waits for.
-    pub(super) fn next_dwell(entry: Option<&AreaEntry>, fired: Option<&Fired>, after: Duration) -> Option<Duration> {
-        let campaigns = fired.map(|fired| fired.dwells.as_slice()).unwrap_or_default();
-        let own = entry.and_then(|entry| entry.detection().dwell_after());
-        campaigns.iter().copied().chain(own).filter(|&threshold| threshold > after).min()
-    }
-
-    /// Whether campaigns of the brand of that name may reach people of the app.
-    pub fn may_reach(&self, brand: &str, app: &AppName) -> bool {
-        self.grants().may_reach(brand, app)
+    pub(super) fn next_dwell(view: Option<AreaView<'_>>, fired: Option<&Fired>, after: Duration) -> Option<Duration> {
+        let is_ahead = |threshold: &Duration| *threshold > after;
+        let of_campaigns = fired.and_then(|fired| fired.dwells.iter().copied().find(is_ahead));
+        let own = view.and_then(|view| view.detection().dwell_after()).filter(is_ahead);
+        of_campaigns.into_iter().chain(own).min()
     }
 
     pub fn grants(&self) -> &Grants {

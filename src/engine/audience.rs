@@ -3,24 +3,48 @@
 //! Law 4: traits and interests are read with a permit for profiling only; without it they are missing data, and
 //! missing data makes a condition false, never an error.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::domain::{
     audience::{Audience, Comparison, Rule, TraitValue},
     consent::{Consented, Profiling},
-    profile::{Personal, Profile},
-    text::{Topic, TraitKey},
+    profile::Profile,
+    text::{Topic, TraitKey, tail},
 };
 
 /// What an audience may look at: one profile, as far as it agreed.
 pub struct Person<'a> {
     profile: &'a Profile,
-    personal: Option<&'a Personal>,
+    traits: Words<'a, TraitKey, TraitValue>,
+    interests: Words<'a, Topic, f64>,
+}
+
+/// Values by words, of which there are few: tails tell most of them apart, one behind the other.
+struct Words<'a, K, V>(Vec<(u64, &'a K, &'a V)>);
+
+impl<K, V> Default for Words<'_, K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'a, K: AsRef<str> + Eq, V> Words<'a, K, V> {
+    fn of(values: &'a BTreeMap<K, V>) -> Self {
+        Self(values.iter().map(|(word, value)| (tail(word.as_ref()), word, value)).collect())
+    }
+
+    fn get(&self, word: &K) -> Option<&'a V> {
+        let end = tail(word.as_ref());
+        self.0.iter().find(|(tail, other, _)| *tail == end && *other == word).map(|(_, _, value)| *value)
+    }
 }
 
 impl<'a> Person<'a> {
     pub fn new(profile: &'a Profile, profiling: Option<Consented<Profiling>>) -> Self {
-        Self { profile, personal: profiling.map(|permit| profile.personal(permit)) }
+        let personal = profiling.map(|permit| profile.personal(permit));
+        let traits = personal.map_or_else(Words::default, |own| Words::of(&own.traits));
+        let interests = personal.map_or_else(Words::default, |own| Words::of(&own.interests));
+        Self { profile, traits, interests }
     }
 
     pub fn profile(&self) -> &'a Profile {
@@ -29,11 +53,11 @@ impl<'a> Person<'a> {
 
     /// Strength of the interest, 0 to 1; none if unknown or not to be known.
     pub fn interest(&self, topic: &Topic) -> Option<f64> {
-        self.personal.and_then(|personal| personal.interests.get(topic)).copied()
+        self.interests.get(topic).copied()
     }
 
     fn trait_value(&self, key: &TraitKey) -> Option<&TraitValue> {
-        self.personal.and_then(|personal| personal.traits.get(key))
+        self.traits.get(key)
     }
 
     /// None if the person is in the audience, else the first term that fails, in words.
@@ -76,6 +100,7 @@ mod tests {
     use crate::domain::{
         consent::{Consent, Consents, Purpose},
         name::ProfileName,
+        profile::Personal,
         time::Timestamp,
     };
 

@@ -30,6 +30,12 @@ impl DegreeBox {
         let point = [position.longitude(), position.latitude()];
         Self::new(point, point)
     }
+
+    /// Whether they have a point in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        let along = |i: usize| self.south_west[i] <= other.north_east[i] && self.north_east[i] >= other.south_west[i];
+        along(0) && along(1)
+    }
 }
 
 impl DegreeBox {
@@ -72,16 +78,18 @@ fn above(degrees: f64) -> f32 {
 }
 
 /// Boxes that hold every point within the radius of the centre.
-pub fn around(center: Position, radius_m: f64) -> Vec<DegreeBox> {
+pub fn around(center: Position, radius_m: f64) -> impl Iterator<Item = DegreeBox> {
     let reach = radius_m / METRES_PER_DEGREE + SLACK_DEGREES;
     let (south, north) = (center.latitude() - reach, center.latitude() + reach);
     // The widest longitude a cap reaches is asin(sin r / cos φ); a cap that holds a pole reaches all of them.
     let ratio = reach.to_radians().sin() / center.latitude().to_radians().cos().max(1e-12);
     if south <= -90.0 || north >= 90.0 || reach >= 90.0 || ratio >= 1.0 {
-        return vec![DegreeBox::new([-180.0, south.max(-90.0)], [180.0, north.min(90.0)])];
+        let all_round = DegreeBox::new([-180.0, south.max(-90.0)], [180.0, north.min(90.0)]);
+        return std::iter::once(all_round).chain(None);
     }
     let width = ratio.asin().to_degrees() + SLACK_DEGREES;
-    split(center.longitude() - width, center.longitude() + width, south, north)
+    let (one, other) = split(center.longitude() - width, center.longitude() + width, south, north);
+    std::iter::once(one).chain(other)
 }
 
 /// Boxes that hold every point of the polygons, one for each.
@@ -99,14 +107,14 @@ fn of_polygon(polygon: &geo::Polygon) -> DegreeBox {
 }
 
 /// One box, or two where the antimeridian lies between west and east.
-fn split(west: f64, east: f64, south: f64, north: f64) -> Vec<DegreeBox> {
+fn split(west: f64, east: f64, south: f64, north: f64) -> (DegreeBox, Option<DegreeBox>) {
     let part = |west, east| DegreeBox::new([west, south], [east, north]);
     if west < -180.0 {
-        vec![part(west + 360.0, 180.0), part(-180.0, east)]
+        (part(west + 360.0, 180.0), Some(part(-180.0, east)))
     } else if east > 180.0 {
-        vec![part(west, 180.0), part(-180.0, east - 360.0)]
+        (part(west, 180.0), Some(part(-180.0, east - 360.0)))
     } else {
-        vec![part(west, east)]
+        (part(west, east), None)
     }
 }
 
@@ -116,8 +124,8 @@ mod tests {
 
     use super::*;
 
-    fn holds(boxes: &[DegreeBox], p: Position) -> bool {
-        boxes.iter().any(|b| {
+    fn holds(mut boxes: impl Iterator<Item = DegreeBox>, p: Position) -> bool {
+        boxes.any(|b| {
             let within = |axis: usize, degrees: f64| {
                 (f64::from(b.south_west[axis])..=f64::from(b.north_east[axis])).contains(&degrees)
             };
@@ -135,9 +143,9 @@ mod tests {
             let lng = (lng + dlng + 180.0).rem_euclid(360.0) - 180.0;
             let p = Position::new((lat + dlat).clamp(-90.0, 90.0), lng).expect("sound");
             if center.distance_to(p) <= radius {
-                prop_assert!(holds(&around(center, radius), p));
+                prop_assert!(holds(around(center, radius), p));
             }
-            prop_assert!(holds(&[DegreeBox::at(p)], p));
+            prop_assert!(holds(std::iter::once(DegreeBox::at(p)), p));
         }
     }
 }

@@ -115,7 +115,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
 
 /// Why this person got it, in words: what happened, where, and what they like.
 fn reason(candidate: &Candidate<'_>, gates: &Gates<'_>) -> String {
-    let place = candidate.entry.display_name();
+    let place = candidate.view.display_name();
     let event = match (candidate.transition.kind, &candidate.transition.area) {
         (TransitionKind::Entered, Area::Around(_, radius)) => format!("within {radius} m of {place}"),
         (TransitionKind::Entered, _) => format!("entered {place}"),

@@ -5,8 +5,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    areas::{AreaEntry, Areas},
+    areas::Areas,
     catalog::Catalog,
+    entry::{AreaEntry, Mark},
     grants::Grants,
     index::{BoxIndex, BoxLeaf, boxes_of},
     nearest::{StoreIndex, StoreLeaf},
@@ -128,10 +129,22 @@ impl Areas {
         }
     }
 
+    /// What the index holds of an area.
+    fn entry(&self, area: &Area) -> Option<AreaEntry> {
+        match area {
+            Area::Geofence(name) => match self.drawn.get(name) {
+                Some(drawn) => Some(drawn.clone()),
+                None => self.geofences.get(name).map(|fence| AreaEntry::of_geofence(&fence.value)),
+            },
+            Area::Around(..) => self.fired(Mark::of(area), area)?.around.clone(),
+            Area::Beacon(_) => None,
+        }
+    }
+
     /// Puts the boxes of areas that moved in the place of those they had.
     fn reindex(&mut self, before: &Self, moved: &BTreeSet<Area>) {
         let leaves = |areas: &Self| -> Vec<BoxLeaf> {
-            moved.iter().filter_map(|area| areas.get(area)).flat_map(|entry| boxes_of(&entry)).collect()
+            moved.iter().filter_map(|area| areas.entry(area)).flat_map(|entry| boxes_of(&entry)).collect()
         };
         let (old, new) = (leaves(before), leaves(self));
         self.boxes.edit(&old, new);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use proptest::prelude::*;
 
-use super::{areas::Areas, boxes::DegreeBox, catalog::Catalog, fixture};
+use super::{areas::Areas, boxes::DegreeBox, catalog::Catalog, entry::Mark, fixture};
 use crate::domain::{
     campaign::{Campaign, CampaignState, On, Target, Trigger},
     catalog::{CatalogChange, Resource, ResourceName},
@@ -98,16 +98,17 @@ fn an_edit() -> impl Strategy<Value = (Resource, bool)> {
 
 /// Everything that can be asked of areas.
 fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
-    let fired = areas.fired.iter().map(|(area, fired)| {
+    let fired = areas.fired.iter().map(|((_, area), fired)| {
         let campaigns: Vec<String> = fired.campaigns.iter().map(|c| format!("{} {:?}", c.name, c.trigger)).collect();
         (area.clone(), campaigns, fired.dwells.clone(), fired.around.as_ref().map(|around| around.boxes()))
     });
     let mut boxed: Vec<(Area, String)> = Vec::new();
     areas.boxes.meeting(&DegreeBox::new([-180.0, -90.0], [180.0, 90.0]), |bounds, entry| {
-        boxed.push((entry.area(), format!("{bounds:?}")));
+        let area = entry.view().area();
         assert!(entry.boxes().contains(&bounds), "a box of an older version of {entry:?}");
-        let current = areas.get(&entry.area()).expect("still there");
-        assert!(current == *entry || current.boxes() == entry.boxes(), "an older version of {current:?}");
+        assert_eq!(areas.get(&area), Some(entry.view()), "not the version that names lead to");
+        assert_eq!(entry.mark(), Mark::of(&area));
+        boxed.push((area, format!("{bounds:?}")));
     });
     boxed.sort();
     let nearest: Vec<_> =

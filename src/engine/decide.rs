@@ -6,12 +6,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    areas::AreaEntry,
     audience::Person,
     catalog::Catalog,
     choice::{self, Choice},
     eligibility::Gates,
     engagement,
+    entry::AreaView,
     known::Known,
     presence::{self, Step},
     ranging,
@@ -179,12 +179,13 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
     }
     let fired = candidates(areas, question.ping, &step.transitions);
     let person = Person::new(question.profile, profiling);
+    let reach = question.catalog.areas.grants().reach(&question.app.name);
     let now = question.ping.clock.received_at;
-    let gates = Gates::new(now, (question.app, zone_of(device, question.app)), person, question.exhausted);
+    let gates = Gates::new(now, (question.app, zone_of(device, question.app)), (person, reach), question.exhausted);
     let marketing = question.profile.consents.permit::<Marketing>();
     let (mut refused, mut passed) = (Vec::new(), Vec::new());
     for candidate in fired {
-        match refusal(question, &gates, &candidate, marketing, step.suspect) {
+        match refusal(&gates, &candidate, marketing, step.suspect) {
             Some(reason) => refused.push(refused_as(&candidate, reason)),
             None => passed.push(candidate),
         }
@@ -195,7 +196,6 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
 }
 
 fn refusal(
-    question: &Question<'_>,
     gates: &Gates<'_>,
     candidate: &Candidate<'_>,
     marketing: Option<Consented<Marketing>>,
@@ -208,7 +208,7 @@ fn refusal(
     if suspect {
         return Some(Reason::Suspect);
     }
-    if !question.catalog.areas.may_reach(candidate.campaign.name.owner(), &question.app.name) {
+    if !gates.may_reach(candidate.campaign) {
         return Some(Reason::NotGranted);
     }
     gates.refusal(candidate, marketing)
@@ -218,10 +218,11 @@ fn refusal(
 fn candidates<'t, 'c: 't>(areas: &Known<'c>, ping: &Ping, transitions: &'t [Transition]) -> Vec<Candidate<'t>> {
     let mut candidates = Vec::new();
     for transition in transitions {
-        let (Some(entry), Some(fired)) = (areas.get(&transition.area), areas.fired(&transition.area)) else { continue };
-        let store = areas.store_of(&entry);
-        let distance_m = distance(&entry, store, ping);
-        let candidate = |campaign| Candidate { campaign, transition, entry: entry.clone(), store, distance_m };
+        let number = areas.number(&transition.area);
+        let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };
+        let store = areas.store_of(view);
+        let distance_m = distance(view, store, ping);
+        let candidate = |campaign| Candidate { campaign, transition, view, store, distance_m };
         candidates.extend(fired.by(&transition.area, transition.kind).map(candidate));
     }
     candidates.sort_by(|a, b| (&a.campaign.name, &a.transition.area).cmp(&(&b.campaign.name, &b.transition.area)));
@@ -229,9 +230,9 @@ fn candidates<'t, 'c: 't>(areas: &Known<'c>, ping: &Ping, transitions: &'t [Tran
 }
 
 /// Metres from the newest fix to the store, else to the geofence (0 inside).
-fn distance(entry: &AreaEntry, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
+fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
     let position = ping.newest_fix()?.position;
-    match (store, entry.outline()) {
+    match (store, view.outline()) {
         (Some(store), _) => Some(store.position.distance_to(position)),
         (None, Some(outline)) => Some(outline.signed_distance(position, f64::INFINITY).max(0.0)),
         (None, None) => None,

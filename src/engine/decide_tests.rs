@@ -176,7 +176,9 @@ fn a_campaign_of_another_brand_needs_the_publishers_grant() {
     let brand = crate::domain::name::OrganizationName::parse("organizations/brand").expect("sound");
     foreign.name = brand.campaign("x").expect("sound");
     let world = catalog(vec![beacon("door").into(), foreign.into()]);
-    assert!(!world.areas.may_reach(brand.as_str(), &app().name) && world.areas.may_reach(acme().as_str(), &app().name));
+    let app = app();
+    let reach = world.areas.grants().reach(&app.name);
+    assert!(!reach.has(brand.as_str()) && reach.has(acme().as_str()));
     let problems: Vec<_> = world.areas.problems().collect();
     assert!(problems[0].what.contains("has not granted its places"), "{problems:?}");
 }

@@ -146,7 +146,7 @@ impl Around {
 }
 
 /// Least difference in longitude (the shorter way round) and latitude to any point of a box.
-fn gap(bounds: &DegreeBox, position: Position) -> [f64; 2] {
+pub(super) fn gap(bounds: &DegreeBox, position: Position) -> [f64; 2] {
     let ([low_x, low_y], [high_x, high_y]) = (bounds.south_west.map(f64::from), bounds.north_east.map(f64::from));
     let (x, y) = (position.longitude(), position.latitude());
     let round = |degrees: f64| if degrees < 0.0 { degrees + 360.0 } else { degrees };

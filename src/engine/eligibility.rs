@@ -5,13 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{audience::Person, ranking::Candidate, taking};
+use super::{audience::Person, grants::Reach, ranking::Candidate, taking};
 use crate::domain::{
     budget::AccountId,
     campaign::Campaign,
     consent::{Consented, Marketing},
     decision::Reason,
+    offer::GivenOffer,
     organization::App,
+    text::tail,
     time::{TimeOfDay, TimeZone, Timestamp},
 };
 
@@ -22,6 +24,10 @@ pub struct Gates<'a> {
     pub person: Person<'a>,
     /// Offers given since the person's midnight.
     pub given_today: u32,
+    /// The person's offers, each with the tail of its campaign's name.
+    given: Vec<(u64, &'a GivenOffer)>,
+    /// Who may reach people of the app.
+    reach: Reach<'a>,
     /// What refuses everything at this hour.
     quiet: Option<Reason>,
     /// Accounts of which the ledger has nothing left.
@@ -33,12 +39,19 @@ impl<'a> Gates<'a> {
     pub fn new(
         now: Timestamp,
         (app, zone): (&'a App, &TimeZone),
-        person: Person<'a>,
+        (person, reach): (Person<'a>, Reach<'a>),
         exhausted: &'a BTreeSet<AccountId>,
     ) -> Self {
         let midnight = zone.day_start(now);
-        let given_today = count(person.profile().offers.iter().filter(|offer| offer.offered_at >= midnight));
-        Self { now, app, person, given_today, quiet: quiet_hours(app, zone, now), exhausted }
+        let offers = person.profile().offers.iter();
+        let given_today = count(offers.clone().filter(|offer| offer.offered_at >= midnight));
+        let given = offers.map(|offer| (tail(offer.campaign.as_str()), offer)).collect();
+        Self { now, app, person, given_today, given, reach, quiet: quiet_hours(app, zone, now), exhausted }
+    }
+
+    /// Whether the brand of the campaign may reach people of the app.
+    pub fn may_reach(&self, campaign: &Campaign) -> bool {
+        self.reach.has(campaign.name.owner())
     }
 
     /// The first gate that refuses, or none. The permit is the proof that offers may be made at all.
@@ -48,8 +61,7 @@ impl<'a> Gates<'a> {
             .or_else(|| self.person.profile().muted.contains(campaign.name.owner()).then_some(Reason::Muted))
             .or_else(|| self.quiet.clone())
             .or_else(|| self.daily_offers())
-            .or_else(|| self.cap(campaign))
-            .or_else(|| self.cool_down(campaign))
+            .or_else(|| self.own_limits(campaign))
             .or_else(|| self.person.missing_from(&campaign.audience).map(|term| Reason::Audience { term }))
             .or_else(|| self.is_exhausted(candidate).then_some(Reason::BudgetExhausted))
     }
@@ -73,17 +85,17 @@ impl<'a> Gates<'a> {
         (given >= most).then_some(Reason::DailyOffers { given, most })
     }
 
-    fn cap(&self, campaign: &Campaign) -> Option<Reason> {
+    /// What the campaign allows one person: its cap, then its cool-down.
+    fn own_limits(&self, campaign: &Campaign) -> Option<Reason> {
+        let end = tail(campaign.name.as_str());
+        let own = self.given.iter().filter(|(tail, offer)| *tail == end && offer.campaign == campaign.name);
         let cap = campaign.limits.per_profile;
         let since = self.now - cap.window;
-        let own = self.person.profile().offers.iter().filter(|offer| offer.campaign == campaign.name);
-        let given = count(own.filter(|offer| offer.offered_at > since));
-        (given >= cap.offers).then_some(Reason::CampaignCap { given, most: cap.offers, window: cap.window })
-    }
-
-    fn cool_down(&self, campaign: &Campaign) -> Option<Reason> {
-        let own = self.person.profile().offers.iter().filter(|offer| offer.campaign == campaign.name);
-        let last = own.map(|offer| offer.offered_at).max()?;
+        let given = count(own.clone().filter(|(_, offer)| offer.offered_at > since));
+        if given >= cap.offers {
+            return Some(Reason::CampaignCap { given, most: cap.offers, window: cap.window });
+        }
+        let last = own.map(|(_, offer)| offer.offered_at).max()?;
         let until = last + campaign.limits.cool_down;
         (self.now < until).then_some(Reason::CoolDown { until })
     }

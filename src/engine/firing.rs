@@ -8,9 +8,10 @@ use std::{
 };
 
 use super::{
-    areas::{AreaEntry, Areas, Fired},
+    areas::{Areas, Fired},
     catalog::Catalog,
     compile::Touched,
+    entry::{AreaEntry, Mark},
     faults,
     targets::Targets,
 };
@@ -39,7 +40,7 @@ impl Areas {
         let made = |(area, mut campaigns): (Area, Vec<Arc<Campaign>>)| {
             campaigns.dedup_by(|a, b| a.name == b.name);
             let fired = fired_at(catalog, &area, campaigns)?;
-            Some((area, Arc::new(fired)))
+            Some(((Mark::of(&area), area), Arc::new(fired)))
         };
         let fired: Vec<_> = fired.into_iter().filter_map(made).collect();
         self.fired = Default::default();
@@ -52,7 +53,8 @@ impl Areas {
         let changed = touched.campaigns.len() + usize::from(touched.grants) * campaigns.len();
         if touched.places.len() * campaigns.len() > MAX_QUESTIONS || changed > campaigns.len() / 2 {
             self.fire_all(next);
-            return old.fired.keys().chain(self.fired.keys()).filter(|area| is_around(area)).cloned().collect();
+            let areas = old.fired.keys().chain(self.fired.keys()).map(|(_, area)| area);
+            return areas.filter(|area| is_around(area)).cloned().collect();
         }
         let mut stirred = BTreeSet::new();
         for name in &touched.campaigns {
@@ -92,13 +94,15 @@ impl Areas {
     }
 
     fn campaigns(&self, area: &Area) -> &[Arc<Campaign>] {
-        self.fired.get(area).map(|fired| fired.campaigns.as_slice()).unwrap_or_default()
+        let fired = self.fired(Mark::of(area), area);
+        fired.map(|fired| fired.campaigns.as_slice()).unwrap_or_default()
     }
 
     fn put_fired(&mut self, next: &Catalog, area: &Area, campaigns: Vec<Arc<Campaign>>) {
+        let key = (Mark::of(area), area.clone());
         match fired_at(next, area, campaigns) {
-            Some(fired) => self.fired.insert(area.clone(), Arc::new(fired)),
-            None => self.fired.remove(area),
+            Some(fired) => self.fired.insert(key, Arc::new(fired)),
+            None => self.fired.remove(&key),
         }
     }
 

@@ -19,6 +19,19 @@ pub struct Grants {
     apps: HashMap<AppName, HashSet<OrganizationName>>,
 }
 
+/// Who may reach the people of one app.
+pub struct Reach<'a> {
+    publisher: &'a str,
+    brands: Option<&'a HashSet<OrganizationName>>,
+}
+
+impl Reach<'_> {
+    /// Whether campaigns of the brand of that name may.
+    pub fn has(&self, brand: &str) -> bool {
+        self.publisher == brand || self.brands.is_some_and(|brands| brands.contains(brand))
+    }
+}
+
 impl Grants {
     pub fn of(catalog: &Catalog) -> Self {
         let mut grants = Self::default();
@@ -40,8 +53,8 @@ impl Grants {
         brand == network || self.places.contains(&(network.clone(), brand.clone()))
     }
 
-    /// Whether campaigns of the brand of that name may reach people of the app.
-    pub fn may_reach(&self, brand: &str, app: &AppName) -> bool {
-        app.owner() == brand || self.apps.get(app).is_some_and(|brands| brands.contains(brand))
+    /// Who may reach people of the app.
+    pub fn reach<'a>(&'a self, app: &'a AppName) -> Reach<'a> {
+        Reach { publisher: app.owner(), brands: self.apps.get(app) }
     }
 }

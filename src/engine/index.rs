@@ -3,12 +3,12 @@
 //! Law 7: the index may over-select, never under-select; the exact test decides.
 
 use super::{
-    areas::AreaEntry,
     boxes::DegreeBox,
-    edges::metres_per_degree,
+    edges::{gap, metres_per_degree},
+    entry::AreaEntry,
     forest::{Forest, Tree},
     packed::{Boxed, Packed},
-    shape::FLAT,
+    shape::{FLAT, FLAT_ERROR, Outline, wrapped},
 };
 use crate::domain::geo::Position;
 
@@ -66,38 +66,54 @@ impl BoxIndex {
             }
         });
     }
-
-    /// Areas with a box that touches one of these, each once.
-    pub fn touching(&self, around: &[DegreeBox]) -> Vec<&AreaEntry> {
-        let mut found: Vec<&AreaEntry> = Vec::new();
-        for bounds in around {
-            self.meeting(bounds, |_, entry| found.push(entry));
-        }
-        found.sort_unstable_by_key(|entry| entry.identity());
-        found.dedup_by_key(|entry| entry.identity());
-        found
-    }
 }
 
 /// A position that is looked for, and the lengths of degrees around it.
-struct Place {
+pub(super) struct Place {
     position: Position,
     scale: [f64; 2],
 }
 
 impl Place {
-    fn new(position: Position) -> Self {
+    pub(super) fn new(position: Position) -> Self {
         Self { position, scale: metres_per_degree(position.latitude()) }
+    }
+
+    pub(super) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Metres from the position to what has this box, at least.
+    pub(super) fn outside_at_least(&self, bounds: &DegreeBox) -> f64 {
+        if self.position.latitude().abs() > FLAT.0 {
+            return 0.0;
+        }
+        let [across, up] = gap(bounds, self.position);
+        let distance_m = length([across * self.scale[0], up * self.scale[1]]);
+        // What is that far away is farther than anybody asks.
+        distance_m.min(FLAT.1) * (1.0 - FLAT_ERROR)
+    }
+
+    /// Metres from the edge of a circle to the position, at most; negative inside. Of polygons nothing is said.
+    pub(super) fn outside_at_most(&self, outline: Outline<'_>) -> f64 {
+        let Outline::Circle(circle) = outline else { return f64::INFINITY };
+        let across = wrapped(circle.center().longitude() - self.position.longitude()) * self.scale[0];
+        let up = (circle.center().latitude() - self.position.latitude()) * self.scale[1];
+        let distance_m = length([across, up]);
+        if self.position.latitude().abs() > FLAT.0 || distance_m > FLAT.1 {
+            return f64::INFINITY;
+        }
+        distance_m * (1.0 + FLAT_ERROR) - circle.radius_m()
     }
 
     /// Whether the area of this box holds the position. The box of a circle tells the circle but for a few metres, so most
     /// circles are decided upon where they are found, and not looked up in the memory.
-    fn is_in(&self, bounds: &DegreeBox, entry: &AreaEntry) -> bool {
+    pub(super) fn is_in(&self, bounds: &DegreeBox, entry: &AreaEntry) -> bool {
         let told = match entry {
-            AreaEntry::Circle(_) | AreaEntry::Around(_) => self.is_in_circle_of(bounds),
-            AreaEntry::Polygons(_) | AreaEntry::Reach(_) => None,
+            AreaEntry::Circle(..) | AreaEntry::Around(..) => self.is_in_circle_of(bounds),
+            AreaEntry::Polygons(..) => None,
         };
-        told.unwrap_or_else(|| entry.outline().is_some_and(|outline| outline.holds(self.position)))
+        told.unwrap_or_else(|| entry.view().outline().is_some_and(|outline| outline.holds(self.position)))
     }
 
     /// Whether the circle that has this box holds the position; none where that is not sure.
@@ -113,10 +129,15 @@ impl Place {
         }
         let across = (f64::midpoint(west, east) - self.position.longitude()) * self.scale[0];
         let up = (f64::midpoint(south, north) - self.position.latitude()) * self.scale[1];
-        let distance_m = (across * across + up * up).sqrt();
+        let distance_m = length([across, up]);
         let doubt_m = DOUBT.0 + DOUBT.1 * radius_m;
         ((distance_m - radius_m).abs() > doubt_m).then_some(distance_m < radius_m)
     }
+}
+
+/// As the standard library's `hypot`, which takes care of lengths that no metres have.
+fn length([east, north]: [f64; 2]) -> f64 {
+    (east * east + north * north).sqrt()
 }
 
 #[cfg(test)]
@@ -146,11 +167,11 @@ mod tests {
             };
             let entries: Vec<AreaEntry> = circles.iter().enumerate().map(fence).collect();
             let index = BoxIndex::new(entries.iter().flat_map(boxes_of).collect());
-            let exact = |entry: &&AreaEntry| entry.outline().is_some_and(|outline| outline.holds(at));
+            let exact = |entry: &&AreaEntry| entry.view().outline().is_some_and(|outline| outline.holds(at));
             let mut found = Vec::new();
             index.holding(at, |entry| found.push(entry));
-            let mut found: Vec<_> = found.iter().map(|entry| entry.area()).collect();
-            let mut brute: Vec<_> = entries.iter().filter(exact).map(AreaEntry::area).collect();
+            let mut found: Vec<_> = found.iter().map(|entry| entry.view().area()).collect();
+            let mut brute: Vec<_> = entries.iter().filter(exact).map(|entry| entry.view().area()).collect();
             found.sort();
             found.dedup();
             brute.sort();

@@ -1,136 +1,219 @@
-//! The areas that one ping speaks of, looked up once.
+//! The areas that one ping speaks of, looked up once: what the device is believed to be at, and what holds its fixes.
 //!
-//! Law: for as long as one ping is decided upon; the areas of a version never change, so what was found stays true.
-//! Finding an area by its name among a million takes as long as the rest of the step, so what holds a position is kept
-//! as it was found in the index.
+//! Law: for as long as one ping is decided upon; the areas of a version never change, so what was found stays true. Each
+//! has a number, by which everything about it is asked; names are compared only for what is not where it was.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, Ref, RefCell},
     ops::Deref,
     sync::Arc,
     time::Duration,
 };
 
-use super::areas::{AreaEntry, Areas, Fired};
+use super::{
+    areas::{Areas, Fired},
+    boxes::{self, DegreeBox},
+    entry::{AreaEntry, AreaView, Mark},
+    forest::Bounds,
+    index::Place,
+};
 use crate::domain::{geo::Position, place::Store, presence::Area};
+
+/// So many metres around a fix are looked through at once: the next questions are mostly about what is there.
+pub const LOOKED_AROUND_M: f64 = 60.0;
 
 /// The areas of a version of the catalog, with a memory for those that were asked for.
 pub struct Known<'a> {
     areas: &'a Areas,
-    found: RefCell<Vec<Found<'a>>>,
-    matched: RefCell<Option<Matched<'a>>>,
+    /// Those that the device was believed to be at have the first numbers.
+    believed: RefCell<Arc<[Area]>>,
+    spots: RefCell<Vec<Spot<'a>>>,
+    matched: RefCell<Matched>,
+    near: RefCell<Near<'a>>,
+    /// The number that was looked up last: what is asked for in order is mostly the one after.
+    last: Cell<usize>,
 }
 
-/// What holds a position, each area once.
-struct Matched<'a> {
-    position: Position,
-    entries: Vec<&'a AreaEntry>,
-}
-
-struct Found<'a> {
-    mark: u64,
-    area: Area,
-    entry: Option<AreaEntry>,
+/// An area with a number.
+struct Spot<'a> {
+    /// Of areas that were not believed before.
+    area: Option<Area>,
+    view: Option<AreaView<'a>>,
     fired: OnceCell<Option<&'a Fired>>,
+}
+
+/// The numbers of what holds a position, each once.
+#[derive(Default)]
+struct Matched {
+    position: Option<Position>,
+    numbers: Vec<usize>,
+}
+
+/// Everything that meets some bounds.
+struct Near<'a> {
+    bounds: DegreeBox,
+    leaves: Vec<(DegreeBox, &'a AreaEntry)>,
 }
 
 impl<'a> Known<'a> {
     pub fn of(areas: &'a Areas) -> Self {
-        Self { areas, found: RefCell::default(), matched: RefCell::default() }
+        Self {
+            areas,
+            believed: RefCell::default(),
+            spots: RefCell::default(),
+            matched: RefCell::default(),
+            near: RefCell::new(Near { bounds: DegreeBox::NOWHERE, leaves: Vec::new() }),
+            last: Cell::new(0),
+        }
+    }
+
+    /// Begins anew with what a device is believed to be at, in that order, and what is around its newest fix.
+    pub fn attend(&self, believed: &Arc<[Area]>, newest: Option<Position>) {
+        let here = newest.map(|position| self.views_at(position)).unwrap_or_default();
+        let is_there = |area: &Area| here.iter().copied().find(|view| view.lends_name_to(area));
+        let views = believed.iter().map(|area| is_there(area).or_else(|| self.look_up(area)));
+        let mut spots = Vec::with_capacity(believed.len() + here.len());
+        spots.extend(views.map(|view| Spot { area: None, view, fired: OnceCell::new() }));
+        self.spots.replace(spots);
+        self.believed.replace(believed.clone());
+        self.matched.replace(Matched::default());
+        if let Some(position) = newest {
+            self.match_with(position, &here);
+        }
     }
 
     /// The store an area belongs to.
-    pub fn store_of(&self, entry: &AreaEntry) -> Option<&'a Arc<Store>> {
-        self.areas.stores.get(entry.store()?).map(|entry| &entry.value)
+    pub fn store_of(&self, view: AreaView<'a>) -> Option<&'a Arc<Store>> {
+        self.areas.stores.get(view.store()?).map(|entry| &entry.value)
     }
 
-    /// As [`Areas::get`].
-    pub fn get(&self, area: &Area) -> Option<AreaEntry> {
-        self.find(area, |found| found.entry.clone())
-    }
-
-    /// As [`Areas::holding`], but each area once.
-    pub fn holding(&self, position: Position, mut visit: impl FnMut(&'a AreaEntry)) {
-        self.remember(position);
-        if let Some(matched) = &*self.matched.borrow() {
-            matched.entries.iter().for_each(|entry| visit(entry));
+    /// The numbers of the areas that hold the position, each once.
+    pub fn holding(&self, position: Position) -> Ref<'_, [usize]> {
+        if self.matched.borrow().position != Some(position) {
+            self.match_with(position, &self.views_at(position));
         }
+        Ref::map(self.matched.borrow(), |matched| matched.numbers.as_slice())
     }
 
-    /// Whether the area holds the position.
-    pub fn is_holding(&self, area: &Area, position: Position) -> bool {
-        self.remember(position);
-        let matched = self.matched.borrow();
-        let entries = matched.as_ref().map(|matched| matched.entries.as_slice()).unwrap_or_default();
-        self.find(area, |found| found.entry.as_ref().is_some_and(|entry| entries.contains(&entry)))
+    fn match_with(&self, position: Position, views: &[AreaView<'a>]) {
+        let numbers = views.iter().map(|view| self.number_of(*view)).collect();
+        self.matched.replace(Matched { position: Some(position), numbers });
     }
 
-    /// Looks up what holds the position, if that is not what was looked up last.
-    pub fn remember(&self, position: Position) {
-        if self.matched.borrow().as_ref().is_some_and(|matched| matched.position == position) {
-            return;
+    /// What holds the position, each area once.
+    fn views_at(&self, position: Position) -> Vec<AreaView<'a>> {
+        let (place, point) = (Place::new(position), DegreeBox::at(position));
+        if !self.near.borrow().bounds.holds(&point) {
+            self.look_around(position);
         }
-        let mut entries: Vec<&AreaEntry> = Vec::new();
-        self.areas.holding(position, |entry| {
-            if !entries.contains(&entry) {
-                entries.push(entry);
+        let mut views: Vec<AreaView<'a>> = Vec::new();
+        self.meeting(&point, |bounds, entry| {
+            let view = entry.view();
+            if place.is_in(&bounds, entry) && !views.contains(&view) {
+                views.push(view);
             }
         });
-        let mut known = self.found.borrow_mut();
-        for entry in &entries {
-            let area = entry.area();
-            if place_of(&known, &area).is_none() {
-                known.push(Found::new(area, Some((*entry).clone())));
-            }
+        views
+    }
+
+    /// Keeps what is around a position, unless that takes two boxes.
+    fn look_around(&self, position: Position) {
+        let mut boxes = boxes::around(position, LOOKED_AROUND_M);
+        if let (Some(bounds), None) = (boxes.next(), boxes.next()) {
+            let mut leaves = Vec::with_capacity(32);
+            self.areas.meeting(&bounds, |leaf, entry| leaves.push((leaf, entry)));
+            self.near.replace(Near { bounds, leaves });
         }
-        *self.matched.borrow_mut() = Some(Matched { position, entries });
+    }
+
+    /// As [`Areas::meeting`], from memory where that will do.
+    pub fn meeting(&self, bounds: &DegreeBox, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+        let near = self.near.borrow();
+        if !near.bounds.holds(bounds) {
+            return self.areas.meeting(bounds, visit);
+        }
+        near.leaves.iter().filter(|(leaf, _)| leaf.meets(bounds)).for_each(|(leaf, entry)| visit(*leaf, entry));
+    }
+
+    /// Finds an area by its name: first among what is near, by its mark.
+    fn look_up(&self, area: &Area) -> Option<AreaView<'a>> {
+        let (near, mark) = (self.near.borrow(), Mark::of(area));
+        let like = near.leaves.iter().map(|(_, entry)| entry).filter(|entry| entry.mark() == mark);
+        let found = like.map(|entry| entry.view()).find(|view| view.area() == *area);
+        found.or_else(|| self.areas.get(area))
+    }
+
+    /// How many areas have numbers.
+    pub fn count(&self) -> usize {
+        self.spots.borrow().len()
+    }
+
+    /// The number of an area, which it has from now on.
+    pub fn number(&self, area: &Area) -> usize {
+        let next = self.last.get() + 1;
+        let at = if self.is(next, area) { Some(next) } else { self.number_named(area) };
+        let at = at.unwrap_or_else(|| self.add(Some(area.clone()), self.look_up(area)));
+        self.last.set(at);
+        at
+    }
+
+    /// The one that has this very name is found without reading the names of others.
+    fn number_named(&self, area: &Area) -> Option<usize> {
+        let lends_name = |spot: &Spot<'_>| spot.view.is_some_and(|view| view.lends_name_to(area));
+        let named = self.spots.borrow().iter().position(lends_name);
+        named.or_else(|| (0..self.count()).find(|&number| self.is(number, area)))
+    }
+
+    fn is(&self, number: usize, area: &Area) -> bool {
+        match self.believed.borrow().get(number) {
+            Some(known) => known == area,
+            None => self.spots.borrow().get(number).is_some_and(|spot| spot.area.as_ref() == Some(area)),
+        }
+    }
+
+    /// As [`Self::number`].
+    pub fn number_of(&self, view: AreaView<'a>) -> usize {
+        self.known(view).unwrap_or_else(|| self.add(Some(view.area()), Some(view)))
+    }
+
+    /// The number of an area, if it has one.
+    pub fn known(&self, view: AreaView<'a>) -> Option<usize> {
+        self.spots.borrow().iter().position(|spot| spot.view == Some(view))
+    }
+
+    fn add(&self, area: Option<Area>, view: Option<AreaView<'a>>) -> usize {
+        let mut spots = self.spots.borrow_mut();
+        spots.push(Spot { area, view, fired: OnceCell::new() });
+        spots.len() - 1
+    }
+
+    /// The area of that number.
+    pub fn area(&self, number: usize) -> Option<Area> {
+        let believed = self.believed.borrow().get(number).cloned();
+        believed.or_else(|| self.spots.borrow().get(number)?.area.clone())
+    }
+
+    /// The area of that number as it is now; none if it is gone.
+    pub fn view(&self, number: usize) -> Option<AreaView<'a>> {
+        self.spots.borrow().get(number)?.view
+    }
+
+    /// What happens at the area of that number, if it has campaigns.
+    pub fn fired(&self, number: usize) -> Option<&'a Fired> {
+        let (spots, believed) = (self.spots.borrow(), self.believed.borrow());
+        let spot = spots.get(number)?;
+        let look_up = || {
+            let area = believed.get(number).or(spot.area.as_ref())?;
+            let mark = spot.view.map_or_else(|| Mark::of(area), AreaView::mark);
+            self.areas.fired(mark, area).map(Arc::as_ref)
+        };
+        *spot.fired.get_or_init(look_up)
     }
 
     /// The next dwell threshold above `after` that some campaign or the place itself waits for.
-    pub fn dwell_after(&self, area: &Area, after: Duration) -> Option<Duration> {
-        self.find(area, |found| Areas::next_dwell(found.entry.as_ref(), self.fired_of(found), after))
+    pub fn dwell_after(&self, number: usize, after: Duration) -> Option<Duration> {
+        Areas::next_dwell(self.view(number), self.fired(number), after)
     }
-
-    /// What happens at the area, if it has campaigns.
-    pub fn fired(&self, area: &Area) -> Option<&'a Fired> {
-        self.find(area, |found| self.fired_of(found))
-    }
-
-    fn fired_of(&self, found: &Found<'a>) -> Option<&'a Fired> {
-        *found.fired.get_or_init(|| self.areas.fired.get(&found.area).map(Arc::as_ref))
-    }
-
-    fn find<T>(&self, area: &Area, answer: impl FnOnce(&Found<'a>) -> T) -> T {
-        let mut known = self.found.borrow_mut();
-        let place = place_of(&known, area).unwrap_or_else(|| {
-            known.push(Found::new(area.clone(), self.areas.get(area)));
-            known.len() - 1
-        });
-        answer(&known[place])
-    }
-}
-
-impl Found<'_> {
-    fn new(area: Area, entry: Option<AreaEntry>) -> Self {
-        Self { mark: mark(&area), area, entry, fired: OnceCell::new() }
-    }
-}
-
-/// A device is at a handful of areas, which are soonest told apart one by one.
-fn place_of(known: &[Found<'_>], area: &Area) -> Option<usize> {
-    let mark = mark(area);
-    known.iter().position(|found| found.mark == mark && found.area == *area)
-}
-
-/// Tells areas apart without reading their names, which begin alike and end differently.
-fn mark(area: &Area) -> u64 {
-    let (name, radius_m) = match area {
-        Area::Geofence(name) => (name.as_str(), 0),
-        Area::Around(name, radius_m) => (name.as_str(), *radius_m),
-        Area::Beacon(name) => (name.as_str(), 0),
-    };
-    let end = name.as_bytes().last_chunk().map_or(0, |end| u64::from_le_bytes(*end));
-    end ^ u64::from(radius_m)
 }
 
 impl Deref for Known<'_> {

@@ -4,7 +4,7 @@
 //! the campaigns they fire, [`eligibility`] (with [`audience`]) for refusals, [`ranking`] and [`choice`] for the best few,
 //! and [`silence`] for when to ask again. What becomes of offers afterwards is in [`engagement`].
 //!
-//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping, [`shape`] (with [`edges`]) is
+//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] says what all of
 //! it means in metres.
 //!
@@ -28,6 +28,7 @@ pub mod edges;
 pub mod effective;
 pub mod eligibility;
 pub mod engagement;
+pub mod entry;
 pub mod faults;
 pub mod firing;
 #[cfg(test)]

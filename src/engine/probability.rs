@@ -5,7 +5,10 @@
 //! P = 1 − (1/2π) ∮ exp(−ρ(θ)² / 2σ²) dθ, and for one outside the same without the 1, angles signed by the direction
 //! in which the boundary runs round the fix.
 
-use std::f64::consts::{PI, TAU};
+use std::{
+    f64::consts::{PI, TAU},
+    sync::LazyLock,
+};
 
 use super::{edges::Edges, plane::Plane, shape::Outline};
 use crate::domain::{
@@ -15,8 +18,11 @@ use crate::domain::{
 
 /// Beyond so many σ an edge takes less than 4e-5 of the probability.
 const REACH_IN_SIGMA: f64 = 4.5;
-/// Directions in which a circle is asked; its integrand is periodic and smooth, so evenly spaced ones serve best.
-const CIRCLE_DIRECTIONS: u32 = 48;
+/// Directions in which a circle is asked, as sines and cosines: the integrand is periodic and smooth, so evenly spaced
+/// ones serve best, and the other half of them mirrors these. They are half a step off the axis, so that no direction and
+/// its mirror image are both asked in vain.
+static DIRECTIONS: LazyLock<[(f64, f64); 24]> =
+    LazyLock::new(|| std::array::from_fn(|direction| (TAU * (direction as f64 + 0.5) / 48.0).sin_cos()));
 /// Widest angle, in radians, that one set of Gauss-Legendre nodes takes.
 const WIDEST_ANGLE: f64 = 0.6;
 /// Nodes and weights of Gauss-Legendre quadrature of order 4 on [-1, 1].
@@ -48,15 +54,11 @@ fn beyond_circle(circle: &Circle, reported: Position, sigma: f64) -> f64 {
     if radius - d >= REACH_IN_SIGMA * sigma {
         return 0.0;
     }
-    let beyond = |direction: u32| {
-        // Half a step off the axis, so that no direction and its mirror image are both asked in vain.
-        let (sin, cos) = (TAU * (f64::from(direction) + 0.5) / f64::from(CIRCLE_DIRECTIONS)).sin_cos();
+    let beyond = |(sin, cos): &(f64, f64)| {
         let to_edge = d * cos + (radius * radius - d * d * sin * sin).max(0.0).sqrt();
         (-to_edge.powi(2) / (2.0 * sigma * sigma)).exp()
     };
-    // The upper half mirrors the lower one.
-    let half = CIRCLE_DIRECTIONS / 2;
-    (0..half).map(beyond).sum::<f64>() / f64::from(half)
+    DIRECTIONS.iter().map(beyond).sum::<f64>() / DIRECTIONS.len() as f64
 }
 
 fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma: f64) -> f64 {

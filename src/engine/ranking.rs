@@ -5,7 +5,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::{areas::AreaEntry, audience::Person};
+use super::{audience::Person, entry::AreaView};
 use crate::domain::{campaign::Campaign, decision::Rank, place::Store, presence::Transition, text::Topic};
 
 /// Distance at which nearness is a half, in metres: two minutes and a half on foot.
@@ -16,7 +16,7 @@ const HALF_DISTANCE_M: f64 = 200.0;
 pub struct Candidate<'a> {
     pub campaign: &'a Arc<Campaign>,
     pub transition: &'a Transition,
-    pub entry: AreaEntry,
+    pub view: AreaView<'a>,
     pub store: Option<&'a Arc<Store>>,
     /// Metres from the newest fix; none if it is unknown.
     pub distance_m: Option<f64>,

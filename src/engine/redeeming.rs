@@ -177,7 +177,7 @@ pub fn claim_refusal(
         (offer.returned_at.is_some(), ClaimRefusal::OfferReturned),
         (offer.valid_until <= now, ClaimRefusal::OfferEnded),
         (profile.consents.permit::<Marketing>().is_none(), ClaimRefusal::NoMarketingConsent),
-        (!catalog.areas.may_reach(brand, &app.name), ClaimRefusal::NotGranted),
+        (!catalog.areas.grants().reach(&app.name).has(brand), ClaimRefusal::NotGranted),
         (profile.muted.contains(brand), ClaimRefusal::Muted),
     ];
     gates.into_iter().find(|(refuses, _)| *refuses).map(|(_, refusal)| refusal)

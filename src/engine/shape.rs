@@ -11,6 +11,8 @@ use crate::domain::{
 /// Up to this latitude, in degrees, and this distance, in metres, the plane around a position is true to 0.25 %: the
 /// length of a degree of longitude changes by tan φ · Δφ, and half of that is the mean error along a line.
 pub(super) const FLAT: (f64, f64) = (80.0, 5_000.0);
+/// More than the error of the plane within [`FLAT`], as a share.
+pub(super) const FLAT_ERROR: f64 = 0.005;
 /// How exact distances on the sphere are, as a share and in metres.
 const SPHERE_ERROR: (f64, f64) = (1e-4, 0.1);
 
@@ -45,19 +47,17 @@ impl Outline<'_> {
 
 /// In the plane around the position where that is sure, by great circle near the edge and far away.
 fn circle_holds(circle: &Circle, position: Position) -> bool {
-    /// More than the error of the plane within [`FLAT`].
-    const DOUBT: f64 = 0.005;
     let (center, radius_m) = (circle.center(), circle.radius_m());
     if position.latitude().abs() <= FLAT.0 && radius_m <= FLAT.1 {
         let [x, y] = metres_per_degree(position.latitude());
         let east = wrapped(center.longitude() - position.longitude()) * x;
         let north = (center.latitude() - position.latitude()) * y;
         let ratio_2 = (east * east + north * north) / (radius_m * radius_m);
-        if ratio_2 < (1.0 - DOUBT) * (1.0 - DOUBT) {
+        if ratio_2 < (1.0 - FLAT_ERROR) * (1.0 - FLAT_ERROR) {
             return true;
         }
         // Farther off the plane may be as false as it likes, but not by half.
-        if ratio_2 > (1.0 + DOUBT) * (1.0 + DOUBT) && ratio_2 < 2.0 {
+        if ratio_2 > (1.0 + FLAT_ERROR) * (1.0 + FLAT_ERROR) && ratio_2 < 2.0 {
             return false;
         }
     }

@@ -34,8 +34,14 @@ impl<K, V> Default for SharedMap<K, V> {
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     pub fn get(&self, key: &K) -> Option<&V> {
-        let (_, chunk) = self.chunks.get(self.chunk_of(key))?;
-        let at = chunk.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+        self.find(|other| other.cmp(key))
+    }
+
+    /// The value of the key that this says to be equal; it says of the others whether they are less or greater.
+    pub fn find(&self, compare: impl Fn(&K) -> Ordering) -> Option<&V> {
+        let at = self.chunks.partition_point(|(first, _)| compare(first).is_le()).saturating_sub(1);
+        let (_, chunk) = self.chunks.get(at)?;
+        let at = chunk.binary_search_by(|(key, _)| compare(key)).ok()?;
         Some(&chunk[at].1)
     }
 

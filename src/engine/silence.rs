@@ -5,7 +5,13 @@
 
 use std::time::Duration;
 
-use super::{areas::AreaEntry, known::Known, presence, shape::Outline};
+use super::{
+    boxes,
+    entry::AreaView,
+    index::Place,
+    known::{Known, LOOKED_AROUND_M},
+    presence,
+};
 use crate::domain::{
     decision::Next,
     geo::Position,
@@ -20,7 +26,9 @@ const MAX_SILENCE: Duration = Duration::from_secs(3_600);
 /// Kept back against rounding: 1 % and 1 m.
 const KEPT_BACK: (f64, f64) = (0.01, 1.0);
 /// The search widens in these steps and stops at the first that holds the answer.
-const SEARCH_RADII_M: [f64; 4] = [60.0, 300.0, 1_200.0, MAX_RADIUS_M];
+const SEARCH_RADII_M: [f64; 4] = [LOOKED_AROUND_M, 300.0, 1_200.0, MAX_RADIUS_M];
+/// More than what rounding does to a distance, in metres.
+const ROUNDING_M: f64 = 0.001;
 
 /// When the next ping can matter (a radius of 0: at once), for a device whose newest fix is at `position`.
 pub fn next(areas: &Known<'_>, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
@@ -36,61 +44,81 @@ pub fn unknown(now: Timestamp) -> Next {
 }
 
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
-    let visits: Vec<Entered<'_>> = device.areas.iter().filter_map(|known| Entered::new(areas, known)).collect();
+    let here = areas.holding(position);
+    let visits = device.areas.iter().filter_map(|known| Entered::new(areas, &here, known));
+    let visits: Vec<Entered<'_>> = visits.collect();
+    if here.iter().any(|&number| visits.iter().all(|visit| visit.number != number)) {
+        return 0.0;
+    }
+    let place = Place::new(position);
+    let nearest = |limit: f64, visit: &Entered<'_>| limit.min(visit.nearest_change(areas, &place, now, limit));
     // What is cheap comes first: it bounds how much of the edges of polygons is looked at.
-    let (rounds, polygons): (Vec<_>, Vec<_>) = visits.iter().partition(|visit| visit.is_round());
-    let nearest = |visits: &[&Entered<'_>], within: f64| {
-        visits.iter().fold(within, |nearest, visit| nearest.min(visit.nearest_change(areas, position, now, nearest)))
-    };
-    let mut limit = nearest(&rounds, MAX_RADIUS_M);
+    let (rounds, polygons): (Vec<&Entered<'_>>, Vec<_>) = visits.iter().partition(|visit| visit.is_round());
+    let mut limit = rounds.into_iter().fold(MAX_RADIUS_M, nearest);
     for reach in SEARCH_RADII_M {
-        let entry = nearest_entry(areas, &visits, position, reach.min(limit));
-        limit = limit.min(entry);
+        limit = limit.min(nearest_entry(areas, &visits, &place, reach.min(limit)));
         if limit <= reach {
             break;
         }
     }
-    nearest(&polygons, limit)
+    polygons.into_iter().fold(limit, nearest)
 }
 
 /// An area that the device is inside of.
 struct Entered<'a> {
-    area: &'a Area,
-    visit: &'a Visit,
-    entry: AreaEntry,
+    number: usize,
+    visit: Visit,
+    view: AreaView<'a>,
+    /// Whether it holds the position.
+    is_here: bool,
 }
 
 impl<'a> Entered<'a> {
-    fn new(areas: &Known<'_>, (area, belief): (&'a Area, &'a Belief)) -> Option<Self> {
+    fn new(areas: &Known<'a>, here: &[usize], (area, belief): (&Area, &Belief)) -> Option<Self> {
         let Belief::Inside(visit) = belief else { return None };
-        Some(Self { area, visit, entry: areas.get(area)? })
+        let number = areas.number(area);
+        Some(Self { number, visit: *visit, view: areas.view(number)?, is_here: here.contains(&number) })
     }
 
     fn is_round(&self) -> bool {
-        !matches!(self.entry, AreaEntry::Polygons(_))
+        !matches!(self.view, AreaView::Polygons(..))
     }
 
     /// Metres to where the visit would begin to end; and, if a dwell of it waits for a fix inside, to the area. Beyond
     /// `limit` it may be any number from there on.
-    fn nearest_change(&self, areas: &Known<'_>, position: Position, now: Timestamp, limit: f64) -> f64 {
-        let Some(outline) = self.entry.outline() else { return f64::INFINITY };
-        let margin = self.entry.detection().least_margin_m();
-        let outside_m = outline.signed_distance(position, limit.max(margin));
+    fn nearest_change(&self, areas: &Known<'_>, place: &Place, now: Timestamp, limit: f64) -> f64 {
+        let Some(outline) = self.view.outline() else { return f64::INFINITY };
+        let is_overdue = presence::is_dwell_overdue(areas, self.number, &self.visit, now);
+        if is_overdue && self.is_here {
+            return 0.0;
+        }
+        let margin = self.view.detection().least_margin_m();
+        if !is_overdue && margin - place.outside_at_most(outline) >= limit {
+            return f64::INFINITY;
+        }
+        // From inside it is the margin and the way to the edge.
+        let looked_for = if self.is_here { (limit - margin).max(0.0) + ROUNDING_M } else { limit.max(margin) };
+        let outside_m = outline.signed_distance(place.position(), looked_for);
         let exit = (margin - outside_m).max(0.0);
-        let is_overdue = presence::is_dwell_overdue(areas, self.area, self.visit, now);
         if is_overdue { exit.min(outside_m.max(0.0)) } else { exit }
     }
 }
 
-/// Metres to the nearest area that is not entered, of those within `reach`; 0 inside one.
-fn nearest_entry(areas: &Known<'_>, entered: &[Entered<'_>], position: Position, reach: f64) -> f64 {
-    let near = areas.maybe_within(position, reach);
-    let others = near.iter().filter(|entry| !entered.iter().any(|visit| visit.entry == ***entry));
-    let outlines = others.filter_map(|entry| entry.outline());
-    let nearer = |nearest: f64, outline: Outline<'_>| {
-        nearest.min(outline.signed_distance(position, nearest.min(reach)).max(0.0))
-    };
-    outlines.fold(f64::INFINITY, nearer)
+/// Metres to the nearest area that is not entered, if that is less than `reach`, else infinite.
+fn nearest_entry(areas: &Known<'_>, entered: &[Entered<'_>], place: &Place, reach: f64) -> f64 {
+    let mut nearest = reach;
+    for bounds in boxes::around(place.position(), reach) {
+        areas.meeting(&bounds, |leaf, entry| {
+            let view = entry.view();
+            if place.outside_at_least(&leaf) < nearest
+                && !entered.iter().any(|visit| visit.view == view)
+                && let Some(outline) = view.outline()
+            {
+                nearest = nearest.min(outline.signed_distance(place.position(), nearest).max(0.0));
+            }
+        });
+    }
+    if nearest < reach { nearest } else { f64::INFINITY }
 }
 
 #[cfg(test)]

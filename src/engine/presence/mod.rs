@@ -28,10 +28,11 @@ pub use rule::AT_ONCE;
 use rule::Seen;
 pub use wanted::{is_dwell_overdue, may_promise, wanted_at};
 
-use super::{areas::AreaEntry, known::Known};
+use super::known::Known;
 use crate::domain::{
+    beliefs::Beliefs,
     ping::{Fix, Ping, STALE_AFTER},
-    presence::{Area, Belief, DevicePresence, LastSeen, Transition, TransitionKind, Visit},
+    presence::{Belief, DevicePresence, LastSeen, Transition, TransitionKind, Visit},
     time::Timestamp,
 };
 
@@ -60,17 +61,21 @@ pub struct Step {
     initial: bool,
     /// That fix follows from nothing that is known: what it ends is history.
     anew: bool,
+    /// Metres to that fix from where the device was last seen.
+    way_m: f64,
+    /// What is believed at each area that has a number in [`Known`]; `presence.areas` is told at the end.
+    beliefs: Vec<Option<Belief>>,
 }
 
 /// Takes the fixes of a ping into account, in their order.
 pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     let inaccurate = ping.newest_fix().is_some_and(|fix| fix.accuracy.metres() > WORST_ACCURACY_M);
     let suspect = ping.is_suspect();
-    let mut step = Step { presence: before.clone(), inaccurate, suspect, ..Step::default() };
+    let beliefs = before.areas.values().copied().map(Some).collect();
+    let presence = DevicePresence { areas: Beliefs::default(), heard: before.heard.clone(), ..*before };
+    let mut step = Step { presence, inaccurate, suspect, beliefs, ..Step::default() };
     // What the device is known at is mostly what holds its newest fix.
-    if let Some(newest) = ping.newest_fix() {
-        areas.remember(newest.position);
-    }
+    areas.attend(before.areas.areas(), ping.newest_fix().map(|fix| fix.position));
     step.close_deleted(areas);
     if clock_was_set(before, ping) {
         step.begin_new_order();
@@ -91,8 +96,9 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
         }
     }
     step.presence.clock_offset = ping.clock.offset();
-    step.refresh_backlog(ping);
+    step.refresh_backlog(areas, ping);
     step.transitions.sort_by_key(|transition| transition.at);
+    step.presence.areas = step.believed(areas, &before.areas);
     step
 }
 
@@ -102,12 +108,13 @@ impl Step {
         let before = self.presence.last_seen.map(|last| last.read).or(self.presence.newest_fix);
         self.initial = before.is_none_or(|before| fix.read.event.since(before.event) > SILENCE);
         self.anew = false;
+        self.way_m = self.presence.last_seen.map_or(0.0, |last| last.position.distance_to(fix.position));
         self.suspect = !self.believes(fix);
         if self.suspect {
             self.implausible += 1;
             return;
         }
-        self.close_silent(fix.read.event);
+        self.close_silent(areas, fix.read.event);
         self.keep_pace(fix);
         self.pass_through(areas, fix, received_at);
         self.take(areas, fix, received_at);
@@ -115,89 +122,120 @@ impl Step {
     }
 
     fn take(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
-        areas.holding(fix.position, |entry| {
-            if let Some(outline) = entry.outline() {
-                self.seen_inside(areas, entry, &Seen::inside(fix, outline, entry.detection(), received_at));
-            }
-        });
-        let known = self.presence.areas.keys();
-        let outside: Vec<Area> = known.filter(|area| !areas.is_holding(area, fix.position)).cloned().collect();
-        for area in outside {
-            if let Some(entry) = areas.get(&area)
-                && let Some(outline) = entry.outline()
+        let here = areas.holding(fix.position);
+        for &number in here.iter() {
+            if let Some(view) = areas.view(number)
+                && let Some(outline) = view.outline()
             {
-                self.seen_outside(&area, &Seen::outside(fix, outline, entry.detection(), received_at));
+                let seen = Seen::inside(fix, (number, view), outline, received_at);
+                self.seen_inside(areas, &seen);
+            }
+        }
+        for number in self.numbers(areas, |number, _| !here.contains(&number)) {
+            if let Some(view) = areas.view(number)
+                && let Some(outline) = view.outline()
+            {
+                self.seen_outside(areas, &Seen::outside(fix, (number, view), outline, received_at));
             }
         }
     }
 
-    fn seen_inside(&mut self, areas: &Known<'_>, entry: &AreaEntry, seen: &Seen<'_>) {
-        let area = entry.area();
-        let visit = match self.presence.areas.get(&area).copied() {
+    fn seen_inside(&mut self, areas: &Known<'_>, seen: &Seen<'_>) {
+        let visit = match self.belief(seen.number) {
             Some(Belief::Inside(visit)) => {
                 Some(Visit { last_inside: visit.last_inside.max(seen.at), leaving_since: None, ..visit })
             }
-            Some(Belief::Entering(arrival)) => self.arrive(entry, seen, Some(arrival)),
-            None => self.arrive(entry, seen, None),
+            Some(Belief::Entering(arrival)) => self.arrive(areas, seen, Some(arrival)),
+            None => self.arrive(areas, seen, None),
         };
         let Some(visit) = visit else { return };
-        self.dwell(areas, &area, visit, seen);
+        self.dwell(areas, visit, seen);
     }
 
     /// Keeps the visit, and reports the thresholds it reached since the last fix inside.
-    fn dwell(&mut self, areas: &Known<'_>, area: &Area, mut visit: Visit, seen: &Seen<'_>) {
+    fn dwell(&mut self, areas: &Known<'_>, mut visit: Visit, seen: &Seen<'_>) {
         let inside_for = visit.last_inside.since(visit.entered_at);
-        while let Some(threshold) = areas.dwell_after(area, visit.dwelt).filter(|&threshold| threshold <= inside_for) {
+        let reached = |threshold: &Duration| *threshold <= inside_for;
+        while let Some(threshold) = areas.dwell_after(seen.number, visit.dwelt).filter(reached) {
             visit.dwelt = threshold;
             let at = visit.entered_at + threshold;
-            self.transitions.push(seen.transition(area, TransitionKind::Dwelt(threshold), at));
+            self.transitions.extend(seen.transition(areas, TransitionKind::Dwelt(threshold), at));
         }
-        self.presence.areas.insert(area.clone(), Belief::Inside(visit));
+        self.believe(seen.number, Some(Belief::Inside(visit)));
+    }
+
+    /// What is believed at the area of that number.
+    fn belief(&self, number: usize) -> Option<Belief> {
+        self.beliefs.get(number).copied().flatten()
+    }
+
+    fn believe(&mut self, number: usize, belief: Option<Belief>) {
+        if number >= self.beliefs.len() {
+            self.beliefs.resize(number + 1, None);
+        }
+        self.beliefs[number] = belief;
+    }
+
+    /// The numbers of the areas where something of that kind is believed, in the order of the areas.
+    fn numbers(&self, areas: &Known<'_>, is_meant: impl Fn(usize, &Belief) -> bool) -> Vec<usize> {
+        let believed = self.beliefs.iter().enumerate().filter_map(|(number, belief)| Some((number, belief.as_ref()?)));
+        let meant = believed.filter(|(number, belief)| is_meant(*number, belief));
+        let mut numbers: Vec<usize> = meant.map(|(number, _)| number).collect();
+        if numbers.len() > 1 {
+            numbers.sort_by_cached_key(|&number| areas.area(number));
+        }
+        numbers
+    }
+
+    /// All that is believed now, at the areas from before if they are still the same.
+    fn believed(&self, areas: &Known<'_>, before: &Beliefs) -> Beliefs {
+        let (known, new) = self.beliefs.split_at(before.len());
+        let is_new = new.iter().any(Option::is_some);
+        let renewed = if is_new { None } else { before.renewed(known.iter().copied().flatten().collect()) };
+        let named = |(number, belief): (usize, &Option<Belief>)| areas.area(number).zip(*belief);
+        renewed.unwrap_or_else(|| self.beliefs.iter().enumerate().filter_map(named).collect())
     }
 
     /// Ends visits at places that are gone, when they were last seen. Nobody has left a store because the campaign that
     /// drew a circle around it was paused: such a visit ends without a word.
     fn close_deleted(&mut self, areas: &Known<'_>) {
-        self.presence.areas.retain(|area, belief| {
-            areas.get(area).is_some() || (matches!(belief, Belief::Inside(_)) && !areas.has_lapsed(area))
-        });
-        self.close(|area, _| areas.get(area).is_none());
+        for number in self.numbers(areas, |number, _| areas.view(number).is_none()) {
+            match areas.area(number).is_some_and(|area| areas.has_lapsed(&area)) {
+                true => self.believe(number, None),
+                false => self.close(areas, number),
+            }
+        }
     }
 
     /// Ends visits of which nothing was heard for [`SILENCE`].
-    fn close_silent(&mut self, now: Timestamp) {
-        self.close(|_, visit| now.since(visit.last_inside) > SILENCE);
+    fn close_silent(&mut self, areas: &Known<'_>, now: Timestamp) {
+        let is_over =
+            |belief: &Belief| matches!(belief, Belief::Inside(visit) if now.since(visit.last_inside) > SILENCE);
+        for number in self.numbers(areas, |_, belief| is_over(belief)) {
+            self.close(areas, number);
+        }
     }
 
-    fn close(&mut self, over: impl Fn(&Area, &Visit) -> bool) {
-        let transitions = &mut self.transitions;
-        self.presence.areas.retain(|area, belief| {
-            let Belief::Inside(visit) = belief else { return true };
-            if !over(area, visit) {
-                return true;
-            }
+    fn close(&mut self, areas: &Known<'_>, number: usize) {
+        if let Some(Belief::Inside(visit)) = self.belief(number) {
             let kind = TransitionKind::Exited(visit.last_inside.since(visit.entered_at));
-            transitions.push(Transition {
-                area: area.clone(),
-                kind,
-                at: visit.last_inside,
-                stale: true,
-                initial: false,
-                distance_m: None,
-            });
-            false
-        });
+            let (at, stale, initial) = (visit.last_inside, true, false);
+            let exit = |area| Transition { area, kind, at, stale, initial, distance_m: None };
+            self.transitions.extend(areas.area(number).map(exit));
+        }
+        self.believe(number, None);
     }
 
     /// What a backlog tells of places where its newest fix is fresh and still inside may fire after all.
-    fn refresh_backlog(&mut self, ping: &Ping) {
+    fn refresh_backlog(&mut self, areas: &Known<'_>, ping: &Ping) {
         let Some(newest) = ping.newest_fix() else { return };
         if ping.clock.received_at.since(newest.read.event) > STALE_AFTER {
             return;
         }
         for transition in &mut self.transitions {
             let lasting = matches!(transition.kind, TransitionKind::Entered | TransitionKind::Dwelt(_));
-            if let Some(Belief::Inside(visit)) = self.presence.areas.get(&transition.area)
+            let belief = self.beliefs.get(areas.number(&transition.area)).copied().flatten();
+            if let Some(Belief::Inside(visit)) = belief
                 && lasting
                 && visit.last_inside == newest.read.event
                 && transition.at >= visit.entered_at

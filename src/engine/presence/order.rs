@@ -40,12 +40,12 @@ impl Step {
     /// Widens the open visits that a late fix surely belongs to.
     pub(super) fn widen(&mut self, areas: &Known<'_>, fix: &Fix) {
         let Some(newest) = self.presence.newest_fix.filter(|newest| newest.device != fix.read.device) else { return };
-        for (area, belief) in &mut self.presence.areas {
-            let Belief::Inside(visit) = belief else { continue };
-            let Some(entry) = areas.get(area) else { continue };
+        for (number, belief) in self.beliefs.iter_mut().enumerate() {
+            let Some(Belief::Inside(visit)) = belief else { continue };
+            let Some(view) = areas.view(number) else { continue };
             let is_news = !(visit.entered_at..=visit.last_inside).contains(&fix.read.event);
             let is_of_visit = (visit.not_before..=newest.event).contains(&fix.read.event);
-            if is_news && is_of_visit && rule::is_surely_inside(&entry, fix.position, fix.accuracy) {
+            if is_news && is_of_visit && rule::is_surely_inside(view, fix.position, fix.accuracy) {
                 *visit = widened(*visit, fix.read.event);
             }
         }

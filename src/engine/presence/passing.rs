@@ -14,8 +14,9 @@ use crate::{
         time::Timestamp,
     },
     engine::{
-        areas::AreaEntry,
+        boxes,
         crossing::{self, Chord},
+        entry::AreaView,
         known::Known,
     },
 };
@@ -36,11 +37,15 @@ struct Way {
 }
 
 impl Way {
-    fn between(from: LastSeen, to: LastSeen) -> Option<Self> {
+    fn between(from: LastSeen, to: LastSeen, length_m: f64) -> Option<Self> {
         let elapsed = to.read.elapsed_since(from.read);
-        let length_m = from.position.distance_to(to.position);
         let is_known = elapsed <= LONGEST && length_m <= FASTEST_MPS * elapsed.as_secs_f64();
         (is_known && length_m > 0.0).then_some(Self { from, to, length_m, elapsed })
+    }
+
+    /// Metres from its middle that hold all of it.
+    fn reach_m(&self) -> f64 {
+        self.length_m / 2.0 * (1.0 + SLACK.0) + SLACK.1
     }
 
     fn at(&self, share: f64) -> Position {
@@ -52,11 +57,11 @@ impl Way {
         self.to.read.event - self.elapsed.mul_f64((1.0 - share).clamp(0.0, 1.0))
     }
 
-    fn surely_through(&self, entry: &AreaEntry) -> Option<Chord> {
-        let chord = crossing::chord(entry.outline()?, self.from.position, self.to.position)?;
+    fn surely_through(&self, view: AreaView<'_>) -> Option<Chord> {
+        let chord = crossing::chord(view.outline()?, self.from.position, self.to.position)?;
         let [from, to] = [self.from.accuracy, self.to.accuracy];
         let worse = if from > to { from } else { to };
-        rule::is_surely_inside(entry, self.at(chord.middle()), worse).then_some(chord)
+        rule::is_surely_inside(view, self.at(chord.middle()), worse).then_some(chord)
     }
 }
 
@@ -71,18 +76,23 @@ impl Step {
     /// Reports the areas between the last fix and this one that the device passed through without being seen inside.
     pub(super) fn pass_through(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
         let Some(last) = self.presence.last_seen else { return };
-        let Some(way) = Way::between(last, LastSeen::from(fix)) else { return };
-        let reach_m = way.length_m / 2.0 * (1.0 + SLACK.0) + SLACK.1;
-        for entry in areas.maybe_within(way.at(0.5), reach_m) {
-            let area = entry.area();
-            if self.presence.areas.contains_key(&area) {
-                continue;
-            }
-            if let Some(chord) = way.surely_through(entry) {
-                let stale = received_at.since(fix.read.event) > STALE_AFTER;
-                let (kind, at) = (TransitionKind::Crossed, way.when(chord.middle()));
-                self.transitions.push(Transition { area, kind, at, stale, initial: false, distance_m: None });
-            }
+        let Some(way) = Way::between(last, LastSeen::from(fix), self.way_m) else { return };
+        let crossed = |area, chord: Chord| {
+            let (stale, at) = (received_at.since(fix.read.event) > STALE_AFTER, way.when(chord.middle()));
+            Transition { area, kind: TransitionKind::Crossed, at, stale, initial: false, distance_m: None }
+        };
+        let mut passed: Vec<Transition> = Vec::new();
+        for bounds in boxes::around(way.at(0.5), way.reach_m()) {
+            areas.meeting(&bounds, |_, entry| {
+                let view = entry.view();
+                let is_believed = areas.known(view).is_some_and(|number| self.belief(number).is_some());
+                let chord = if is_believed { None } else { way.surely_through(view) };
+                passed.extend(chord.map(|chord| crossed(view.area(), chord)));
+            });
         }
+        // Areas of several boxes were met as often.
+        passed.sort_by(|a, b| a.area.cmp(&b.area));
+        passed.dedup_by(|a, b| a.area == b.area);
+        self.transitions.append(&mut passed);
     }
 }

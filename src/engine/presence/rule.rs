@@ -12,10 +12,10 @@ use crate::{
         detection::Detection,
         geo::Position,
         ping::{Accuracy, Fix, STALE_AFTER},
-        presence::{Area, Arrival, Belief, LastSeen, Transition, TransitionKind, Visit},
+        presence::{Arrival, Belief, LastSeen, Transition, TransitionKind, Visit},
         time::Timestamp,
     },
-    engine::{areas::AreaEntry, probability, shape::Outline},
+    engine::{entry::AreaView, known::Known, probability, shape::Outline},
 };
 
 /// A first likely fix is forgotten when the second is later than due by this: two chance fixes hours apart are no entry.
@@ -30,8 +30,10 @@ pub const AT_ONCE: f64 = 3.0;
 /// What a fix says about one area.
 pub struct Seen<'a> {
     fix: &'a Fix,
+    /// Of the area, in [`Known`].
+    pub number: usize,
+    view: AreaView<'a>,
     outline: Outline<'a>,
-    detection: Detection,
     /// Metres from the edge to the fix; 0 inside.
     outside_m: f64,
     pub at: Timestamp,
@@ -40,15 +42,20 @@ pub struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     /// Of an area that holds the fix.
-    pub fn inside(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Self {
+    pub fn inside(
+        fix: &'a Fix,
+        (number, view): (usize, AreaView<'a>),
+        outline: Outline<'a>,
+        received_at: Timestamp,
+    ) -> Self {
         let stale = received_at.since(fix.read.event) > STALE_AFTER;
-        Self { fix, outline, detection, outside_m: 0.0, at: fix.read.event, stale }
+        Self { fix, number, view, outline, outside_m: 0.0, at: fix.read.event, stale }
     }
 
     /// Of an area that does not.
-    pub fn outside(fix: &'a Fix, outline: Outline<'a>, detection: Detection, received_at: Timestamp) -> Self {
+    pub fn outside(fix: &'a Fix, area: (usize, AreaView<'a>), outline: Outline<'a>, received_at: Timestamp) -> Self {
         let outside_m = outline.signed_distance(fix.position, f64::INFINITY).max(0.0);
-        Self { outside_m, ..Self::inside(fix, outline, detection, received_at) }
+        Self { outside_m, ..Self::inside(fix, area, outline, received_at) }
     }
 
     /// Probability of being inside, for a reported point inside.
@@ -56,18 +63,18 @@ impl<'a> Seen<'a> {
         probability::inside(self.outline, self.fix.position, probability::sigma(self.fix.accuracy.metres()))
     }
 
-    pub fn transition(&self, area: &Area, kind: TransitionKind, at: Timestamp) -> Transition {
+    pub fn transition(&self, areas: &Known<'_>, kind: TransitionKind, at: Timestamp) -> Option<Transition> {
         let distance_m = Some(self.outside_m);
-        Transition { area: area.clone(), kind, at, stale: self.stale, initial: false, distance_m }
+        Some(Transition { area: areas.area(self.number)?, kind, at, stale: self.stale, initial: false, distance_m })
     }
 }
 
 /// Whether a fix there would be an entry at once.
-pub fn is_surely_inside(entry: &AreaEntry, position: Position, accuracy: Accuracy) -> bool {
-    let Some(outline) = entry.outline() else { return false };
+pub fn is_surely_inside(view: AreaView<'_>, position: Position, accuracy: Accuracy) -> bool {
+    let Some(outline) = view.outline() else { return false };
     outline.holds(position)
         && probability::inside(outline, position, probability::sigma(accuracy.metres()))
-            >= entry.detection().enter_probability()
+            >= view.detection().enter_probability()
 }
 
 /// Whether a fix now confirms the first one; none confirms itself, even where no time need pass.
@@ -77,9 +84,9 @@ fn is_confirmed(arrival: &Arrival, now: Timestamp, rule: &Detection) -> bool {
 
 impl Step {
     /// The visit that a fix inside begins, if it is sure enough; else the arrival may wait for another one.
-    pub(super) fn arrive(&mut self, entry: &AreaEntry, seen: &Seen<'_>, arrival: Option<Arrival>) -> Option<Visit> {
-        let rule = &seen.detection;
-        let is_new = arrival.is_none() && self.was_inside(entry, seen.at);
+    pub(super) fn arrive(&mut self, areas: &Known<'_>, seen: &Seen<'_>, arrival: Option<Arrival>) -> Option<Visit> {
+        let rule = seen.view.detection();
+        let is_new = arrival.is_none() && self.was_inside(seen.view, seen.at);
         let kept = rule.confirm_after() + ENTERING_KEPT;
         let pending = arrival.filter(|arrival| seen.at.since(arrival.since) <= kept);
         let probability = seen.probability();
@@ -88,10 +95,8 @@ impl Step {
         let confirmed = likely && pending.is_some_and(|pending| is_confirmed(&pending, seen.at, rule));
         let arrival = pending.unwrap_or_else(|| self.arrival(seen.at));
         if !(sure || confirmed) || self.may_be_driving(rule, seen.at) {
-            match pending.is_some() || likely {
-                true => self.presence.areas.insert(entry.area(), Belief::Entering(arrival)),
-                false => self.presence.areas.remove(&entry.area()),
-            };
+            let waits = pending.is_some() || likely;
+            self.believe(seen.number, waits.then_some(Belief::Entering(arrival)));
             return None;
         }
         let entered_at = match (rule.stopped_for(), sure) {
@@ -102,8 +107,8 @@ impl Step {
         self.began_visits = true;
         // A place that opens around somebody is not entered.
         if !is_new {
-            let entered = seen.transition(&entry.area(), TransitionKind::Entered, entered_at);
-            self.transitions.push(Transition { initial: arrival.initial, ..entered });
+            let entered = seen.transition(areas, TransitionKind::Entered, entered_at);
+            self.transitions.extend(entered.map(|entered| Transition { initial: arrival.initial, ..entered }));
         }
         let not_before = arrival.not_before;
         Some(Visit { not_before, entered_at, last_inside: seen.at, leaving_since: None, dwelt: Duration::ZERO })
@@ -116,29 +121,28 @@ impl Step {
     }
 
     /// Whether the fix before was as surely inside. If nothing is believed then, the place is newer than that fix.
-    fn was_inside(&self, entry: &AreaEntry, now: Timestamp) -> bool {
+    fn was_inside(&self, view: AreaView<'_>, now: Timestamp) -> bool {
         self.presence.last_seen.is_some_and(|LastSeen { read, position, accuracy }| {
-            now.since(read.event) <= SILENCE && is_surely_inside(entry, position, accuracy)
+            now.since(read.event) <= SILENCE && is_surely_inside(view, position, accuracy)
         })
     }
 
-    pub(super) fn seen_outside(&mut self, area: &Area, seen: &Seen<'_>) {
-        let Some(Belief::Inside(visit)) = self.presence.areas.get(area).copied() else {
-            self.presence.areas.remove(area);
-            return;
+    pub(super) fn seen_outside(&mut self, areas: &Known<'_>, seen: &Seen<'_>) {
+        let Some(Belief::Inside(visit)) = self.belief(seen.number) else {
+            return self.believe(seen.number, None);
         };
-        let margin_m = seen.detection.margin_m(seen.fix.accuracy.metres());
-        let leave_after = seen.detection.leave_after();
-        let confirmed = visit.leaving_since.is_some_and(|since| seen.at.since(since) >= leave_after);
+        let rule = seen.view.detection();
+        let margin_m = rule.margin_m(seen.fix.accuracy.metres());
+        let confirmed = visit.leaving_since.is_some_and(|since| seen.at.since(since) >= rule.leave_after());
         if seen.outside_m >= AT_ONCE * margin_m || (seen.outside_m >= margin_m && confirmed) {
-            self.presence.areas.remove(area);
+            self.believe(seen.number, None);
             let lasted = visit.last_inside.since(visit.entered_at);
-            let mut exit = seen.transition(area, TransitionKind::Exited(lasted), visit.last_inside);
-            exit.stale |= self.anew || seen.at.since(visit.last_inside) > EXIT_FRESH;
-            self.transitions.push(exit);
+            let exit = seen.transition(areas, TransitionKind::Exited(lasted), visit.last_inside);
+            let late = self.anew || seen.at.since(visit.last_inside) > EXIT_FRESH;
+            self.transitions.extend(exit.map(|exit| Transition { stale: exit.stale || late, ..exit }));
         } else if seen.outside_m >= margin_m && visit.leaving_since.is_none() {
             let visit = Visit { leaving_since: Some(seen.at), ..visit };
-            self.presence.areas.insert(area.clone(), Belief::Inside(visit));
+            self.believe(seen.number, Some(Belief::Inside(visit)));
         }
     }
 }

@@ -22,21 +22,24 @@ const DRIVING_MPS: f64 = 2.5;
 const SPEED_OVER: Duration = Duration::from_secs(5);
 
 /// Whether somebody can have gone from one to the other, the error of both considered.
-fn is_possible(from: &LastSeen, to: &LastSeen) -> bool {
+fn is_possible(from: &LastSeen, to: &LastSeen, way_m: f64) -> bool {
     let errors = WORST_ERROR_IN_ACCURACIES * (from.accuracy.metres() + to.accuracy.metres());
     let elapsed = to.read.elapsed_since(from.read) + TIME_STEP;
-    from.position.distance_to(to.position) - errors <= FASTEST_MPS * elapsed.as_secs_f64()
+    way_m - errors <= FASTEST_MPS * elapsed.as_secs_f64()
 }
 
 impl Step {
     /// Whether the fix follows from what is known, or makes a new beginning.
     pub(super) fn believes(&mut self, fix: &Fix) -> bool {
         let here = LastSeen::from(fix);
-        if self.presence.last_seen.is_none_or(|last| is_possible(&last, &here)) {
+        if self.presence.last_seen.is_none_or(|last| is_possible(&last, &here, self.way_m)) {
             self.presence.doubted = None;
             return true;
         }
-        let doubted = self.presence.doubted.filter(|doubted| is_possible(doubted, &here));
+        let doubted = self.presence.doubted.filter(|doubted| {
+            let way_m = doubted.position.distance_to(here.position);
+            is_possible(doubted, &here, way_m)
+        });
         if doubted.is_some_and(|doubted| here.read.elapsed_since(doubted.read) >= NEW_BEGINNING) {
             self.begin_anew();
             return true;
@@ -65,7 +68,7 @@ impl Step {
     /// Keeps since when the device has not been driving, by the speed it reports, else by the way since the last fix.
     pub(super) fn keep_pace(&mut self, fix: &Fix) {
         let last = self.presence.last_seen;
-        let average = last.and_then(|last| average_mps(&last, &LastSeen::from(fix)));
+        let average = last.and_then(|last| average_mps(&last, &LastSeen::from(fix), self.way_m));
         let at = fix.read.event;
         let known = self.presence.slow_since;
         self.presence.slow_since = match (fix.speed_mps.or(average), average) {
@@ -84,9 +87,9 @@ impl Step {
 }
 
 /// Metres a second between two fixes, if they are far enough apart in time to tell.
-fn average_mps(from: &LastSeen, to: &LastSeen) -> Option<f64> {
+fn average_mps(from: &LastSeen, to: &LastSeen, way_m: f64) -> Option<f64> {
     let elapsed = to.read.elapsed_since(from.read);
-    (elapsed >= SPEED_OVER).then(|| from.position.distance_to(to.position) / elapsed.as_secs_f64())
+    (elapsed >= SPEED_OVER).then(|| way_m / elapsed.as_secs_f64())
 }
 
 /// When a fix that is not believed yet wants another one.

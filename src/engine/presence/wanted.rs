@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::{SILENCE, passing, travel};
 use crate::{
     domain::{
+        detection::Detection,
         presence::{Area, Arrival, Belief, DevicePresence, Visit},
         time::Timestamp,
     },
-    engine::known::Known,
+    engine::{entry::AreaView, known::Known},
 };
 
 /// What is overdue is asked for again after this, not at once and for ever.
@@ -19,14 +20,18 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
 pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
-    let mut wanted: Vec<_> = presence.doubted.iter().map(travel::wanted_after_doubt).collect();
-    for (area, belief) in &presence.areas {
+    let due = |(at, again): (Timestamp, Duration)| if at > now { at } else { now + again };
+    let doubted = presence.doubted.iter().map(travel::wanted_after_doubt).map(due);
+    let of_belief = |(area, belief): (&Area, &Belief)| {
+        let number = areas.number(area);
         match belief {
-            Belief::Entering(arrival) => wanted.push(of_arrival(areas, area, arrival, presence.slow_since)),
-            Belief::Inside(visit) => wanted.extend(of_visit(areas, area, visit).map(|at| (at, ASK_AGAIN))),
+            Belief::Entering(arrival) => due(of_arrival(areas, number, arrival, presence.slow_since)),
+            Belief::Inside(visit) => {
+                of_visit(areas, number, visit).map(|at| due((at, ASK_AGAIN))).fold(horizon, Timestamp::min)
+            }
         }
-    }
-    wanted.iter().map(|&(at, again)| if at > now { at } else { now + again }).fold(horizon, Timestamp::min)
+    };
+    doubted.chain(presence.areas.iter().map(of_belief)).fold(horizon, Timestamp::min)
 }
 
 /// Whether it can be said how far a device may go before anything changes. It cannot while the next fix may confirm a
@@ -36,17 +41,17 @@ pub fn may_promise(presence: &DevicePresence) -> bool {
 }
 
 /// Whether a dwell is reached that was not reported yet, for want of a fix inside: the next one reports it.
-pub fn is_dwell_overdue(areas: &Known<'_>, area: &Area, visit: &Visit, now: Timestamp) -> bool {
-    dwell(areas, area, visit).is_some_and(|at| at <= now)
+pub fn is_dwell_overdue(areas: &Known<'_>, number: usize, visit: &Visit, now: Timestamp) -> bool {
+    dwell(areas, number, visit).is_some_and(|at| at <= now)
 }
 
 fn of_arrival(
     areas: &Known<'_>,
-    area: &Area,
+    number: usize,
     arrival: &Arrival,
     slow_since: Option<Timestamp>,
 ) -> (Timestamp, Duration) {
-    let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
+    let rule = rule(areas, number);
     let confirmed = arrival.since + rule.confirm_after();
     match rule.stopped_for() {
         None => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
@@ -55,12 +60,15 @@ fn of_arrival(
 }
 
 /// When the visit's exit is confirmed, its next dwell is reached, and it ends by silence.
-fn of_visit(areas: &Known<'_>, area: &Area, visit: &Visit) -> impl Iterator<Item = Timestamp> {
-    let rule = areas.get(area).map(|entry| entry.detection()).unwrap_or_default();
-    let leaving = visit.leaving_since.map(|since| since + rule.leave_after());
-    [leaving, dwell(areas, area, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
+fn of_visit(areas: &Known<'_>, number: usize, visit: &Visit) -> impl Iterator<Item = Timestamp> {
+    let leaving = visit.leaving_since.map(|since| since + rule(areas, number).leave_after());
+    [leaving, dwell(areas, number, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
 }
 
-fn dwell(areas: &Known<'_>, area: &Area, visit: &Visit) -> Option<Timestamp> {
-    areas.dwell_after(area, visit.dwelt).map(|threshold| visit.entered_at + threshold)
+fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {
+    areas.view(number).map_or(const { &Detection::USUAL }, AreaView::detection)
+}
+
+fn dwell(areas: &Known<'_>, number: usize, visit: &Visit) -> Option<Timestamp> {
+    areas.dwell_after(number, visit.dwelt).map(|threshold| visit.entered_at + threshold)
 }

@@ -84,7 +84,7 @@ impl TryFrom<state::Presence> for DevicePresence {
             last_seen: message.last_seen.map(seen).transpose()?,
             doubted: message.doubted.map(seen).transpose()?,
             slow_since: message.slow_since.map(Timestamp::from_micros),
-            areas: message.areas.into_iter().map(read_belief).collect::<Result<BTreeMap<_, _>, _>>()?,
+            areas: message.areas.into_iter().map(read_belief).collect::<Result<_, _>>()?,
             heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
         })
     }

@@ -85,7 +85,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
         last_seen: seen[0],
         doubted: seen[1],
         slow_since,
-        areas,
+        areas: areas.into_iter().collect(),
         heard,
     })
 }
@@ -156,7 +156,8 @@ fn profile() -> impl Strategy<Value = Profile> {
         (revision, btree_set(organization(), 0..3), btree_map(device_name(), device(), 0..3), vec(given(), 0..4));
     (person, rest).prop_map(|((app, id, created_at, consents, personal), (revision, muted, devices, offers))| {
         let mut profile = Profile::new(app.profile(&id).expect("sound"), created_at, consents, personal);
-        (profile.revision, profile.muted, profile.devices, profile.offers) = (revision, muted, devices, offers.into());
+        (profile.revision, profile.muted, profile.devices, profile.offers) =
+            (revision, muted, devices.into_iter().collect(), offers.into());
         profile
     })
 }

@@ -21,7 +21,7 @@ use crate::{
         offer::Offer,
         time::Timestamp,
     },
-    ports::{Absorbed, Answer, Commit, Committed, EngagementMark, ProfileWrite, StoreError},
+    ports::{Absorbed, Answer, Commit, Committed, EngagementMark, ProfileWrite, StoreError, TillChange},
     storage::codec,
 };
 
@@ -76,7 +76,11 @@ impl Recorded {
         if let Some(change) = &self.commit.till {
             till::change(conn, change, (at, self.commit.takes.len()), self.keep, &mut units).await?;
         }
-        units.take(conn, &self.commit.takes, at + self.keep.offers).await?;
+        let until = at + self.keep.offers;
+        match self.commit.till {
+            Some(TillChange::Redeem(..)) => units.confirm(conn, &self.commit.takes, until).await?,
+            _ => units.take(conn, &self.commit.takes, until).await?,
+        }
         units.settle(conn).await?;
         match &self.commit.claim {
             Some(claim) => till::claim(conn, claim).await,

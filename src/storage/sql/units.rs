@@ -23,7 +23,7 @@ use crate::{
 #[derive(Default)]
 pub struct Units(BTreeMap<AccountId, Movement>);
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct Movement {
     taken: u64,
     given_back: u64,
@@ -36,12 +36,12 @@ impl Units {
         self.0.entry(AccountId::of_record(account)).or_default()
     }
 
-    /// Takes or confirms units. Of a budget that is not there is no limit, and nothing is held.
+    /// Takes units. Of a budget that is not there is no limit, and nothing is held.
     pub async fn take(&mut self, conn: &mut Conn<'_>, takes: &[Take], until: Timestamp) -> Result<(), StoreError> {
         let mut takes: Vec<&Take> = takes.iter().collect();
         takes.sort_by(|a, b| (&a.account, a.holder).cmp(&(&b.account, b.holder)));
         for take in takes {
-            if self.hold(conn, take, until).await? || self.confirm(conn, take, until).await? {
+            if self.hold(conn, take, until).await? || self.hold_more(conn, take, until).await? {
                 continue;
             }
             // The first of its place and period.
@@ -51,6 +51,36 @@ impl Units {
             self.hold(conn, take, until).await?;
         }
         Ok(())
+    }
+
+    /// Takes units that the one holder may have for a while already: those are its own for good then, and only the
+    /// difference is taken or given back.
+    pub async fn confirm(&mut self, conn: &mut Conn<'_>, takes: &[Take], until: Timestamp) -> Result<(), StoreError> {
+        const CONFIRM: &str = "UPDATE hold SET lapses_at = NULL, expires_at = $2
+            WHERE holder_id = $1 AND lapses_at IS NOT NULL RETURNING account_id, units - returned";
+        const CORRECT: &str = "UPDATE hold SET units = units + $3, returned = returned + $4
+            WHERE holder_id = $1 AND account_id = $2";
+        let Some(holder) = takes.first().map(|take| take.holder.to_string()) else { return Ok(()) };
+        let mut held = BTreeMap::new();
+        for row in conn.rows(CONFIRM, values![&holder, until]).await? {
+            held.insert(row.get::<String>(0)?, row.count(1)?);
+        }
+        let mut new = Vec::new();
+        for take in takes {
+            let account = take.account.id.as_str();
+            let Some(&units) = held.get(account) else {
+                new.push(take.clone());
+                continue;
+            };
+            let (more, less) = (take.units.saturating_sub(units), units.saturating_sub(take.units));
+            if more + less > 0 {
+                conn.execute(CORRECT, values![&holder, account, more, less]).await?;
+                let movement = self.of(account);
+                movement.taken += more;
+                movement.given_back += less;
+            }
+        }
+        self.take(conn, &new, until).await
     }
 
     /// Whether the account is there and the holder has nothing of it yet.
@@ -65,24 +95,16 @@ impl Units {
         Ok(held)
     }
 
-    /// Whether the holder has something of the account already: what it had for a while is part of the take, what it
-    /// had for good was used and stands beside it.
-    async fn confirm(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<bool, StoreError> {
-        // Changes nothing, and keeps everyone else from changing it.
-        const LOCK: &str = "UPDATE hold SET units = units WHERE holder_id = $1 AND account_id = $2
-            RETURNING units - returned, lapses_at";
-        const SET: &str =
-            "UPDATE hold SET units = units + $3, returned = returned + $4, expires_at = $5, lapses_at = $6
+    /// Whether the holder used some of the account before: that stands, and this comes to it.
+    async fn hold_more(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE hold SET units = units + $3, expires_at = $4, lapses_at = $5
             WHERE holder_id = $1 AND account_id = $2";
         let (holder, account) = (take.holder.to_string(), take.account.id.as_str());
-        let Some(row) = conn.row(LOCK, values![&holder, account]).await? else { return Ok(false) };
-        let held = if row.get::<Option<i64>>(1)?.is_some() { row.count(0)? } else { 0 };
-        let (more, less) = (take.units.saturating_sub(held), held.saturating_sub(take.units));
-        conn.execute(SET, values![&holder, account, more, less, until, take.lapses_at]).await?;
-        let movement = self.of(account);
-        movement.taken += more;
-        movement.given_back += less;
-        Ok(true)
+        let held = conn.execute(SQL, values![&holder, account, take.units, until, take.lapses_at]).await? > 0;
+        if held {
+            self.of(account).taken += take.units;
+        }
+        Ok(held)
     }
 
     /// Gives back what the holder has of accounts that count `unit`, at most so much of each.
@@ -137,7 +159,8 @@ impl Units {
         const SQL: &str = "UPDATE account SET taken = taken + $2 - $3, late_overrun = late_overrun + $4
             WHERE id = $1 AND ($2 = 0 OR COALESCE(taken + $2 - $3 <=
                 (SELECT limit_units FROM budget WHERE budget.id = account.budget_id), TRUE))";
-        for (account, Movement { taken, given_back, overrun }) in self.0 {
+        let moved = self.0.into_iter().filter(|(_, movement)| *movement != Movement::default());
+        for (account, Movement { taken, given_back, overrun }) in moved {
             let values = values![account.as_str(), taken, given_back, overrun];
             if conn.execute(SQL, values).await? > 0 {
                 continue;

@@ -95,7 +95,7 @@ async fn run(
 /// One transaction for the whole group.
 async fn commit(conn: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let mut conn = Conn::Sqlite(conn);
-    conn.execute("BEGIN IMMEDIATE", &[]).await?;
+    conn.execute("BEGIN IMMEDIATE; SAVEPOINT change", &[]).await?;
     let done = run_all(&mut conn, group).await;
     // Some faults (a full disk) end the transaction by themselves, and then there is nothing left to roll back.
     if done.is_err() && conn.execute("ROLLBACK", &[]).await.is_err() {
@@ -127,7 +127,8 @@ async fn empty_log(conn: &mut SqliteConnection) -> Result<(), StoreError> {
 /// A change in the queue, whatever its type.
 #[async_trait]
 trait Job: Send {
-    /// Applies the change within its own savepoint. An error is the transaction's, not the change's.
+    /// Applies the change within the savepoint that is open, and leaves a fresh one open. An error is the transaction's,
+    /// not the change's.
     async fn run(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError>;
 
     /// See [`Change::EMPTIES_LOG`].
@@ -146,7 +147,6 @@ struct Queued<C: Change> {
 #[async_trait]
 impl<C: Change> Job for Queued<C> {
     async fn run(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
-        conn.execute("SAVEPOINT change", &[]).await?;
         let (outcome, keep) = match self.change.apply(conn).await {
             Ok(Outcome::Keep(output)) => (Ok(output), true),
             Ok(Outcome::Undo(output)) => (Ok(output), false),
@@ -157,7 +157,8 @@ impl<C: Change> Job for Queued<C> {
             return Err(outcome.err().unwrap_or(ended));
         }
         self.outcome = Some(outcome);
-        conn.execute("RELEASE change", &[]).await.map(|_| ())
+        // Rolled back to, a savepoint stays open, as if new.
+        if keep { conn.execute("RELEASE change; SAVEPOINT change", &[]).await.map(|_| ()) } else { Ok(()) }
     }
 
     fn empties_log(&self) -> bool {

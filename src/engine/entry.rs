@@ -1,0 +1,232 @@
+//! One area, ready to be asked: as the index holds it, and as a ping looks at it.
+//!
+//! Law: an entry belongs to one version of its area, and a ping that only looks at entries counts no references and
+//! compares no names: marks and addresses tell areas apart.
+
+use std::sync::Arc;
+
+use super::{
+    boxes::{self, DegreeBox},
+    edges::Edges,
+    shape::Outline,
+};
+use crate::domain::{
+    detection::Detection,
+    name::StoreName,
+    place::{Beacon, Geofence, Store},
+    presence::Area,
+    shape::{Circle, Shape},
+};
+
+/// Tells areas apart without their names, but for one pair in four billion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u32);
+
+impl Mark {
+    pub fn of(area: &Area) -> Self {
+        /// 2^64 over the golden ratio: odd, with bits set all over.
+        const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15;
+        let (name, kind) = match area {
+            Area::Geofence(name) => (name.as_str(), 0),
+            Area::Around(name, radius_m) => (name.as_str(), u64::from(*radius_m)),
+            Area::Beacon(name) => (name.as_str(), u64::MAX),
+        };
+        let word = |part: &[u8]| part.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        // Both halves of the product count: the lower one alone would not let the first bytes of a word see the last.
+        let add = |hash: u64, word: u64| {
+            let product = u128::from(hash ^ word) * SPREAD;
+            product as u64 ^ (product >> 64) as u64
+        };
+        let (words, rest) = name.as_bytes().as_chunks();
+        let hash = words.iter().fold(add(kind, 1), |hash, part| add(hash, u64::from_le_bytes(*part)));
+        Self((add(hash, word(rest)) >> 32) as u32)
+    }
+}
+
+/// One area with its mark. It is small, for the index has one for every box.
+#[derive(Debug, Clone)]
+pub enum AreaEntry {
+    /// A geofence that is a circle.
+    Circle(Mark, Arc<Geofence>),
+    Polygons(Mark, Arc<Drawn>),
+    Around(Mark, Arc<Around>),
+}
+
+/// A geofence of polygons, prepared.
+#[derive(Debug)]
+pub struct Drawn {
+    fence: Arc<Geofence>,
+    edges: Edges,
+}
+
+/// The circle around a store that some campaign asks for.
+#[derive(Debug)]
+pub struct Around {
+    store: Arc<Store>,
+    radius_m: u32,
+    circle: Circle,
+}
+
+impl AreaEntry {
+    pub fn of_geofence(fence: &Arc<Geofence>) -> Self {
+        let mark = Mark::of(&Area::Geofence(fence.name.clone()));
+        match &fence.shape {
+            Shape::Circle(_) => Self::Circle(mark, fence.clone()),
+            Shape::Polygons(polygons) => {
+                Self::Polygons(mark, Arc::new(Drawn { fence: fence.clone(), edges: Edges::of(polygons) }))
+            }
+        }
+    }
+
+    /// None for a radius that no circle has.
+    pub fn around(store: &Arc<Store>, radius_m: u32) -> Option<Self> {
+        let circle = Circle::new(store.position, f64::from(radius_m)).ok()?;
+        let mark = Mark::of(&Area::Around(store.name.clone(), radius_m));
+        Some(Self::Around(mark, Arc::new(Around { store: store.clone(), radius_m, circle })))
+    }
+
+    pub fn view(&self) -> AreaView<'_> {
+        match self {
+            Self::Circle(mark, fence) => AreaView::Circle(*mark, fence),
+            Self::Polygons(mark, drawn) => AreaView::Polygons(*mark, drawn),
+            Self::Around(mark, around) => AreaView::Around(*mark, around),
+        }
+    }
+
+    pub fn mark(&self) -> Mark {
+        self.view().mark()
+    }
+
+    /// Boxes that hold all of it.
+    pub fn boxes(&self) -> Vec<DegreeBox> {
+        match self.view().outline() {
+            Some(Outline::Circle(circle)) => boxes::around(circle.center(), circle.radius_m()).collect(),
+            Some(Outline::Polygons(polygons, _)) => boxes::of_polygons(polygons),
+            None => Vec::new(),
+        }
+    }
+}
+
+/// The same area of the same version.
+impl PartialEq for AreaEntry {
+    fn eq(&self, other: &Self) -> bool {
+        self.view() == other.view()
+    }
+}
+
+/// One area for as long as its version of the catalog is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum AreaView<'a> {
+    Circle(Mark, &'a Geofence),
+    Polygons(Mark, &'a Drawn),
+    Around(Mark, &'a Around),
+    /// What hears a beacon, which has no outline.
+    Reach(Mark, &'a Beacon),
+}
+
+impl<'a> AreaView<'a> {
+    pub fn area(self) -> Area {
+        match self {
+            Self::Circle(_, fence) => Area::Geofence(fence.name.clone()),
+            Self::Polygons(_, drawn) => Area::Geofence(drawn.fence.name.clone()),
+            Self::Around(_, around) => Area::Around(around.store.name.clone(), around.radius_m),
+            Self::Reach(_, beacon) => Area::Beacon(beacon.name.clone()),
+        }
+    }
+
+    pub fn mark(self) -> Mark {
+        let (Self::Circle(mark, _) | Self::Polygons(mark, _) | Self::Around(mark, _) | Self::Reach(mark, _)) = self;
+        mark
+    }
+
+    /// Whether that is this area by the very name that the catalog holds: of a copy of the name it cannot tell.
+    pub fn lends_name_to(self, area: &Area) -> bool {
+        match (self, area) {
+            (Self::Circle(_, fence), Area::Geofence(name)) => std::ptr::eq(fence.name.as_str(), name.as_str()),
+            (Self::Polygons(_, drawn), Area::Geofence(name)) => std::ptr::eq(drawn.fence.name.as_str(), name.as_str()),
+            (Self::Around(_, around), Area::Around(name, radius_m)) => {
+                around.radius_m == *radius_m && std::ptr::eq(around.store.name.as_str(), name.as_str())
+            }
+            (Self::Reach(_, beacon), Area::Beacon(name)) => std::ptr::eq(beacon.name.as_str(), name.as_str()),
+            _ => false,
+        }
+    }
+
+    /// What people call it.
+    pub fn display_name(self) -> &'a str {
+        match self {
+            Self::Circle(_, fence) => &fence.display_name,
+            Self::Polygons(_, drawn) => &drawn.fence.display_name,
+            Self::Around(_, around) => &around.store.display_name,
+            Self::Reach(_, beacon) => &beacon.display_name,
+        }
+    }
+
+    /// The store it belongs to.
+    pub fn store(self) -> Option<&'a StoreName> {
+        match self {
+            Self::Circle(_, fence) => fence.store.as_ref(),
+            Self::Polygons(_, drawn) => drawn.fence.store.as_ref(),
+            Self::Around(_, around) => Some(&around.store.name),
+            Self::Reach(_, beacon) => beacon.store.as_ref(),
+        }
+    }
+
+    /// How sure it is of its visitors: of a geofence its own settings, else the usual ones.
+    pub fn detection(self) -> &'a Detection {
+        match self {
+            Self::Circle(_, fence) => &fence.detection,
+            Self::Polygons(_, drawn) => &drawn.fence.detection,
+            Self::Around(..) | Self::Reach(..) => const { &Detection::USUAL },
+        }
+    }
+
+    pub fn outline(self) -> Option<Outline<'a>> {
+        match self {
+            Self::Circle(_, fence) => match &fence.shape {
+                Shape::Circle(circle) => Some(Outline::Circle(*circle)),
+                Shape::Polygons(_) => None,
+            },
+            Self::Polygons(_, drawn) => match &drawn.fence.shape {
+                Shape::Polygons(polygons) => Some(Outline::Polygons(polygons, &drawn.edges)),
+                Shape::Circle(_) => None,
+            },
+            Self::Around(_, around) => Some(Outline::Circle(around.circle)),
+            Self::Reach(..) => None,
+        }
+    }
+
+    /// Where it is kept, which no two areas of a version share.
+    fn address(self) -> usize {
+        match self {
+            Self::Circle(_, fence) => std::ptr::from_ref(fence).addr(),
+            Self::Polygons(_, drawn) => std::ptr::from_ref(drawn).addr(),
+            Self::Around(_, around) => std::ptr::from_ref(around).addr(),
+            Self::Reach(_, beacon) => std::ptr::from_ref(beacon).addr(),
+        }
+    }
+}
+
+/// The same area of the same version.
+impl PartialEq for AreaView<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::engine::fixture::{geofence, store};
+
+    #[test]
+    fn marks_tell_names_kinds_and_radii_apart() {
+        let fences = (0..5_000).map(|i| Area::Geofence(geofence(&i.to_string(), 0.0, 9.0).name));
+        let around = (0..5_000).map(|radius_m| Area::Around(store("0", 0.0).name, radius_m));
+        let marks: HashSet<u32> = fences.chain(around).map(|area| Mark::of(&area).0).collect();
+        // Of 10,000 random marks two are the same once in eighty times.
+        assert!(marks.len() >= 9_999, "{}", marks.len());
+    }
+}
