@@ -118,7 +118,8 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     let repeated = is_known(fix, known.0) && is_known(sighting, known.1);
     note_readings(&mut outcome.decision.notes, &step, &heard, ping, repeated);
     step.transitions.extend(heard.transitions);
-    step.transitions.sort_by_key(|transition| transition.at);
+    // Of one moment by name, whatever the index's layout: replay compares the order.
+    step.transitions.sort_by(|a, b| (a.at, &a.area).cmp(&(b.at, &b.area)));
     let promised = |_: &&Fix| presence::may_promise(&step.presence);
     let newest = ping.newest_fix().filter(promised).map(|fix| fix.position);
     outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
