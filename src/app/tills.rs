@@ -153,17 +153,19 @@ impl Tills {
     /// Redeems it.
     pub async fn redeem(&self, at: &AtTill, sale: &Sale) -> Result<Redemption, TillError> {
         let snapshot = self.live.snapshot();
-        let store = store(&snapshot, &at.store)?;
+        let store = match store(&snapshot, &at.store) {
+            Ok(store) => store,
+            Err(gone) => return self.unless_answered(&sale.request, gone).await,
+        };
         let begun = self.edits.clock.now();
         let counter = Counter { catalog: &snapshot, store: &store, till: &at.till, now: begun };
         let found = match self.found(at, &counter).await {
             Ok(found) => found,
             Err(missed) => return self.unless_answered(&sale.request, missed.error).await,
         };
-        let amount = redeeming::amount(&found.coupon, sale.amount.clone());
-        let amount = match amount {
+        let amount = match redeeming::amount(&found.coupon, sale.amount.clone()) {
             Ok(amount) => amount,
-            Err(refusal) => return Err(refused(refusal, &store)),
+            Err(refusal) => return self.unless_answered(&sale.request, refused(refusal, &store)).await,
         };
         let person = found.offer.as_ref().map(|offer| offer.profile.clone());
         let mut found = found;
@@ -258,7 +260,7 @@ impl Tills {
         }
     }
 
-    /// What the request was answered before, if it was: then the coupon is as it is because of it.
+    /// What the request was answered before, if it was: then the coupon is as it is because of it, or was changed since.
     async fn unless_answered(&self, request: &TillRequest, error: TillError) -> Result<Redemption, TillError> {
         match self.coupons.till_answer(request).await? {
             Some(first) => same(request, first),
