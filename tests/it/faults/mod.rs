@@ -5,13 +5,14 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`process`], [`node`], [`outside`] | the processes: any, Dintorni's, Redis and PostgreSQL |
+//! | [`process`], [`node`], [`pair`], [`outside`] | the processes: any, Dintorni's, two of them, Redis and PostgreSQL |
 //! | [`world`], [`caller`], [`phone`], [`storm`], [`recount`] | who pings where, and what must be so afterwards |
 //! | [`market`], [`holder`], [`till`], [`tally`] | the same of coupons: who claims, who redeems, and what must be so |
 //! | the others | the tests |
 
 mod caller;
 mod cluster;
+mod cluster_tills;
 mod disk;
 mod embedded;
 mod embedded_tills;
@@ -20,6 +21,7 @@ mod holder;
 mod market;
 mod node;
 mod outside;
+mod pair;
 mod phone;
 mod process;
 mod recount;
