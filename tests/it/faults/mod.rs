@@ -5,7 +5,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`process`], [`node`], [`pair`], [`outside`] | the processes: any, Dintorni's, two of them, Redis and PostgreSQL |
+//! | [`process`], [`node`], [`pair`], [`outside`], [`proxy`] | the processes: any, Dintorni's, two of them, Redis and PostgreSQL, and what stands before that |
 //! | [`world`], [`caller`], [`phone`], [`storm`], [`recount`] | who pings where, and what must be so afterwards |
 //! | [`market`], [`holder`], [`till`], [`tally`] | the same of coupons: who claims, who redeems, and what must be so |
 //! | the others | the tests |
@@ -18,12 +18,14 @@ mod embedded;
 mod embedded_tills;
 mod hangup;
 mod holder;
+mod line;
 mod market;
 mod node;
 mod outside;
 mod pair;
 mod phone;
 mod process;
+mod proxy;
 mod recount;
 mod refused;
 mod repeated;
