@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dintorni::{
     grpc::{
-        pb::{self, budget::Unit},
+        pb::{self, budget::Unit, campaign_service_client::CampaignServiceClient},
         wire::timestamp_to_wire,
     },
     ports::Clock,
@@ -177,4 +177,60 @@ async fn a_line_that_hangs_before_the_commit_keeps_nobody_waiting_for_ever() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_hangs_after_the_commit_leaves_all_of_it() {
     a_redemption_under(Fault::HangAfter).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_lines_hang_calls_end_in_time_and_then_all_goes_on() {
+    let Behind { server, proxy, .. } = &Behind::start().await;
+    let shops = Shops::open(server).await;
+    shops.campaign("umbrella", generated(), vec![budget(Unit::Redemptions, 2)]).await;
+    let (_, code) = shops.holder(1).await;
+    let (phone, offer) = shops.visitor(2).await;
+    let lists = || async {
+        let request = pb::ListRedemptionsRequest { parent: shops.stores[0].clone(), ..Default::default() };
+        shops.tills().list_redemptions(bearing(&shops.key, request)).await
+    };
+
+    proxy.hang();
+    let all = async {
+        let (redeemed, claimed) = tokio::join!(shops.redeem_code("a", &code), claim(&phone, &offer.id));
+        let many = futures_util::future::join_all((0..8).map(|_| lists())).await;
+        let listed = many.into_iter().map(|listed| listed.expect_err("no list"));
+        listed.chain([redeemed.expect_err("no sale"), claimed.expect_err("no code")]).for_each(|told| must_pass(&told));
+    };
+    // Twice 1.5 s, and much more for a busy machine.
+    tokio::time::timeout(10 * SECOND, all).await.expect("calls end in the server's time");
+    proxy.open();
+
+    let redeemed = in_the_end(|| shops.redeem_code("a", &code)).await;
+    assert_eq!(shops.redeem_code("a", &code).await.expect("the same"), redeemed);
+    in_the_end(|| claim(&phone, &offer.id)).await;
+    assert_eq!(in_the_end(lists).await.into_inner().redemptions, [redeemed]);
+    assert_eq!(shops.proven().await.redemptions, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_asked_into_a_line_that_hangs_follows_the_catalog_again() {
+    let Behind { server, proxy, database } = &Behind::start_with(&[("catalog.poll_ms", "20")]).await;
+    let shops = Shops::open(server).await;
+    let name = shops.campaign("umbrella", generated(), vec![]).await;
+    proxy.hang();
+    proxy.unheard().await;
+    proxy.open();
+
+    let beside = TestServer::start_with(&[("storage.url", database.config.url.reveal())]).await;
+    let mut campaigns = CampaignServiceClient::new(beside.channel.clone());
+    let request = pb::PauseCampaignRequest { name: name.clone(), ..Default::default() };
+    campaigns.pause_campaign(bearing(&server.operator, request)).await.expect("paused");
+    let followed = async {
+        loop {
+            let request = pb::GetCampaignRequest { name: name.clone() };
+            let here = server.campaigns().get_campaign(bearing(&server.operator, request)).await;
+            if here.expect("there").into_inner().state() == pb::campaign::State::Paused {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONGEST, followed).await.expect("it follows the catalog");
 }
