@@ -30,9 +30,6 @@ use crate::{
     ports::{Commit, Committed, Coupons, Entropy, ProfileWrite, RedemptionQuery, StoreError, TillAnswer, TillChange},
 };
 
-/// Longest lock of an offer by a till.
-pub const MAX_LOCK: Duration = Duration::from_secs(15 * 60);
-
 /// Why nothing happened at a till.
 #[derive(Debug, thiserror::Error)]
 pub enum TillError {
@@ -378,5 +375,5 @@ fn note(profile: &mut Profile, found: &Found, change: impl Fn(&mut crate::domain
 }
 
 fn lock_at(offer: &KeptOffer, now: Timestamp) -> Option<Timestamp> {
-    offer.lock.as_ref().map(|lock| lock.until).filter(|until| now < *until)
+    offer.lock.as_ref().filter(|lock| lock.holds(now)).map(|lock| lock.until)
 }

@@ -11,6 +11,7 @@
 //! | the others | the tests |
 
 mod caller;
+mod clock;
 mod cluster;
 mod cluster_tills;
 mod disk;
