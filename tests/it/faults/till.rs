@@ -52,7 +52,8 @@ impl Till {
         self.ask(body).await
     }
 
-    fn sale(&self, coupon: &Coupon, amount: Option<i64>) -> Body {
+    /// A new sale, of the whole value unless an amount is said.
+    pub fn sale(&self, coupon: &Coupon, amount: Option<i64>) -> Body {
         let by = pb::presented::By::Code(coupon.code.clone());
         let request_id = format!("{}-{}", self.name, self.log.len());
         Body::Redeem(pb::RedeemOfferRequest {
@@ -66,7 +67,7 @@ impl Till {
     }
 
     /// Sends it until it is answered, and notes what came of it.
-    async fn ask(&mut self, body: Body) -> Told {
+    pub async fn ask(&mut self, body: Body) -> Told {
         let before = self.caller.failures;
         let told = send(&mut self.caller, &self.key, &body).await;
         let doubtful = self.caller.failures > before;
