@@ -41,13 +41,13 @@ impl Holder {
     /// Asks for the code; now and then twice at once, which must come to the same.
     pub async fn claim(&mut self, offer: &str) -> Result<pb::WalletOffer, String> {
         let token = self.phone.registered.token.clone();
-        let mut other = self.phone.caller.clone();
-        let first = claim(&mut self.phone.caller, &token, offer);
-        if other.random.below(4) > 0 {
-            return first.await;
+        let caller = &mut self.phone.caller;
+        if caller.random.below(4) > 0 {
+            return claim(caller, &token, offer).await;
         }
-        other.random.0 ^= 1;
-        let (first, second) = tokio::join!(first, claim(&mut other, &token, offer));
+        let mut other = caller.beside();
+        let (first, second) = tokio::join!(claim(caller, &token, offer), claim(&mut other, &token, offer));
+        caller.and(&other);
         if let (Ok(first), Ok(second)) = (&first, &second) {
             assert_eq!(code(first), code(second), "two codes for {offer}");
         }

@@ -117,7 +117,9 @@ async fn line(mut client: TcpStream, state: Arc<State>) {
     // If nobody answers there, the client hears it as it would without us.
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", state.server)).await else { return };
     // As both ends do by themselves: else each small packet waits for the one before it to be acknowledged.
-    (client.set_nodelay(true).ok(), server.set_nodelay(true).ok());
+    for end in [&client, &server] {
+        end.set_nodelay(true).ok();
+    }
     let lost = async {
         hangs.wait_for(|(times, _)| hung || *times > begun).await.ok();
     };
@@ -155,10 +157,9 @@ async fn forward(client: &mut TcpStream, server: &mut TcpStream, state: &State) 
                         return fault;
                     }
                     server.write_all(&frame).await.ok()?;
-                    if fault.is_some() {
+                    if let Some(fault) = fault {
                         // The first byte of the answer is sent when it is durable.
-                        server.read(&mut answers).await.ok()?;
-                        return fault;
+                        return server.read(&mut answers).await.is_ok_and(|read| read > 0).then_some(fault);
                     }
                 }
             }

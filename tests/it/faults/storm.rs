@@ -61,12 +61,15 @@ impl<W: Worker> Storm<W> {
         moments
     }
 
-    /// Waits until so many turns are over.
+    /// Waits until so many turns are over, however long that takes while there are some.
     pub async fn reached(&mut self, answered: usize) {
-        let reached = self.answered.wait_for(|count| *count >= answered);
-        let reached = tokio::time::timeout(LONGEST, reached).await;
-        // The storm may be over already: then all were answered.
-        reached.map(|_| ()).unwrap_or_else(|_| panic!("answers stopped before {answered}"));
+        while *self.answered.borrow_and_update() < answered {
+            let goes_on = tokio::time::timeout(LONGEST, self.answered.changed()).await;
+            // The storm may be over already: then all were answered.
+            if goes_on.unwrap_or_else(|_| panic!("answers stopped before {answered}")).is_err() {
+                return;
+            }
+        }
     }
 
     /// Waits until so many more turns are over.
@@ -78,9 +81,10 @@ impl<W: Worker> Storm<W> {
     /// Waits until all have had their turns.
     pub async fn over(self) -> Vec<W> {
         let workers = self.workers.join_all().await;
+        let tries: u32 = workers.iter().map(|worker| worker.caller().tries).sum();
         let failures: u32 = workers.iter().map(|worker| worker.caller().failures).sum();
         let degraded: u32 = workers.iter().map(|worker| worker.caller().degraded).sum();
-        println!("{} turns, {failures} tries failed, of them {degraded} answers degraded", self.turns);
+        println!("{} turns, {tries} tries, {failures} of them failed, {degraded} with a degraded answer", self.turns);
         workers
     }
 }

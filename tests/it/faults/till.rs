@@ -1,5 +1,7 @@
 //! A till that insists, repeats itself, and now and then goes astray: each request with what came of it is in its log.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use dintorni::grpc::pb::{self, redemption_service_client::RedemptionServiceClient};
 use tonic::{Code, Status, transport::Channel};
 
@@ -40,7 +42,7 @@ pub struct Till {
 }
 
 impl Till {
-    pub fn new(number: usize, market: &Market, doors: std::sync::Arc<[Door]>, seed: u64) -> Self {
+    pub fn new(number: usize, market: &Market, doors: Arc<[Door]>, seed: u64) -> Self {
         let store = market.stores[number % market.stores.len()].clone();
         let (name, key, shelf) = (format!("till-{number}"), market.key.clone(), market.shelf.clone());
         Self { caller: Caller::new(1_000 + number, doors, seed), log: Vec::new(), store, name, key, shelf }
@@ -77,15 +79,14 @@ impl Till {
 
     /// As [`Self::ask`], but from two sides at once.
     async fn ask_twice(&mut self, body: Body) {
-        let mut other = self.caller.clone();
-        (other.random.0, other.failures) = (other.random.0 ^ 1, 0);
+        let mut other = self.caller.beside();
         let before = self.caller.failures;
         let (first, second) =
             tokio::join!(send(&mut self.caller, &self.key, &body), send(&mut other, &self.key, &body));
         if let (Ok(first), Ok(second)) = (&first, &second) {
             assert_eq!(first, second, "one request, two answers");
         }
-        self.caller.failures += other.failures;
+        self.caller.and(&other);
         let doubtful = self.caller.failures > before || first.is_ok() != second.is_ok();
         self.log.push(Asked { body, told: first.or(second), doubtful });
     }
@@ -109,17 +110,14 @@ impl Till {
     }
 
     /// Own redemptions with what is left of each, by the log alone.
-    pub fn sold(&self) -> Vec<(String, i64)> {
-        let mut sold: Vec<(String, i64)> = Vec::new();
+    fn sold(&self) -> Vec<(String, i64)> {
+        let mut sold = BTreeMap::new();
         for told in self.log.iter().filter_map(|asked| asked.told.as_ref().ok()) {
-            let left = |money: &Option<pb::Money>| money.as_ref().map_or(0, |money| money.minor_units);
-            let left = left(&told.amount) - left(&told.reversed_amount);
-            match sold.iter_mut().find(|(id, _)| *id == told.id) {
-                Some(known) => known.1 = known.1.min(left),
-                None => sold.push((told.id.clone(), left)),
-            }
+            let units = |money: &Option<pb::Money>| money.as_ref().map_or(0, |money| money.minor_units);
+            let left = units(&told.amount) - units(&told.reversed_amount);
+            sold.entry(told.id.clone()).and_modify(|known| *known = left.min(*known)).or_insert(left);
         }
-        sold
+        sold.into_iter().collect()
     }
 
     /// Some request of before that was answered with a redemption.
