@@ -50,7 +50,8 @@ pub fn same(request: &TillRequest, first: TillAnswer) -> Result<Redemption, Till
     if first.fingerprint == request.fingerprint { Ok(first.redemption) } else { Err(TillError::AnotherBody) }
 }
 
-/// What the request was answered before, if it was: then the coupon is as it is because of it. Else the error.
+/// What the request was answered before, if it was: then the coupon is as it is because of it, or was changed since. Else
+/// the error.
 pub async fn unless_answered(
     coupons: &dyn Coupons,
     request: &TillRequest,

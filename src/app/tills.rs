@@ -31,9 +31,6 @@ use crate::{
     ports::{Commit, Committed, Coupons, Entropy, ProfileWrite, RedemptionQuery, TillChange},
 };
 
-/// Longest lock of an offer by a till.
-pub const MAX_LOCK: Duration = Duration::from_secs(15 * 60);
-
 /// A till, and what was put on its counter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AtTill {
@@ -114,17 +111,19 @@ impl Tills {
     /// Redeems it.
     pub async fn redeem(&self, at: &AtTill, sale: &Sale) -> Result<Redemption, TillError> {
         let snapshot = self.live.snapshot();
-        let store = store(&snapshot, &at.store)?;
+        let store = match store(&snapshot, &at.store) {
+            Ok(store) => store,
+            Err(gone) => return unless_answered(&*self.coupons, &sale.request, gone).await,
+        };
         let begun = self.edits.clock.now();
         let counter = Counter { catalog: &snapshot, store: &store, till: &at.till, now: begun };
         let found = match self.found(at, &counter).await {
             Ok(found) => found,
             Err(missed) => return unless_answered(&*self.coupons, &sale.request, missed.error).await,
         };
-        let amount = redeeming::amount(&found.coupon, sale.amount.clone());
-        let amount = match amount {
+        let amount = match redeeming::amount(&found.coupon, sale.amount.clone()) {
             Ok(amount) => amount,
-            Err(refusal) => return Err(refused(refusal, &store)),
+            Err(refusal) => return unless_answered(&*self.coupons, &sale.request, refused(refusal, &store)).await,
         };
         let person = found.offer.as_ref().map(|offer| offer.profile.clone());
         let mut found = found;
@@ -251,5 +250,5 @@ fn note(profile: &mut Profile, found: &Found, change: impl Fn(&mut crate::domain
 }
 
 fn lock_at(offer: &KeptOffer, now: Timestamp) -> Option<Timestamp> {
-    offer.lock.as_ref().map(|lock| lock.until).filter(|until| now < *until)
+    offer.lock.as_ref().filter(|lock| lock.holds(now)).map(|lock| lock.until)
 }

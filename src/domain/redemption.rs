@@ -2,7 +2,7 @@
 //!
 //! Law 6: what is not proven good is refused, with one reason of a closed list that a shop assistant understands.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ use super::{
 
 /// Longest receipt or order number, in characters.
 pub const MAX_REFERENCE: usize = 128;
+/// Longest lock of an offer by a till.
+pub const MAX_LOCK: Duration = Duration::from_secs(15 * 60);
 
 macro_rules! short_ids {
     ($($(#[$doc:meta])* $T:ident;)*) => { $(
@@ -98,6 +100,19 @@ pub struct Lock {
     pub store: StoreName,
     pub till: TillId,
     pub until: Timestamp,
+}
+
+impl Lock {
+    /// Whether it keeps others away.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        now < self.until && self.until <= Self::latest_end(now)
+    }
+
+    /// A lock that ends later is from before the clock was set back, and must not last until the clock is there again.
+    /// Twice the longest, so that a node whose clock is a little late believes every other.
+    pub fn latest_end(now: Timestamp) -> Timestamp {
+        now + 2 * MAX_LOCK
+    }
 }
 
 /// A coupon that was used.

@@ -77,13 +77,14 @@ fn of_offer(offer: &KeptOffer, coupon: &Coupon, counter: &Counter<'_>) -> Option
     if offer.valid_until <= now {
         return Some(Refusal::Ended { at: offer.valid_until });
     }
-    if now < offer.valid_from {
+    // What is good at once was made before now, even if the clock was set back since.
+    if now < offer.valid_from && offer.offered_at < offer.valid_from {
         return Some(Refusal::NotYet { from: offer.valid_from });
     }
     if offer.claimed_at.is_none() && !matches!(coupon.codes, Codes::Fixed(_)) {
         return Some(Refusal::NotClaimed);
     }
-    let lock = offer.lock.as_ref().filter(|lock| now < lock.until);
+    let lock = offer.lock.as_ref().filter(|lock| lock.holds(now));
     let other = lock.filter(|lock| lock.store != counter.store.name || lock.till != *counter.till);
     other.map(|lock| Refusal::Locked { until: lock.until })
 }

@@ -11,14 +11,14 @@ use ring::digest;
 use crate::{
     app::{
         coupon_search::{Found, What},
-        tills::{AtTill, Checked, MAX_LOCK, Sale},
+        tills::{AtTill, Checked, Sale},
     },
     domain::{
         code::Code,
         content::Money,
         name::{KeyName, StoreName, check_id},
         offer::{OfferId, RedemptionId},
-        redemption::{MAX_REFERENCE, Redemption, Refusal, RequestId, TillId, TillRequest},
+        redemption::{MAX_LOCK, MAX_REFERENCE, Redemption, Refusal, RequestId, TillId, TillRequest},
         text::optional_line,
         time::{TimeZone, Timestamp},
         violation::{Invalid, Violations},

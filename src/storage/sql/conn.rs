@@ -2,7 +2,7 @@
 //!
 //! Law: every statement is one text for SQLite and PostgreSQL, with `$1…` for its values, and never holds a value.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sqlx::{
     Decode, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type, postgres::PgRow, sqlite::SqliteRow,
@@ -20,7 +20,8 @@ use crate::{
 /// A borrowed connection, in or out of a transaction.
 pub enum Conn<'c> {
     Sqlite(&'c mut SqliteConnection),
-    Postgres(&'c mut PgConnection),
+    /// With the longest wait for the result of a statement, for the case that nobody is there to keep a limit of its own.
+    Postgres(&'c mut PgConnection, Duration),
 }
 
 /// A value for a statement.
@@ -60,7 +61,10 @@ impl Conn<'_> {
     pub async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
         let changed = match self {
             Conn::Sqlite(conn) => statement!(sql, values).execute(&mut **conn).await.map(|done| done.rows_affected()),
-            Conn::Postgres(conn) => statement!(sql, values).execute(&mut **conn).await.map(|done| done.rows_affected()),
+            Conn::Postgres(conn, longest) => {
+                let done = within(*longest, statement!(sql, values).execute(&mut **conn)).await;
+                done.map(|done| done.rows_affected())
+            }
         };
         changed.map_err(store_error)
     }
@@ -72,8 +76,8 @@ impl Conn<'_> {
                 let rows = statement!(sql, values).fetch_all(&mut **conn).await;
                 rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
-            Conn::Postgres(conn) => {
-                let rows = statement!(sql, values).fetch_all(&mut **conn).await;
+            Conn::Postgres(conn, longest) => {
+                let rows = within(*longest, statement!(sql, values).fetch_all(&mut **conn)).await;
                 rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
             }
         };
@@ -84,6 +88,13 @@ impl Conn<'_> {
     pub async fn row(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.pop())
     }
+}
+
+/// A line that hangs would keep who waits for it, and who waits for him, for ever.
+async fn within<T>(longest: Duration, result: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(longest, result)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 impl Row {

@@ -17,7 +17,7 @@ use crate::ports::StoreError;
 
 /// Longest wait for a connection, and for one statement, by the server's own clock.
 pub const STATEMENT: Duration = Duration::from_secs(5);
-/// Longest transaction, for the case that the server is not there to keep its own limit.
+/// Longest transaction, and longest statement that reads, for the case that the server is not there to keep its own limit.
 const TRANSACTION: Duration = Duration::from_secs(10);
 
 pub enum Engine {
@@ -42,7 +42,7 @@ impl Reader {
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
             Reader::Sqlite(conn) => Conn::Sqlite(conn),
-            Reader::Postgres(conn) => Conn::Postgres(conn),
+            Reader::Postgres(conn) => Conn::Postgres(conn, TRANSACTION),
         }
     }
 }
@@ -57,7 +57,8 @@ impl Snapshot {
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
             Snapshot::Sqlite(transaction) => Conn::Sqlite(transaction),
-            Snapshot::Postgres(transaction) => Conn::Postgres(transaction),
+            // Whoever asked for everything knows how long that may take.
+            Snapshot::Postgres(transaction) => Conn::Postgres(transaction, Duration::MAX),
         }
     }
 }
@@ -124,7 +125,7 @@ async fn transact<C: Change>(pool: PgPool, change: C, counters: Arc<Counters>) -
 
 async fn in_transaction<C: Change>(conn: &mut PoolConnection<Postgres>, change: &C) -> Result<C::Output, StoreError> {
     let mut transaction = conn.begin().await.map_err(store_error)?;
-    match change.apply(&mut Conn::Postgres(&mut transaction)).await? {
+    match change.apply(&mut Conn::Postgres(&mut transaction, TRANSACTION)).await? {
         Outcome::Keep(output) => transaction.commit().await.map(|()| output).map_err(store_error),
         Outcome::Undo(output) => transaction.rollback().await.map(|()| output).map_err(store_error),
     }

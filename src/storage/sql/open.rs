@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection,
+    ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -97,6 +97,13 @@ pub fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Whether a connection that comes back still answers. The pool asks as well, but waits for ever: a line that hangs would
+/// keep its place among the connections until there is none left.
+async fn answers(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let answer = tokio::time::timeout(STATEMENT, conn.ping()).await;
+    answer.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))).map(|()| true)
+}
+
 async fn open_postgres(config: &SqlConfig, counters: &Arc<Counters>) -> Result<Engine, OpenError> {
     let unreadable = |fault: sqlx::Error| OpenError::Unreadable(config.url.clone(), fault.to_string());
     let connect = |fault| OpenError::Connect(config.url.clone(), fault);
@@ -120,7 +127,8 @@ async fn open_postgres(config: &SqlConfig, counters: &Arc<Counters>) -> Result<E
             Box::pin(
                 async move { if idle.idle_for > TRUSTED_IDLE { conn.ping().await.map(|()| true) } else { Ok(true) } },
             )
-        });
+        })
+        .after_release(|conn, _| Box::pin(answers(conn)));
     let pool = pool.connect_with(server).await.map_err(connect)?;
     Ok(Engine::Postgres { pool, counters: counters.clone() })
 }

@@ -55,10 +55,11 @@ pub async fn change(
         TillChange::Lock(offer, lock) => {
             const SQL: &str = "UPDATE offer SET locked_store = $2, locked_till = $3, locked_until = $4
                 WHERE id = $1 AND redeemed_at IS NULL AND returned_at IS NULL
-                    AND (locked_until IS NULL OR locked_until <= $5 OR (locked_store = $2 AND locked_till = $3))";
+                    AND (locked_until IS NULL OR locked_until <= $5 OR locked_until > $6
+                        OR (locked_store = $2 AND locked_till = $3))";
             let Lock { store, till, until } = lock;
-            let done = conn.execute(SQL, values![offer, store.as_str(), till.as_str(), *until, at]).await?;
-            expect(done)
+            let values = values![offer, store.as_str(), till.as_str(), *until, at, Lock::latest_end(at)];
+            expect(conn.execute(SQL, values).await?)
         }
         TillChange::Redeem(_, redemption) => {
             redeem(conn, redemption).await?;
@@ -79,10 +80,11 @@ pub async fn change(
 async fn redeem(conn: &mut Conn<'_>, redemption: &Redemption) -> Result<(), Halt> {
     const SQL: &str = "UPDATE offer SET redeemed_at = $2, locked_store = NULL, locked_till = NULL, locked_until = NULL
         WHERE id = $1 AND redeemed_at IS NULL AND returned_at IS NULL
-            AND (locked_until IS NULL OR locked_until <= $2 OR (locked_store = $3 AND locked_till = $4))";
+            AND (locked_until IS NULL OR locked_until <= $2 OR locked_until > $5
+                OR (locked_store = $3 AND locked_till = $4))";
     let Some(offer) = &redemption.offer else { return Ok(()) };
-    let (store, till) = (redemption.store.as_str(), redemption.till.as_str());
-    expect(conn.execute(SQL, values![offer, redemption.redeemed_at, store, till]).await?)
+    let (store, till, at) = (redemption.store.as_str(), redemption.till.as_str(), redemption.redeemed_at);
+    expect(conn.execute(SQL, values![offer, at, store, till, Lock::latest_end(at)]).await?)
 }
 
 async fn insert(

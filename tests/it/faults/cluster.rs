@@ -1,20 +1,13 @@
 //! Two servers on one PostgreSQL and one Redis, while one or the other of them fails.
 
-use std::sync::Arc;
-
-use dintorni::{
-    grpc::pb::{self, profile_service_client::ProfileServiceClient, proximity_service_client::ProximityServiceClient},
-    storage::{
-        Address,
-        sql::{Sql, SqlConfig, open},
-    },
+use dintorni::grpc::pb::{
+    self, profile_service_client::ProfileServiceClient, proximity_service_client::ProximityServiceClient,
 };
-use tempfile::TempDir;
 use tonic::Code;
 
 use super::{
-    node::{Door, Node, doors},
     outside::Outside,
+    pair::Pair,
     phone::{Phone, ping},
     recount::{must_balance, must_tell_the_walk, recount},
     repeated::{at_once, at_the_plaza, one_answer},
@@ -28,63 +21,40 @@ use crate::support::{
 };
 
 const SEED: u64 = 0x00d1_4704;
+
 /// Two nodes, and the town they serve.
 struct Cluster {
-    a: Node,
-    b: Node,
+    pair: Pair,
     world: World,
-    url: String,
-    _data: [TempDir; 2],
 }
 
 impl Cluster {
-    async fn start(url: String, redis_port: u16, more: &[(&str, &str)]) -> Self {
-        let data = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
-        let redis = format!("redis://127.0.0.1:{redis_port}");
-        let settings = [&[("storage.url", &*url), ("redis.url", &*redis)], more].concat();
-        let mut a = Node::start(data[0].path(), &settings).await;
-        let operator = a.operator().await;
-        let b = Node::start(data[1].path(), &settings).await;
-        let world = World::build(a.channel(), operator).await;
-        world.is_live(CAMPAIGNS.last().expect("some"), b.channel()).await;
-        Self { a, b, world, url, _data: data }
-    }
-
-    fn doors(&self) -> Arc<[Door]> {
-        doors(&[&self.a, &self.b])
+    async fn of(pair: Pair) -> Self {
+        let world = World::build(pair.a.channel(), pair.operator.clone()).await;
+        world.is_live(CAMPAIGNS.last().expect("some"), pair.b.channel()).await;
+        Self { pair, world }
     }
 
     async fn phone(&self, number: u8) -> Phone {
-        Phone::new(number.into(), self.world.register(number).await, self.doors(), SEED)
-    }
-
-    async fn sql(&self) -> Arc<Sql> {
-        let url = Address::new(self.url.clone());
-        open(&SqlConfig { url, connections: 2, ..SqlConfig::default() }).await.expect("it opens")
+        Phone::new(number.into(), self.world.register(number).await, self.pair.doors(), SEED)
     }
 
     /// Counts everything after a storm.
     async fn settle(self, phones: Vec<Phone>) {
         let phones = recount(phones).await;
-        must_balance(&*self.sql().await, &phones).await;
-        self.a.must_be_sound();
-        self.b.must_be_sound();
+        must_balance(&*self.pair.sql().await, &phones).await;
+        self.pair.must_be_sound();
     }
 }
 
-/// Two nodes on a database of their own in the shared servers.
 async fn on_shared() -> Cluster {
-    let database = databases::postgres().await;
-    let url = database.config.url.reveal().to_owned();
-    database.sql.close().await;
-    let redis = tokio::task::spawn_blocking(shared_redis).await.expect("Redis starts");
-    Cluster::start(url, redis.port, &[]).await
+    Cluster::of(Pair::on_shared().await).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_race_on_one_person_and_offer_once() {
     let cluster = on_shared().await;
-    let channels = [cluster.a.channel(), cluster.b.channel()];
+    let channels = [cluster.pair.a.channel(), cluster.pair.b.channel()];
     let mut one = cluster.phone(1).await;
     let request = one.request(Spot::Plaza);
     let answer = one_answer(at_once(&one, &channels, vec![request; 32]).await);
@@ -101,8 +71,7 @@ async fn two_nodes_race_on_one_person_and_offer_once() {
         offers.sort_unstable();
         assert_eq!(offers, [0, at_the_plaza()]);
     }
-    cluster.a.must_be_sound();
-    cluster.b.must_be_sound();
+    cluster.pair.must_be_sound();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,23 +79,24 @@ async fn what_a_stream_remembers_is_not_believed_over_what_another_node_did() {
     let cluster = on_shared().await;
     let mut phone = cluster.phone(1).await;
     let token = phone.registered.token.clone();
-    let mut stream = PingStream::open(ProximityServiceClient::new(cluster.a.channel()), &token).await.expect("opened");
+    let mut stream =
+        PingStream::open(ProximityServiceClient::new(cluster.pair.a.channel()), &token).await.expect("opened");
     let mut streamed = async |request: pb::PingRequest| stream.ping(request).await.expect("open").expect("answered");
     let named = |id: &str, request| pb::PingRequest { ping_id: id.into(), ..request };
     assert!(streamed(named("at-home1", phone.request(Spot::Home))).await.offers.is_empty());
 
     let arrival = named("arrives1", phone.request(Spot::Plaza));
-    let there = ping(cluster.b.channel(), &token, &arrival).await.expect("answered");
+    let there = ping(cluster.pair.b.channel(), &token, &arrival).await.expect("answered");
     assert_eq!(there.offers.len(), at_the_plaza());
     assert_eq!(streamed(arrival).await, there, "the retry on the node that remembers the home");
     let still = streamed(named("still-01", phone.request(Spot::Plaza))).await;
     assert!(still.offers.is_empty() && still.transitions.is_empty(), "{still:?}");
 
     // And again, with nothing between the other node's change and the next ping.
-    ping(cluster.b.channel(), &token, &named("at-home2", phone.request(Spot::Home))).await.expect("answered");
+    ping(cluster.pair.b.channel(), &token, &named("at-home2", phone.request(Spot::Home))).await.expect("answered");
     let still = streamed(named("still-02", phone.request(Spot::Home))).await;
     assert!(still.offers.is_empty() && still.transitions.is_empty(), "{still:?}");
-    cluster.a.must_be_sound();
+    cluster.pair.a.must_be_sound();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,17 +104,17 @@ async fn what_one_node_changes_holds_on_the_other() {
     let cluster = on_shared().await;
     let rules = Rules { id: "late", spot: Spot::Station, cap: 1, budget: None };
     cluster.world.campaign(&rules).await;
-    cluster.world.is_live(&rules, cluster.b.channel()).await;
+    cluster.world.is_live(&rules, cluster.pair.b.channel()).await;
 
     let mut gone = cluster.phone(1).await;
     let arrival = gone.request(Spot::Plaza);
-    for channel in [cluster.a.channel(), cluster.b.channel()] {
+    for channel in [cluster.pair.a.channel(), cluster.pair.b.channel()] {
         ping(channel, &gone.registered.token, &arrival).await.expect("answered");
     }
-    let mut profiles = ProfileServiceClient::new(cluster.a.channel());
+    let mut profiles = ProfileServiceClient::new(cluster.pair.a.channel());
     let request = bearing(&gone.registered.token, pb::DeleteProfileRequest::default());
     profiles.delete_profile(request).await.expect("erased");
-    for channel in [cluster.b.channel(), cluster.a.channel()] {
+    for channel in [cluster.pair.b.channel(), cluster.pair.a.channel()] {
         for request in [arrival.clone(), gone.request(Spot::Plaza), gone.request(Spot::Station)] {
             let refused = ping(channel.clone(), &gone.registered.token, &request).await.expect_err("refused");
             assert_eq!(refusal(&refused), (Code::Unauthenticated, "TOKEN_REVOKED".into()));
@@ -158,8 +128,8 @@ async fn caps_and_budgets_hold_whatever_happens_to_redis() {
     let url = database.config.url.reveal().to_owned();
     let mut redis = Outside::redis().await;
     // So few that a storm while Redis is away is more than they can do.
-    let cluster = Cluster::start(url, redis.port, &[("profiles.fallback_reads", "8")]).await;
-    let mut storm = Storm::start(&cluster.world, &cluster.doors(), SEED, 40).await;
+    let cluster = Cluster::of(Pair::start(url, redis.port, &[("profiles.fallback_reads", "8")]).await).await;
+    let mut storm = Storm::start(&cluster.world, &cluster.pair.doors(), SEED, 40).await;
     let moments = storm.moments(5, SEED);
 
     storm.reached(moments[0]).await;
@@ -190,8 +160,8 @@ async fn postgres_restarts_and_nodes_die_and_nothing_is_lost() {
     let redis = tokio::task::spawn_blocking(shared_redis).await.expect("Redis starts");
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", postgres.port);
     // A busy machine is no reason to give Redis up, so that no event may be missed.
-    let mut cluster = Cluster::start(url, redis.port, &[("redis.timeout_ms", "5000")]).await;
-    let mut storm = Storm::start(&cluster.world, &cluster.doors(), SEED + 1, 30).await;
+    let mut cluster = Cluster::of(Pair::start(url, redis.port, &[("redis.timeout_ms", "5000")]).await).await;
+    let mut storm = Storm::start(&cluster.world, &cluster.pair.doors(), SEED + 1, 30).await;
     for (round, moment) in storm.moments(5, SEED).into_iter().enumerate() {
         storm.reached(moment).await;
         match round % 3 {
@@ -199,7 +169,7 @@ async fn postgres_restarts_and_nodes_die_and_nothing_is_lost() {
                 postgres.end("QUIT").await;
                 postgres.again().await;
             }
-            _ => cluster.b.crash().await,
+            _ => cluster.pair.b.crash().await,
         }
     }
     let phones = storm.over().await;

@@ -9,11 +9,16 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
+    market::{Market, WARES},
     node::{Node, doors},
     phone::{Phone, ping},
+    storm::Worker,
+    tally::tally,
+    till::{Body, once},
     world::{Spot, World},
 };
 use crate::support::harness::refusal;
+use dintorni::grpc::pb;
 
 const SEED: u64 = 0x00d1_4703;
 /// Enough for a fresh database and a few changes.
@@ -42,6 +47,18 @@ impl Disk {
         match self {
             Self::Tiny => Node::start_under(&["unshare", "-rm", "sh", "-c", MOUNT, dir], data.path(), &[]).await,
             Self::Limited => Node::start_under(&["sh", "-c", LIMIT, "limit"], data.path(), &[]).await,
+        }
+    }
+
+    /// The secret of the first operator key.
+    async fn operator(&self, node: &mut Node, data: &tempfile::TempDir) -> String {
+        match self {
+            Self::Tiny => {
+                node.process.line(&["the operator key is in this file"]).await;
+                let key = fs::read_to_string(Self::within(node, data.path().join("operator.key")));
+                key.expect("the file is there").trim().to_owned()
+            }
+            Self::Limited => node.operator().await,
         }
     }
 
@@ -88,14 +105,7 @@ fn limit(node: &Node, size: &str) {
 async fn a_full_disk_refuses_changes_and_nothing_else() {
     let (disk, data) = (Disk::of_this_machine(), tempfile::tempdir().expect("a directory"));
     let mut node = disk.node(&data).await;
-    let operator = match disk {
-        Disk::Tiny => {
-            node.process.line(&["the operator key is in this file"]).await;
-            let key = fs::read_to_string(Disk::within(&node, data.path().join("operator.key")));
-            key.expect("the file is there").trim().to_owned()
-        }
-        Disk::Limited => node.operator().await,
-    };
+    let operator = disk.operator(&mut node, &data).await;
     let world = World::build(node.channel(), operator).await;
     let doors = doors(&[&node]);
     let mut resting = Phone::new(1, world.register(1).await, doors.clone(), SEED);
@@ -116,5 +126,34 @@ async fn a_full_disk_refuses_changes_and_nothing_else() {
     let answer = coming.until_answered(&arrival).await;
     assert_eq!(answer.offers.len(), super::repeated::at_the_plaza(), "what was refused had not happened");
     assert_eq!(ping(node.channel(), &coming.registered.token, &arrival).await.expect("answered"), answer);
+    node.must_be_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_redemptions_and_nothing_of_them_has_happened() {
+    let (disk, data) = (Disk::of_this_machine(), tempfile::tempdir().expect("a directory"));
+    let mut node = disk.node(&data).await;
+    let operator = disk.operator(&mut node, &data).await;
+    let market = Market::open(World::found(node.channel(), operator).await, &WARES).await;
+    let doors = doors(&[&node]);
+    let (mut holders, mut tills) = (market.holders(1, &doors, SEED).await, market.tills(2, &doors, SEED));
+    holders[0].turn().await;
+    let mut coupons = market.shelf.all().into_iter().filter(|coupon| !coupon.offer.is_empty());
+    let (used, next) = (coupons.next().expect("claimed"), coupons.next().expect("claimed"));
+    let redemption = tills[0].sell(&used).await.expect("there is room").id;
+
+    disk.fill(&node, &data);
+    let sale = tills[1].sale(&next, None);
+    let (request_id, store) = ("till-0-1".to_owned(), tills[0].store.clone());
+    let reversal = Body::Reverse(pb::ReverseRedemptionRequest { request_id, store, redemption, amount: None });
+    for body in [&sale, &reversal, &sale, &reversal] {
+        disk.must_refuse(&once(node.channel(), &market.key, body.clone()).await.expect_err("refused"));
+    }
+
+    disk.free(&node, &data);
+    let sold = tills[1].ask(sale).await.expect("the same request, and room for it");
+    let reversed = tills[0].ask(reversal).await.expect("as well");
+    assert_eq!((sold.offer, reversed.offer), (next.offer, used.offer), "what was refused had not happened");
+    tally(&market, tills, holders).await;
     node.must_be_sound();
 }

@@ -1,12 +1,13 @@
-//! Many phones at once, each walking through the town by its own dice, while the test breaks things.
+//! Many clients at once, each by its own dice, while the test breaks things: phones that walk through the town, tills.
 
 use std::sync::Arc;
 
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
+    caller::{Caller, Random},
     node::Door,
-    phone::{Phone, Random},
+    phone::Phone,
     process::LONGEST,
     world::{Spot, World},
 };
@@ -14,67 +15,95 @@ use super::{
 /// Phones in a storm.
 pub const PHONES: usize = 40;
 
-pub struct Storm {
-    phones: JoinSet<Phone>,
-    answered: watch::Receiver<usize>,
-    /// Pings in all.
-    pub pings: usize,
+/// A client of a storm.
+pub trait Worker: Send + 'static {
+    /// What it does again and again; each is over when it was answered.
+    fn turn(&mut self) -> impl Future<Output = ()> + Send;
+    fn caller(&self) -> &Caller;
 }
 
-impl Storm {
+pub struct Storm<W> {
+    workers: JoinSet<W>,
+    answered: watch::Receiver<usize>,
+    /// Turns in all.
+    pub turns: usize,
+}
+
+impl Storm<Phone> {
     /// Registers the phones and lets them go: each pings so often.
     pub async fn start(world: &World, doors: &Arc<[Door]>, seed: u64, pings_each: usize) -> Self {
         println!("seed {seed:#x}");
-        let (count, answered) = watch::channel(0);
-        let count = Arc::new(count);
         let mut ready = Vec::new();
         for number in 0..PHONES {
             ready.push(Phone::new(number, world.register(number as u8).await, doors.clone(), seed));
         }
-        let mut phones = JoinSet::new();
-        for phone in ready {
-            phones.spawn(walk(phone, pings_each, count.clone()));
+        Self::of(ready, pings_each)
+    }
+}
+
+impl<W: Worker> Storm<W> {
+    /// Lets them go: each has so many turns.
+    pub fn of(ready: Vec<W>, turns_each: usize) -> Self {
+        let (count, answered) = watch::channel(0);
+        let (count, turns) = (Arc::new(count), ready.len() * turns_each);
+        let mut workers = JoinSet::new();
+        for worker in ready {
+            workers.spawn(work(worker, turns_each, count.clone()));
         }
-        Self { phones, answered, pings: PHONES * pings_each }
+        Self { workers, answered, turns }
     }
 
-    /// Moments of the storm, rising, as numbers of pings answered: random ones, but none in its first or last tenth.
+    /// Moments of the storm, rising, as numbers of turns over: random ones, but none in its first or last tenth.
     pub fn moments(&self, count: usize, seed: u64) -> Vec<usize> {
         let mut random = Random(seed);
-        let mut moments: Vec<usize> = (0..count).map(|_| self.pings / 10 + random.below(self.pings * 8 / 10)).collect();
+        let mut moments: Vec<usize> = (0..count).map(|_| self.turns / 10 + random.below(self.turns * 8 / 10)).collect();
         moments.sort_unstable();
         moments
     }
 
-    /// Waits until so many pings were answered.
+    /// Waits until so many turns are over, however long that takes while there are some.
     pub async fn reached(&mut self, answered: usize) {
-        let reached = self.answered.wait_for(|count| *count >= answered);
-        let reached = tokio::time::timeout(LONGEST, reached).await;
-        // The storm may be over already: then all were answered.
-        reached.map(|_| ()).unwrap_or_else(|_| panic!("answers stopped before {answered}"));
+        while *self.answered.borrow_and_update() < answered {
+            let goes_on = tokio::time::timeout(LONGEST, self.answered.changed()).await;
+            // The storm may be over already: then all were answered.
+            if goes_on.unwrap_or_else(|_| panic!("answers stopped before {answered}")).is_err() {
+                return;
+            }
+        }
     }
 
-    /// Waits until so many more pings were answered.
+    /// Waits until so many more turns are over.
     pub async fn goes_on(&mut self, more: usize) {
         let now = *self.answered.borrow();
-        self.reached((now + more).min(self.pings)).await;
+        self.reached((now + more).min(self.turns)).await;
     }
 
-    /// Waits until every phone has finished its walk.
-    pub async fn over(self) -> Vec<Phone> {
-        let phones = self.phones.join_all().await;
-        let failures: u32 = phones.iter().map(|phone| phone.failures).sum();
-        let degraded: u32 = phones.iter().map(|phone| phone.degraded).sum();
-        println!("{} pings, {failures} tries failed, of them {degraded} answers degraded", self.pings);
-        phones
+    /// Waits until all have had their turns.
+    pub async fn over(self) -> Vec<W> {
+        let workers = self.workers.join_all().await;
+        let tries: u32 = workers.iter().map(|worker| worker.caller().tries).sum();
+        let failures: u32 = workers.iter().map(|worker| worker.caller().failures).sum();
+        let degraded: u32 = workers.iter().map(|worker| worker.caller().degraded).sum();
+        println!("{} turns, {tries} tries, {failures} of them failed, {degraded} with a degraded answer", self.turns);
+        workers
     }
 }
 
-async fn walk(mut phone: Phone, pings: usize, count: Arc<watch::Sender<usize>>) -> Phone {
-    for _ in 0..pings {
-        let spot = Spot::ALL[phone.random.below(Spot::ALL.len())];
-        phone.visit(spot).await;
+async fn work<W: Worker>(mut worker: W, turns: usize, count: Arc<watch::Sender<usize>>) -> W {
+    for _ in 0..turns {
+        worker.turn().await;
         count.send_modify(|count| *count += 1);
     }
-    phone
+    worker
+}
+
+impl Worker for Phone {
+    async fn turn(&mut self) {
+        let spot = Spot::ALL[self.caller.random.below(Spot::ALL.len())];
+        self.visit(spot).await;
+    }
+
+    fn caller(&self) -> &Caller {
+        &self.caller
+    }
 }

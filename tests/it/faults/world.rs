@@ -8,7 +8,7 @@ use dintorni::grpc::pb::{
 };
 use tonic::{Code, transport::Channel};
 
-use crate::support::harness::{HERE, bearing, registration};
+use crate::support::harness::{HERE, bearing, offers, registration};
 
 /// An edit is live on all nodes within a second, if the machine has nothing else to do; tests often share theirs.
 const LIVE: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ pub const CAMPAIGNS: [Rules; 5] = [
 
 /// The town's server, as its operator sees it.
 pub struct World {
-    channel: Channel,
+    pub channel: Channel,
     pub operator: String,
     app_key: String,
 }
@@ -84,14 +84,21 @@ pub struct Registered {
 }
 
 impl World {
+    /// The town with its campaigns.
     pub async fn build(channel: Channel, operator: String) -> Self {
+        let world = Self::found(channel, operator).await;
+        for rules in &CAMPAIGNS {
+            world.campaign(rules).await;
+        }
+        world
+    }
+
+    /// The town without a campaign.
+    pub async fn found(channel: Channel, operator: String) -> Self {
         let mut world = Self { channel, operator, app_key: String::new() };
         world.app_key = world.app().await;
         for spot in [Spot::Plaza, Spot::Station] {
             world.geofence(spot).await;
-        }
-        for rules in &CAMPAIGNS {
-            world.campaign(rules).await;
         }
         world
     }
@@ -130,22 +137,24 @@ impl World {
 
     /// Makes the campaign and activates it.
     pub async fn campaign(&self, rules: &Rules) {
+        self.activate(rules, rules.budget.map(offers).into_iter().collect(), None).await;
+    }
+
+    /// As [`Self::campaign`], with these budgets instead of the one of offers, and a coupon.
+    pub async fn activate(&self, rules: &Rules, budgets: Vec<pb::Budget>, coupon: Option<pb::Coupon>) {
         let places = vec![rules.spot.geofence().expect("a place").to_owned()];
         let trigger = pb::Trigger {
             on: Some(pb::trigger::On::Entered(pb::Entered {})),
             at: Some(pb::trigger::At::Places(pb::Places { places })),
         };
         let window = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
-        let limits = pb::Limits {
-            per_profile: Some(pb::Cap { offers: rules.cap, window }),
-            budgets: rules.budget.map(crate::support::harness::offers).into_iter().collect(),
-            ..Default::default()
-        };
+        let per_profile = Some(pb::Cap { offers: rules.cap, window });
         let campaign = Some(pb::Campaign {
             display_name: rules.id.into(),
             content: Some(pb::Content { title: rules.id.into(), ..Default::default() }),
             trigger: Some(trigger),
-            limits: Some(limits),
+            limits: Some(pb::Limits { per_profile, budgets, ..Default::default() }),
+            coupon,
             ..Default::default()
         });
         let (parent, campaign_id) = ("organizations/acme".to_owned(), rules.id.to_owned());

@@ -48,6 +48,10 @@ impl ManualClock {
     pub fn advance(&self, span: Duration) {
         self.0.fetch_add(span.as_micros() as i64, SeqCst);
     }
+
+    pub fn set_back(&self, span: Duration) {
+        self.0.fetch_sub(span.as_micros() as i64, SeqCst);
+    }
 }
 
 impl Clock for ManualClock {

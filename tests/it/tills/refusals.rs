@@ -124,3 +124,26 @@ async fn a_code_for_everyone_is_used_by_everyone_once_where_the_customer_is_know
     assert_eq!(refusal(&shops.redeem(known("d")).await.expect_err("refused")).1, "ALREADY_REDEEMED");
     shops.proven().await;
 }
+
+#[tokio::test]
+async fn that_an_id_was_used_is_told_before_what_is_wrong_with_the_new_body() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    let everyones = pb::Coupon { codes: Some(pb::coupon::Codes::Fixed("JINGLE26".into())), ..generated() };
+    shops.campaign("jingle", everyones, vec![]).await;
+    let key = store_key(&server, &shops.acme, &shops.stores).await;
+    let redeem = async |sale| Ok(shops.tills().redeem_offer(bearing(&key, sale)).await?.into_inner());
+    let store = shops.stores[1].clone();
+    let sale = pb::RedeemOfferRequest { store: store.clone(), ..shops.sale("a", by_code("jingle26")) };
+    let redeemed: Result<_, tonic::Status> = redeem(sale.clone()).await;
+    let dear = pb::RedeemOfferRequest { amount: Some(euros(501)), ..sale.clone() };
+    let status = redeem(dear).await.expect_err("refused");
+    assert_eq!(refusal(&status), (Code::AlreadyExists, "REQUEST_ID_REUSED".into()));
+
+    let request = pb::DeleteStoreRequest { name: store, ..Default::default() };
+    server.places().delete_store(bearing(&server.operator, request)).await.expect("gone");
+    let again = redeem(sale.clone()).await.expect("a retry");
+    assert_eq!(again, redeemed.expect("redeemed"), "the shop is gone, what it did is not");
+    let anew = pb::RedeemOfferRequest { request_id: "b".into(), ..sale };
+    assert_eq!(redeem(anew).await.expect_err("refused").code(), Code::NotFound);
+}
