@@ -163,7 +163,8 @@ impl Tills {
         let amount = redeeming::amount(&found.coupon, sale.amount.clone());
         let amount = match amount {
             Ok(amount) => amount,
-            Err(refusal) => return Err(refused(refusal, &store)),
+            // The coupon may have been worth more when the request was answered first.
+            Err(refusal) => return self.unless_answered(&sale.request, refused(refusal, &store)).await,
         };
         let person = found.offer.as_ref().map(|offer| offer.profile.clone());
         let mut found = found;
