@@ -114,6 +114,11 @@ impl Server {
 }
 
 impl Connection {
+    #[cfg(test)]
+    pub fn of(url: &str, key: &str) -> Self {
+        Self { server: Server { server: url.to_owned(), ca: None, tls_name: None }, key: Some(key.into()) }
+    }
+
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
         self.check()?;

@@ -6,6 +6,7 @@ mod health;
 mod keys;
 mod loads;
 mod pings;
+mod tills;
 
 use std::{
     net::SocketAddr,
