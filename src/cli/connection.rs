@@ -15,6 +15,8 @@ use tonic::{
 use crate::config::Mistakes;
 
 const HEADING: &str = "Connection";
+/// Where `dintorni serve` listens unless it is told otherwise.
+const HERE: &str = "http://127.0.0.1:7447";
 /// A server that answers at all answers sooner, from anywhere.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -22,9 +24,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub struct Server {
     /// Where the server is: http://HOST:PORT, or https:// together with --ca
+    /// [default: http://127.0.0.1:7447]
     #[arg(long, value_name = "URL", env = "DINTORNI_SERVER", help_heading = HEADING)]
-    #[arg(default_value = "http://127.0.0.1:7447")]
-    server: String,
+    server: Option<String>,
     /// PEM file of the certificate authority that signed the server's certificate
     #[arg(long, value_name = "FILE", env = "DINTORNI_CA", help_heading = HEADING)]
     ca: Option<PathBuf>,
@@ -81,7 +83,7 @@ pub struct Connection {
 impl Server {
     /// As it was given.
     pub fn url(&self) -> &str {
-        &self.server
+        self.server.as_deref().unwrap_or(HERE)
     }
 
     /// An open connection.
@@ -96,19 +98,19 @@ impl Server {
                 tls = tls.domain_name(name);
             }
             endpoint = endpoint.tls_config(tls)?;
-        } else if self.server.starts_with("https:") {
-            anyhow::bail!("{} needs --ca with the certificate authority to trust", self.server);
+        } else if self.url().starts_with("https:") {
+            anyhow::bail!("{} needs --ca with the certificate authority to trust", self.url());
         }
-        endpoint.connect().await.with_context(|| format!("{} cannot be reached", self.server))
+        endpoint.connect().await.with_context(|| format!("{} cannot be reached", self.url()))
     }
 
     fn endpoint(&self) -> Result<Endpoint, Mistakes> {
-        let wrong = |why: String| Mistakes(vec![format!("--server {}: {why}", self.server)]);
-        match self.server.split_once("://") {
-            Some(("http" | "https", _)) => Endpoint::from_shared(self.server.clone())
+        let wrong = |why: String| Mistakes(vec![format!("--server {}: {why}", self.url())]);
+        match self.url().split_once("://") {
+            Some(("http" | "https", _)) => Endpoint::from_shared(self.url().to_owned())
                 .map_err(|_| wrong("is not the address of a server".to_owned())),
             Some(_) => Err(wrong("must begin with http:// or https://".to_owned())),
-            None => Err(wrong(format!("must begin with http:// or https://; is http://{} meant?", self.server))),
+            None => Err(wrong(format!("must begin with http:// or https://; is http://{} meant?", self.url()))),
         }
     }
 }
@@ -116,13 +118,18 @@ impl Server {
 impl Connection {
     #[cfg(test)]
     pub fn of(url: &str, key: &str) -> Self {
-        Self { server: Server { server: url.to_owned(), ca: None, tls_name: None }, key: Some(key.into()) }
+        Self { server: Server { server: Some(url.to_owned()), ca: None, tls_name: None }, key: Some(key.into()) }
     }
 
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
         self.check()?;
         self.server.open().await
+    }
+
+    /// Whether a server was named, and not only the usual one is meant.
+    pub fn is_named(&self) -> bool {
+        self.server.server.as_deref().is_some_and(|url| !url.is_empty())
     }
 
     /// Whether there is a key, before anything is begun.

@@ -5,7 +5,7 @@
 //! | 0 | done, whether or not somebody read standard output to its end (`dintorni … \| head`) |
 //! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well |
 //! | 2 | `import` only: done but for the rows that were refused |
-//! | 3 | `till`: the coupon was refused, and nothing happened |
+//! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults |
 //! | 4 | `till`: there was no answer, and nobody knows whether it happened |
 //! | 64 | wrong flags or settings; nothing was begun |
 //! | 130 | `serve`, `backup`: ended by a signal before its end |
@@ -22,6 +22,7 @@ mod health;
 mod import;
 mod json;
 mod key;
+mod ledger;
 mod load;
 mod names;
 mod output;
@@ -38,6 +39,7 @@ use crate::config::Mistakes;
 
 const FAILED: u8 = 1;
 const REFUSED: u8 = 3;
+const FAULTY: u8 = 3;
 const NOT_KNOWN: u8 = 4;
 const WRONG_USE: u8 = 64;
 const CUT_SHORT: u8 = 130;
@@ -46,7 +48,7 @@ const CUT_SHORT: u8 = 130;
 /// worth making here and now.
 ///
 /// Begin with `dintorni demo`, then `dintorni serve`. Exit codes: 0 done, 1 failed, 2 done in part (import), 3
-/// refused and 4 not known (till), 64 wrong flags or settings, 130 ended by a signal.
+/// refused (till) or faults found (ledger), 4 not known (till), 64 wrong flags or settings, 130 ended by a signal.
 #[derive(Debug, Parser)]
 #[command(name = "dintorni", version, arg_required_else_help = true)]
 struct Cli {
@@ -67,6 +69,7 @@ enum Command {
     Load(Box<load::Load>),
     Health(health::Health),
     Key(key::Keys),
+    Ledger(Box<ledger::Ledger>),
 }
 
 /// Runs what the arguments say. `variables` is the environment.
@@ -90,6 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Load(load) => block_on(load.run()),
         Command::Health(health) => block_on(health.run()),
         Command::Key(keys) => block_on(keys.run()),
+        Command::Ledger(ledger) => block_on(ledger.run(variables)),
     };
     match done {
         Ok(code) => code,

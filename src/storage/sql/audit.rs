@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     conn::{Conn, Row, values},
-    engine::Engine,
     error::unsound,
 };
 use crate::{
@@ -47,10 +46,9 @@ pub async fn balances(conn: &mut Conn<'_>) -> Result<Vec<Balance>, StoreError> {
     conn.rows(SQL, &[]).await?.iter().map(balance).collect()
 }
 
-/// Reads everything that was so at one moment, which is `at` by the server's clock.
-pub async fn prove(engine: &Engine, at: Timestamp) -> Result<LedgerProof, StoreError> {
-    let mut snapshot = engine.snapshot().await?;
-    let conn = &mut snapshot.conn();
+/// Reads everything that was so at one moment, which is `at` by the server's clock. `conn` is in a transaction that sees
+/// one moment only.
+pub async fn prove(conn: &mut Conn<'_>, at: Timestamp) -> Result<LedgerProof, StoreError> {
     let mut proof = LedgerProof { at, ..LedgerProof::default() };
     count(conn, &mut proof).await?;
     balance(conn, &mut proof).await?;

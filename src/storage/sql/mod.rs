@@ -11,6 +11,7 @@
 //! | `read`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `secret` | the other statements |
 //! | `backup` | a copy while the server runs, and its return |
 //! | `audit` | the proof that nothing was oversold |
+//! | `proof` | the same from outside of a server |
 
 mod audit;
 mod backup;
@@ -26,6 +27,7 @@ mod erase;
 mod error;
 mod open;
 mod pool;
+mod proof;
 mod read;
 mod schema;
 mod secret;
@@ -44,6 +46,7 @@ pub use config::{Retention, SqlConfig};
 pub use counters::{GROUP_SIZES, SqlCounts};
 pub use error::OpenError;
 pub use open::open;
+pub use proof::{ProofError, prove};
 
 use crate::{
     domain::{
@@ -172,7 +175,7 @@ impl Coupons for Sql {
 #[async_trait]
 impl Ledger for Sql {
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
-        audit::prove(&self.engine, at).await
+        audit::prove(&mut self.engine.snapshot().await?.conn(), at).await
     }
 }
 

@@ -4,6 +4,7 @@ mod backups;
 mod deploy;
 mod health;
 mod keys;
+mod ledgers;
 mod loads;
 mod pings;
 mod tills;
