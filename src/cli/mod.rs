@@ -3,7 +3,7 @@
 //! | exit code | what it means |
 //! |---|---|
 //! | 0 | done, whether or not somebody read standard output to its end (`dintorni … \| head`) |
-//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well |
+//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well; `codes`: some rows were malformed, the others are in the pool |
 //! | 2 | `import` only: done but for the rows that were refused |
 //! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults |
 //! | 4 | `till`: there was no answer, and nobody knows whether it happened |
@@ -16,6 +16,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod backup;
+mod codes;
 mod connection;
 mod demo;
 mod health;
@@ -62,6 +63,7 @@ enum Command {
     /// See it work: two people walk past the shops of Helsinki
     Demo(demo::Demo),
     Import(import::Import),
+    Codes(codes::Codes),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Ping(ping::Ping),
@@ -86,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Codes(codes) => block_on(codes.run()),
         Command::Backup(backup) => block_on(backup.run(variables)),
         Command::Restore(restore) => block_on(restore.run(variables)),
         Command::Ping(ping) => block_on(ping.run()),

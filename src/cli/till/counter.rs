@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{desk::Desk, mistake};
 use crate::{
-    cli::connection::Connection,
+    cli::{connection::Connection, names},
     config::Mistakes,
     domain::{
         name::{MAX_ID, StoreName},
@@ -49,7 +49,7 @@ impl Counter {
         let text = self.store.as_deref().map(str::trim).filter(|text| !text.is_empty());
         let missing =
             || Mistakes(vec!["the store is missing: give --store, or the variable DINTORNI_STORE".to_owned()]);
-        store(text.ok_or_else(missing)?)
+        names::store_of(text.ok_or_else(missing)?).map_err(|invalid| mistake("--store", &invalid))
     }
 
     fn till(&self) -> Result<TillId, Mistakes> {
@@ -61,17 +61,6 @@ impl Counter {
         let name = given.map(str::to_owned).or_else(host).unwrap_or_else(|| NAMELESS.to_owned());
         TillId::parse(&name).map_err(|invalid| mistake("--till", &invalid))
     }
-}
-
-/// The whole name, or organization and store with a slash between them.
-fn store(text: &str) -> Result<StoreName, Mistakes> {
-    let name = match text.split_once('/') {
-        Some((organization, id)) if organization != "organizations" => {
-            StoreName::parse(&format!("organizations/{organization}/stores/{id}"))
-        }
-        _ => StoreName::parse(text),
-    };
-    name.map_err(|invalid| mistake("--store", &invalid))
 }
 
 /// A name that a till may have, as near to this text as can be; none if nothing of it is left.
@@ -110,15 +99,6 @@ mod tests {
         assert_eq!((sound_id("  \n"), sound_id("..-")), (None, None));
         let long = sound_id(&"x".repeat(200)).expect("something is left");
         assert!(TillId::parse(&long).is_ok(), "{long}");
-    }
-
-    #[test]
-    fn a_store_is_named_in_full_or_in_short() {
-        let brera = store("organizations/acme/stores/brera").expect("sound");
-        assert_eq!(store("acme/brera").expect("sound"), brera);
-        for wrong in ["brera", "acme/", "/brera", "acme/a/b", "organizations/acme"] {
-            assert!(store(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

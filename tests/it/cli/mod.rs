@@ -1,6 +1,7 @@
 //! The operator's commands: the real binary, against real servers.
 
 mod backups;
+mod codes;
 mod deploy;
 mod health;
 mod keys;
