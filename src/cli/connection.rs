@@ -127,6 +127,11 @@ impl Connection {
         self.server.open().await
     }
 
+    /// Where the server is, as it was given.
+    pub fn url(&self) -> &str {
+        self.server.url()
+    }
+
     /// Whether a server was named, and not only the usual one is meant.
     pub fn is_named(&self) -> bool {
         self.server.server.as_deref().is_some_and(|url| !url.is_empty())

@@ -3,7 +3,7 @@
 //! | exit code | what it means |
 //! |---|---|
 //! | 0 | done, whether or not somebody read standard output to its end (`dintorni … \| head`) |
-//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well; `codes`: some rows were malformed, the others are in the pool |
+//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well, or a coupon not redeemed exactly once; `codes`: some rows were malformed, the others are in the pool |
 //! | 2 | `import` only: done but for the rows that were refused |
 //! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults |
 //! | 4 | `till`: there was no answer, and nobody knows whether it happened |
