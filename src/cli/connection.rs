@@ -88,6 +88,10 @@ impl Server {
 
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
+        self.secured()?.connect().await.with_context(|| format!("{} cannot be reached", self.url()))
+    }
+
+    fn secured(&self) -> anyhow::Result<Endpoint> {
         let mut endpoint = self.endpoint()?.connect_timeout(CONNECT);
         if let Some(path) = &self.ca {
             // Fails if something installed a provider before, which then serves as well.
@@ -101,7 +105,7 @@ impl Server {
         } else if self.url().starts_with("https:") {
             anyhow::bail!("{} needs --ca with the certificate authority to trust", self.url());
         }
-        endpoint.connect().await.with_context(|| format!("{} cannot be reached", self.url()))
+        Ok(endpoint)
     }
 
     fn endpoint(&self) -> Result<Endpoint, Mistakes> {
@@ -125,6 +129,11 @@ impl Connection {
     pub async fn open(&self) -> anyhow::Result<Channel> {
         self.check()?;
         self.server.open().await
+    }
+
+    /// A connection that is opened by the first call.
+    pub fn open_later(&self) -> anyhow::Result<Channel> {
+        Ok(self.server.secured()?.connect_lazy())
     }
 
     /// Where the server is, as it was given.

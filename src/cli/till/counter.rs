@@ -41,6 +41,14 @@ impl Counter {
         Desk::new(self.connection, channel, store, till)
     }
 
+    /// A till that connects when it first asks.
+    pub fn open_later(self) -> anyhow::Result<Desk> {
+        let (store, till) = (self.store()?, self.till()?);
+        self.connection.check()?;
+        let channel = self.connection.open_later()?;
+        Desk::new(self.connection, channel, store, till)
+    }
+
     pub fn zone(&self) -> TimeZone {
         self.time_zone.clone().unwrap_or_else(own_zone)
     }

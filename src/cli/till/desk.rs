@@ -73,7 +73,7 @@ impl Desk {
         let (store, till, lock) = (self.store.to_string(), self.till.to_string(), lock.map(duration_to_wire));
         let request = pb::CheckOfferRequest { store, till, presented: Some(presented), lock };
         let call = || async { self.client.clone().check_offer(self.bearing(request.clone())?).await };
-        insist(give_up, tell, call).await
+        insist(false, give_up, tell, call).await
     }
 
     /// A redemption to ask for; a request id is drawn unless one is given.
@@ -104,10 +104,11 @@ impl Desk {
         })
     }
 
-    /// Asks for it until it is answered: the redemption as it is then.
+    /// Asks for it until it is answered: the redemption as it is then. `again` if it was asked for before.
     pub async fn ask(
         &self,
         asked: &Asked,
+        again: bool,
         give_up: impl Future<Output = ()>,
         tell: impl FnMut(&str),
     ) -> Outcome<pb::Redemption> {
@@ -121,7 +122,7 @@ impl Desk {
                 }
             }
         };
-        insist(give_up, tell, call).await
+        insist(again, give_up, tell, call).await
     }
 
     /// Redemptions at the store, newest first, from then on; until `enough` says that one is the last wanted.
@@ -142,7 +143,7 @@ impl Desk {
                 end_time: None,
             };
             let call = || async { self.client.clone().list_redemptions(self.bearing(request.clone())?).await };
-            let page = match insist(&mut give_up, |_| {}, call).await {
+            let page = match insist(false, &mut give_up, |_| {}, call).await {
                 Outcome::Done(page) => page,
                 Outcome::Refused(refusal) => return Outcome::Refused(refusal),
                 Outcome::Failed(why) => return Outcome::Failed(why),

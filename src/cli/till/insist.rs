@@ -3,7 +3,7 @@
 //! Laws 2 and 6: a call that may have happened is asked for again, and never taken for one that did not. What was not
 //! answered is not known.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use prost::Message;
 use tokio::{
@@ -61,19 +61,23 @@ impl Interrupts {
     }
 }
 
-/// Asks again and again, until there is an answer or whoever waits gives up. `tell` hears once that it takes long.
+/// Asks again and again, until there is an answer or whoever waits gives up. `doubtful` if it was asked for before, so that
+/// it may have happened already. `tell` hears once that it takes long.
 pub async fn insist<T, F: Future<Output = Result<Response<T>, Status>>>(
+    mut doubtful: bool,
     give_up: impl Future<Output = ()>,
     mut tell: impl FnMut(&str),
     mut call: impl FnMut() -> F,
 ) -> Outcome<T> {
     let (mut give_up, mut pause) = (std::pin::pin!(give_up), PAUSES.0);
-    // Whether an earlier try may have happened, and the last thing heard.
-    let (mut doubtful, mut last) = (false, "there was no answer yet".to_owned());
+    let mut last = "there was no answer yet".to_owned();
     for attempt in 0_u32.. {
         let answer = tokio::select! {
             answer = timeout(TRY, call()) => answer,
-            () = &mut give_up => break,
+            () = &mut give_up => {
+                doubtful = true;
+                break;
+            }
         };
         let waited = || Status::deadline_exceeded(format!("no answer in {} s", TRY.as_secs()));
         let status = match answer.unwrap_or_else(|_| Err(waited())) {
@@ -94,28 +98,39 @@ pub async fn insist<T, F: Future<Output = Result<Response<T>, Status>>>(
         }
         pause = (pause * 2).min(PAUSES.1);
     }
-    Outcome::Unknown(last)
+    if doubtful { Outcome::Unknown(last) } else { Outcome::Failed(anyhow::Error::msg(last)) }
 }
 
-/// A refusal that will stay. If an earlier try may have happened, only a word about the coupon itself settles it: whoever
-/// may not call any more is not told what came of what they called before.
+/// A refusal that will stay. If an earlier try may have happened, only a word about the request or the coupon itself settles
+/// it: whoever may not call any more is not told what came of what they called before.
 fn ended<T>(status: &Status, doubtful: bool) -> Outcome<T> {
+    let of_request = matches!(status.code(), Code::InvalidArgument | Code::AlreadyExists);
     match coupon_refusal(status) {
         Some(refused) => Outcome::Refused(refused),
+        None if of_request => Outcome::Failed(refusal(status)),
         None if doubtful => Outcome::Unknown(refusal(status).to_string()),
         None => Outcome::Failed(refusal(status)),
     }
 }
 
-/// A broken connection has a source: it is the client's library that speaks.
 fn may_have_happened(status: &Status) -> bool {
-    use std::error::Error;
+    is_lost(status) && !never_arrived(status)
+}
+
+/// A broken connection has a source: it is the client's library that speaks.
+fn is_lost(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled) || status.source().is_some()
+}
+
+/// Nobody listened there.
+fn never_arrived(status: &Status) -> bool {
+    let refused = |cause: &io::Error| cause.kind() == io::ErrorKind::ConnectionRefused;
+    anyhow::Chain::new(status).any(|cause| cause.downcast_ref().is_some_and(refused))
 }
 
 fn may_pass(status: &Status) -> bool {
     let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
-    may_have_happened(status) || matches!(reason.as_deref(), Some("RATE_LIMITED" | "OVERLOADED"))
+    is_lost(status) || matches!(reason.as_deref(), Some("RATE_LIMITED" | "OVERLOADED"))
 }
 
 fn retry_after(status: &Status) -> Option<Duration> {
@@ -144,7 +159,7 @@ mod tests {
             let answer = answers.borrow_mut().next();
             async move { answer.expect("no more than were answered").map(Response::new) }
         };
-        let outcome = insist(pending(), |_| {}, call).await;
+        let outcome = insist(false, pending(), |_| {}, call).await;
         (outcome, count.get())
     }
 
@@ -175,7 +190,7 @@ mod tests {
         let interrupts = Interrupts::default();
         let call = || pending::<Result<Response<u8>, Status>>();
         let told = Cell::new(0);
-        let asking = insist(interrupts.next(), |_| told.set(told.get() + 1), call);
+        let asking = insist(false, interrupts.next(), |_| told.set(told.get() + 1), call);
         let later = async {
             sleep(3 * TRY).await;
             interrupts.interrupt();
@@ -183,5 +198,17 @@ mod tests {
         let (outcome, ()) = tokio::join!(asking, later);
         assert!(matches!(outcome, Outcome::Unknown(why) if why.contains("no answer in 10 s")));
         assert_eq!(told.get(), 1, "told once that it takes long");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_arrived_has_not_happened_unless_it_was_asked_for_before() {
+        let refused = || Status::from_error(Box::new(io::Error::from(io::ErrorKind::ConnectionRefused)));
+        let asked = async |before| insist(before, sleep(TRY), |_| {}, async || Err::<Response<u8>, _>(refused())).await;
+        assert!(matches!(asked(false).await, Outcome::Failed(_)));
+        assert!(matches!(asked(true).await, Outcome::Unknown(_)));
+        let denied = async || Err::<Response<u8>, _>(Status::permission_denied("no"));
+        assert!(matches!(insist(true, pending(), |_| {}, denied).await, Outcome::Unknown(_)));
+        let wrong = async || Err::<Response<u8>, _>(Status::invalid_argument("no"));
+        assert!(matches!(insist(true, pending(), |_| {}, wrong).await, Outcome::Failed(_)));
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Law 6: nothing is said to be redeemed without the server's answer; where there was none, that is said.
 
+mod caller;
 mod counter;
 mod desk;
 mod insist;
+mod lines;
 mod script;
 mod session;
 mod tell;
@@ -16,7 +18,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use self::{counter::Counter, insist::Interrupts, session::Session};
+use self::{counter::Counter, insist::Interrupts, lines::Typed, session::Session};
 use super::output::Paint;
 use crate::{config::Mistakes, domain::violation::Invalid, grpc::pb};
 
@@ -68,7 +70,7 @@ async fn interactive(counter: Counter) -> anyhow::Result<ExitCode> {
     }
     let (zone, desk) = (counter.zone(), counter.open().await?);
     let interrupts = Interrupts::of_terminal()?;
-    let lines = session::Typed::read(BufReader::new(std::io::stdin()));
+    let lines = Typed::read(BufReader::new(std::io::stdin()));
     let session = Session::new(&desk, lines, std::io::stdout(), (Paint::for_stdout(), zone), interrupts);
     session.run().await?;
     Ok(ExitCode::SUCCESS)

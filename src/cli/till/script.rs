@@ -3,31 +3,25 @@
 //! Law 6: a redemption without an answer ends with a code of its own; it is neither a success nor a failure.
 
 use std::{
-    ops::ControlFlow::{self, Break, Continue},
+    ops::ControlFlow::{Break, Continue},
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::Context;
 use clap::Args;
-use tokio::time::sleep;
 
 use super::{
-    counter::Counter,
-    desk::{Asked, Desk},
-    insist::{Interrupts, Outcome},
-    mistake, presented, tell,
+    caller::{Amount, Way},
+    insist::Outcome,
+    presented, tell,
 };
 use crate::{
     cli::{
-        FAILED, NOT_KNOWN, REFUSED,
-        json::to_json,
-        names,
-        output::{Paint, note, say},
+        REFUSED,
+        output::{Paint, say},
     },
     clock::SystemClock,
-    config::Mistakes,
-    domain::{content::Money, redemption::RequestId, time::TimeZone, violation::Invalid},
+    domain::{redemption::RequestId, violation::Invalid},
     grpc::pb,
     ports::Clock,
 };
@@ -98,41 +92,6 @@ struct Coupon {
     customer: Option<String>,
 }
 
-/// How scripts call.
-#[derive(Debug, Args)]
-struct Way {
-    /// Print JSON, as protobuf spells the answer; of a refused coupon the refusal
-    #[arg(long)]
-    json: bool,
-    /// How long to ask again while there is no answer, such as 30s or 2m
-    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = names::span)]
-    wait: Duration,
-    #[command(flatten)]
-    counter: Counter,
-}
-
-/// An amount, perhaps with its currency.
-#[derive(Debug, Clone, PartialEq)]
-struct Amount {
-    text: String,
-    currency: Option<String>,
-}
-
-impl From<&str> for Amount {
-    fn from(text: &str) -> Self {
-        match text.trim().rsplit_once(' ') {
-            Some((text, currency)) => Self { text: text.to_owned(), currency: Some(currency.to_owned()) },
-            None => Self { text: text.to_owned(), currency: None },
-        }
-    }
-}
-
-impl Amount {
-    fn in_currency(&self, currency: &str) -> Result<Money, Mistakes> {
-        Money::read(currency, &self.text).map_err(|invalid| mistake("--amount", &invalid))
-    }
-}
-
 fn request_id(text: &str) -> Result<String, Invalid> {
     RequestId::parse(text).map(String::from)
 }
@@ -148,26 +107,9 @@ impl Coupon {
     }
 }
 
-/// A script's till.
-struct Caller {
-    desk: Desk,
-    zone: TimeZone,
-    interrupts: Interrupts,
-    wait: Duration,
-    json: bool,
-}
-
-impl Way {
-    async fn open(self) -> anyhow::Result<Caller> {
-        let Self { json, wait, counter } = self;
-        let (zone, desk) = (counter.zone(), counter.open().await?);
-        Ok(Caller { desk, zone, interrupts: Interrupts::of_terminal()?, wait, json })
-    }
-}
-
 impl Check {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (presented, caller) = (self.coupon.presented()?, self.way.open().await?);
+        let (presented, caller) = (self.coupon.presented()?, self.way.open()?);
         let checked = match caller.check(presented).await {
             Outcome::Done(checked) => checked,
             other => return caller.ended(other, |_| Ok(())),
@@ -182,7 +124,7 @@ impl Check {
 
 impl Redeem {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (presented, caller) = (self.coupon.presented()?, self.way.open().await?);
+        let (presented, caller) = (self.coupon.presented()?, self.way.open()?);
         let amount = match &self.amount {
             None => None,
             Some(amount) => match caller.currency(amount, &presented).await? {
@@ -190,14 +132,15 @@ impl Redeem {
                 Break(code) => return Ok(code),
             },
         };
+        let again = self.request_id.is_some();
         let asked = caller.desk.redeem(presented, amount.as_ref(), &self.reference, self.request_id);
-        caller.settle(&asked).await
+        caller.settle(&asked, again).await
     }
 }
 
 impl Undo {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let caller = self.way.open().await?;
+        let caller = self.way.open()?;
         let amount = match &self.amount {
             None => None,
             Some(amount) => match caller.currency_of(amount, &self.redemption).await? {
@@ -205,14 +148,15 @@ impl Undo {
                 Break(code) => return Ok(code),
             },
         };
+        let again = self.request_id.is_some();
         let asked = caller.desk.reverse(&self.redemption, amount.as_ref(), self.request_id);
-        caller.settle(&asked).await
+        caller.settle(&asked, again).await
     }
 }
 
 impl List {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let caller = self.way.open().await?;
+        let caller = self.way.open()?;
         let since = caller.zone.day_start(SystemClock.now());
         let listed = caller.desk.list(Some(since), caller.give_up(), |_| false).await;
         caller.ended(listed, |redemptions| match caller.json {
@@ -225,112 +169,9 @@ impl List {
     }
 }
 
-fn named(money: Option<pb::Money>) -> Result<String, Mistakes> {
-    let unnamed = "--amount: it has no value to take the currency from; name it, such as \"4.99 EUR\"";
-    money.map(|money| money.currency).ok_or_else(|| Mistakes(vec![unnamed.to_owned()]))
-}
-
-impl Caller {
-    async fn give_up(&self) {
-        tokio::select! {
-            () = sleep(self.wait) => {}
-            () = self.interrupts.next() => {}
-        }
-    }
-
-    async fn check(&self, presented: pb::Presented) -> Outcome<pb::CheckOfferResponse> {
-        self.desk.check(presented, None, self.give_up(), waiting).await
-    }
-
-    /// The currency of an amount for this coupon; or how the command ends, if there is none to be had.
-    async fn currency(
-        &self,
-        amount: &Amount,
-        presented: &pb::Presented,
-    ) -> anyhow::Result<ControlFlow<ExitCode, String>> {
-        if let Some(currency) = &amount.currency {
-            return Ok(Continue(currency.clone()));
-        }
-        // Terms are told of a coupon that was redeemed too, so that a later try finds the same currency.
-        let outcome = match self.check(presented.clone()).await {
-            Outcome::Done(pb::CheckOfferResponse { terms: Some(terms), .. }) => {
-                return Ok(Continue(named(terms.value)?));
-            }
-            Outcome::Done(pb::CheckOfferResponse { refusal: Some(refusal), .. }) => Outcome::Refused(refusal),
-            other => other,
-        };
-        self.ended(outcome, |_| anyhow::bail!("the server said nothing of this coupon")).map(Break)
-    }
-
-    /// The same of a redemption.
-    async fn currency_of(&self, amount: &Amount, id: &str) -> anyhow::Result<ControlFlow<ExitCode, String>> {
-        if let Some(currency) = &amount.currency {
-            return Ok(Continue(currency.clone()));
-        }
-        let wanted = |redemption: &pb::Redemption| redemption.id.eq_ignore_ascii_case(id);
-        match self.desk.list(None, self.give_up(), wanted).await {
-            Outcome::Done(listed) => {
-                let found = listed.into_iter().rfind(wanted).context("there is no such redemption at this store")?;
-                Ok(Continue(named(found.amount)?))
-            }
-            other => self.ended(other, |_| Ok(())).map(Break),
-        }
-    }
-
-    /// Asks for a change until it is answered, and tells what came of it.
-    async fn settle(&self, asked: &Asked) -> anyhow::Result<ExitCode> {
-        match self.desk.ask(asked, self.give_up(), waiting).await {
-            Outcome::Unknown(why) => {
-                let told = tell::unknown(Paint::off(), asked, &why);
-                note(format!("dintorni: {told}:\n  {}", tell::command(asked)));
-                Ok(NOT_KNOWN.into())
-            }
-            other => self.ended(other, |redemption| match self.json {
-                true => self.print("dintorni.v1.Redemption", &redemption),
-                false => say(tell::done(Paint::for_stdout(), asked, &redemption)),
-            }),
-        }
-    }
-
-    /// Tells what is there, or why there is nothing. What only asked has failed if it was not answered.
-    fn ended<T>(&self, outcome: Outcome<T>, show: impl FnOnce(T) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
-        match outcome {
-            Outcome::Done(done) => show(done).map(|()| ExitCode::SUCCESS),
-            Outcome::Refused(refused) => {
-                note(tell::refusal(Paint::off(), &refused));
-                if self.json {
-                    self.print("dintorni.v1.CouponRefusal", &refused)?;
-                }
-                Ok(REFUSED.into())
-            }
-            Outcome::Failed(why) => Err(why),
-            Outcome::Unknown(why) => {
-                note(format!("dintorni: no answer: {why}"));
-                Ok(FAILED.into())
-            }
-        }
-    }
-
-    fn print(&self, name: &str, message: &impl prost::Message) -> anyhow::Result<()> {
-        say(serde_json::to_string_pretty(&to_json(name, message)?)?)
-    }
-}
-
-fn waiting(why: &str) {
-    note(format!("no answer yet ({why}); asking again"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_amount_may_name_its_currency() {
-        assert_eq!(Amount::from("4,99").in_currency("EUR").expect("sound").to_string(), "4.99 EUR");
-        let named = Amount::from(" 405 JPY");
-        assert_eq!((named.currency.as_deref(), named.text.as_str()), (Some("JPY"), "405"));
-        assert!(Amount::from("4.99").in_currency("JPY").is_err());
-    }
 
     #[test]
     fn a_request_id_is_one_that_servers_take() {

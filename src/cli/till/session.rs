@@ -3,16 +3,14 @@
 //! Laws 2 and 6: what was typed before the question was shown answers nothing; what the server did not answer is kept,
 //! and asked for again with its own id.
 
-use std::{
-    io::{BufRead, Write},
-    time::Duration,
-};
+use std::{io::Write, time::Duration};
 
-use tokio::{sync::mpsc, time::sleep};
+use tokio::time::sleep;
 
 use super::{
     desk::{Asked, Desk},
     insist::{Interrupts, Outcome},
+    lines::{Choice, Lines, choice},
     presented, tell,
 };
 use crate::{
@@ -34,65 +32,6 @@ const HELP: &str = "Scan or type a code, or an offer's UUID, and read what it is
   again      asks again for what was not answered
   quit       ends, as Ctrl-D does. Ctrl-C gives up waiting for an answer
 Commands are small letters; a code that reads like one is typed in capitals.";
-
-/// Where lines come from.
-pub trait Lines {
-    /// The next line; none at the end.
-    async fn next(&mut self) -> Option<String>;
-
-    /// Forgets what was typed ahead.
-    fn forget(&mut self);
-}
-
-/// Lines that are read in a thread of their own, so that one can wait for other things meanwhile.
-pub struct Typed(mpsc::Receiver<String>);
-
-impl Typed {
-    pub fn read(mut reader: impl BufRead + Send + 'static) -> Self {
-        let (sender, lines) = mpsc::channel(64);
-        std::thread::spawn(move || {
-            let mut line = Vec::new();
-            while reader.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-                if sender.blocking_send(String::from_utf8_lossy(&line).trim().to_owned()).is_err() {
-                    break;
-                }
-                line.clear();
-            }
-        });
-        Self(lines)
-    }
-}
-
-impl Lines for Typed {
-    async fn next(&mut self) -> Option<String> {
-        self.0.recv().await
-    }
-
-    fn forget(&mut self) {
-        while self.0.try_recv().is_ok() {}
-    }
-}
-
-/// What is meant by what was typed after a question.
-#[derive(Debug, PartialEq)]
-enum Choice {
-    Whole,
-    Part(Money),
-    Leave,
-}
-
-/// Enter is all of it, an amount up to `most` is that; whatever else, a scan too, leaves it.
-fn choice(line: Option<&str>, most: Option<&Money>) -> Choice {
-    let part = |text: &str| {
-        let most = most?;
-        Money::read(most.currency(), text).ok().filter(|part| part.minor_units() <= most.minor_units())
-    };
-    match line.map(str::trim) {
-        Some("") => Choice::Whole,
-        Some(text) => part(text).map_or(Choice::Leave, Choice::Part),
-        None => Choice::Leave,
-    }
-}
 
 /// One sitting of an assistant.
 pub struct Session<'a, L, W> {
@@ -159,7 +98,7 @@ impl<'a, L: Lines, W: Write> Session<'a, L, W> {
             Choice::Leave => return self.leave(presented).await,
         };
         let asked = self.desk.redeem(presented, amount.as_ref(), "", None);
-        self.settle(asked).await
+        self.settle(asked, false).await
     }
 
     /// Checks it and locks it for a while; asks for the customer if the server does. None if it was left or not answered.
@@ -223,7 +162,7 @@ impl<'a, L: Lines, W: Write> Session<'a, L, W> {
             Choice::Leave => return self.print("Left: nothing was taken back."),
         };
         let asked = self.desk.reverse(&redemption.id, amount.as_ref(), None);
-        self.settle(asked).await
+        self.settle(asked, false).await
     }
 
     async fn list(&mut self) -> anyhow::Result<()> {
@@ -241,16 +180,16 @@ impl<'a, L: Lines, W: Write> Session<'a, L, W> {
             return self.print("Everything was answered.");
         }
         for asked in std::mem::take(&mut self.unanswered) {
-            self.settle(asked).await?;
+            self.settle(asked, true).await?;
         }
         Ok(())
     }
 
     /// Asks until it is answered, and tells what the answer was, or that there is none.
-    async fn settle(&mut self, asked: Asked) -> anyhow::Result<()> {
+    async fn settle(&mut self, asked: Asked, again: bool) -> anyhow::Result<()> {
         let outcome = {
             let Self { desk, out, interrupts, .. } = self;
-            desk.ask(&asked, interrupts.next(), |why| waiting(out, why)).await
+            desk.ask(&asked, again, interrupts.next(), |why| waiting(out, why)).await
         };
         match outcome {
             Outcome::Done(redemption) => self.print(&tell::done(self.paint, &asked, &redemption)),

@@ -73,9 +73,13 @@ pub fn command(asked: &Asked) -> String {
             let customer = request.presented.as_ref().is_some_and(|presented| !presented.customer.is_empty());
             let customer = if customer { " --customer ID" } else { "" };
             let reference = if request.till_reference.is_empty() { "" } else { " --reference TEXT" };
-            (format!("redeem CODE --till {}{customer}{reference}", request.till), self::amount(request.amount.as_ref()))
+            let at = format!("--store {} --till {}", request.store, request.till);
+            (format!("redeem CODE {at}{customer}{reference}"), self::amount(request.amount.as_ref()))
         }
-        Asked::Reverse(request) => (format!("undo {}", request.redemption), self::amount(request.amount.as_ref())),
+        Asked::Reverse(request) => {
+            let pb::ReverseRedemptionRequest { redemption, store, .. } = request;
+            (format!("undo {redemption} --store {store}"), self::amount(request.amount.as_ref()))
+        }
     };
     if let Some(amount) = amount {
         command.push_str(&format!(" --amount \"{amount}\""));
@@ -126,6 +130,7 @@ mod tests {
             pb::Presented { by: Some(pb::presented::By::Code("K7Q29XWMT4RD".to_owned())), customer: "4711".to_owned() };
         let request = pb::RedeemOfferRequest {
             request_id: "7f".to_owned(),
+            store: "s".to_owned(),
             till: "t1".to_owned(),
             presented: Some(presented),
             amount: Some(pb::Money { currency: "EUR".to_owned(), minor_units: 405 }),
@@ -134,7 +139,7 @@ mod tests {
         let asked = Asked::Redeem(request);
         let told = format!("{}\n{}", unknown(Paint::off(), &asked, "away"), command(&asked));
         assert!(
-            told.ends_with("till redeem CODE --till t1 --customer ID --amount \"4.05 EUR\" --request-id 7f"),
+            told.ends_with("till redeem CODE --store s --till t1 --customer ID --amount \"4.05 EUR\" --request-id 7f"),
             "{told}"
         );
         assert!(told.starts_with("NOT KNOWN whether it was redeemed: away\n"), "{told}");

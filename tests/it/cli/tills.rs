@@ -10,7 +10,10 @@ use dintorni::{
 use serde_json::Value;
 
 use super::{Ran, call, dintorni, is_plain, run};
-use crate::support::harness::{Phone, Publisher, TestServer, bearing};
+use crate::support::{
+    harness::{Phone, Publisher, TestServer, bearing},
+    servers::free_port,
+};
 
 const STORE: &str = "acme/brera";
 
@@ -181,8 +184,20 @@ async fn without_an_answer_it_is_not_known_and_the_id_is_told() {
     assert!(ran.err.contains("NOT KNOWN whether it was redeemed") && !ran.err.contains("AAAABBBB"), "{ran:?}");
     let told = ran.err.lines().last().expect("a line");
     let (command, id) = told.rsplit_once(' ').expect("words");
-    assert_eq!(command, "  dintorni till redeem CODE --till t1 --amount \"1.00 EUR\" --request-id");
+    let at = "--store organizations/acme/stores/brera --till t1";
+    assert_eq!(command, format!("  dintorni till redeem CODE {at} --amount \"1.00 EUR\" --request-id"));
     assert!(id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
+}
+
+#[tokio::test]
+async fn what_never_reached_a_server_has_not_happened() {
+    let nobody: std::net::SocketAddr = ([127, 0, 0, 1], free_port()).into();
+    let redeem = ["till", "redeem", "AAAABBBB", "--store", STORE, "--wait", "1s"];
+    let ran = call(nobody, "dk_x", &redeem).await;
+    assert!(ran.code == Some(1) && !ran.err.contains("NOT KNOWN"), "{ran:?}");
+    // An earlier try with this id may have.
+    let again = call(nobody, "dk_x", &[&redeem[..], &["--request-id", "one"]].concat()).await;
+    assert!(again.code == Some(4) && again.err.contains("NOT KNOWN"), "{again:?}");
 }
 
 #[tokio::test]

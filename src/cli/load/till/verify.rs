@@ -99,7 +99,8 @@ mod tests {
         let offers = ["a", "b"];
         let good = [("a", "1"), ("b", "2")];
         assert!(compare(&offers, &good, &[("b", "2"), ("a", "1")]).is_empty());
-        let wrong: [(&[(&str, &str)], &[(&str, &str)], &str); 4] = [
+        type Pairs<'a> = &'a [(&'a str, &'a str)];
+        let wrong: [(Pairs<'_>, Pairs<'_>, &str); 4] = [
             (&good[..1], &good[..1], "1 coupons were not redeemed"),
             (&[("a", "1"), ("a", "3"), ("b", "2")], &good, "1 coupons were redeemed more than once, by the tills' log"),
             (&good, &[("a", "1"), ("a", "3"), ("b", "2")], "1 coupons were redeemed more than once, by the record"),
