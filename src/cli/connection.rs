@@ -19,6 +19,8 @@ const HEADING: &str = "Connection";
 const HERE: &str = "http://127.0.0.1:7447";
 /// A server that answers at all answers sooner, from anywhere.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Silence of a server after which it is asked whether it lives, and after that again is given up.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Where the server is, for calls that need no key.
 #[derive(Debug, Args)]
@@ -131,9 +133,11 @@ impl Connection {
         self.server.open().await
     }
 
-    /// A connection that is opened by the first call.
-    pub fn open_later(&self) -> anyhow::Result<Channel> {
-        Ok(self.server.secured()?.connect_lazy())
+    /// A connection that is opened by the first call, and anew when the server is silent while a call waits: a call that
+    /// is sent again on a dead one would wait as long.
+    pub fn open_watched(&self) -> anyhow::Result<Channel> {
+        let endpoint = self.server.secured()?.http2_keep_alive_interval(SILENCE).keep_alive_timeout(SILENCE);
+        Ok(endpoint.connect_lazy())
     }
 
     /// Where the server is, as it was given.

@@ -34,18 +34,17 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// A till that is connected.
+    /// A till whose server answers now, rather than not at the first customer.
     pub async fn open(self) -> anyhow::Result<Desk> {
-        let (store, till) = (self.store()?, self.till()?);
-        let channel = self.connection.open().await?;
-        Desk::new(self.connection, channel, store, till)
+        self.connection.open().await?;
+        self.open_later()
     }
 
     /// A till that connects when it first asks.
     pub fn open_later(self) -> anyhow::Result<Desk> {
         let (store, till) = (self.store()?, self.till()?);
         self.connection.check()?;
-        let channel = self.connection.open_later()?;
+        let channel = self.connection.open_watched()?;
         Desk::new(self.connection, channel, store, till)
     }
 

@@ -79,21 +79,27 @@ pub async fn insist<T, F: Future<Output = Result<Response<T>, Status>>>(
                 break;
             }
         };
-        let waited = || Status::deadline_exceeded(format!("no answer in {} s", TRY.as_secs()));
-        let status = match answer.unwrap_or_else(|_| Err(waited())) {
-            Ok(done) => return Outcome::Done(done.into_inner()),
-            Err(status) => status,
+        let wait = match answer {
+            Ok(Ok(done)) => return Outcome::Done(done.into_inner()),
+            Ok(Err(status)) => {
+                doubtful |= may_have_happened(&status);
+                if !may_pass(&status) {
+                    return ended(&status, doubtful);
+                }
+                last = refusal(&status).to_string();
+                retry_after(&status).unwrap_or(pause)
+            }
+            Err(_) => {
+                doubtful = true;
+                last = format!("there was no answer in {} s", TRY.as_secs());
+                pause
+            }
         };
-        doubtful |= may_have_happened(&status);
-        if !may_pass(&status) {
-            return ended(&status, doubtful);
-        }
-        last = refusal(&status).to_string();
         if attempt == 0 {
             tell(&last);
         }
         tokio::select! {
-            () = sleep(retry_after(&status).unwrap_or(pause)) => {}
+            () = sleep(wait) => {}
             () = &mut give_up => break,
         }
         pause = (pause * 2).min(PAUSES.1);

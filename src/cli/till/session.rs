@@ -196,7 +196,7 @@ impl<'a, L: Lines, W: Write> Session<'a, L, W> {
             Outcome::Unknown(why) => {
                 let told = tell::unknown(self.paint, &asked, &why);
                 self.unanswered.push(asked);
-                self.print(&format!("{told}: type again. list shows what was redeemed here."))
+                self.print(&format!("{told}\n  again does that; list shows what was redeemed here"))
             }
             other => self.answered(other).map(|_| ()),
         }
