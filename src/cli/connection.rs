@@ -15,16 +15,20 @@ use tonic::{
 use crate::config::Mistakes;
 
 const HEADING: &str = "Connection";
+/// Where `dintorni serve` listens unless it is told otherwise.
+const HERE: &str = "http://127.0.0.1:7447";
 /// A server that answers at all answers sooner, from anywhere.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Silence of a server after which it is asked whether it lives, and after that again is given up.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Where the server is, for calls that need no key.
 #[derive(Debug, Args)]
 pub struct Server {
     /// Where the server is: http://HOST:PORT, or https:// together with --ca
+    /// [default: http://127.0.0.1:7447]
     #[arg(long, value_name = "URL", env = "DINTORNI_SERVER", help_heading = HEADING)]
-    #[arg(default_value = "http://127.0.0.1:7447")]
-    server: String,
+    server: Option<String>,
     /// PEM file of the certificate authority that signed the server's certificate
     #[arg(long, value_name = "FILE", env = "DINTORNI_CA", help_heading = HEADING)]
     ca: Option<PathBuf>,
@@ -81,11 +85,15 @@ pub struct Connection {
 impl Server {
     /// As it was given.
     pub fn url(&self) -> &str {
-        &self.server
+        self.server.as_deref().unwrap_or(HERE)
     }
 
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
+        self.secured()?.connect().await.with_context(|| format!("{} cannot be reached", self.url()))
+    }
+
+    fn secured(&self) -> anyhow::Result<Endpoint> {
         let mut endpoint = self.endpoint()?.connect_timeout(CONNECT);
         if let Some(path) = &self.ca {
             // Fails if something installed a provider before, which then serves as well.
@@ -96,28 +104,50 @@ impl Server {
                 tls = tls.domain_name(name);
             }
             endpoint = endpoint.tls_config(tls)?;
-        } else if self.server.starts_with("https:") {
-            anyhow::bail!("{} needs --ca with the certificate authority to trust", self.server);
+        } else if self.url().starts_with("https:") {
+            anyhow::bail!("{} needs --ca with the certificate authority to trust", self.url());
         }
-        endpoint.connect().await.with_context(|| format!("{} cannot be reached", self.server))
+        Ok(endpoint)
     }
 
     fn endpoint(&self) -> Result<Endpoint, Mistakes> {
-        let wrong = |why: String| Mistakes(vec![format!("--server {}: {why}", self.server)]);
-        match self.server.split_once("://") {
-            Some(("http" | "https", _)) => Endpoint::from_shared(self.server.clone())
+        let wrong = |why: String| Mistakes(vec![format!("--server {}: {why}", self.url())]);
+        match self.url().split_once("://") {
+            Some(("http" | "https", _)) => Endpoint::from_shared(self.url().to_owned())
                 .map_err(|_| wrong("is not the address of a server".to_owned())),
             Some(_) => Err(wrong("must begin with http:// or https://".to_owned())),
-            None => Err(wrong(format!("must begin with http:// or https://; is http://{} meant?", self.server))),
+            None => Err(wrong(format!("must begin with http:// or https://; is http://{} meant?", self.url()))),
         }
     }
 }
 
 impl Connection {
+    #[cfg(test)]
+    pub fn of(url: &str, key: &str) -> Self {
+        Self { server: Server { server: Some(url.to_owned()), ca: None, tls_name: None }, key: Some(key.into()) }
+    }
+
     /// An open connection.
     pub async fn open(&self) -> anyhow::Result<Channel> {
         self.check()?;
         self.server.open().await
+    }
+
+    /// A connection that is opened by the first call, and anew when the server is silent while a call waits: a call that
+    /// is sent again on a dead one would wait as long.
+    pub fn open_watched(&self) -> anyhow::Result<Channel> {
+        let endpoint = self.server.secured()?.http2_keep_alive_interval(SILENCE).keep_alive_timeout(SILENCE);
+        Ok(endpoint.connect_lazy())
+    }
+
+    /// Where the server is, as it was given.
+    pub fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// Whether a server was named, and not only the usual one is meant.
+    pub fn is_named(&self) -> bool {
+        self.server.server.as_deref().is_some_and(|url| !url.is_empty())
     }
 
     /// Whether there is a key, before anything is begun.

@@ -3,8 +3,10 @@
 //! | exit code | what it means |
 //! |---|---|
 //! | 0 | done, whether or not somebody read standard output to its end (`dintorni … \| head`) |
-//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well |
+//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well, or a coupon not redeemed exactly once; `codes`: some rows were malformed, the others are in the pool |
 //! | 2 | `import` only: done but for the rows that were refused |
+//! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults |
+//! | 4 | `till`: there was no answer, and nobody knows whether it happened |
 //! | 64 | wrong flags or settings; nothing was begun |
 //! | 130 | `serve`, `backup`: ended by a signal before its end |
 //!
@@ -14,18 +16,21 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod backup;
+mod codes;
 mod connection;
 mod demo;
 mod health;
 mod import;
 mod json;
 mod key;
+mod ledger;
 mod load;
 mod names;
 mod output;
 mod ping;
 mod serve;
 mod settings;
+mod till;
 
 use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
 
@@ -34,14 +39,17 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::config::Mistakes;
 
 const FAILED: u8 = 1;
+const REFUSED: u8 = 3;
+const FAULTY: u8 = 3;
+const NOT_KNOWN: u8 = 4;
 const WRONG_USE: u8 = 64;
 const CUT_SHORT: u8 = 130;
 
 /// The open, self-hosted backend for proximity marketing: phones say where they are, Dintorni answers with the offers
 /// worth making here and now.
 ///
-/// Begin with `dintorni demo`, then `dintorni serve`. Exit codes: 0 done, 1 failed, 2 done in part (import), 64 wrong
-/// flags or settings, 130 ended by a signal.
+/// Begin with `dintorni demo`, then `dintorni serve`. Exit codes: 0 done, 1 failed, 2 done in part (import), 3
+/// refused (till) or faults found (ledger), 4 not known (till), 64 wrong flags or settings, 130 ended by a signal.
 #[derive(Debug, Parser)]
 #[command(name = "dintorni", version, arg_required_else_help = true)]
 struct Cli {
@@ -55,12 +63,15 @@ enum Command {
     /// See it work: two people walk past the shops of Helsinki
     Demo(demo::Demo),
     Import(import::Import),
+    Codes(codes::Codes),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Ping(ping::Ping),
+    Till(Box<till::Till>),
     Load(Box<load::Load>),
     Health(health::Health),
     Key(key::Keys),
+    Ledger(Box<ledger::Ledger>),
 }
 
 /// Runs what the arguments say. `variables` is the environment.
@@ -77,12 +88,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Codes(codes) => block_on(codes.run()),
         Command::Backup(backup) => block_on(backup.run(variables)),
         Command::Restore(restore) => block_on(restore.run(variables)),
         Command::Ping(ping) => block_on(ping.run()),
+        Command::Till(till) => block_on(till.run()),
         Command::Load(load) => block_on(load.run()),
         Command::Health(health) => block_on(health.run()),
         Command::Key(keys) => block_on(keys.run()),
+        Command::Ledger(ledger) => block_on(ledger.run(variables)),
     };
     match done {
         Ok(code) => code,

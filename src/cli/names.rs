@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     config::Mistakes,
     domain::{
-        name::{AppName, KeyName, OrganizationName, StoreName},
+        name::{AppName, CampaignName, KeyName, OrganizationName, StoreName},
         violation::Invalid,
     },
 };
@@ -29,6 +29,25 @@ pub fn app(text: &str, of: &OrganizationName) -> Result<AppName, Mistakes> {
 pub fn store(text: &str, of: &OrganizationName) -> Result<StoreName, Mistakes> {
     let name = if text.contains('/') { StoreName::parse(text) } else { of.store(text) };
     name.map_err(|invalid| Mistakes(vec![format!("--store: {invalid}")]))
+}
+
+/// `organizations/acme/campaigns/umbrella`, or `acme/umbrella`.
+pub fn campaign(text: &str) -> Result<CampaignName, Invalid> {
+    CampaignName::parse(&in_full(text, "campaigns"))
+}
+
+/// `organizations/acme/stores/1`, or `acme/1`.
+pub fn store_of(text: &str) -> Result<StoreName, Invalid> {
+    StoreName::parse(&in_full(text, "stores"))
+}
+
+fn in_full(text: &str, kind: &str) -> String {
+    match text.split_once('/') {
+        Some((organization, id)) if organization != "organizations" => {
+            format!("organizations/{organization}/{kind}/{id}")
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// `organizations/acme/keys/till`, or `till` if the organization is given.
@@ -68,6 +87,20 @@ mod tests {
         assert_eq!(key("organizations/acme/keys/till", None), Ok(till));
         assert!(key("till", None).is_err() && key("a/b", Some(&acme)).is_err());
         assert_eq!(app("shopper", &acme), app("organizations/acme/apps/shopper", &acme));
+    }
+
+    #[test]
+    fn an_owner_and_an_id_are_enough() {
+        let brera = StoreName::parse("organizations/acme/stores/brera").expect("sound");
+        assert_eq!(store_of("organizations/acme/stores/brera"), Ok(brera.clone()));
+        assert_eq!(store_of("acme/brera"), Ok(brera));
+        assert_eq!(
+            campaign("acme/rain").map(|name| name.to_string()),
+            Ok("organizations/acme/campaigns/rain".to_owned())
+        );
+        for wrong in ["brera", "acme/", "/brera", "acme/a/b", "organizations/acme"] {
+            assert!(store_of(wrong).is_err() && campaign(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Paint {
         Self { on: std::io::stdout().is_terminal() && !unwanted("NO_COLOR", None) && !unwanted("TERM", Some("dumb")) }
     }
 
-    #[cfg(test)]
+    /// No colours, for what goes elsewhere.
     pub fn off() -> Self {
         Self { on: false }
     }

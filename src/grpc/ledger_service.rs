@@ -35,7 +35,8 @@ impl LedgerService for LedgerGrpc {
     }
 }
 
-fn proof_to_wire(proof: &LedgerProof) -> pb::CheckLedgerResponse {
+/// The proof, as it is answered.
+pub fn proof_to_wire(proof: &LedgerProof) -> pb::CheckLedgerResponse {
     let LedgerProof { at, accounts, holds, offers, redemptions, late_overrun, faults, fault_count } = proof;
     pb::CheckLedgerResponse {
         time: Some(timestamp_to_wire(*at)),

@@ -9,6 +9,7 @@ mod pace;
 mod process;
 mod report;
 mod tally;
+mod till;
 mod walker;
 
 use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Duration};
@@ -120,19 +121,22 @@ pub struct Load {
 #[derive(Debug, Subcommand)]
 enum Command {
     World(Box<fill::Fill>),
+    Till(Box<till::TillLoad>),
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: Option<f64> = text.parse().ok();
     let sound = rate.filter(|rate| (0.0..=10_000_000.0).contains(rate));
-    sound.ok_or_else(|| "must be a number of pings a second, 0 to 10,000,000".to_owned())
+    sound.ok_or_else(|| "must be a number a second, 0 to 10,000,000".to_owned())
 }
 
 impl Load {
     /// Loads, and prints the report; or does what the subcommand says.
     pub async fn run(mut self) -> anyhow::Result<ExitCode> {
-        if let Some(Command::World(fill)) = self.command.take() {
-            return fill.run().await;
+        match self.command.take() {
+            Some(Command::World(fill)) => return fill.run().await,
+            Some(Command::Till(tills)) => return tills.run().await,
+            None => {}
         }
         let (connections, registrar) = (self.connections()?, self.registrar()?);
         let mut channels = Vec::with_capacity(connections);

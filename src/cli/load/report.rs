@@ -8,7 +8,7 @@ use super::tally::Tally;
 use crate::cli::output::table;
 
 /// What is told of latencies, and at which share of the answers.
-const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+pub const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
 /// The whole result.
 pub struct Report {
@@ -101,6 +101,6 @@ pub fn line(second: u64, tally: &Tally) -> String {
     format!("{second:>5} s  {answers:>8} answers  p50 {half:>11}  p99 {most:>11}  {bad} errors")
 }
 
-fn millis(micros: u64) -> String {
+pub fn millis(micros: u64) -> String {
     format!("{:.3} ms", micros as f64 / 1_000.0)
 }

@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The consent text that nobody read.
 const TEXT_VERSION: &str = "dintorni-load";
 /// What helps against the limits of registration, which are there for the world outside.
-const LIMITED: &str = "the server limits how often one address registers devices, so this takes long; start it with \
+pub const REGISTRATION_LIMITS: &str = "a server started with \
     --set devices.address_per_minute=1000000 --set devices.address_burst=1000000 \
     --set devices.key_per_second=1000000 --set devices.key_burst=1000000";
 
@@ -116,7 +116,10 @@ impl Registrar {
                 Err(status) => return Err(refusal(&status)),
             };
             if !told.swap(true, Relaxed) {
-                note(LIMITED);
+                note(format!(
+                    "the server limits how often one address registers devices, so this takes long; what helps: \
+                     {REGISTRATION_LIMITS}"
+                ));
             }
             let wait = status.get_error_details().retry_info().and_then(|retry| retry.retry_delay);
             tokio::time::sleep(wait.unwrap_or(PAUSE)).await;
@@ -125,19 +128,24 @@ impl Registrar {
 
     fn registration(&self, number: usize) -> pb::RegisterDeviceRequest {
         let secret = digest(&SHA256, format!("dintorni load --seed {} device {number}", self.seed).as_bytes());
-        let consent = |purpose: pb::Purpose| pb::Consent {
-            purpose: purpose.into(),
-            granted: true,
-            text_version: TEXT_VERSION.to_owned(),
-            given_at: None,
-        };
-        pb::RegisterDeviceRequest {
-            installation_secret: secret.as_ref().to_vec(),
-            consents: [pb::Purpose::Location, pb::Purpose::Marketing, pb::Purpose::Profiling].map(consent).to_vec(),
-            language: "en".to_owned(),
-            platform: pb::Platform::Other.into(),
-            test: self.test,
-            ..Default::default()
-        }
+        registration(secret.as_ref(), self.test)
+    }
+}
+
+/// Of somebody who agreed to everything.
+pub fn registration(secret: &[u8], test: bool) -> pb::RegisterDeviceRequest {
+    let consent = |purpose: pb::Purpose| pb::Consent {
+        purpose: purpose.into(),
+        granted: true,
+        text_version: TEXT_VERSION.to_owned(),
+        given_at: None,
+    };
+    pb::RegisterDeviceRequest {
+        installation_secret: secret.to_vec(),
+        consents: [pb::Purpose::Location, pb::Purpose::Marketing, pb::Purpose::Profiling].map(consent).to_vec(),
+        language: "en".to_owned(),
+        platform: pb::Platform::Other.into(),
+        test,
+        ..Default::default()
     }
 }

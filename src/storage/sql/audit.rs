@@ -6,73 +6,23 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     conn::{Conn, Row, values},
-    engine::Engine,
     error::unsound,
 };
 use crate::{
     domain::{
-        budget::{Account, AccountId, BudgetId, Unit},
         campaign::{Campaign, Cap},
         catalog::Resource,
-        name::CampaignName,
         time::Timestamp,
     },
-    ports::{AccountUse, LedgerFaultKind, LedgerProof, StoreError},
+    ports::{LedgerFaultKind, LedgerProof, StoreError},
 };
 
 /// Offers that are read at once.
 const PAGE: u64 = 10_000;
 
-/// One account: what it says, and what its holds say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Balance {
-    pub account: String,
-    /// None where the limit was lifted; may be below `taken` where it was lowered.
-    pub limit: Option<u64>,
-    pub taken: u64,
-    /// Σ (units − returned) of its holds.
-    pub held: u64,
-}
-
-/// All accounts by their ids, read at one moment.
-pub async fn balances(conn: &mut Conn<'_>) -> Result<Vec<Balance>, StoreError> {
-    const SQL: &str = "SELECT account.id, budget.limit_units, account.taken, CAST(COALESCE(held.units, 0) AS BIGINT)
-        FROM account JOIN budget ON budget.id = account.budget_id LEFT JOIN
-            (SELECT account_id, SUM(units - returned) AS units FROM hold GROUP BY account_id) AS held
-            ON held.account_id = account.id
-        ORDER BY account.id";
-    let balance = |row: &Row| {
-        let limit: Option<i64> = row.get(1)?;
-        let limit = limit.map(|units| u64::try_from(units).unwrap_or(0));
-        Ok(Balance { account: row.get(0)?, limit, taken: row.count(2)?, held: row.count(3)? })
-    };
-    conn.rows(SQL, &[]).await?.iter().map(balance).collect()
-}
-
-/// The accounts of a campaign; see [`crate::ports::Ledger::accounts`].
-pub async fn accounts(conn: &mut Conn<'_>, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError> {
-    const SQL: &str = "SELECT account.id, account.budget_id, budget.unit, account.taken, budget.limit_units,
-            account.late_overrun
-        FROM budget JOIN account ON account.budget_id = budget.id WHERE budget.campaign_id = $1
-        ORDER BY account.id DESC LIMIT $2";
-    let account_use = |row: &Row| {
-        let (id, budget, unit): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let limit: Option<i64> = row.get(4)?;
-        Ok(AccountUse {
-            account: Account { id: AccountId::of_record(&id), budget: BudgetId::of_record(&budget) },
-            unit: Unit::ALL.into_iter().find(|known| known.as_str() == unit),
-            taken: row.count(3)?,
-            limit: limit.map(|units| u64::try_from(units).unwrap_or(0)),
-            late_overrun: row.count(5)?,
-        })
-    };
-    conn.rows(SQL, values![campaign.as_str(), u64::from(most)]).await?.iter().map(account_use).collect()
-}
-
-/// Reads everything that was so at one moment, which is `at` by the server's clock.
-pub async fn prove(engine: &Engine, at: Timestamp) -> Result<LedgerProof, StoreError> {
-    let mut snapshot = engine.snapshot().await?;
-    let conn = &mut snapshot.conn();
+/// Reads everything that was so at one moment, which is `at` by the server's clock. `conn` is in a transaction that sees
+/// one moment only.
+pub async fn prove(conn: &mut Conn<'_>, at: Timestamp) -> Result<LedgerProof, StoreError> {
     let mut proof = LedgerProof { at, ..LedgerProof::default() };
     count(conn, &mut proof).await?;
     balance(conn, &mut proof).await?;

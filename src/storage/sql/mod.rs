@@ -10,8 +10,11 @@
 //! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
 //! | `read`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `secret` | the other statements |
 //! | `backup` | a copy while the server runs, and its return |
+//! | `accounts` | what is taken of budgets |
 //! | `audit` | the proof that nothing was oversold |
+//! | `proof` | the same from outside of a server |
 
+mod accounts;
 mod audit;
 mod backup;
 mod catalog;
@@ -26,6 +29,7 @@ mod erase;
 mod error;
 mod open;
 mod pool;
+mod proof;
 mod read;
 mod schema;
 mod secret;
@@ -38,12 +42,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use audit::Balance;
+pub use accounts::Balance;
 pub use backup::{BackupError, Restored, backup, restore};
 pub use config::{Retention, SqlConfig};
 pub use counters::{GROUP_SIZES, SqlCounts};
 pub use error::OpenError;
 pub use open::open;
+pub use proof::{ProofError, prove};
 
 use crate::{
     domain::{
@@ -79,7 +84,7 @@ impl Sql {
 
     /// Every account with what it says is taken and what its holds say; the two are equal, or law 5 is broken.
     pub async fn balances(&self) -> Result<Vec<Balance>, StoreError> {
-        audit::balances(&mut self.engine.reader().await?.conn()).await
+        accounts::balances(&mut self.engine.reader().await?.conn()).await
     }
 
     /// Ends what is under way and lets the database go; whatever comes later is refused as unavailable.
@@ -172,11 +177,11 @@ impl Coupons for Sql {
 #[async_trait]
 impl Ledger for Sql {
     async fn accounts(&self, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError> {
-        audit::accounts(&mut self.engine.reader().await?.conn(), campaign, most).await
+        accounts::of_campaign(&mut self.engine.reader().await?.conn(), campaign, most).await
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
-        audit::prove(&self.engine, at).await
+        audit::prove(&mut self.engine.snapshot().await?.conn(), at).await
     }
 }
 

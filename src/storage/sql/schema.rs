@@ -28,10 +28,20 @@ pub fn knows(number: i64) -> bool {
     STEPS.iter().any(|(known, ..)| *known == number)
 }
 
-/// The steps that a SQLite database has; none if it is not ours.
+/// Whether there is no step that a database of these steps lacks.
+pub fn is_whole(steps: &[i64]) -> bool {
+    STEPS.iter().all(|(number, ..)| steps.contains(number))
+}
+
+/// The steps that a database has; none if it is not ours.
 pub async fn steps(conn: &mut Conn<'_>) -> Result<Option<Vec<i64>>, StoreError> {
-    const OURS: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
-    if conn.row(OURS, &[]).await?.is_none() {
+    const IN_SQLITE: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
+    const IN_POSTGRES: &str = "SELECT 1 FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')";
+    let ours = match conn {
+        Conn::Sqlite(_) => IN_SQLITE,
+        Conn::Postgres(..) => IN_POSTGRES,
+    };
+    if conn.row(ours, &[]).await?.is_none() {
         return Ok(None);
     }
     let rows = conn.rows("SELECT version FROM _sqlx_migrations ORDER BY version", &[]).await?;

@@ -1,6 +1,7 @@
 //! `dintorni load`.
 
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{call, dintorni, is_plain, run};
 use crate::support::harness::{HERE, TestServer};
@@ -58,6 +59,46 @@ async fn a_world_is_filled_once() {
     assert!(found["transitions"].as_u64() > Some(0) && found["changed"].as_u64() > Some(0), "{found}");
 }
 
+/// Room for the phones of a load from one address.
+const NO_LIMITS: [(&str, &str); 2] = [("devices.address_burst", "10000"), ("devices.key_burst", "10000")];
+const TILLS: [&str; 9] = ["load", "till", "--coupons", "65", "--tills", "4", "--stores", "2", "--json"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tills_redeem_every_coupon_once_and_prove_it() {
+    let server = TestServer::start_with(&NO_LIMITS).await;
+    let ran = call(server.address, &server.operator, &[&TILLS[..], &["--repeat", "0.2"]].concat()).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(is_plain(&ran) && ran.err.contains("7 phones claimed 65 codes in "), "{ran:?}");
+    let found: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let count = |field: &str| found[field].as_u64().expect("a number");
+    assert_eq!([count("redeemed"), count("listed"), count("repeated"), count("ledger_faults")], [65, 65, 13, 0]);
+    assert_eq!((&found["faults"], &found["refusals"]), (&serde_json::json!([]), &serde_json::json!({})), "{found}");
+    assert!(count("redeemed") > 0 && found["latency_us"]["p50"].as_u64() > Some(0), "{found}");
+    // At a rate it lasts as long as that takes.
+    let paced = call(server.address, &server.operator, &[&TILLS[..], &["--rate", "100"]].concat()).await;
+    let found: Value = serde_json::from_str(&paced.out).expect("JSON");
+    assert!(found["seconds"].as_f64() >= Some(0.6) && found["redeemed"] == 65, "{found}");
+
+    // A record that disagrees fails it.
+    let file = SqliteConnectOptions::new().filename(server.data.path().join("dintorni.db"));
+    let mut conn = SqliteConnection::connect_with(&file).await.expect("opened");
+    let wrong = "UPDATE account SET taken = taken + 1 WHERE id = (SELECT MIN(id) FROM account)";
+    assert_eq!(sqlx::query(wrong).execute(&mut conn).await.expect("changed").rows_affected(), 1);
+    let failed = call(server.address, &server.operator, &TILLS).await;
+    assert!(failed.code == Some(1) && failed.err.contains("the ledger has 1 faults"), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_that_stops_a_load_of_tills_is_named() {
+    let server = TestServer::start_with(&[("devices.address_burst", "1")]).await;
+    let phones = call(server.address, &server.operator, &TILLS).await;
+    assert!(phones.code == Some(1) && phones.out.is_empty(), "{phones:?}");
+    assert!(phones.err.contains("--set devices.address_burst="), "{phones:?}");
+    let server = TestServer::start_with(&[&NO_LIMITS[..], &[("tills.burst", "2")]].concat()).await;
+    let tills = call(server.address, &server.operator, &TILLS).await;
+    assert!(tills.code == Some(1) && tills.err.contains("tills.calls_per_second"), "{tills:?}");
+}
+
 #[tokio::test]
 async fn wrong_flags_are_told_before_anything_is_begun() {
     for wrong in [
@@ -67,6 +108,8 @@ async fn wrong_flags_are_told_before_anything_is_begun() {
         &["load"],
         &["load", "world", "--key", "dk_x", "--stores", "x"],
         &["load", "--rate", "5", "world", "--key", "dk_x"],
+        &["load", "till", "--key", "dk_x", "--repeat", "2"],
+        &["load", "till"],
     ] {
         let ran = run(dintorni(wrong)).await;
         assert_eq!((ran.code, ran.out.as_str()), (Some(64), ""), "{wrong:?} {ran:?}");

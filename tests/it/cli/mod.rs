@@ -1,11 +1,14 @@
 //! The operator's commands: the real binary, against real servers.
 
 mod backups;
+mod codes;
 mod deploy;
 mod health;
 mod keys;
+mod ledgers;
 mod loads;
 mod pings;
+mod tills;
 
 use std::{
     net::SocketAddr,

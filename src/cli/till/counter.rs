@@ -1,0 +1,116 @@
+//! Where a till stands: its store, its own name, its clock, and the server it asks.
+
+use std::{fs, path::Path};
+
+use clap::Args;
+
+use super::{desk::Desk, mistake};
+use crate::{
+    cli::{connection::Connection, names},
+    config::Mistakes,
+    domain::{
+        name::{MAX_ID, StoreName},
+        redemption::TillId,
+        time::TimeZone,
+    },
+};
+
+/// The name of a till whose machine has none.
+const NAMELESS: &str = "till-1";
+
+#[derive(Debug, Args)]
+pub struct Counter {
+    /// The store: organizations/ORGANIZATION/stores/STORE, or ORGANIZATION/STORE
+    #[arg(long, value_name = "STORE", env = "DINTORNI_STORE", hide_env_values = true)]
+    store: Option<String>,
+    /// The till's own name, which no other till of the store has: letters, digits, . _ ~ -. By default this machine's
+    #[arg(long, value_name = "NAME", env = "DINTORNI_TILL", hide_env_values = true)]
+    till: Option<String>,
+    /// By whose clock times are shown, such as Europe/Rome; by default this machine's
+    #[arg(long, value_name = "ZONE", value_parser = TimeZone::new)]
+    time_zone: Option<TimeZone>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Counter {
+    /// A till whose server answers now, rather than not at the first customer.
+    pub async fn open(self) -> anyhow::Result<Desk> {
+        self.connection.open().await?;
+        self.open_later()
+    }
+
+    /// A till that connects when it first asks.
+    pub fn open_later(self) -> anyhow::Result<Desk> {
+        let (store, till) = (self.store()?, self.till()?);
+        self.connection.check()?;
+        let channel = self.connection.open_watched()?;
+        Desk::new(self.connection, channel, store, till)
+    }
+
+    pub fn zone(&self) -> TimeZone {
+        self.time_zone.clone().unwrap_or_else(own_zone)
+    }
+
+    fn store(&self) -> Result<StoreName, Mistakes> {
+        let text = self.store.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let missing =
+            || Mistakes(vec!["the store is missing: give --store, or the variable DINTORNI_STORE".to_owned()]);
+        names::store_of(text.ok_or_else(missing)?).map_err(|invalid| mistake("--store", &invalid))
+    }
+
+    fn till(&self) -> Result<TillId, Mistakes> {
+        let given = self.till.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let host = || {
+            let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+            files.iter().find_map(|file| sound_id(&fs::read_to_string(file).ok()?))
+        };
+        let name = given.map(str::to_owned).or_else(host).unwrap_or_else(|| NAMELESS.to_owned());
+        TillId::parse(&name).map_err(|invalid| mistake("--till", &invalid))
+    }
+}
+
+/// A name that a till may have, as near to this text as can be; none if nothing of it is left.
+fn sound_id(text: &str) -> Option<String> {
+    let sound = |c: char| if c.is_ascii_alphanumeric() || "._~-".contains(c) { c } else { '-' };
+    let id: String = text.trim().chars().map(sound).collect();
+    let id: String = id.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).chars().take(MAX_ID).collect();
+    (!id.is_empty()).then_some(id)
+}
+
+/// The time zone of this machine, as far as it says one that is known; else UTC.
+fn own_zone() -> TimeZone {
+    let variable = || std::env::var("TZ").ok();
+    let file = || fs::read_to_string("/etc/timezone").ok();
+    let link = || fs::read_link("/etc/localtime").ok().and_then(|target| zone_of(&target));
+    let known = |name: Option<String>| TimeZone::new(name?.trim().trim_start_matches(':')).ok();
+    known(variable()).or_else(|| known(link())).or_else(|| known(file())).unwrap_or_else(TimeZone::utc)
+}
+
+/// `Europe/Rome` of `/usr/share/zoneinfo/Europe/Rome`.
+fn zone_of(target: &Path) -> Option<String> {
+    let (_, name) = target.to_str()?.split_once("zoneinfo/")?;
+    Some(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_becomes_the_name_of_a_till() {
+        for (host, till) in [("kassa-3\n", "kassa-3"), ("Kasse Süd.local", "Kasse-S-d.local"), ("_7", "7")] {
+            assert_eq!(sound_id(host).as_deref(), Some(till));
+            assert!(TillId::parse(till).is_ok());
+        }
+        assert_eq!((sound_id("  \n"), sound_id("..-")), (None, None));
+        let long = sound_id(&"x".repeat(200)).expect("something is left");
+        assert!(TillId::parse(&long).is_ok(), "{long}");
+    }
+
+    #[test]
+    fn the_zone_is_what_the_link_leads_to() {
+        assert_eq!(zone_of(Path::new("/usr/share/zoneinfo/Europe/Rome")).as_deref(), Some("Europe/Rome"));
+        assert_eq!(zone_of(Path::new("/etc/own")), None);
+    }
+}

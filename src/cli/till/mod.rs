@@ -1,0 +1,106 @@
+//! `dintorni till`: a reference till, for an assistant at a terminal and for scripts.
+//!
+//! Law 6: nothing is said to be redeemed without the server's answer; where there was none, that is said.
+
+mod caller;
+mod counter;
+mod desk;
+mod insist;
+mod lines;
+mod script;
+mod session;
+mod tell;
+
+use std::{
+    io::{BufReader, IsTerminal},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+
+use self::{counter::Counter, insist::Interrupts, lines::Typed, session::Session};
+use super::output::Paint;
+use crate::{config::Mistakes, domain::violation::Invalid, grpc::pb};
+
+/// What a pipe gets instead of the loop.
+const NO_TERMINAL: &str = "standard input is no terminal: scripts use dintorni till check, redeem, undo or list";
+
+/// Check and redeem coupons, as a till does
+///
+/// On a terminal it waits for codes: scan or type one, read what to do, and press Enter to redeem it. `help` tells the
+/// rest. Scripts use the subcommands, which take the options as well.
+///
+/// Each redemption has a request id, drawn once, with which it is asked for again until it is answered; so it happens
+/// once at most. Whoever gives up before is told that it is not known.
+///
+/// Exit codes: 0 done, 1 failed and nothing happened, 3 the coupon was refused, 4 it is not known whether it happened,
+/// 64 wrong flags.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Till {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    counter: Counter,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(script::Check),
+    Redeem(script::Redeem),
+    Undo(script::Undo),
+    List(script::List),
+}
+
+impl Till {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Some(Command::Check(check)) => check.run().await,
+            Some(Command::Redeem(redeem)) => redeem.run().await,
+            Some(Command::Undo(undo)) => undo.run().await,
+            Some(Command::List(list)) => list.run().await,
+            None => interactive(self.counter).await,
+        }
+    }
+}
+
+async fn interactive(counter: Counter) -> anyhow::Result<ExitCode> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Mistakes(vec![NO_TERMINAL.to_owned()]).into());
+    }
+    let (zone, desk) = (counter.zone(), counter.open().await?);
+    let interrupts = Interrupts::of_terminal()?;
+    let lines = Typed::read(BufReader::new(std::io::stdin()));
+    let session = Session::new(&desk, lines, std::io::stdout(), (Paint::for_stdout(), zone), interrupts);
+    session.run().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A code as it was scanned or typed, or the UUID of an offer with its four dashes.
+fn presented(text: &str, customer: Option<&str>) -> pb::Presented {
+    let text = text.trim();
+    let is_offer = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
+    let by =
+        if is_offer { pb::presented::By::Offer(text.to_owned()) } else { pb::presented::By::Code(text.to_owned()) };
+    pb::Presented { by: Some(by), customer: customer.unwrap_or_default().trim().to_owned() }
+}
+
+fn mistake(flag: &str, invalid: &Invalid) -> Mistakes {
+    Mistakes(vec![format!("{flag}: {invalid}")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_is_an_offer_and_all_else_a_code() {
+        let by = |text: &str| presented(text, None).by.expect("one of them");
+        let offer = "0198f3a2-7c1e-7abc-8def-0123456789ab";
+        assert_eq!(by(&format!(" {offer}\r\n")), pb::presented::By::Offer(offer.to_owned()));
+        for code in ["K7Q2-9XWM-T4RD", "summer 20", "0198f3a27c1e7abc8def0123456789ab"] {
+            assert_eq!(by(code), pb::presented::By::Code(code.to_owned()));
+        }
+        assert_eq!(presented("ABCD", Some(" 4711 ")).customer, "4711");
+    }
+}
