@@ -29,7 +29,9 @@ use crate::{
         redeeming::{ClaimRefusal, claim_refusal},
         taking,
     },
-    ports::{Claim, Commit, Committed, Coupons, EngagementMark, Entropy, NewCode, OfferQuery, StoreError},
+    ports::{
+        Claim, Commit, Committed, Coupons, EngagementMark, Entropy, NewCode, OfferQuery, ProfileWrite, StoreError,
+    },
 };
 
 /// Why a code is not given.
@@ -119,7 +121,7 @@ impl Wallet {
             let (campaign, coupon) = self.may_claim(&snapshot, &person, &offer, now)?;
             let takes = taking::for_claim(&campaign, &coupon, &offer);
             let (code, claim) = self.claimed(&campaign, &coupon, id);
-            let (profiles, engagement) = marked(person, id, now);
+            let (profiles, engagement) = marked(person, &offer, now);
             let commit = Commit { at: now, profiles, engagement, takes, claim, ..Commit::default() };
             match self.edits.profiles.commit(commit).await? {
                 Committed::Done => return self.after_claim(&snapshot, offer, code, now).await,
@@ -178,10 +180,15 @@ impl Wallet {
     }
 }
 
-/// The person whose offer is claimed, which so was shown. A profile that has forgotten the offer changes nothing.
-fn marked(mut person: Profile, id: OfferId, now: Timestamp) -> (Vec<crate::ports::ProfileWrite>, Vec<EngagementMark>) {
+/// The person whose offer is claimed, which so was shown. A profile that has forgotten the offer (a clock was ahead for a
+/// while) stays as it is; the offer is claimed all the same, or its code could never be used.
+fn marked(mut person: Profile, offer: &KeptOffer, now: Timestamp) -> (Vec<ProfileWrite>, Vec<EngagementMark>) {
+    let id = offer.id;
     let Some(given) = Arc::make_mut(&mut person.offers).iter_mut().find(|given| given.id == id) else {
-        return (Vec::new(), Vec::new());
+        let KeptOffer { opened_at, dismissed_at, returned_at, .. } = *offer;
+        let (shown_at, claimed_at) = (offer.shown_at.or(Some(now)), Some(now));
+        let mark = EngagementMark { offer: id, shown_at, opened_at, dismissed_at, returned_at, claimed_at };
+        return (Vec::new(), vec![mark]);
     };
     engagement::note(given, Event::Shown, now, now);
     given.claimed_at = Some(now);

@@ -127,6 +127,25 @@ async fn nobody_is_shut_out_until_the_clock_is_there_again() {
     }
 }
 
+#[tokio::test]
+async fn what_a_clock_far_ahead_made_forgotten_can_be_claimed_and_used_when_it_is_right_again() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    shops.campaign("umbrella", generated(), vec![budget(Unit::Redemptions, 1)]).await;
+    let (phone, offer) = shops.visitor(1).await;
+    server.clock.advance(91 * DAY);
+    // Its token has ended by that clock, as all have.
+    let anew = shops.phone(1).await;
+    assert_eq!(anew.profile, phone.profile);
+    shops.visit(&anew, 2).await;
+    server.clock.set_back(91 * DAY);
+    let code = claim(&phone, &offer.id).await.expect("claimed").coupon.expect("a coupon").code;
+    let again = claim(&phone, &offer.id).await.expect("claimed").coupon.expect("a coupon").code;
+    assert_eq!(again, code);
+    shops.redeem_code("a", &code).await.expect("it was claimed");
+    shops.proven().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tills_and_phones_in_the_midst_of_it_do_nothing_twice() {
     // The clock stands still between the jumps, and with it the limit of calls.
