@@ -127,7 +127,7 @@ impl ProfileStore {
     }
 
     async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read, StoreError> {
-        if now.since(copy.confirmed_at) <= self.trusted {
+        if now.apart(copy.confirmed_at) <= self.trusted {
             self.counters.hits.fetch_add(1, Relaxed);
             self.open.put(&copy);
             return Ok(Read::Found(copy));
