@@ -84,7 +84,7 @@ async fn what_lapsed_comes_back_once_and_is_not_oversold_when_it_is_good_again()
     let shops = Shops::open(&server).await;
     shops.campaign("umbrella", generated(), vec![budget(Unit::Redemptions, 1)]).await;
     let (_, first) = shops.holder(1).await;
-    server.clock.advance(DAY);
+    server.clock.advance(DAY + 5 * MINUTE);
     shops.sweep().await;
     let (_, second) = shops.holder(2).await;
     for back in [HOUR, DAY] {
