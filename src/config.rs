@@ -28,6 +28,8 @@ pub const VARIABLES: &str = "DINTORNI__";
 
 /// Most readers of the database at once while the cache is away; no database serves more.
 const MOST_READS: usize = 1_000_000;
+/// Days for which a till's request is answered as before.
+const ANSWER_DAYS: u32 = 2;
 /// Most profiles in memory: at 3 kB each more than any machine has.
 const MOST_PROFILES: usize = 1_000_000_000;
 
@@ -134,6 +136,13 @@ impl Config {
         }
         mistakes.extend(self.storage.mistakes());
         mistakes.extend(self.redis.mistakes());
+        let (reversible, kept) = (self.tills.reversible_days, self.storage.offer_days);
+        if reversible.saturating_add(ANSWER_DAYS) >= kept {
+            mistakes.push(format!(
+                "tills.reversible_days: must be less than storage.offer_days ({kept}) by more than {ANSWER_DAYS}, was \
+                 {reversible}: what is taken back must be on record"
+            ));
+        }
         for (setting, value, most) in [
             ("profiles.fallback_reads", self.profiles.fallback_reads, MOST_READS),
             ("memory.profiles", self.memory.profiles, MOST_PROFILES),

@@ -198,7 +198,8 @@ fn store() -> Store {
 }
 
 fn budgets() -> [Budget; 2] {
-    let whole = |unit| Budget { unit, limit: u64::MAX / 4, period: Period::Whole, per_store: false, time_zone: None };
+    let whole =
+        |unit| Budget { unit, limit: 1_000_000_000_000, period: Period::Whole, per_store: false, time_zone: None };
     [whole(Unit::Redemptions), whole(Unit::Money)]
 }
 

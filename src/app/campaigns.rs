@@ -55,6 +55,14 @@ impl Campaigns {
                     return Err(wrong_state(campaign, "is archived, and stays as it is"));
                 }
                 let next = Campaign { state, ..change(campaign).map_err(EditError::Invalid)? };
+                let kept = campaign.coupon.as_ref().filter(|_| state != CampaignState::Draft);
+                if let Some(why) = kept.and_then(|coupon| coupon.cannot_become(next.coupon.as_ref())) {
+                    return Err(EditError::Refused(vec![Obstacle::new(
+                        "COUPON_STAYS",
+                        &campaign.name,
+                        why.to_owned(),
+                    )]));
+                }
                 if state == CampaignState::Active && next != *campaign {
                     self.check(&next, catalog)?;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
-        campaign::Campaign,
+        campaign::{Campaign, CampaignState},
         code::Code,
         coupon::{Codes, Coupon},
         offer::OfferId,
@@ -51,6 +51,8 @@ impl CouponSearch {
         counter: &Counter<'_>,
     ) -> Result<(Option<Found>, Option<Refusal>), StoreError> {
         let mut meant = self.meant(what, customer, counter).await?;
+        // Of brands that have nothing to do with this network, and of drafts, no till learns anything.
+        meant.retain(|found| is_of_network(found, counter));
         if meant.iter().any(|found| is_redeemed_at(&found.campaign, &found.coupon, counter)) {
             meant.retain(|found| is_redeemed_at(&found.campaign, &found.coupon, counter));
         }
@@ -94,27 +96,35 @@ impl CouponSearch {
         Ok(meant)
     }
 
-    /// A coupon whose code everybody has, with the customer's offer if there is one.
+    /// A coupon whose code everybody has, for each app's customer of that id who has an offer; by itself if none has.
     async fn of_everyone(
         &self,
         campaign: &Arc<Campaign>,
         customer: Option<&str>,
         counter: &Counter<'_>,
-    ) -> Result<Option<Found>, StoreError> {
-        let Some(coupon) = campaign.coupon.clone() else { return Ok(None) };
-        let mut offer = None;
-        let reached = counter.catalog.apps.keys().filter(|app| {
+    ) -> Result<Vec<Found>, StoreError> {
+        let Some(coupon) = &campaign.coupon else { return Ok(Vec::new()) };
+        let found = |offer| Found { campaign: campaign.clone(), coupon: coupon.clone(), offer };
+        let mut all = Vec::new();
+        if let Some(id) = customer {
             let brand = campaign.name.owner();
-            counter.catalog.areas.grants().reach(app).has(brand)
-        });
-        for app in reached {
-            let profile = customer.and_then(|id| app.profile(id).ok());
-            if let (None, Some(profile)) = (&offer, profile) {
-                offer = self.coupons.offer_to(&profile, &campaign.name).await?;
+            let reached =
+                counter.catalog.apps.keys().filter(|app| counter.catalog.areas.grants().reach(app).has(brand));
+            for profile in reached.filter_map(|app| app.profile(id).ok()) {
+                all.extend(self.coupons.offer_to(&profile, &campaign.name).await?.map(|offer| found(Some(offer))));
             }
         }
-        Ok(Some(Found { campaign: campaign.clone(), coupon, offer }))
+        if all.is_empty() {
+            all.push(found(None));
+        }
+        Ok(all)
     }
+}
+
+fn is_of_network(found: &Found, counter: &Counter<'_>) -> bool {
+    let (brand, network) = (found.campaign.name.organization(), counter.store.name.organization());
+    let is_known = counter.catalog.areas.targets().grants.may_target(&brand, &network);
+    is_known && found.campaign.state != CampaignState::Draft
 }
 
 fn of_offer(offer: KeptOffer, counter: &Counter<'_>) -> Option<Found> {

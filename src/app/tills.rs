@@ -137,7 +137,12 @@ impl Tills {
             }
             let redemption = self.redemption(at, sale, &found, amount.clone(), now);
             let takes = taking::for_redemption(&found.campaign, &redemption, &store);
-            let given = |profile: &mut Profile| note(profile, &found, |given| given.redeemed_at = Some(now));
+            let given = |profile: &mut Profile| {
+                note(profile, &found, |given| {
+                    given.redeemed_at = Some(now);
+                    given.shown_at = given.shown_at.or(Some(now));
+                })
+            };
             let profiles = self.write_of(&found, turn > 0, now, given).await?;
             let till = Some(TillChange::Redeem(sale.request.clone(), redemption.clone()));
             let commit = Commit { at: now, profiles, takes, till, ..Commit::default() };
@@ -164,7 +169,7 @@ impl Tills {
         match refusal {
             None => found.ok_or_else(|| TillError::NotFound("coupon".to_owned()).into()),
             Some(refusal) => {
-                if let Refusal::UnknownCode { .. } = refusal {
+                if let Refusal::UnknownCode { .. } | Refusal::WrongCustomer = refusal {
                     self.lockouts.note(&at.store, &at.till, counter.now);
                 }
                 Err(Missed { found, error: refused(refusal, counter.store) })
@@ -216,8 +221,13 @@ impl Tills {
             true => self.edits.newest(&offer.profile).await?,
             false => self.edits.profiles.copy(&offer.profile, now).await?,
         };
-        let changed = profile.and_then(|mut profile| change(&mut profile).then_some(profile));
-        Ok(changed.map(next).into_iter().collect())
+        let changed = |profile: Option<Profile>| profile.and_then(|mut p| change(&mut p).then_some(p));
+        let mut after = changed(profile);
+        if after.is_none() && !stale {
+            // A copy may be older than the offer; what the record has forgotten is forgotten.
+            after = changed(self.edits.newest(&offer.profile).await?);
+        }
+        Ok(after.map(next).into_iter().collect())
     }
 }
 

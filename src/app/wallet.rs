@@ -114,7 +114,7 @@ impl Wallet {
         for now in self.edits.tries(&[profile]).await {
             let own = self.coupons.offer(&id).await?.filter(|offer| offer.profile == *profile);
             let offer = own.ok_or(ClaimError::NotFound)?;
-            if offer.claimed_at.is_some() {
+            if offer.claimed_at.is_some() || offer.redeemed_at.is_some() {
                 return Ok(held(&snapshot, offer));
             }
             let person = self.edits.newest(profile).await?.ok_or(ClaimError::NotFound)?;
@@ -122,7 +122,7 @@ impl Wallet {
             let takes = taking::for_claim(&campaign, &coupon, &offer);
             let (code, claim) = self.claimed(&campaign, &coupon, id);
             let (profiles, engagement) = marked(person, &offer, now);
-            let commit = Commit { at: now, profiles, engagement, takes, claim, ..Commit::default() };
+            let commit = Commit { at: now, profiles, engagement, takes, claim: Some(claim), ..Commit::default() };
             match self.edits.profiles.commit(commit).await? {
                 Committed::Done => return self.after_claim(&snapshot, offer, code, now).await,
                 Committed::Exhausted(account) if account == Account::pool(&campaign.name).id => {
@@ -152,15 +152,14 @@ impl Wallet {
     }
 
     /// The code, if it is known before the commit, and what the commit writes of it.
-    fn claimed(&self, campaign: &Campaign, coupon: &Coupon, offer: OfferId) -> (Option<Code>, Option<Claim>) {
+    fn claimed(&self, campaign: &Campaign, coupon: &Coupon, offer: OfferId) -> (Option<Code>, Claim) {
         match coupon.codes {
-            // It is the campaign's, and is not kept with each offer.
-            Codes::Fixed(_) => (None, None),
+            Codes::Fixed(_) => (None, Claim { offer, code: NewCode::Everyones }),
             Codes::Generated => {
                 let code = Code::draw(random(&*self.entropy) as u64);
-                (Some(code.clone()), Some(Claim { offer, code: NewCode::This(code) }))
+                (Some(code.clone()), Claim { offer, code: NewCode::This(code) })
             }
-            Codes::Pool => (None, Some(Claim { offer, code: NewCode::Next(campaign.name.clone()) })),
+            Codes::Pool => (None, Claim { offer, code: NewCode::Next(campaign.name.clone()) }),
         }
     }
 

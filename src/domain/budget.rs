@@ -15,6 +15,9 @@ use super::{
     violation::Violations,
 };
 
+/// Largest limit: so far from the end of 64 bits that no sum of what is taken gets there.
+pub const MAX_LIMIT: u64 = 1_000_000_000_000_000;
+
 /// So much to all people together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
@@ -187,6 +190,9 @@ pub fn check(budgets: &[Budget]) -> Result<(), Violations> {
     for (i, budget) in budgets.iter().enumerate() {
         if budgets[..i].iter().any(|earlier| kind(earlier) == kind(budget)) {
             wrong.add(format!("[{i}]"), "must differ from the others in unit, period or per_store");
+        }
+        if budget.limit > MAX_LIMIT {
+            wrong.add(format!("[{i}].limit"), format!("must be at most {MAX_LIMIT}, was {}", budget.limit));
         }
         if budget.period == Period::Whole && budget.time_zone.is_some() {
             wrong.add(format!("[{i}].time_zone"), "must be empty without a period");

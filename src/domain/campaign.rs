@@ -5,11 +5,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     audience::Audience,
-    budget::{self, Budget, Unit},
+    budget::{self, Budget, Period, Unit},
     content::Content,
     coupon::Coupon,
     name::{CampaignName, OrganizationName},
@@ -142,7 +142,7 @@ pub struct Limits {
     /// Least time between two offers of this campaign to one person; zero for none.
     pub cool_down: Duration,
     /// Over all people together.
-    #[serde(default)]
+    #[serde(default, alias = "budget", deserialize_with = "budgets")]
     pub budgets: Vec<Budget>,
     /// How long after it is made an offer may first be shown.
     pub show_within: Duration,
@@ -155,6 +155,21 @@ pub struct Limits {
 pub struct Cap {
     pub offers: u32,
     pub window: Duration,
+}
+
+/// Campaigns stored before there were several budgets have a number of offers, or nothing.
+fn budgets<'de, D: Deserializer<'de>>(stored: D) -> Result<Vec<Budget>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Budgets(Vec<Budget>),
+        Offers(Option<u64>),
+    }
+    let offers = |limit| Budget { unit: Unit::Offers, limit, period: Period::Whole, per_store: false, time_zone: None };
+    Ok(match Stored::deserialize(stored)? {
+        Stored::Budgets(budgets) => budgets,
+        Stored::Offers(limit) => limit.map(offers).into_iter().collect(),
+    })
 }
 
 /// Whether budgets of what happens at tills have a coupon that it happens with.
@@ -265,6 +280,20 @@ mod tests {
             assert!(!Archived.may_become(next));
         }
         assert!(!Draft.may_become(Paused) && !Active.may_become(Draft));
+    }
+
+    #[test]
+    fn the_one_budget_of_older_campaigns_is_kept() {
+        let stored = |limits: &Limits, budget: &str| {
+            let now = serde_json::to_string(limits).expect("written").replace("\"budgets\":[]", budget);
+            serde_json::from_str::<Limits>(&now).expect("read")
+        };
+        let usual = Limits::default();
+        assert_eq!(stored(&usual, "\"budget\":null"), usual);
+        let kept = stored(&usual, "\"budget\":1000").budgets;
+        assert_eq!(kept.iter().map(Budget::to_string).collect::<Vec<_>>(), ["1000 offers"]);
+        let today = Limits { budgets: kept, ..usual };
+        assert_eq!(stored(&today, ""), today);
     }
 
     #[test]

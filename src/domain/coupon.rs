@@ -19,6 +19,9 @@ use super::{
 /// Longest instruction, in characters: a till's display shows two lines.
 pub const MAX_INSTRUCTION: usize = 200;
 
+/// Largest value, in minor units: nobody gives ten million at a till.
+pub const MAX_VALUE: i64 = 1_000_000_000;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Coupon {
     pub codes: Codes,
@@ -67,8 +70,8 @@ impl Coupon {
             let (most, was) = (MAX_WINDOW.as_secs(), self.redeem_after.as_secs_f64());
             wrong.add("redeem_after", format!("must be 0 to {most} seconds, was {was}"));
         }
-        if self.value.as_ref().is_some_and(|value| value.minor_units() == 0) {
-            wrong.add("value.minor_units", "must be more than 0");
+        if let Some(value) = self.value.as_ref().filter(|value| !(1..=MAX_VALUE).contains(&value.minor_units())) {
+            wrong.add("value.minor_units", format!("must be 1 to {MAX_VALUE}, was {}", value.minor_units()));
         }
         match &self.at {
             RedeemedAt::Stores(stores) if stores.is_empty() || stores.len() > MAX_TARGETS => {
@@ -80,6 +83,21 @@ impl Coupon {
             RedeemedAt::Anywhere | RedeemedAt::Stores(_) | RedeemedAt::Tagged { .. } => {}
         }
         wrong.finish(Some(self))
+    }
+
+    /// Why a coupon of people's offers cannot become that one; none if it can. Codes were printed, and amounts counted.
+    pub fn cannot_become(&self, next: Option<&Coupon>) -> Option<&'static str> {
+        let currency = |coupon: &Coupon| coupon.value.as_ref().map(|value| value.currency().to_owned());
+        match next {
+            None => Some("the coupon of a campaign that was activated stays"),
+            Some(next) if next.codes != self.codes => {
+                Some("the codes of a campaign that was activated stay as they are")
+            }
+            Some(next) if currency(next) != currency(self) && currency(self).is_some() => {
+                Some("the currency of a campaign that was activated stays")
+            }
+            Some(_) => None,
+        }
     }
 
     /// The code that an offer carries from the start: everyone's, where each person may have it.

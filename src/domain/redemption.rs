@@ -237,7 +237,7 @@ impl Refusal {
             Refusal::WrongStore => "This coupon is not for this store.".to_owned(),
             Refusal::CustomerRequired => "Please scan the customer's card as well.".to_owned(),
             Refusal::WrongCustomer => "This coupon belongs to another customer.".to_owned(),
-            Refusal::BudgetExhausted => "The campaign is used up: nothing more can be redeemed.".to_owned(),
+            Refusal::BudgetExhausted => "What the campaign has for this store or day is used up.".to_owned(),
             Refusal::AmountTooHigh { most } => format!("At most {most} can be redeemed."),
             Refusal::WrongCurrency { wanted } => format!("The amount must be in {wanted}."),
             Refusal::NotClaimed => "The customer has to ask for the code in the app first.".to_owned(),

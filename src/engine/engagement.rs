@@ -40,7 +40,8 @@ pub fn return_unshown(
     let mut returned = Vec::new();
     for offer in offers {
         let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.claimed_at.is_none();
-        let unseen = unseen && offer.redeemed_at.is_none() && offer.returned_at.is_none();
+        let used = offer.redeemed_at.is_some() || offer.reversed_at.is_some();
+        let unseen = unseen && !used && offer.returned_at.is_none();
         let earlier = offer.offered_at < through.min(now) && offer.device == *device;
         if unseen && earlier {
             offer.returned_at = Some(now);

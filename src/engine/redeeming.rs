@@ -101,6 +101,7 @@ fn of_campaign(campaign: &Campaign, now: Timestamp) -> Option<Refusal> {
     match campaign.state {
         CampaignState::Active | CampaignState::Paused => None,
         CampaignState::Archived => Some(Refusal::Ended { at: now }),
+        // Nobody can have it yet.
         CampaignState::Draft => Some(Refusal::UnknownCode { mistyped: false }),
     }
 }

@@ -84,6 +84,9 @@ impl WalletGrpc {
     }
 }
 
+/// Most offers of a page: with the longest texts it still fits into what gRPC clients take.
+const MOST: u32 = 200;
+
 /// What a list is asked for.
 struct Asked {
     state: Option<OfferState>,
@@ -101,7 +104,7 @@ fn asked(request: &pb::ListOffersRequest) -> Result<Asked, Violations> {
     let parse = |text: &str| read_place(text, OfferId::parse);
     let window = wrong.nest("", pages::window_of(*page_size, page_token, &bound, parse));
     let asked = state.zip(window).map(|(state, window)| {
-        let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
+        let most = u32::try_from(window.limit).unwrap_or(u32::MAX).min(MOST);
         Asked { state, after: window.after, most, bound }
     });
     wrong.finish(asked)

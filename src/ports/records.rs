@@ -8,7 +8,8 @@
 //!    Units that a holder has for a while are confirmed by a take of the same holder, not taken again.
 //! 5. For every account, taken = Σ (units − returned) of its holds, at any moment.
 //! 6. An erased profile leaves a tombstone: its name, and nothing else in any table.
-//! 7. An offer is redeemed only if it is not, was not returned, and no other till holds it: else [`Committed::Stale`]. A
+//! 7. An offer is redeemed only if it is not, was not returned, is its profile's, and no other till holds it; and claimed
+//!    only if it is not, was not returned or redeemed: else [`Committed::Stale`]. A
 //!    till's request happens once: a second commit under it is [`Committed::Asked`], with the first answer.
 
 use async_trait::async_trait;
@@ -61,6 +62,8 @@ pub enum NewCode {
     This(Code),
     /// The next of the campaign's pool; the commit takes a unit of it.
     Next(CampaignName),
+    /// The campaign's own, which is not kept with each offer.
+    Everyones,
 }
 
 /// What a till does to an offer.

@@ -67,15 +67,15 @@ async fn find_missing_holds(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Res
     const OFFERS: &str = "SELECT 'offer ' || id, accounts, held FROM
             (SELECT id, accounts, (SELECT COUNT(*) FROM hold JOIN account ON account.id = hold.account_id
                 JOIN budget ON budget.id = account.budget_id
-                WHERE hold.holder_id = offer.id AND budget.unit = 'offers') AS held
-            FROM offer WHERE accounts > 0 AND expires_at > $1) AS made
+                WHERE hold.holder_id = offer.id AND budget.unit = 'offers' AND hold.units > hold.returned) AS held
+            FROM offer WHERE accounts > 0 AND expires_at > $1 AND returned_at IS NULL AND units_returned_at IS NULL) AS made
         WHERE held < accounts ORDER BY id";
     const REDEMPTIONS: &str = "SELECT 'redemption ' || id, accounts, held FROM
             (SELECT id, accounts, (SELECT COUNT(*) FROM hold JOIN account ON account.id = hold.account_id
                 JOIN budget ON budget.id = account.budget_id
                 WHERE hold.holder_id = COALESCE(redemption.offer_id, redemption.id)
-                    AND budget.unit IN ('redemptions', 'money')) AS held
-            FROM redemption WHERE accounts > 0 AND expires_at > $1) AS made
+                    AND (budget.unit = 'money' OR (budget.unit = 'redemptions' AND hold.units > hold.returned))) AS held
+            FROM redemption WHERE accounts > 0 AND expires_at > $1 AND reversed_at IS NULL) AS made
         WHERE held < accounts ORDER BY id";
     for sql in [OFFERS, REDEMPTIONS] {
         for row in conn.rows(sql, values![proof.at]).await? {

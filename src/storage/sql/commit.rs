@@ -72,6 +72,9 @@ impl Recorded {
             }
         }
         let (mut units, at) = (Units::default(), self.commit.at);
+        if let Some(claim) = &self.commit.claim {
+            till::begin_claim(conn, claim, at).await?;
+        }
         self.write_marks(conn, &mut units).await?;
         if let Some(change) = &self.commit.till {
             till::change(conn, change, (at, self.commit.takes.len()), self.keep, &mut units).await?;
@@ -238,6 +241,7 @@ async fn write_mark(conn: &mut Conn<'_>, mark: &EngagementMark) -> Result<(), St
 
 /// Whether it is heard only now that the offer was shown, after its units had gone back.
 async fn is_overrun(conn: &mut Conn<'_>, mark: &EngagementMark) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT 1 FROM offer WHERE id = $1 AND returned_at IS NOT NULL AND shown_at IS NULL";
+    const SQL: &str = "SELECT 1 FROM offer WHERE id = $1 AND shown_at IS NULL
+        AND (returned_at IS NOT NULL OR units_returned_at IS NOT NULL)";
     Ok(conn.row(SQL, values![&mark.offer]).await?.is_some())
 }

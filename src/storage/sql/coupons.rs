@@ -54,7 +54,10 @@ pub async fn offer_to(
     profile: &ProfileName,
     campaign: &CampaignName,
 ) -> Result<Option<KeptOffer>, StoreError> {
-    const SQL: &str = offers!("WHERE profile_id = $1 AND campaign_id = $2 ORDER BY offered_at DESC, id DESC LIMIT 1");
+    const SQL: &str = offers!(
+        "WHERE profile_id = $1 AND campaign_id = $2
+        ORDER BY CASE WHEN redeemed_at IS NULL AND returned_at IS NULL THEN 0 ELSE 1 END, offered_at DESC, id DESC LIMIT 1"
+    );
     let row = conn.row(SQL, values![profile.as_str(), campaign.as_str()]).await?;
     row.as_ref().map(kept_offer).transpose()
 }

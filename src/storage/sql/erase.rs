@@ -1,14 +1,14 @@
 //! Erasing a person: a tombstone stays, and nothing else.
 //!
-//! Law: the units that the person's offers hold stay taken, in the nameless hold of their accounts, so that no budget
-//! is given twice and no row points to whom it was given.
+//! Law: the units that the person's offers used stay taken, in the nameless hold of their accounts, so that no budget is
+//! given twice and no row points to whom it was given; what they held for a while goes back.
 
 use async_trait::async_trait;
 
 use super::{
     change::{Change, Outcome},
     conn::{Conn, values},
-    units::fold,
+    units::{Units, fold},
 };
 use crate::{
     domain::{name::ProfileName, time::Timestamp},
@@ -53,13 +53,19 @@ async fn erase_answers(conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreEr
 }
 
 async fn erase_offers(conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreError> {
-    const HOLDS: &str = "DELETE FROM hold WHERE holder_id IN (SELECT id FROM offer WHERE profile_id = $1)
-        RETURNING account_id, units - returned";
-    let holds = conn.rows(HOLDS, values![profile]).await?;
+    // Waits for whoever redeems one of them, so that what follows sees that redemption.
+    const LOCK: &str = "UPDATE offer SET test = test WHERE profile_id = $1";
     // What was redeemed is the shops' to know, but not by whom.
     const REDEMPTIONS: &str = "UPDATE redemption SET offer_id = NULL, profile_id = NULL, accounts = 0
         WHERE profile_id = $1";
-    fold(conn, &holds).await?;
+    const HOLDS: &str = "DELETE FROM hold WHERE holder_id IN (SELECT id FROM offer WHERE profile_id = $1)
+        RETURNING account_id, units - returned";
+    let mut units = Units::default();
+    conn.execute(LOCK, values![profile]).await?;
     conn.execute(REDEMPTIONS, values![profile]).await?;
-    conn.execute("DELETE FROM offer WHERE profile_id = $1", values![profile]).await.map(|_| ())
+    units.lapse_of(conn, profile).await?;
+    let holds = conn.rows(HOLDS, values![profile]).await?;
+    fold(conn, &holds).await?;
+    conn.execute("DELETE FROM offer WHERE profile_id = $1", values![profile]).await?;
+    units.settle_back(conn).await
 }

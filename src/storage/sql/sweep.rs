@@ -7,7 +7,6 @@ use async_trait::async_trait;
 
 use super::{
     change::{Change, Outcome},
-    commit::Halt,
     conn::{Conn, values},
     error::unsound,
     units::{Units, fold},
@@ -48,7 +47,8 @@ impl Change for Sweep {
         const ASKED: &str = "DELETE FROM till_request WHERE (key_id, request_id) IN
             (SELECT key_id, request_id FROM till_request WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         const HOLDS: &str = "DELETE FROM hold WHERE (holder_id, account_id) IN
-            (SELECT holder_id, account_id FROM hold WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+            (SELECT holder_id, account_id FROM hold WHERE expires_at <= $1 AND lapses_at IS NULL
+                ORDER BY expires_at LIMIT $2)
             RETURNING account_id, units - returned";
         let mut gone = 0;
         for sql in [ANSWERS, DECISIONS, OFFERS, REDEMPTIONS, ASKED] {
@@ -73,24 +73,22 @@ impl Sweep {
             }
             returned += offers.len() as u64;
         }
-        match units.settle(conn).await {
-            Ok(()) => Ok(returned),
-            Err(Halt::Failed(fault)) => Err(fault),
-            Err(Halt::Refused(why)) => Err(unsound(format!("a sweep takes nothing, and was refused: {why:?}"))),
-        }
+        units.settle_back(conn).await?;
+        Ok(returned)
     }
 }
 
-/// Marks offers that nobody saw as returned. A report that comes later all the same is counted as overrun.
+/// Marks offers that nobody reported as shown: their units go back, and they stay good. A report that comes later is
+/// counted as overrun.
 async fn return_unshown(
     conn: &mut Conn<'_>,
     before: Timestamp,
     (now, most): (Timestamp, u32),
 ) -> Result<Vec<OfferId>, StoreError> {
-    const SQL: &str = "UPDATE offer SET returned_at = $2 WHERE id IN
+    const SQL: &str = "UPDATE offer SET units_returned_at = $2 WHERE id IN
             (SELECT id FROM offer WHERE offered_at < $1 AND accounts > 0 AND shown_at IS NULL AND returned_at IS NULL
-                AND claimed_at IS NULL AND redeemed_at IS NULL ORDER BY offered_at LIMIT $3)
-            AND shown_at IS NULL AND returned_at IS NULL AND claimed_at IS NULL AND redeemed_at IS NULL
+                AND units_returned_at IS NULL ORDER BY offered_at LIMIT $3)
+            AND shown_at IS NULL AND returned_at IS NULL AND units_returned_at IS NULL
         RETURNING id";
     let rows = conn.rows(SQL, values![before, now, u64::from(most)]).await?;
     let mut offers = Vec::with_capacity(rows.len());

@@ -78,13 +78,15 @@ pub async fn change(
 }
 
 async fn redeem(conn: &mut Conn<'_>, redemption: &Redemption) -> Result<(), Halt> {
-    const SQL: &str = "UPDATE offer SET redeemed_at = $2, locked_store = NULL, locked_till = NULL, locked_until = NULL
-        WHERE id = $1 AND redeemed_at IS NULL AND returned_at IS NULL
+    const SQL: &str = "UPDATE offer SET redeemed_at = $2, shown_at = COALESCE(shown_at, $2), locked_store = NULL,
+            locked_till = NULL, locked_until = NULL
+        WHERE id = $1 AND profile_id = COALESCE($6, profile_id) AND redeemed_at IS NULL AND returned_at IS NULL
             AND (locked_until IS NULL OR locked_until <= $2 OR locked_until > $5
                 OR (locked_store = $3 AND locked_till = $4))";
     let Some(offer) = &redemption.offer else { return Ok(()) };
     let (store, till, at) = (redemption.store.as_str(), redemption.till.as_str(), redemption.redeemed_at);
-    expect(conn.execute(SQL, values![offer, at, store, till, Lock::latest_end(at)]).await?)
+    let profile = redemption.profile.as_ref().map(|profile| profile.to_string());
+    expect(conn.execute(SQL, values![offer, at, store, till, Lock::latest_end(at), profile.as_ref()]).await?)
 }
 
 async fn insert(
@@ -133,6 +135,13 @@ async fn reverse(conn: &mut Conn<'_>, before: &Redemption, units: u64, at: Times
     Ok(())
 }
 
+/// Claims the offer for this transaction.
+pub async fn begin_claim(conn: &mut Conn<'_>, claim: &Claim, at: Timestamp) -> Result<(), Halt> {
+    const SQL: &str = "UPDATE offer SET claimed_at = $2
+        WHERE id = $1 AND claimed_at IS NULL AND returned_at IS NULL AND redeemed_at IS NULL";
+    expect(conn.execute(SQL, values![&claim.offer, at]).await?)
+}
+
 /// Gives the offer its code. The account of a pool is this transaction's by now, and counts the codes that were given.
 pub async fn claim(conn: &mut Conn<'_>, claim: &Claim) -> Result<(), Halt> {
     const THIS: &str = "UPDATE offer SET code = $2 WHERE id = $1 AND code IS NULL";
@@ -147,6 +156,7 @@ pub async fn claim(conn: &mut Conn<'_>, claim: &Claim) -> Result<(), Halt> {
             let code: Option<String> = row.ok_or(Halt::Refused(Committed::Stale))?.get(0)?;
             code.map(drop).ok_or_else(|| unsound(format!("{} has no code of that number", pool.id)).into())
         }
+        NewCode::Everyones => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::{
     commit::Halt,
     conn::{Conn, Row, values},
+    error::unsound,
 };
 use crate::{
     domain::{
@@ -97,7 +98,9 @@ impl Units {
 
     /// Whether the holder used some of the account before: that stands, and this comes to it.
     async fn hold_more(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE hold SET units = units + $3, expires_at = $4, lapses_at = $5
+        // What is its own for good is not to lapse with it.
+        const SQL: &str = "UPDATE hold SET units = units + $3, expires_at = $4,
+                lapses_at = CASE WHEN lapses_at IS NULL AND returned < units THEN NULL ELSE $5 END
             WHERE holder_id = $1 AND account_id = $2";
         let (holder, account) = (take.holder.to_string(), take.account.id.as_str());
         let held = conn.execute(SQL, values![&holder, account, take.units, until, take.lapses_at]).await? > 0;
@@ -135,14 +138,31 @@ impl Units {
                 (SELECT holder_id, account_id FROM hold WHERE lapses_at <= $1 ORDER BY lapses_at LIMIT $2)
                 AND lapses_at <= $1
             RETURNING holder_id, account_id, units - returned";
-        const END: &str = "UPDATE hold SET returned = units, lapses_at = NULL WHERE holder_id = $1 AND account_id = $2";
         let rows = conn.rows(LOCK, values![now, u64::from(most)]).await?;
         for row in &rows {
-            let (holder, account): (String, String) = (row.get(0)?, row.get(1)?);
-            conn.execute(END, values![&holder, &account]).await?;
-            self.of(&account).given_back += row.count(2)?;
+            self.end(conn, row).await?;
         }
         Ok(rows.len() as u64)
+    }
+
+    /// Gives back what the person's offers hold for a while: nobody can use it any more.
+    pub async fn lapse_of(&mut self, conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreError> {
+        const LOCK: &str = "UPDATE hold SET units = units WHERE lapses_at IS NOT NULL
+                AND holder_id IN (SELECT id FROM offer WHERE profile_id = $1)
+            RETURNING holder_id, account_id, units - returned";
+        for row in conn.rows(LOCK, values![profile]).await? {
+            self.end(conn, &row).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a hold; the row is its holder, its account and what it has.
+    async fn end(&mut self, conn: &mut Conn<'_>, row: &Row) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE hold SET returned = units, lapses_at = NULL WHERE holder_id = $1 AND account_id = $2";
+        let (holder, account): (String, String) = (row.get(0)?, row.get(1)?);
+        conn.execute(SQL, values![&holder, &account]).await?;
+        self.of(&account).given_back += row.count(2)?;
+        Ok(())
     }
 
     /// Counts an offer that was shown after its units had gone back.
@@ -152,6 +172,15 @@ impl Units {
             self.of(&row.get::<String>(0)?).overrun += 1;
         }
         Ok(())
+    }
+
+    /// As [`Self::settle`], where nothing is taken and so nothing refused.
+    pub async fn settle_back(self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+        match self.settle(conn).await {
+            Ok(()) => Ok(()),
+            Err(Halt::Failed(fault)) => Err(fault),
+            Err(Halt::Refused(why)) => Err(unsound(format!("nothing was taken, and was refused: {why:?}"))),
+        }
     }
 
     /// Moves the accounts. What only gives back is never refused, even where a limit was lowered below what is taken.

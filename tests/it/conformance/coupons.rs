@@ -335,6 +335,9 @@ async fn whoever_is_absorbed_or_erased_leaves_true_sums(database: Database) {
 /// What the model knows of one offer.
 #[derive(Default)]
 struct Known {
+    /// Once and for all.
+    was_claimed: bool,
+    /// When what the claim holds lapses.
     claimed: Option<u64>,
     returned: bool,
     used: Option<Redemption>,
@@ -361,12 +364,15 @@ async fn sums_are_true_after_random_histories(database: Database) {
             sum.0 + after.0 - known.holds.0 <= LIMIT && sum.1 + after.1 - known.holds.1 <= LIMIT * VALUE
         };
         match dice.below(6) {
-            0 if known.claimed.is_none() && known.used.is_none() && !known.returned => {
+            0 if known.was_claimed || known.used.is_some() || known.returned => {
+                assert_eq!(commit(&database, claim(id, now)).await, Committed::Stale, "step {step}");
+            }
+            0 => {
                 let fits = free((1, VALUE));
                 let done = commit(&database, claim(id, now)).await;
                 assert_eq!(done == Committed::Done, fits, "step {step}: {done:?}");
                 if fits {
-                    (known.claimed, known.holds) = (Some(now + 100), (1, VALUE));
+                    (known.was_claimed, known.claimed, known.holds) = (true, Some(now + 100), (1, VALUE));
                 }
             }
             1 | 2 if known.used.is_none() && !known.returned => {

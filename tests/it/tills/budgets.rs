@@ -8,7 +8,7 @@ use dintorni::grpc::pb::{
     engagement_event::Kind,
 };
 
-use super::{DAY, Shops, budget, by_code, claim, euros, generated, store_key};
+use super::{DAY, Shops, budget, by_code, by_offer, claim, euros, generated, store_key};
 use crate::support::harness::{TestServer, bearing, refusal};
 
 #[tokio::test]
@@ -93,5 +93,58 @@ async fn what_nobody_saw_goes_back_after_the_grace_and_a_late_report_is_counted(
     let request = pb::ReportEngagementRequest { sent_at: server.now(), events: vec![event], reported_through: None };
     server.engagement().report_engagement(bearing(&phone.token, request)).await.expect("recorded");
     assert_eq!(shops.proven().await.late_overrun, 1);
-    assert_eq!(refusal(&claim(&phone, &offer.id).await.expect_err("gone")).1, "OFFER_RETURNED");
+    claim(&phone, &offer.id).await.expect("its units went back, and it stays good");
+    assert_eq!(shops.proven().await.late_overrun, 1, "counted once");
+}
+
+#[tokio::test]
+async fn claiming_what_was_redeemed_gives_nothing_back() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    let coupon = pb::Coupon { codes: Some(pb::coupon::Codes::Fixed("SUMMER20".into())), ..generated() };
+    shops.campaign("summer", coupon, vec![budget(Unit::Redemptions, 1)]).await;
+    let (phone, offer) = shops.visitor(1).await;
+    assert_eq!(offer.coupon.expect("a coupon").code, "", "what is limited must be claimed");
+    shops.redeem(shops.sale("a", by_offer(&offer.id))).await.expect("redeemed");
+    claim(&phone, &offer.id).await.expect("it is what it is");
+    server.clock.advance(DAY + Duration::from_secs(3_600));
+    shops.sweep().await;
+    let (_, second) = shops.visitor(2).await;
+    let none = shops.redeem(shops.sale("b", by_offer(&second.id))).await.expect_err("refused");
+    assert_eq!(refusal(&none).1, "BUDGET_EXHAUSTED");
+    shops.proven().await;
+}
+
+#[tokio::test]
+async fn what_an_erased_person_could_have_used_is_free_again() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    shops.campaign("umbrella", generated(), vec![budget(Unit::Redemptions, 1)]).await;
+    let (phone, _) = shops.holder(1).await;
+    let request = pb::DeleteProfileRequest { name: phone.profile.clone() };
+    server.profiles().delete_profile(bearing(&server.operator, request)).await.expect("erased");
+    shops.proven().await;
+    let (_, code) = shops.holder(2).await;
+    shops.redeem_code("a", &code).await.expect("redeemed");
+    shops.proven().await;
+}
+
+#[tokio::test]
+async fn codes_that_people_have_stay_what_they_are() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    let name = shops.campaign("umbrella", generated(), vec![]).await;
+    let become_ = async |coupon: Option<pb::Coupon>| {
+        let campaign = Some(pb::Campaign { name: name.clone(), coupon, ..Default::default() });
+        let update_mask = Some(prost_types::FieldMask { paths: vec!["coupon".into()] });
+        let request = pb::UpdateCampaignRequest { campaign, update_mask };
+        server.campaigns().update_campaign(bearing(&server.operator, request)).await.map(drop)
+    };
+    let pool = pb::Coupon { codes: Some(pb::coupon::Codes::Pool(pb::PooledCodes {})), ..generated() };
+    let dollars = pb::Coupon { value: Some(pb::Money { currency: "USD".into(), minor_units: 1 }), ..generated() };
+    for coupon in [Some(pool), Some(dollars), None] {
+        let status = become_(coupon).await.expect_err("refused");
+        assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status}");
+    }
+    become_(Some(pb::Coupon { value: Some(euros(300)), ..generated() })).await.expect("what it is worth may change");
 }

@@ -15,7 +15,7 @@ pub const CAMPAIGNS: u32 = 10;
 /// What a coupon is worth, in cents.
 const VALUE: i64 = 500;
 /// A limit that is counted and never reached.
-const PLENTY: u64 = 1 << 50;
+const PLENTY: u64 = 1_000_000_000_000;
 /// A new campaign is in force on every node after so long.
 const IN_FORCE: std::time::Duration = std::time::Duration::from_secs(1);
 

@@ -20,6 +20,8 @@ ALTER TABLE account DROP COLUMN limit_units;
 -- Offers reported as shown after their units had gone back.
 ALTER TABLE account ADD COLUMN late_overrun BIGINT NOT NULL DEFAULT 0;
 
+CREATE INDEX account_budget ON account (budget_id, id);
+
 -- Whoever holds units is an offer, or a redemption of none. They go back at lapses_at, unless they are confirmed before.
 ALTER TABLE hold RENAME COLUMN offer_id TO holder_id;
 ALTER TABLE hold ADD COLUMN lapses_at BIGINT;
@@ -35,6 +37,8 @@ ALTER TABLE offer ADD COLUMN test BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE offer ADD COLUMN valid_from BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE offer ADD COLUMN valid_until BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE offer ADD COLUMN code TEXT;
+-- When its units went back though no phone said that it was never shown.
+ALTER TABLE offer ADD COLUMN units_returned_at BIGINT;
 ALTER TABLE offer ADD COLUMN claimed_at BIGINT;
 ALTER TABLE offer ADD COLUMN redeemed_at BIGINT;
 ALTER TABLE offer ADD COLUMN reversed_at BIGINT;
@@ -46,7 +50,7 @@ CREATE INDEX offer_profile ON offer (profile_id, offered_at);
 CREATE INDEX offer_code ON offer (code) WHERE code IS NOT NULL;
 -- Those whose units may go back without word.
 CREATE INDEX offer_unshown ON offer (offered_at)
-    WHERE accounts > 0 AND shown_at IS NULL AND returned_at IS NULL AND claimed_at IS NULL AND redeemed_at IS NULL;
+    WHERE accounts > 0 AND shown_at IS NULL AND returned_at IS NULL AND units_returned_at IS NULL;
 
 -- A coupon that was used. Offer and profile are NULL for everyone's code without a customer, and once the person was
 -- erased.
