@@ -1,11 +1,18 @@
-//! Why a campaign could not fire: its targets, its grants, its time.
+//! Why a campaign could not fire, or its coupon not be redeemed: its targets, its grants, its time.
 //!
 //! Law: every reason is told at once, with the name of what it is about; they are the engine's own reasons, so that
 //! what is activated is what fires.
 
+use std::collections::BTreeSet;
+
 use super::resources::Obstacle;
 use crate::{
-    domain::{campaign::Campaign, time::Timestamp},
+    domain::{
+        campaign::Campaign,
+        coupon::RedeemedAt,
+        name::{OrganizationName, StoreName},
+        time::Timestamp,
+    },
     engine::{catalog::Catalog, faults},
 };
 
@@ -19,5 +26,30 @@ pub fn obstacles(campaign: &Campaign, catalog: &Catalog, now: Timestamp) -> Vec<
     let faults = faults::of(catalog.areas.targets(), catalog, campaign)
         .into_iter()
         .map(|fault| Obstacle::new(fault.code, fault.subject, fault.why));
-    ended.into_iter().chain(faults).collect()
+    ended.into_iter().chain(faults).chain(of_coupon(campaign, catalog)).collect()
+}
+
+/// Stores at which the coupon could never be redeemed.
+fn of_coupon(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
+    let brand = campaign.name.organization();
+    let granted = |network: &OrganizationName| catalog.areas.grants().may_target(&brand, network);
+    let foreign = |network: &OrganizationName| {
+        let why = format!("{network} has not granted its places to {brand}, so coupons are not redeemed at its stores");
+        Obstacle::new("NOT_GRANTED", network, why)
+    };
+    match campaign.coupon.as_ref().map(|coupon| &coupon.at) {
+        None | Some(RedeemedAt::Anywhere) => Vec::new(),
+        Some(RedeemedAt::Tagged { network, .. }) => (!granted(network)).then(|| foreign(network)).into_iter().collect(),
+        Some(RedeemedAt::Stores(stores)) => {
+            let networks: BTreeSet<OrganizationName> = stores.iter().map(StoreName::organization).collect();
+            let foreign = networks.iter().filter(|network| !granted(network)).map(foreign);
+            let missing =
+                stores.iter().filter(|store| granted(&store.organization()) && !catalog.stores.contains_key(store));
+            let missing = missing.map(|store| {
+                let why = format!("{store} does not exist, so the coupon is not redeemed there");
+                Obstacle::new("STORE_MISSING", store, why)
+            });
+            foreign.chain(missing).collect()
+        }
+    }
 }

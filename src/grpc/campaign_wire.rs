@@ -57,6 +57,9 @@ impl Wire for Campaign {
         let coupon = wrong.nest("coupon", worth.map(coupon).transpose());
         if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
             wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
+            if coupon.as_ref().is_some_and(|coupon| coupon.redeem_after >= limits.valid_for) {
+                wrong.add("coupon.redeem_after", "must be less than limits.valid_for, or it could never be redeemed");
+            }
         }
         let campaign = (|| {
             let (content, trigger, limits, weight, coupon) = (content?, trigger?, limits?, weight?, coupon?);

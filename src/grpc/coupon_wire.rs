@@ -19,7 +19,7 @@ use crate::{
     grpc::{
         pb,
         place_wire::tags,
-        wire::{duration_to_wire, money, money_to_wire, optional_duration, required, unknown},
+        wire::{duration_to_wire, money, money_to_wire, optional_duration, required, timestamp_to_wire, unknown},
     },
 };
 
@@ -186,6 +186,7 @@ pub fn offer_coupon_to_wire(coupon: &OfferCoupon) -> pb::OfferCoupon {
     pb::OfferCoupon {
         code: coupon.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default(),
         instruction: coupon.instruction.clone(),
+        valid_from: Some(timestamp_to_wire(coupon.valid_from)),
     }
 }
 

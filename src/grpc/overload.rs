@@ -24,7 +24,7 @@ pub struct GuardConfig {
     pub max_in_flight: usize,
     /// Until a call has an answer.
     pub timeout: Duration,
-    /// The same for calls that send a stream.
+    /// The same for calls that send a long stream, or read the whole record.
     pub stream_timeout: Duration,
 }
 
@@ -35,8 +35,8 @@ pub struct Guard {
     config: GuardConfig,
 }
 
-/// Calls whose request is a stream, and takes as long as the caller's file is long.
-const STREAMED: [&str; 1] = ["/dintorni.v1.PlaceService/ImportPlaces"];
+/// Calls that take as long as the caller's file, or as the record, is long.
+const LONG: [&str; 2] = ["/dintorni.v1.PlaceService/ImportPlaces", "/dintorni.v1.LedgerService/CheckLedger"];
 
 impl Guard {
     pub fn new(config: GuardConfig) -> Self {
@@ -55,7 +55,7 @@ impl Guard {
     }
 
     fn timeout(&self, path: &str) -> Duration {
-        if STREAMED.contains(&path) { self.config.stream_timeout } else { self.config.timeout }
+        if LONG.contains(&path) { self.config.stream_timeout } else { self.config.timeout }
     }
 }
 

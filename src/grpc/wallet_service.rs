@@ -144,10 +144,10 @@ fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
         coupon: coupon.map(|coupon| pb::OfferCoupon {
             code: held.code().unwrap_or_default(),
             instruction: coupon.instruction.clone(),
+            valid_from: Some(timestamp_to_wire(offer.valid_from)),
         }),
         offer_time: Some(timestamp_to_wire(offer.offered_at)),
         show_by: Some(timestamp_to_wire(offer.show_by)),
-        valid_from: coupon.map(|_| timestamp_to_wire(offer.valid_from)),
         valid_until: Some(timestamp_to_wire(offer.valid_until)),
         show_time: offer.shown_at.map(timestamp_to_wire),
         open_time: offer.opened_at.map(timestamp_to_wire),

@@ -4,7 +4,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::app::pools::MAX_CODES;
+/// Codes of one message: fewer than a server takes, so that one far from its database answers in time.
+const MOST_CODES: usize = 1_000;
 
 /// Bytes of codes in one part: with what protobuf adds it is well below what a server takes (server.max_message_bytes).
 const MAX_BYTES: usize = 500_000;
@@ -37,7 +38,7 @@ pub fn batches(mut reader: impl BufRead, mut give: impl FnMut(Batch) -> bool) ->
         size += row.len();
         batch.codes.push(row.to_owned());
         batch.lines.push(number);
-        if batch.codes.len() == MAX_CODES || size >= MAX_BYTES {
+        if batch.codes.len() == MOST_CODES || size >= MAX_BYTES {
             if !give(std::mem::take(&mut batch)) {
                 return Ok(());
             }
@@ -98,8 +99,8 @@ mod tests {
     #[test]
     fn parts_are_as_large_as_a_server_takes() {
         let sizes = |text: String| read(text.as_bytes()).iter().map(|batch| batch.codes.len()).collect::<Vec<_>>();
-        assert_eq!(sizes("AAAA\n".repeat(MAX_CODES + 1)), [MAX_CODES, 1]);
-        assert_eq!(sizes("AAAA\n".repeat(MAX_CODES)), [MAX_CODES]);
+        assert_eq!(sizes("AAAA\n".repeat(MOST_CODES + 1)), [MOST_CODES, 1]);
+        assert_eq!(sizes("AAAA\n".repeat(MOST_CODES)), [MOST_CODES]);
         let long = format!("{}\n", "x".repeat(999));
         assert!(sizes(long.repeat(1_200)).iter().all(|codes| codes * 999 <= MAX_BYTES + 999));
         assert_eq!(sizes(String::new()), [0], "the campaign is asked for");
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn who_takes_no_more_is_given_no_more() {
-        let (text, mut given) = ("AAAA\n".repeat(3 * MAX_CODES), 0);
+        let (text, mut given) = ("AAAA\n".repeat(3 * MOST_CODES), 0);
         let once = |_| {
             given += 1;
             false
