@@ -24,7 +24,7 @@ pub struct LedgerProof {
     pub redemptions: u64,
     /// Offers reported as shown after their units had gone back.
     pub late_overrun: u64,
-    /// The first [`MOST_FAULTS`].
+    /// The first 1,000.
     pub faults: Vec<LedgerFault>,
     pub fault_count: u64,
 }
