@@ -1,7 +1,7 @@
 //! The laws of coupons in [`Records`], [`Coupons`] and [`Ledger`]: what is claimed, redeemed and taken back, and what that
 //! does to the accounts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use dintorni::{
     domain::{
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{
     databases::Database,
-    samples::{Dice, Person, app, at, campaign, campaign_name, offer_id, organization, person, returned},
+    samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person},
 };
 
 use super::on_every_engine;
@@ -37,11 +37,10 @@ on_every_engine! {
     a_code_is_in_one_pool_of_an_organization
     lists_give_each_once_newest_first
     whoever_is_absorbed_or_erased_leaves_true_sums
-    sums_are_true_after_random_histories
 }
 
 /// A value of one redemption, in minor units.
-const VALUE: u64 = 500;
+pub(super) const VALUE: u64 = 500;
 
 fn budget(unit: Unit, limit: u64) -> Budget {
     Budget { unit, limit, period: Period::Whole, per_store: false, time_zone: None }
@@ -52,7 +51,7 @@ fn account(unit: Unit) -> Account {
 }
 
 /// The campaign with budgets of everything.
-async fn limits(database: &Database, offers: u64, redemptions: u64, money: u64) {
+pub(super) async fn limits(database: &Database, offers: u64, redemptions: u64, money: u64) {
     let budgets =
         vec![budget(Unit::Offers, offers), budget(Unit::Redemptions, redemptions), budget(Unit::Money, money)];
     let campaign = dintorni::domain::campaign::Campaign {
@@ -62,12 +61,12 @@ async fn limits(database: &Database, offers: u64, redemptions: u64, money: u64) 
     database.sql.append(vec![Edit::put(campaign, Expected::Anything)], "tests", at(0)).await.expect("appended");
 }
 
-async fn commit(database: &Database, commit: Commit) -> Committed {
+pub(super) async fn commit(database: &Database, commit: Commit) -> Committed {
     database.sql.commit(commit).await.expect("the database answers")
 }
 
 /// Makes the person with one offer.
-async fn offered(database: &Database, person: &Person) -> OfferId {
+pub(super) async fn offered(database: &Database, person: &Person) -> OfferId {
     let offer = offer_id();
     let made = person.answers(1, "ping-0001", &[(offer, &campaign_name("coffee"))]);
     assert_eq!(commit(database, made).await, Committed::Done);
@@ -79,7 +78,7 @@ fn takes(offer: OfferId, money: u64, lapses_at: Option<Timestamp>) -> Vec<Take> 
     vec![take(Unit::Redemptions, 1), take(Unit::Money, money)]
 }
 
-fn claim(offer: OfferId, now: u64) -> Commit {
+pub(super) fn claim(offer: OfferId, now: u64) -> Commit {
     let code = Code::draw(u64::from_be_bytes(offer.to_string().as_bytes()[28..36].try_into().expect("eight")));
     let claim = Some(Claim { offer, code: NewCode::This(code) });
     Commit { at: at(now), claim, takes: takes(offer, VALUE, Some(at(now + 100))), ..Commit::default() }
@@ -98,7 +97,7 @@ fn store() -> StoreName {
     organization().store("one").expect("sound")
 }
 
-fn redemption(offer: OfferId, money: u64, now: u64) -> Redemption {
+pub(super) fn redemption(offer: OfferId, money: u64, now: u64) -> Redemption {
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     let random = u128::from(COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) << 64;
     Redemption {
@@ -118,19 +117,19 @@ fn redemption(offer: OfferId, money: u64, now: u64) -> Redemption {
     }
 }
 
-fn redeem(id: &str, redemption: &Redemption) -> Commit {
+pub(super) fn redeem(id: &str, redemption: &Redemption) -> Commit {
     let takes = redemption.offer.map(|offer| takes(offer, redemption.units(), None)).unwrap_or_default();
     let till = Some(TillChange::Redeem(request(id), redemption.clone()));
     Commit { at: redemption.redeemed_at, takes, till, ..Commit::default() }
 }
 
-fn reverse(id: &str, redemption: &Redemption, units: u64, now: u64) -> Commit {
+pub(super) fn reverse(id: &str, redemption: &Redemption, units: u64, now: u64) -> Commit {
     let till = TillChange::Reverse { request: request(id), redemption: redemption.clone(), units };
     Commit { at: at(now), till: Some(till), ..Commit::default() }
 }
 
 /// Redemptions and money that are taken, after proving everything.
-async fn taken(database: &Database) -> (u64, u64) {
+pub(super) async fn taken(database: &Database) -> (u64, u64) {
     let proof = database.sql.prove(at(1)).await.expect("read");
     assert_eq!(proof.faults, []);
     let balances = database.sql.balances().await.expect("read");
@@ -330,87 +329,4 @@ async fn whoever_is_absorbed_or_erased_leaves_true_sums(database: Database) {
     assert_eq!((left.profile, left.offer), (None, None));
     assert_eq!(database.sql.offer(&offer).await.expect("read"), None);
     assert_eq!(taken(&database).await, (1, VALUE), "what was used stays used");
-}
-
-/// What the model knows of one offer.
-#[derive(Default)]
-struct Known {
-    /// Once and for all.
-    was_claimed: bool,
-    /// When what the claim holds lapses.
-    claimed: Option<u64>,
-    returned: bool,
-    used: Option<Redemption>,
-    /// Redemptions and money that it holds.
-    holds: (u64, u64),
-}
-
-/// Claims, redemptions, reversals, returns and sweeps in any order, and a model that knows what must be taken.
-async fn sums_are_true_after_random_histories(database: Database) {
-    const LIMIT: u64 = 4;
-    limits(&database, 99, LIMIT, LIMIT * VALUE).await;
-    let (app, mut dice, mut now) = (app(), Dice::new(11), 100);
-    let mut offers: BTreeMap<OfferId, Known> = BTreeMap::new();
-    for number in 0..8 {
-        offers.insert(offered(&database, &person(&app, &format!("p{number}"))).await, Known::default());
-    }
-    let ids: Vec<OfferId> = offers.keys().copied().collect();
-    for step in 0..220 {
-        now += dice.below(40);
-        let id = ids[dice.below(8) as usize];
-        let sum = offers.values().fold((0, 0), |sum, known| (sum.0 + known.holds.0, sum.1 + known.holds.1));
-        let known = offers.get_mut(&id).expect("known");
-        let free = |after: (u64, u64)| {
-            sum.0 + after.0 - known.holds.0 <= LIMIT && sum.1 + after.1 - known.holds.1 <= LIMIT * VALUE
-        };
-        match dice.below(6) {
-            0 if known.was_claimed || known.used.is_some() || known.returned => {
-                assert_eq!(commit(&database, claim(id, now)).await, Committed::Stale, "step {step}");
-            }
-            0 => {
-                let fits = free((1, VALUE));
-                let done = commit(&database, claim(id, now)).await;
-                assert_eq!(done == Committed::Done, fits, "step {step}: {done:?}");
-                if fits {
-                    (known.was_claimed, known.claimed, known.holds) = (true, Some(now + 100), (1, VALUE));
-                }
-            }
-            1 | 2 if known.used.is_none() && !known.returned => {
-                let redeemed = redemption(id, 1 + dice.below(VALUE), now);
-                let fits = free((1, redeemed.units()));
-                let done = commit(&database, redeem(&format!("r{step}"), &redeemed)).await;
-                assert_eq!(done == Committed::Done, fits, "step {step}: {done:?}");
-                if fits {
-                    known.holds = (1, redeemed.units());
-                    known.used = Some(redeemed);
-                }
-            }
-            3 => {
-                let Some(used) = known.used.take() else { continue };
-                let units = 1 + dice.below(used.left());
-                let done = commit(&database, reverse(&format!("v{step}"), &used, units, now)).await;
-                assert_eq!(done, Committed::Done, "step {step}");
-                let after = used.less(units, at(now));
-                known.holds = if after.reversed_at.is_some() { (0, 0) } else { (1, after.left()) };
-                known.claimed = None;
-                known.used = after.reversed_at.is_none().then_some(after);
-            }
-            4 if known.used.is_none() && known.claimed.is_none() && !known.returned && dice.below(6) == 0 => {
-                let back = Commit { at: at(now), engagement: vec![returned(id, at(now))], ..Commit::default() };
-                assert_eq!(commit(&database, back).await, Committed::Done);
-                known.returned = true;
-            }
-            _ => {
-                database.sql.sweep(at(now), 3 + dice.below(9) as u32).await.expect("swept");
-                while database.sql.sweep(at(now), 9).await.expect("swept") > 0 {}
-                for known in offers.values_mut().filter(|known| known.used.is_none()) {
-                    if known.claimed.is_some_and(|until| until <= now) {
-                        known.holds = (0, 0);
-                    }
-                }
-            }
-        }
-        let sum = offers.values().fold((0, 0), |sum, known| (sum.0 + known.holds.0, sum.1 + known.holds.1));
-        assert_eq!(taken(&database).await, sum, "step {step}");
-    }
 }

@@ -1,6 +1,7 @@
 //! The laws of the ports, each a test, written once and run on every adapter against real servers.
 
 mod catalog_store;
+mod coupon_histories;
 mod coupons;
 mod postgres;
 mod profile_cache;
