@@ -65,7 +65,7 @@ pub async fn offer_to(
 pub async fn offers(conn: &mut Conn<'_>, query: &OfferQuery) -> Result<Vec<KeptOffer>, StoreError> {
     // 0 all, 1 open, 2 redeemed, 3 ended, 4 returned: as OfferState::of.
     const SQL: &str = offers!(
-        "WHERE profile_id = $1 AND (offered_at < $2 OR (offered_at = $2 AND id < $3))
+        "WHERE profile_id = $1 AND offered_at <= $2 AND (offered_at < $2 OR (offered_at = $2 AND id < $3))
             AND ($4 = 0 OR $4 = CASE WHEN redeemed_at IS NOT NULL THEN 2 WHEN returned_at IS NOT NULL THEN 4
                 WHEN valid_until <= $5 THEN 3 ELSE 1 END)
         ORDER BY offered_at DESC, id DESC LIMIT $6"
@@ -93,11 +93,11 @@ pub async fn redemption(conn: &mut Conn<'_>, id: &RedemptionId) -> Result<Option
 
 pub async fn redemptions(conn: &mut Conn<'_>, query: &RedemptionQuery) -> Result<Vec<Redemption>, StoreError> {
     const OF_STORE: &str = redemptions!(
-        "WHERE store_id = $1 AND redeemed_at >= $2 AND (redeemed_at < $3 OR (redeemed_at = $3 AND id < $4))
+        "WHERE store_id = $1 AND redeemed_at >= $2 AND redeemed_at <= $3 AND (redeemed_at < $3 OR (redeemed_at = $3 AND id < $4))
         ORDER BY redeemed_at DESC, id DESC LIMIT $5"
     );
     const OF_CAMPAIGN: &str = redemptions!(
-        "WHERE campaign_id = $1 AND redeemed_at >= $2 AND (redeemed_at < $3 OR (redeemed_at = $3 AND id < $4))
+        "WHERE campaign_id = $1 AND redeemed_at >= $2 AND redeemed_at <= $3 AND (redeemed_at < $3 OR (redeemed_at = $3 AND id < $4))
         ORDER BY redeemed_at DESC, id DESC LIMIT $5"
     );
     let (sql, name) = match &query.of {
