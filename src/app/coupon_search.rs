@@ -8,7 +8,7 @@ use crate::{
     domain::{
         campaign::{Campaign, CampaignState},
         code::Code,
-        coupon::{Codes, Coupon},
+        coupon::Coupon,
         offer::OfferId,
         redemption::{KeptOffer, Refusal},
     },
@@ -139,11 +139,4 @@ fn unknown(what: &What) -> Refusal {
         What::Offer(_) => false,
     };
     Refusal::UnknownCode { mistyped }
-}
-
-impl Found {
-    /// Whether everyone has its code.
-    pub fn is_everyones(&self) -> bool {
-        matches!(self.coupon.codes, Codes::Fixed(_))
-    }
 }

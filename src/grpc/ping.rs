@@ -3,9 +3,6 @@
 //! Law 8: every field is looked at, and everything wrong is said at once. Law 2: the fingerprint tells a retry from
 //! another ping under a used id.
 
-use prost::Message;
-use ring::digest;
-
 use crate::{
     domain::{
         ping::{Accuracy, ClockReading, Fix, MAX_FIXES, MAX_OFFERS, MAX_SIGHTINGS, Ping, PingId, Sighting},
@@ -15,7 +12,7 @@ use crate::{
     },
     grpc::{
         pb,
-        wire::{optional_timestamp, position, timestamp},
+        wire::{self, optional_timestamp, position, timestamp},
     },
 };
 
@@ -29,8 +26,7 @@ const RSSI_DBM: std::ops::RangeInclusive<i32> = -127..=20;
 /// SHA-256 of what the ping says, whenever it is sent.
 pub fn fingerprint(request: &mut pb::PingRequest) -> [u8; 32] {
     let sent_at = request.sent_at.take();
-    let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, &request.encode_to_vec()).as_ref());
+    let fingerprint = wire::fingerprint(request);
     request.sent_at = sent_at;
     fingerprint
 }

@@ -5,9 +5,6 @@
 
 use std::time::Duration;
 
-use prost::Message;
-use ring::digest;
-
 use crate::{
     app::{
         coupon_search::{Found, What},
@@ -25,7 +22,7 @@ use crate::{
     },
     grpc::{
         pb,
-        wire::{money, money_to_wire, optional_duration, required, timestamp_to_wire},
+        wire::{fingerprint, money, money_to_wire, optional_duration, required, timestamp_to_wire},
     },
 };
 
@@ -90,12 +87,6 @@ pub fn reverse(wire: pb::ReverseRedemptionRequest, key: &KeyName) -> Result<Reve
         Some(Reverse { store: store?, redemption: redemption?, request, amount: amount? })
     })();
     wrong.finish(reverse)
-}
-
-fn fingerprint(request: &impl Message) -> [u8; 32] {
-    let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, &request.encode_to_vec()).as_ref());
-    fingerprint
 }
 
 fn at_till(store: &str, till: &str, presented: Option<pb::Presented>) -> Result<AtTill, Violations> {

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+use prost::Message;
+use ring::digest;
+
 use crate::{
     domain::{
         consent::{Consent, Consents, Purpose},
@@ -21,6 +24,13 @@ use crate::{
 pub const MAX_TEXT_VERSION: usize = 64;
 
 const MICROS: i64 = 1_000_000;
+
+/// SHA-256 of all that a message says.
+pub fn fingerprint(message: &impl Message) -> [u8; 32] {
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, &message.encode_to_vec()).as_ref());
+    fingerprint
+}
 
 /// What a missing field is refused with.
 pub fn required() -> Invalid {
