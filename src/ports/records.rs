@@ -78,6 +78,16 @@ pub enum TillChange {
     Reverse { request: TillRequest, redemption: Redemption, units: u64 },
 }
 
+impl TillChange {
+    /// The request that it does; none for a lock, which may be done again.
+    pub fn request(&self) -> Option<&TillRequest> {
+        match self {
+            TillChange::Lock(..) => None,
+            TillChange::Redeem(request, _) | TillChange::Reverse { request, .. } => Some(request),
+        }
+    }
+}
+
 /// How a till's request was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TillAnswer {

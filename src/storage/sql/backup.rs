@@ -71,7 +71,7 @@ pub async fn backup(database: &Address, to: &Path) -> Result<u64, BackupError> {
     let Some(name) = copy.path().to_str() else { return Err(file(to)(io::ErrorKind::InvalidFilename.into())) };
     let source = SqliteConnectOptions::new().filename(&from).read_only(true).busy_timeout(STATEMENT);
     let mut conn = source.connect().await.map_err(|fault| sql(&from)(super::error::store_error(fault)))?;
-    Conn::Sqlite(&mut conn).execute("VACUUM INTO $1", values![name]).await.map_err(sql(to))?;
+    Conn::Sqlite(&mut conn, &[]).execute("VACUUM INTO $1", values![name]).await.map_err(sql(to))?;
     conn.close().await.map_err(|fault| sql(&from)(super::error::store_error(fault)))?;
     check(copy.path(), to).await?;
     let bytes = copy.as_file().metadata().map_err(file(to))?.len();
@@ -151,7 +151,7 @@ async fn check(path: &Path, called: &Path) -> Result<(), BackupError> {
 
 async fn check_open(conn: &mut SqliteConnection, called: &Path) -> Result<(), BackupError> {
     let damaged = |why: String| BackupError::Damaged(called.to_owned(), why);
-    let mut conn = Conn::Sqlite(conn);
+    let mut conn = Conn::Sqlite(conn, &[]);
     let found = conn.rows("PRAGMA integrity_check(10)", &[]).await.map_err(|fault| damaged(fault.to_string()))?;
     let found: Result<Vec<String>, StoreError> = found.iter().map(|row| row.get(0)).collect();
     let found = found.map_err(|fault| damaged(fault.to_string()))?;

@@ -8,8 +8,10 @@ use async_trait::async_trait;
 
 use super::{
     Retention,
+    batch::{Batch, Halt},
     change::{Change, Outcome},
     conn::{Conn, values},
+    coupons::till_answer,
     error::unsound,
     read, till,
     units::Units,
@@ -30,128 +32,121 @@ pub struct Recorded {
     pub keep: Retention,
 }
 
-/// Why a step ended the transaction.
-pub enum Halt {
-    Refused(Committed),
-    Failed(StoreError),
-}
-
-impl From<StoreError> for Halt {
-    fn from(fault: StoreError) -> Self {
-        Halt::Failed(fault)
-    }
-}
-
 #[async_trait]
 impl Change for Recorded {
     type Output = Committed;
 
     async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Committed>, StoreError> {
-        match self.steps(conn).await {
+        match self.steps(&mut Batch::new(conn)).await {
             Ok(()) => Ok(Outcome::Keep(Committed::Done)),
             Err(Halt::Refused(why)) => Ok(Outcome::Undo(why)),
+            Err(Halt::Used) => self.used(conn).await.map(Outcome::Undo),
             Err(Halt::Failed(fault)) => Err(fault),
         }
     }
 }
 
 impl Recorded {
-    async fn steps(&self, conn: &mut Conn<'_>) -> Result<(), Halt> {
+    async fn steps(&self, batch: &mut Batch<'_, '_>) -> Result<(), Halt> {
         if let Some(answer) = &self.commit.answer {
-            self.claim(conn, answer).await?;
+            self.claim(batch, answer).await?;
         }
         if let Some(change) = &self.commit.till {
-            till::ask(conn, change, self.commit.at, self.keep).await?;
+            till::ask(batch, change, self.commit.at, self.keep).await?;
         }
-        self.write_profiles(conn).await?;
-        self.write_devices(conn).await?;
+        self.write_profiles(batch).await?;
+        self.write_devices(batch).await?;
         if let Some(decision) = &self.commit.decision {
-            self.write_decision(conn, decision).await?;
+            self.write_decision(batch, decision).await?;
             for offer in &decision.offers {
-                self.write_offer(conn, decision, offer).await?;
+                self.write_offer(batch, decision, offer).await?;
             }
         }
         let (mut units, at) = (Units::default(), self.commit.at);
         if let Some(claim) = &self.commit.claim {
-            till::begin_claim(conn, claim, at).await?;
+            till::begin_claim(batch, claim, at).await?;
         }
-        self.write_marks(conn, &mut units).await?;
+        self.write_marks(batch, &mut units).await?;
         if let Some(change) = &self.commit.till {
-            till::change(conn, change, (at, self.commit.takes.len()), self.keep, &mut units).await?;
+            till::change(batch, change, (at, self.commit.takes.len()), self.keep, &mut units).await?;
         }
         let until = at + self.keep.offers;
         match self.commit.till {
-            Some(TillChange::Redeem(..)) => units.confirm(conn, &self.commit.takes, until).await?,
-            _ => units.take(conn, &self.commit.takes, until).await?,
+            Some(TillChange::Redeem(..)) => units.confirm(batch, &self.commit.takes, until).await?,
+            _ => units.take(batch, &self.commit.takes, until).await?,
         }
-        units.settle(conn).await?;
-        match &self.commit.claim {
-            Some(claim) => till::claim(conn, claim).await,
-            None => Ok(()),
+        units.settle(batch).await?;
+        if let Some(claim) = &self.commit.claim {
+            till::claim(batch, claim).await?;
         }
+        batch.run().await
     }
 
-    async fn write_marks(&self, conn: &mut Conn<'_>, units: &mut Units) -> Result<(), StoreError> {
+    /// What the ping or request was answered the first time.
+    async fn used(&self, conn: &mut Conn<'_>) -> Result<Committed, StoreError> {
+        let first = match (&self.commit.answer, self.commit.till.as_ref().and_then(TillChange::request)) {
+            (Some(answer), _) => read::answer(conn, &answer.device, &answer.ping).await?.map(Committed::Repeated),
+            (None, Some(request)) => till_answer(conn, request).await?.map(|first| Committed::Asked(Box::new(first))),
+            (None, None) => None,
+        };
+        // It was swept between the two statements: a retry finds the way free.
+        first.ok_or_else(|| StoreError::Unavailable("the answer expired just now".to_owned()))
+    }
+
+    async fn write_marks(&self, batch: &mut Batch<'_, '_>, units: &mut Units) -> Result<(), Halt> {
         let mut marks: Vec<&EngagementMark> = self.commit.engagement.iter().collect();
         marks.sort_by_key(|mark| mark.offer);
         for mark in marks {
-            if mark.shown_at.is_some() && is_overrun(conn, mark).await? {
-                units.overrun(conn, &mark.offer).await?;
+            if mark.shown_at.is_some() && is_overrun(batch, mark).await? {
+                units.overrun(batch, &mark.offer).await?;
             }
-            write_mark(conn, mark).await?;
+            write_mark(batch, mark).await?;
             if mark.returned_at.is_some() {
-                units.release(conn, Holder::Offer(mark.offer), Unit::Offers, u64::MAX).await?;
+                units.release(batch, Holder::Offer(mark.offer), Unit::Offers, u64::MAX).await?;
             }
         }
         Ok(())
     }
 
-    /// Claims the ping for this transaction, or finds who answered it.
-    async fn claim(&self, conn: &mut Conn<'_>, answer: &Answer) -> Result<(), Halt> {
+    /// Claims the ping for this transaction.
+    async fn claim(&self, batch: &mut Batch<'_, '_>, answer: &Answer) -> Result<(), Halt> {
         const SQL: &str = "INSERT INTO answer (device_id, ping_id, fingerprint, decision_id, expires_at)
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
         let (device, ping) = (answer.device.as_str(), answer.ping.as_str());
         let until = self.commit.at + self.keep.answers;
         let fingerprint = answer.fingerprint.as_slice();
-        if conn.execute(SQL, values![device, ping, fingerprint, &answer.decision, until]).await? > 0 {
-            return Ok(());
-        }
-        match read::answer(conn, &answer.device, &answer.ping).await? {
-            Some(first) => Err(Halt::Refused(Committed::Repeated(first))),
-            // It was swept between the two statements: a retry finds the way free.
-            None => Err(StoreError::Unavailable("the answer expired just now".to_owned()).into()),
-        }
+        batch.must(SQL, values![device, ping, fingerprint, &answer.decision, until], Halt::Used).await
     }
 
     /// In the order of names, whether they are written or end.
-    async fn write_profiles(&self, conn: &mut Conn<'_>) -> Result<(), Halt> {
+    async fn write_profiles(&self, batch: &mut Batch<'_, '_>) -> Result<(), Halt> {
         let mut profiles: Vec<&ProfileWrite> = self.commit.profiles.iter().collect();
         profiles.sort_by(|a, b| a.profile.name.cmp(&b.profile.name));
         let mut ending = self.commit.absorbed.as_ref();
         for write in profiles {
             if let Some(absorbed) = ending.take_if(|absorbed| absorbed.name < write.profile.name) {
-                absorb(conn, absorbed, self.commit.at).await?;
+                absorb(batch, absorbed, self.commit.at).await?;
             }
-            write_profile(conn, write).await?;
+            write_profile(batch, write).await?;
         }
         match ending {
-            Some(absorbed) => absorb(conn, absorbed, self.commit.at).await,
+            Some(absorbed) => absorb(batch, absorbed, self.commit.at).await,
             None => Ok(()),
         }
     }
 
-    async fn write_devices(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+    async fn write_devices(&self, batch: &mut Batch<'_, '_>) -> Result<(), Halt> {
         const SQL: &str = "INSERT INTO device (id, profile_id) VALUES ($1, $2)
             ON CONFLICT (id) DO UPDATE SET profile_id = excluded.profile_id";
         let mut devices: Vec<_> = self.commit.devices.iter().collect();
         devices.sort();
         for (device, profile) in devices {
-            conn.execute(SQL, values![device.as_str(), profile.as_str()]).await?;
+            batch.add(SQL, values![device.as_str(), profile.as_str()]).await?;
         }
         Ok(())
     }
 
-    async fn write_decision(&self, conn: &mut Conn<'_>, decision: &Decision) -> Result<(), StoreError> {
+    async fn write_decision(&self, batch: &mut Batch<'_, '_>, decision: &Decision) -> Result<(), Halt> {
         const SQL: &str = "INSERT INTO decision
             (id, profile_id, device_id, ping_id, catalog_version, at, expires_at, receipt)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -160,10 +155,10 @@ impl Recorded {
         let until = decision.at + self.keep.receipts;
         let (ping, version) = (decision.ping.as_str(), decision.catalog_version);
         let values = values![&decision.id, profile, device, ping, version, decision.at, until, &receipt];
-        conn.execute(SQL, values).await.map(|_| ())
+        batch.add(SQL, values).await
     }
 
-    async fn write_offer(&self, conn: &mut Conn<'_>, decision: &Decision, offer: &Offer) -> Result<(), StoreError> {
+    async fn write_offer(&self, batch: &mut Batch<'_, '_>, decision: &Decision, offer: &Offer) -> Result<(), Halt> {
         const SQL: &str =
             "INSERT INTO offer (id, profile_id, given_to, campaign_id, decision_id, catalog_version, store_id,
                 test, accounts, offered_at, show_by, valid_from, valid_until, expires_at)
@@ -188,12 +183,15 @@ impl Recorded {
             offer.valid_until,
             decision.at + self.keep.offers,
         ];
-        conn.execute(SQL, values).await.map(|_| ())
+        batch.add(SQL, values).await
     }
 }
 
+/// What it means that a guarded row is not as it was read.
+pub const STALE: Halt = Halt::Refused(Committed::Stale);
+
 /// Guarded by the version: of two transactions that read the same one, the second is stale.
-async fn write_profile(conn: &mut Conn<'_>, write: &ProfileWrite) -> Result<(), Halt> {
+async fn write_profile(batch: &mut Batch<'_, '_>, write: &ProfileWrite) -> Result<(), Halt> {
     const NEW: &str = "INSERT INTO profile (id, version, state) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     const NEXT: &str =
         "UPDATE profile SET version = $2, state = $3 WHERE id = $1 AND version = $4 AND state IS NOT NULL";
@@ -204,44 +202,41 @@ async fn write_profile(conn: &mut Conn<'_>, write: &ProfileWrite) -> Result<(), 
     }
     let state = codec::encode_for_record(&write.profile);
     let state = state.as_slice();
-    let written = match write.expected {
-        0 => conn.execute(NEW, values![name, version, state]).await?,
-        expected => conn.execute(NEXT, values![name, version, state, expected]).await?,
-    };
-    if written > 0 { Ok(()) } else { Err(Halt::Refused(Committed::Stale)) }
+    match write.expected {
+        0 => batch.must(NEW, values![name, version, state], STALE).await,
+        expected => batch.must(NEXT, values![name, version, state, expected], STALE).await,
+    }
 }
 
 /// Guarded by the version as well; what it had of receipts and offers is handed on.
-async fn absorb(conn: &mut Conn<'_>, absorbed: &Absorbed, at: Timestamp) -> Result<(), Halt> {
+async fn absorb(batch: &mut Batch<'_, '_>, absorbed: &Absorbed, at: Timestamp) -> Result<(), Halt> {
     const TOMBSTONE: &str = "UPDATE profile SET state = NULL, erased_at = $2
         WHERE id = $1 AND version = $3 AND state IS NOT NULL";
     let (name, by) = (absorbed.name.as_str(), absorbed.by.as_str());
-    if conn.execute(TOMBSTONE, values![name, at, absorbed.expected]).await? == 0 {
-        return Err(Halt::Refused(Committed::Stale));
-    }
+    batch.must(TOMBSTONE, values![name, at, absorbed.expected], STALE).await?;
     for sql in [
         "UPDATE offer SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE redemption SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE decision SET profile_id = $2 WHERE profile_id = $1",
     ] {
-        conn.execute(sql, values![name, by]).await?;
+        batch.add(sql, values![name, by]).await?;
     }
     Ok(())
 }
 
 /// A time that is known stays known. An offer that was swept has nothing left to mark.
-async fn write_mark(conn: &mut Conn<'_>, mark: &EngagementMark) -> Result<(), StoreError> {
+async fn write_mark(batch: &mut Batch<'_, '_>, mark: &EngagementMark) -> Result<(), Halt> {
     const SQL: &str = "UPDATE offer SET shown_at = COALESCE($2, shown_at), opened_at = COALESCE($3, opened_at),
         dismissed_at = COALESCE($4, dismissed_at), returned_at = COALESCE($5, returned_at),
         claimed_at = COALESCE($6, claimed_at) WHERE id = $1";
     let EngagementMark { offer, shown_at, opened_at, dismissed_at, returned_at, claimed_at } = mark;
     let values = values![offer, *shown_at, *opened_at, *dismissed_at, *returned_at, *claimed_at];
-    conn.execute(SQL, values).await.map(|_| ())
+    batch.add(SQL, values).await
 }
 
 /// Whether it is heard only now that the offer was shown, after its units had gone back.
-async fn is_overrun(conn: &mut Conn<'_>, mark: &EngagementMark) -> Result<bool, StoreError> {
+async fn is_overrun(batch: &mut Batch<'_, '_>, mark: &EngagementMark) -> Result<bool, Halt> {
     const SQL: &str = "SELECT 1 FROM offer WHERE id = $1 AND shown_at IS NULL
         AND (returned_at IS NOT NULL OR units_returned_at IS NOT NULL)";
-    Ok(conn.row(SQL, values![&mark.offer]).await?.is_some())
+    Ok(!batch.rows(SQL, values![&mark.offer]).await?.is_empty())
 }

@@ -8,7 +8,10 @@ use sqlx::{
     Decode, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type, postgres::PgRow, sqlite::SqliteRow,
 };
 
-use super::error::store_error;
+use super::{
+    error::{store_error, unsound},
+    script::{Done, Script},
+};
 use crate::{
     domain::{
         offer::{DecisionId, OfferId, RedemptionId},
@@ -19,7 +22,8 @@ use crate::{
 
 /// A borrowed connection, in or out of a transaction.
 pub enum Conn<'c> {
-    Sqlite(&'c mut SqliteConnection),
+    /// With what is to be run before the next statement, in the same trip.
+    Sqlite(&'c mut SqliteConnection, &'static [&'static str]),
     /// With the longest wait for the result of a statement, for the case that nobody is there to keep a limit of its own.
     Postgres(&'c mut PgConnection, Duration),
 }
@@ -60,7 +64,10 @@ impl Conn<'_> {
     /// Runs a statement; returns how many rows it changed.
     pub async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
         let changed = match self {
-            Conn::Sqlite(conn) => statement!(sql, values).execute(&mut **conn).await.map(|done| done.rows_affected()),
+            Conn::Sqlite(conn, []) => {
+                statement!(sql, values).execute(&mut **conn).await.map(|done| done.rows_affected())
+            }
+            Conn::Sqlite(..) => return self.opened(sql, values).await.map(|done| done.changed),
             Conn::Postgres(conn, longest) => {
                 let done = within(*longest, statement!(sql, values).execute(&mut **conn)).await;
                 done.map(|done| done.rows_affected())
@@ -72,10 +79,11 @@ impl Conn<'_> {
     /// Runs a statement; returns all rows of its result.
     pub async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
         let rows = match self {
-            Conn::Sqlite(conn) => {
+            Conn::Sqlite(conn, []) => {
                 let rows = statement!(sql, values).fetch_all(&mut **conn).await;
                 rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
+            Conn::Sqlite(..) => return self.opened(sql, values).await.map(|done| done.rows),
             Conn::Postgres(conn, longest) => {
                 let rows = within(*longest, statement!(sql, values).fetch_all(&mut **conn)).await;
                 rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
@@ -87,6 +95,33 @@ impl Conn<'_> {
     /// Runs a statement that gives one row or none.
     pub async fn row(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.pop())
+    }
+
+    /// Has these run before the next statement, if what was to be run before the last one was.
+    pub fn open(&mut self, next: &'static [&'static str]) {
+        if let Conn::Sqlite(_, opening @ []) = self {
+            *opening = next;
+        }
+    }
+
+    /// Runs a script of SQLite's; what was done of it comes before its error.
+    pub async fn script(&mut self, script: Script) -> (Vec<Done>, Result<(), StoreError>) {
+        match self {
+            Conn::Sqlite(conn, opening) => {
+                let opening = std::mem::take(opening);
+                let (mut done, result) = script.after(opening).run(conn).await;
+                done.drain(..opening.len().min(done.len()));
+                (done, result)
+            }
+            Conn::Postgres(..) => (Vec::new(), Err(unsound("a script is SQLite's"))),
+        }
+    }
+
+    async fn opened(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Done, StoreError> {
+        let mut script = Script::default();
+        script.push(sql, values)?;
+        let (mut done, result) = self.script(script).await;
+        result.map(|()| done.pop().unwrap_or_default())
     }
 }
 

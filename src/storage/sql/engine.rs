@@ -41,7 +41,7 @@ pub enum Reader {
 impl Reader {
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
-            Reader::Sqlite(conn) => Conn::Sqlite(conn),
+            Reader::Sqlite(conn) => Conn::Sqlite(conn, &[]),
             Reader::Postgres(conn) => Conn::Postgres(conn, TRANSACTION),
         }
     }
@@ -56,7 +56,7 @@ pub enum Snapshot {
 impl Snapshot {
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
-            Snapshot::Sqlite(transaction) => Conn::Sqlite(transaction),
+            Snapshot::Sqlite(transaction) => Conn::Sqlite(transaction, &[]),
             // Whoever asked for everything knows how long that may take.
             Snapshot::Postgres(transaction) => Conn::Postgres(transaction, Duration::MAX),
         }

@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 
 use super::{
+    batch::{Batch, Halt},
     change::{Change, Outcome},
     conn::{Conn, values},
     units::{Units, fold},
@@ -60,12 +61,16 @@ async fn erase_offers(conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreErr
         WHERE profile_id = $1";
     const HOLDS: &str = "DELETE FROM hold WHERE holder_id IN (SELECT id FROM offer WHERE profile_id = $1)
         RETURNING account_id, units - returned";
-    let mut units = Units::default();
     conn.execute(LOCK, values![profile]).await?;
     conn.execute(REDEMPTIONS, values![profile]).await?;
-    units.lapse_of(conn, profile).await?;
+    let mut units = Units::default();
+    let mut batch = Batch::new(conn);
+    units.lapse_of(&mut batch, profile).await.map_err(Halt::fault)?;
+    batch.run().await.map_err(Halt::fault)?;
     let holds = conn.rows(HOLDS, values![profile]).await?;
     fold(conn, &holds).await?;
     conn.execute("DELETE FROM offer WHERE profile_id = $1", values![profile]).await?;
-    units.settle_back(conn).await
+    let mut batch = Batch::new(conn);
+    units.settle(&mut batch).await.map_err(Halt::fault)?;
+    batch.run().await.map_err(Halt::fault)
 }

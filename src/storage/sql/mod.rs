@@ -17,6 +17,7 @@
 mod accounts;
 mod audit;
 mod backup;
+mod batch;
 mod catalog;
 mod change;
 mod commit;
@@ -32,6 +33,7 @@ mod pool;
 mod proof;
 mod read;
 mod schema;
+mod script;
 mod secret;
 mod sweep;
 mod till;

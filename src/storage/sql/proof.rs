@@ -59,7 +59,7 @@ pub async fn prove(database: &Address, at: Timestamp) -> Result<LedgerProof, Pro
 
 async fn in_sqlite(mut conn: SqliteConnection, of: &Address, at: Timestamp) -> Result<LedgerProof, ProofError> {
     let mut snapshot = conn.begin().await.map_err(unreadable(of))?;
-    let proof = prove_in(&mut Conn::Sqlite(&mut snapshot), of, at).await;
+    let proof = prove_in(&mut Conn::Sqlite(&mut snapshot, &[]), of, at).await;
     snapshot.rollback().await.map_err(unreadable(of))?;
     conn.close().await.map_err(unreadable(of))?;
     proof

@@ -38,7 +38,7 @@ pub async fn steps(conn: &mut Conn<'_>) -> Result<Option<Vec<i64>>, StoreError> 
     const IN_SQLITE: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
     const IN_POSTGRES: &str = "SELECT 1 FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')";
     let ours = match conn {
-        Conn::Sqlite(_) => IN_SQLITE,
+        Conn::Sqlite(..) => IN_SQLITE,
         Conn::Postgres(..) => IN_POSTGRES,
     };
     if conn.row(ours, &[]).await?.is_none() {

@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 
 use super::{
+    batch::{Batch, Halt},
     change::{Change, Outcome},
     conn::{Conn, values},
     error::unsound,
@@ -56,24 +57,25 @@ impl Change for Sweep {
         }
         let holds = conn.rows(HOLDS, values![self.now, u64::from(self.most)]).await?;
         fold(conn, &holds).await?;
-        let returned = self.give_back(conn).await?;
+        let returned = self.give_back(&mut Batch::new(conn)).await.map_err(Halt::fault)?;
         Ok(Outcome::Keep(gone + holds.len() as u64 + returned))
     }
 }
 
 impl Sweep {
     /// What was held for a while, and what offers hold that nobody saw. Returns how many holds and offers those were.
-    async fn give_back(&self, conn: &mut Conn<'_>) -> Result<u64, StoreError> {
+    async fn give_back(&self, batch: &mut Batch<'_, '_>) -> Result<u64, Halt> {
         let mut units = Units::default();
-        let mut returned = units.lapse(conn, self.now, self.most).await?;
+        let mut returned = units.lapse(batch, self.now, self.most).await?;
         if let Some(before) = self.unshown {
-            let offers = return_unshown(conn, before, (self.now, self.most)).await?;
+            let offers = return_unshown(batch, before, (self.now, self.most)).await?;
             for offer in &offers {
-                units.release(conn, Holder::Offer(*offer), Unit::Offers, u64::MAX).await?;
+                units.release(batch, Holder::Offer(*offer), Unit::Offers, u64::MAX).await?;
             }
             returned += offers.len() as u64;
         }
-        units.settle_back(conn).await?;
+        units.settle(batch).await?;
+        batch.run().await?;
         Ok(returned)
     }
 }
@@ -81,16 +83,16 @@ impl Sweep {
 /// Marks offers that nobody reported as shown: their units go back, and they stay good. A report that comes later is
 /// counted as overrun.
 async fn return_unshown(
-    conn: &mut Conn<'_>,
+    batch: &mut Batch<'_, '_>,
     before: Timestamp,
     (now, most): (Timestamp, u32),
-) -> Result<Vec<OfferId>, StoreError> {
+) -> Result<Vec<OfferId>, Halt> {
     const SQL: &str = "UPDATE offer SET units_returned_at = $2 WHERE id IN
             (SELECT id FROM offer WHERE offered_at < $1 AND accounts > 0 AND shown_at IS NULL AND returned_at IS NULL
                 AND units_returned_at IS NULL ORDER BY offered_at LIMIT $3)
             AND shown_at IS NULL AND returned_at IS NULL AND units_returned_at IS NULL
         RETURNING id";
-    let rows = conn.rows(SQL, values![before, now, u64::from(most)]).await?;
+    let rows = batch.rows(SQL, values![before, now, u64::from(most)]).await?;
     let mut offers = Vec::with_capacity(rows.len());
     for row in rows {
         offers.push(OfferId::parse(&row.get::<String>(0)?).map_err(unsound)?);

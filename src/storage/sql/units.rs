@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    commit::Halt,
+    batch::{Batch, Halt},
     conn::{Conn, Row, values},
     error::unsound,
 };
@@ -38,32 +38,32 @@ impl Units {
     }
 
     /// Takes units. Of a budget that is not there is no limit, and nothing is held.
-    pub async fn take(&mut self, conn: &mut Conn<'_>, takes: &[Take], until: Timestamp) -> Result<(), StoreError> {
+    pub async fn take(&mut self, batch: &mut Batch<'_, '_>, takes: &[Take], until: Timestamp) -> Result<(), Halt> {
         let mut takes: Vec<&Take> = takes.iter().collect();
         takes.sort_by(|a, b| (&a.account, a.holder).cmp(&(&b.account, b.holder)));
         for take in takes {
-            if self.hold(conn, take, until).await? || self.hold_more(conn, take, until).await? {
+            if self.hold(batch, take, until).await? || self.hold_more(batch, take, until).await? {
                 continue;
             }
             // The first of its place and period.
             const ACCOUNT: &str = "INSERT INTO account (id, budget_id, taken)
                 SELECT $1, id, 0 FROM budget WHERE id = $2 ON CONFLICT DO NOTHING";
-            conn.execute(ACCOUNT, values![take.account.id.as_str(), take.account.budget.as_str()]).await?;
-            self.hold(conn, take, until).await?;
+            batch.add(ACCOUNT, values![take.account.id.as_str(), take.account.budget.as_str()]).await?;
+            self.hold(batch, take, until).await?;
         }
         Ok(())
     }
 
     /// Takes units that the one holder may have for a while already: those are its own for good then, and only the
     /// difference is taken or given back.
-    pub async fn confirm(&mut self, conn: &mut Conn<'_>, takes: &[Take], until: Timestamp) -> Result<(), StoreError> {
+    pub async fn confirm(&mut self, batch: &mut Batch<'_, '_>, takes: &[Take], until: Timestamp) -> Result<(), Halt> {
         const CONFIRM: &str = "UPDATE hold SET lapses_at = NULL, expires_at = $2
             WHERE holder_id = $1 AND lapses_at IS NOT NULL RETURNING account_id, units - returned";
         const CORRECT: &str = "UPDATE hold SET units = units + $3, returned = returned + $4
             WHERE holder_id = $1 AND account_id = $2";
         let Some(holder) = takes.first().map(|take| take.holder.to_string()) else { return Ok(()) };
         let mut held = BTreeMap::new();
-        for row in conn.rows(CONFIRM, values![&holder, until]).await? {
+        for row in batch.rows(CONFIRM, values![&holder, until]).await? {
             held.insert(row.get::<String>(0)?, row.count(1)?);
         }
         let mut new = Vec::new();
@@ -75,21 +75,21 @@ impl Units {
             };
             let (more, less) = (take.units.saturating_sub(units), units.saturating_sub(take.units));
             if more + less > 0 {
-                conn.execute(CORRECT, values![&holder, account, more, less]).await?;
+                batch.add(CORRECT, values![&holder, account, more, less]).await?;
                 let movement = self.of(account);
                 movement.taken += more;
                 movement.given_back += less;
             }
         }
-        self.take(conn, &new, until).await
+        self.take(batch, &new, until).await
     }
 
     /// Whether the account is there and the holder has nothing of it yet.
-    async fn hold(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<bool, StoreError> {
+    async fn hold(&mut self, batch: &mut Batch<'_, '_>, take: &Take, until: Timestamp) -> Result<bool, Halt> {
         const SQL: &str = "INSERT INTO hold (holder_id, account_id, units, returned, expires_at, lapses_at)
             SELECT $1, id, $3, 0, $4, $5 FROM account WHERE id = $2 ON CONFLICT DO NOTHING";
         let (holder, account) = (take.holder.to_string(), take.account.id.as_str());
-        let held = conn.execute(SQL, values![&holder, account, take.units, until, take.lapses_at]).await? > 0;
+        let held = batch.execute(SQL, values![&holder, account, take.units, until, take.lapses_at]).await? > 0;
         if held {
             self.of(account).taken += take.units;
         }
@@ -97,13 +97,13 @@ impl Units {
     }
 
     /// Whether the holder used some of the account before: that stands, and this comes to it.
-    async fn hold_more(&mut self, conn: &mut Conn<'_>, take: &Take, until: Timestamp) -> Result<bool, StoreError> {
+    async fn hold_more(&mut self, batch: &mut Batch<'_, '_>, take: &Take, until: Timestamp) -> Result<bool, Halt> {
         // What is its own for good is not to lapse with it.
         const SQL: &str = "UPDATE hold SET units = units + $3, expires_at = $4,
                 lapses_at = CASE WHEN lapses_at IS NULL AND returned < units THEN NULL ELSE $5 END
             WHERE holder_id = $1 AND account_id = $2";
         let (holder, account) = (take.holder.to_string(), take.account.id.as_str());
-        let held = conn.execute(SQL, values![&holder, account, take.units, until, take.lapses_at]).await? > 0;
+        let held = batch.execute(SQL, values![&holder, account, take.units, until, take.lapses_at]).await? > 0;
         if held {
             self.of(account).taken += take.units;
         }
@@ -113,91 +113,80 @@ impl Units {
     /// Gives back what the holder has of accounts that count `unit`, at most so much of each.
     pub async fn release(
         &mut self,
-        conn: &mut Conn<'_>,
+        batch: &mut Batch<'_, '_>,
         holder: Holder,
         unit: Unit,
         most: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Halt> {
         const LOCK: &str = "UPDATE hold SET units = units WHERE holder_id = $1 AND returned < units AND account_id IN
                 (SELECT account.id FROM account JOIN budget ON budget.id = account.budget_id WHERE budget.unit = $2)
             RETURNING account_id, units - returned";
         const SET: &str = "UPDATE hold SET returned = returned + $3, lapses_at = NULL
             WHERE holder_id = $1 AND account_id = $2";
         let holder = holder.to_string();
-        for row in conn.rows(LOCK, values![&holder, unit.as_str()]).await? {
+        for row in batch.rows(LOCK, values![&holder, unit.as_str()]).await? {
             let (account, units) = (row.get::<String>(0)?, row.count(1)?.min(most));
-            conn.execute(SET, values![&holder, &account, units]).await?;
+            batch.add(SET, values![&holder, &account, units]).await?;
             self.of(&account).given_back += units;
         }
         Ok(())
     }
 
     /// Gives back what is held until now and was not confirmed; returns how many holds ended so.
-    pub async fn lapse(&mut self, conn: &mut Conn<'_>, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+    pub async fn lapse(&mut self, batch: &mut Batch<'_, '_>, now: Timestamp, most: u32) -> Result<u64, Halt> {
         const LOCK: &str = "UPDATE hold SET units = units WHERE (holder_id, account_id) IN
                 (SELECT holder_id, account_id FROM hold WHERE lapses_at <= $1 ORDER BY lapses_at LIMIT $2)
                 AND lapses_at <= $1
             RETURNING holder_id, account_id, units - returned";
-        let rows = conn.rows(LOCK, values![now, u64::from(most)]).await?;
+        let rows = batch.rows(LOCK, values![now, u64::from(most)]).await?;
         for row in &rows {
-            self.end(conn, row).await?;
+            self.end(batch, row).await?;
         }
         Ok(rows.len() as u64)
     }
 
     /// Gives back what the person's offers hold for a while: nobody can use it any more.
-    pub async fn lapse_of(&mut self, conn: &mut Conn<'_>, profile: &str) -> Result<(), StoreError> {
+    pub async fn lapse_of(&mut self, batch: &mut Batch<'_, '_>, profile: &str) -> Result<(), Halt> {
         const LOCK: &str = "UPDATE hold SET units = units WHERE lapses_at IS NOT NULL
                 AND holder_id IN (SELECT id FROM offer WHERE profile_id = $1)
             RETURNING holder_id, account_id, units - returned";
-        for row in conn.rows(LOCK, values![profile]).await? {
-            self.end(conn, &row).await?;
+        for row in batch.rows(LOCK, values![profile]).await? {
+            self.end(batch, &row).await?;
         }
         Ok(())
     }
 
     /// Ends a hold; the row is its holder, its account and what it has.
-    async fn end(&mut self, conn: &mut Conn<'_>, row: &Row) -> Result<(), StoreError> {
+    async fn end(&mut self, batch: &mut Batch<'_, '_>, row: &Row) -> Result<(), Halt> {
         const SQL: &str = "UPDATE hold SET returned = units, lapses_at = NULL WHERE holder_id = $1 AND account_id = $2";
         let (holder, account): (String, String) = (row.get(0)?, row.get(1)?);
-        conn.execute(SQL, values![&holder, &account]).await?;
+        batch.add(SQL, values![&holder, &account]).await?;
         self.of(&account).given_back += row.count(2)?;
         Ok(())
     }
 
     /// Counts an offer that was shown after its units had gone back.
-    pub async fn overrun(&mut self, conn: &mut Conn<'_>, offer: &OfferId) -> Result<(), StoreError> {
+    pub async fn overrun(&mut self, batch: &mut Batch<'_, '_>, offer: &OfferId) -> Result<(), Halt> {
         const SQL: &str = "SELECT account_id FROM hold WHERE holder_id = $1 AND returned > 0";
-        for row in conn.rows(SQL, values![offer]).await? {
+        for row in batch.rows(SQL, values![offer]).await? {
             self.of(&row.get::<String>(0)?).overrun += 1;
         }
         Ok(())
     }
 
-    /// As [`Self::settle`], where nothing is taken and so nothing refused.
-    pub async fn settle_back(self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
-        match self.settle(conn).await {
-            Ok(()) => Ok(()),
-            Err(Halt::Failed(fault)) => Err(fault),
-            Err(Halt::Refused(why)) => Err(unsound(format!("nothing was taken, and was refused: {why:?}"))),
-        }
-    }
-
     /// Moves the accounts. What only gives back is never refused, even where a limit was lowered below what is taken.
-    pub async fn settle(self, conn: &mut Conn<'_>) -> Result<(), Halt> {
+    pub async fn settle(self, batch: &mut Batch<'_, '_>) -> Result<(), Halt> {
         const SQL: &str = "UPDATE account SET taken = taken + $2 - $3, late_overrun = late_overrun + $4
             WHERE id = $1 AND ($2 = 0 OR COALESCE(taken + $2 - $3 <=
                 (SELECT limit_units FROM budget WHERE budget.id = account.budget_id), TRUE))";
         let moved = self.0.into_iter().filter(|(_, movement)| *movement != Movement::default());
         for (account, Movement { taken, given_back, overrun }) in moved {
             let values = values![account.as_str(), taken, given_back, overrun];
-            if conn.execute(SQL, values).await? > 0 {
-                continue;
-            }
-            return Err(match taken {
-                0 => StoreError::Corrupt(format!("the account {account} of a hold is missing")).into(),
-                _ => Halt::Refused(Committed::Exhausted(account)),
-            });
+            let refused = match taken {
+                0 => Halt::Failed(unsound(format!("the account {account} of a hold is missing"))),
+                _ => Halt::Refused(Committed::Exhausted(account.clone())),
+            };
+            batch.must(SQL, values, refused).await?;
         }
         Ok(())
     }

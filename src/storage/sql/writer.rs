@@ -25,6 +25,12 @@ use crate::ports::StoreError;
 const MAX_GROUP: usize = 128;
 /// As [`STATEMENT`](super::engine::STATEMENT), which the file is opened with.
 const PATIENCE: &str = "PRAGMA busy_timeout = 5000";
+/// Before the first statement of a group.
+const BEGIN: &[&str] = &["BEGIN IMMEDIATE", "SAVEPOINT change"];
+/// Between a change that is kept and the first statement of the next.
+const NEXT: &[&str] = &["RELEASE change", "SAVEPOINT change"];
+/// Undoes the change that runs. Rolled back to, a savepoint stays open, as if new.
+pub const UNDO: &str = "ROLLBACK TO change";
 
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
@@ -94,8 +100,7 @@ async fn run(
 
 /// One transaction for the whole group.
 async fn commit(conn: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let mut conn = Conn::Sqlite(conn);
-    conn.execute("BEGIN IMMEDIATE; SAVEPOINT change", &[]).await?;
+    let mut conn = Conn::Sqlite(conn, BEGIN);
     let done = run_all(&mut conn, group).await;
     // Some faults (a full disk) end the transaction by themselves, and then there is nothing left to roll back.
     if done.is_err() && conn.execute("ROLLBACK", &[]).await.is_err() {
@@ -114,7 +119,7 @@ async fn run_all(conn: &mut Conn<'_>, group: &mut [Box<dyn Job>]) -> Result<(), 
 /// Moves all that is in the log into the file and cuts the log to nothing. If somebody reads by the log it stays, because
 /// nobody shall wait for that: then the next time finds it.
 async fn empty_log(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    let mut conn = Conn::Sqlite(conn);
+    let mut conn = Conn::Sqlite(conn, &[]);
     conn.rows("PRAGMA busy_timeout = 0", &[]).await?;
     let emptied = conn.row("PRAGMA wal_checkpoint(TRUNCATE)", &[]).await;
     conn.rows(PATIENCE, &[]).await?;
@@ -127,8 +132,8 @@ async fn empty_log(conn: &mut SqliteConnection) -> Result<(), StoreError> {
 /// A change in the queue, whatever its type.
 #[async_trait]
 trait Job: Send {
-    /// Applies the change within the savepoint that is open, and leaves a fresh one open. An error is the transaction's,
-    /// not the change's.
+    /// Applies the change within the savepoint that is open, and sees to a fresh one for the next. An error is the
+    /// transaction's, not the change's.
     async fn run(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError>;
 
     /// See [`Change::EMPTIES_LOG`].
@@ -152,13 +157,15 @@ impl<C: Change> Job for Queued<C> {
             Ok(Outcome::Undo(output)) => (Ok(output), false),
             Err(fault) => (Err(fault), false),
         };
-        if !keep && let Err(ended) = conn.execute("ROLLBACK TO change", &[]).await {
+        if !keep && let Err(ended) = conn.execute(UNDO, &[]).await {
             // The change's own fault (a full disk) ended the whole transaction: that is what all should hear.
             return Err(outcome.err().unwrap_or(ended));
         }
         self.outcome = Some(outcome);
-        // Rolled back to, a savepoint stays open, as if new.
-        if keep { conn.execute("RELEASE change; SAVEPOINT change", &[]).await.map(|_| ()) } else { Ok(()) }
+        if keep {
+            conn.open(NEXT);
+        }
+        Ok(())
     }
 
     fn empties_log(&self) -> bool {
@@ -210,7 +217,7 @@ mod tests {
     async fn writer(dir: &tempfile::TempDir, counters: &Arc<Counters>) -> Writer {
         let file = SqliteConnectOptions::new().filename(dir.path().join("notes.db")).create_if_missing(true);
         let mut conn = file.connect().await.expect("opens");
-        let mut raw = Conn::Sqlite(&mut conn);
+        let mut raw = Conn::Sqlite(&mut conn, &[]);
         raw.execute("CREATE TABLE note (label TEXT PRIMARY KEY, body BLOB)", &[]).await.expect("made");
         raw.rows("PRAGMA max_page_count = 40", &[]).await.expect("set");
         Writer::start(conn, 8, counters.clone())
