@@ -162,15 +162,13 @@ impl Tills {
 
     /// The coupon on the counter, if it is good. A code that nobody has counts against the till.
     async fn found(&self, at: &AtTill, counter: &Counter<'_>) -> Result<Found, Missed> {
-        if let Some(wait) = self.lockouts.wait(&at.store, &at.till, counter.now) {
-            return Err(TillError::LockedOut(wait).into());
-        }
+        let guess = self.lockouts.guess(&at.store, &at.till, counter.now).await.map_err(TillError::LockedOut)?;
         let (found, refusal) = self.search.find(&at.what, at.customer.as_deref(), counter).await?;
         match refusal {
             None => found.ok_or_else(|| TillError::NotFound("coupon".to_owned()).into()),
             Some(refusal) => {
                 if let Refusal::UnknownCode { .. } | Refusal::WrongCustomer = refusal {
-                    self.lockouts.note(&at.store, &at.till, counter.now);
+                    guess.is_wrong();
                 }
                 Err(Missed { found, error: refused(refusal, counter.store) })
             }

@@ -118,6 +118,7 @@ fn fault(fault: &pb::LedgerFault) -> Vec<String> {
         Kind::MissingHold => "missing hold",
         Kind::CapExceeded => "cap exceeded",
         Kind::RedeemedTwice => "redeemed twice",
+        Kind::UnmatchedRedemption => "unmatched redemption",
         Kind::Unspecified => "unknown to this binary",
     };
     [what, fault.subject.as_str(), fault.description.as_str()].map(str::to_owned).to_vec()

@@ -58,6 +58,7 @@ fn fault_to_wire(fault: &LedgerFault) -> pb::LedgerFault {
         LedgerFaultKind::MissingHold => Kind::MissingHold,
         LedgerFaultKind::CapExceeded => Kind::CapExceeded,
         LedgerFaultKind::RedeemedTwice => Kind::RedeemedTwice,
+        LedgerFaultKind::UnmatchedRedemption => Kind::UnmatchedRedemption,
     };
     pb::LedgerFault { kind: kind.into(), subject: subject.clone(), description: description.clone() }
 }

@@ -58,6 +58,8 @@ pub enum LedgerFaultKind {
     CapExceeded,
     /// Redeemed again without a reversal between.
     RedeemedTwice,
+    /// An offer and its redemptions do not say the same.
+    UnmatchedRedemption,
 }
 
 /// What is taken of one account of a campaign.

@@ -28,6 +28,7 @@ pub async fn prove(conn: &mut Conn<'_>, at: Timestamp) -> Result<LedgerProof, St
     balance(conn, &mut proof).await?;
     find_missing_holds(conn, &mut proof).await?;
     find_redeemed_twice(conn, &mut proof).await?;
+    find_unmatched(conn, &mut proof).await?;
     let caps = caps(conn).await?;
     check_caps(conn, &caps, &mut proof).await?;
     Ok(proof)
@@ -92,6 +93,22 @@ async fn find_redeemed_twice(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Re
     for row in conn.rows(SQL, &[]).await? {
         let (offer, times): (String, i64) = (row.get(0)?, row.get(1)?);
         proof.fault(LedgerFaultKind::RedeemedTwice, format!("offer {offer}"), format!("was redeemed {times} times"));
+    }
+    Ok(())
+}
+
+async fn find_unmatched(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Result<(), StoreError> {
+    const ALONE: &str = "SELECT id FROM offer WHERE redeemed_at IS NOT NULL AND expires_at > $1 AND NOT EXISTS
+        (SELECT 1 FROM redemption WHERE offer_id = offer.id AND reversed_at IS NULL) ORDER BY id";
+    const UNKNOWN: &str = "SELECT offer.id FROM offer WHERE redeemed_at IS NULL AND expires_at > $1 AND EXISTS
+        (SELECT 1 FROM redemption WHERE offer_id = offer.id AND reversed_at IS NULL) ORDER BY offer.id";
+    for (sql, why) in
+        [(ALONE, "is redeemed, and no redemption stands"), (UNKNOWN, "is not redeemed, and a redemption stands")]
+    {
+        for row in conn.rows(sql, values![proof.at]).await? {
+            let offer: String = row.get(0)?;
+            proof.fault(LedgerFaultKind::UnmatchedRedemption, format!("offer {offer}"), why);
+        }
     }
     Ok(())
 }

@@ -3,10 +3,7 @@
 //! Law: what comes back is in the order of the statements, one result for each that was done; the first error ends it.
 
 use futures_util::StreamExt;
-use sqlx::{
-    Arguments, AssertSqlSafe, Either, Executor, SqliteConnection,
-    sqlite::{SqliteArguments, SqliteRow},
-};
+use sqlx::{Arguments, AssertSqlSafe, Either, Executor, SqliteConnection, sqlite::SqliteArguments};
 
 use super::{
     conn::{Row, Value},
@@ -53,7 +50,7 @@ impl Script {
     /// Puts statements without values before all others.
     pub fn after(mut self, opening: &[&'static str]) -> Self {
         for sql in opening.iter().rev() {
-            self.text.insert_str(0, ";");
+            self.text.insert(0, ';');
             self.text.insert_str(0, sql);
         }
         self
@@ -65,7 +62,7 @@ impl Script {
         let mut results = conn.fetch_many(sqlx::query_with(AssertSqlSafe(self.text), self.values));
         while let Some(result) = results.next().await {
             match result {
-                Ok(Either::Right(row)) => rows.push(Row::Sqlite(SqliteRow::from(row))),
+                Ok(Either::Right(row)) => rows.push(Row::Sqlite(row)),
                 Ok(Either::Left(end)) => {
                     done.push(Done { changed: end.rows_affected(), rows: std::mem::take(&mut rows) });
                 }

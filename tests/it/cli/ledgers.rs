@@ -78,6 +78,31 @@ async fn a_wrong_account_is_named_with_its_numbers() {
 }
 
 #[tokio::test]
+async fn what_was_given_or_redeemed_too_often_is_named() {
+    const OFFER: &str = "INSERT INTO offer (id, profile_id, given_to, campaign_id, decision_id, catalog_version, test,
+            accounts, offered_at, show_by, valid_from, valid_until, expires_at)
+        SELECT '7', profile_id, given_to, campaign_id, decision_id, catalog_version, 0,
+            0, offered_at + 86399000000, show_by, valid_from, valid_until, expires_at FROM offer WHERE campaign_id LIKE '%/bill'";
+    const REDEMPTION: &str = "INSERT INTO redemption (id, offer_id, profile_id, campaign_id, store_id, till,
+            till_reference, instruction, units, test, accounts, redeemed_at, reversed_units, expires_at)
+        SELECT '7', offer_id, profile_id, campaign_id, store_id, till,
+            till_reference, instruction, 0, 0, 0, redeemed_at, 0, expires_at FROM redemption";
+    let server = TestServer::start().await;
+    some_redemption(&server).await;
+    for (sql, fault) in [
+        (OFFER, "cap exceeded  organizations/acme/campaigns/bill  2 offers in 86400 s where the cap is 1 (offer 7)"),
+        (REDEMPTION, "redeemed twice  offer "),
+        ("UPDATE offer SET redeemed_at = NULL", "is not redeemed, and a redemption stands"),
+        ("UPDATE redemption SET reversed_at = redeemed_at", ""),
+        ("UPDATE offer SET redeemed_at = offered_at WHERE campaign_id LIKE '%/bill'", "is redeemed, and no redemption stands"),
+    ] {
+        assert!(tamper(&server, sql).await > 0, "{sql}");
+        let ran = check(&server, &[]).await;
+        assert!(ran.code == Some(3) && ran.out.contains(fault), "{fault} is not in {ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn postgres_is_read_as_well() {
     let database = databases::postgres().await;
     let url = format!("storage.url={}", database.config.url.reveal());

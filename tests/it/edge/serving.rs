@@ -204,6 +204,42 @@ async fn prometheus_reads_what_happened() {
     }
 }
 
+#[tokio::test]
+async fn a_ping_with_limited_offers_is_one_commit() {
+    let server = TestServer::start_with(&[("telemetry.metrics_listen", "127.0.0.1:0")]).await;
+    let acme = server.publisher("acme").await;
+    let name = acme.cafe().await;
+    let limits = pb::Limits {
+        budgets: vec![
+            pb::Budget { unit: pb::budget::Unit::Offers.into(), limit: 100, ..Default::default() },
+            pb::Budget { unit: pb::budget::Unit::Offers.into(), limit: 100, per_store: true, ..Default::default() },
+        ],
+        ..Default::default()
+    };
+    let campaign = pb::Campaign { name: name.clone(), limits: Some(limits), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["limits.budgets".into()] });
+    let request = pb::UpdateCampaignRequest { campaign: Some(campaign), update_mask };
+    server.campaigns().update_campaign(bearing(&server.operator, request)).await.expect("edited");
+    let phone = acme.phone(1).await;
+    let address = server.running.metrics_address.expect("served");
+    let before = (counted(address, "commits_done_total").await, counted(address, "transactions_total").await);
+    let answer = phone.ping("arrive-1").await.expect("answered");
+    assert_eq!(answer.offers.len(), 1);
+    assert_eq!(counted(address, "commits_done_total").await - before.0, 1);
+    assert_eq!(counted(address, "transactions_total").await - before.1, 1);
+    let request = pb::GetCampaignUseRequest { name };
+    let told =
+        server.campaigns().get_campaign_use(bearing(&server.operator, request)).await.expect("told").into_inner();
+    assert_eq!(told.accounts.iter().map(|account| account.taken).collect::<Vec<_>>(), [1, 1]);
+}
+
+/// A count of what the record did.
+async fn counted(address: SocketAddr, what: &str) -> u64 {
+    let (text, name) = (get(address, "/metrics").await, format!("dintorni_record_{what} "));
+    let line = text.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or_else(|| panic!("{name} in\n{text}"));
+    line.parse().expect("a number")
+}
+
 /// One HTTP/1.0 request, and the whole answer.
 async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("connected");
