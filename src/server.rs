@@ -23,7 +23,7 @@ use crate::{
     app::keys,
     config::{Config, ServerConfig},
     grpc::{measure::Measure, overload::Guard, ping_stream::PingStreams},
-    ports::{CatalogStore, Clock, Coupons, Entropy, Ledger, ProfileCache, Records},
+    ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
 
@@ -36,6 +36,7 @@ pub struct Ports {
     pub records: Arc<dyn Records>,
     pub coupons: Arc<dyn Coupons>,
     pub ledger: Arc<dyn Ledger>,
+    pub history: Arc<dyn History>,
     pub catalog: Arc<dyn CatalogStore>,
     pub cache: Arc<dyn ProfileCache>,
     pub clock: Arc<dyn Clock>,

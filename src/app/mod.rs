@@ -1,6 +1,7 @@
 //! Floor 3a: the use cases. Each speaks to the outside through ports only.
 
 pub mod campaign_check;
+pub mod campaign_versions;
 pub mod campaigns;
 pub mod coupon_search;
 pub mod decisions;

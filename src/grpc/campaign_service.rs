@@ -8,7 +8,7 @@ use futures_util::stream::{self, Stream};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::{
-    app::{campaigns::Campaigns, pools::Pools},
+    app::{campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools},
     domain::{
         budget::Unit,
         campaign::{Campaign, CampaignState},
@@ -22,6 +22,7 @@ use crate::{
         overload::Guard,
         pb::{self, campaign_service_server::CampaignService},
         resource::{self, ListRequest, Patch, Wire},
+        versions,
     },
     ports::{AccountUse, Ledger},
 };
@@ -30,6 +31,7 @@ use crate::{
 pub struct CampaignGrpc {
     pub auth: Auth,
     pub campaigns: Arc<Campaigns>,
+    pub versions: Arc<CampaignVersions>,
     pub pools: Arc<Pools>,
     pub ledger: Arc<dyn Ledger>,
     pub guard: Guard,
@@ -114,6 +116,22 @@ impl CampaignService for CampaignGrpc {
         let access = self.access(request.metadata())?;
         let pb::ArchiveCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Archived).await
+    }
+
+    async fn list_campaign_versions(
+        &self,
+        request: Request<pb::ListCampaignVersionsRequest>,
+    ) -> Answer<pb::ListCampaignVersionsResponse> {
+        let access = self.access(request.metadata())?;
+        versions::list(&access, &self.versions, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn rollback_campaign(&self, request: Request<pb::RollbackCampaignRequest>) -> Answer<pb::Campaign> {
+        let access = self.access(request.metadata())?;
+        let wanted = versions::Wanted::read(&access, request.get_ref())?;
+        let versions::Wanted { name, version, etag } = wanted;
+        let campaign = self.versions.roll_back(&name, version, etag, access.author()).await?;
+        Ok(Response::new(Campaign::write(&campaign)))
     }
 
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {

@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod audience_wire;
+pub mod audit_service;
 pub mod auth;
 pub mod campaign_service;
 pub mod campaign_wire;
@@ -52,5 +53,6 @@ pub mod redemption_service;
 mod redemption_wire;
 pub mod resource;
 pub mod status;
+mod versions;
 pub mod wallet_service;
 pub mod wire;

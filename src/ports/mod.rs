@@ -9,6 +9,7 @@ mod catalog_store;
 mod clock;
 mod coupons;
 mod error;
+mod history;
 mod ledger;
 mod records;
 
@@ -17,6 +18,7 @@ pub use catalog_store::{Appended, CatalogStore, Edit, Expected};
 pub use clock::{Clock, Entropy};
 pub use coupons::{Coupons, OfferQuery, OfferState, RedemptionQuery, RedemptionsOf, Uploaded};
 pub use error::StoreError;
+pub use history::{Action, ChangeRecord, History, HistoryOf, HistoryQuery};
 pub use ledger::{AccountUse, Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
 pub use records::{
     Absorbed, Answer, Claim, Commit, Committed, EngagementMark, NewCode, ProfileWrite, Records, TillAnswer, TillChange,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Ports, doors::Doors};
 use crate::{
     app::{
+        campaign_versions::CampaignVersions,
         campaigns::Campaigns,
         decisions::Decisions,
         devices::Devices,
@@ -30,6 +31,7 @@ use crate::{
     },
     config::{Config, ServerConfig},
     grpc::{
+        audit_service::AuditGrpc,
         auth::Auth,
         campaign_service::CampaignGrpc,
         decision_service::DecisionGrpc,
@@ -41,12 +43,12 @@ use crate::{
         organization_service::OrganizationGrpc,
         overload::Guard,
         pb::{
-            self, campaign_service_server::CampaignServiceServer, decision_service_server::DecisionServiceServer,
-            device_service_server::DeviceServiceServer, engagement_service_server::EngagementServiceServer,
-            ledger_service_server::LedgerServiceServer, organization_service_server::OrganizationServiceServer,
-            place_service_server::PlaceServiceServer, profile_service_server::ProfileServiceServer,
-            proximity_service_server::ProximityServiceServer, redemption_service_server::RedemptionServiceServer,
-            wallet_service_server::WalletServiceServer,
+            self, audit_service_server::AuditServiceServer, campaign_service_server::CampaignServiceServer,
+            decision_service_server::DecisionServiceServer, device_service_server::DeviceServiceServer,
+            engagement_service_server::EngagementServiceServer, ledger_service_server::LedgerServiceServer,
+            organization_service_server::OrganizationServiceServer, place_service_server::PlaceServiceServer,
+            profile_service_server::ProfileServiceServer, proximity_service_server::ProximityServiceServer,
+            redemption_service_server::RedemptionServiceServer, wallet_service_server::WalletServiceServer,
         },
         ping_stream::PingStreams,
         pings::Pings,
@@ -56,7 +58,7 @@ use crate::{
         redemption_service::RedemptionGrpc,
         wallet_service::WalletGrpc,
     },
-    ports::{Clock, Coupons, Entropy, Ledger, StoreError},
+    ports::{Clock, Coupons, Entropy, History, Ledger, StoreError},
 };
 
 /// Everything that answers calls.
@@ -82,6 +84,7 @@ pub(super) struct Services {
     reversals: Arc<Reversals>,
     coupons: Arc<dyn Coupons>,
     ledger: Arc<dyn Ledger>,
+    history: Arc<dyn History>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
 }
@@ -89,7 +92,7 @@ pub(super) struct Services {
 impl Services {
     /// Reads the catalog and the signing secret, and builds the use cases on them.
     pub async fn build(config: &Config, ports: &Ports) -> Result<Self, StoreError> {
-        let Ports { records, coupons, ledger, catalog, cache, clock, entropy, meters: _ } = ports.clone();
+        let Ports { records, coupons, ledger, history, catalog, cache, clock, entropy, meters: _ } = ports.clone();
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
         let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
         let live = Arc::new(LiveCatalog::load(catalog).await?);
@@ -121,6 +124,7 @@ impl Services {
             reversals: Arc::new(Reversals::new(edits.clone(), coupons.clone(), config.tills.reversals())),
             coupons,
             ledger,
+            history,
             edits,
             entropy,
             tokens,
@@ -156,7 +160,8 @@ impl Services {
             )
             .with(WalletServiceServer::new(self.wallet_service()).max_decoding_message_size(most))
             .with(RedemptionServiceServer::new(self.redemption_service()).max_decoding_message_size(most))
-            .with(LedgerServiceServer::new(self.ledger_service()).max_decoding_message_size(most));
+            .with(LedgerServiceServer::new(self.ledger_service()).max_decoding_message_size(most))
+            .with(AuditServiceServer::new(self.audit_service()).max_decoding_message_size(most));
         if config.reflection {
             let describe = || {
                 tonic_reflection::server::Builder::configure()
@@ -208,7 +213,8 @@ impl Services {
 
     fn campaign_service(&self, guard: Guard) -> CampaignGrpc {
         let (auth, campaigns) = (self.auth.clone(), self.campaigns.clone());
-        CampaignGrpc { auth, campaigns, pools: self.pools.clone(), ledger: self.ledger.clone(), guard }
+        let versions = Arc::new(CampaignVersions::new(campaigns.clone(), self.history.clone()));
+        CampaignGrpc { auth, campaigns, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), guard }
     }
 
     fn wallet_service(&self) -> WalletGrpc {
@@ -225,5 +231,9 @@ impl Services {
 
     fn ledger_service(&self) -> LedgerGrpc {
         LedgerGrpc { auth: self.auth.clone(), ledger: self.ledger.clone(), clock: self.clock.clone() }
+    }
+
+    fn audit_service(&self) -> AuditGrpc {
+        AuditGrpc { auth: self.auth.clone(), history: self.history.clone() }
     }
 }

@@ -28,6 +28,7 @@ mod coupons;
 mod engine;
 mod erase;
 mod error;
+mod history;
 mod open;
 mod pool;
 mod proof;
@@ -65,8 +66,8 @@ use crate::{
         time::Timestamp,
     },
     ports::{
-        AccountUse, Answer, Appended, CatalogStore, Commit, Committed, Coupons, Edit, Ledger, LedgerProof, OfferQuery,
-        Records, RedemptionQuery, StoreError, TillAnswer, Uploaded,
+        AccountUse, Answer, Appended, CatalogStore, ChangeRecord, Commit, Committed, Coupons, Edit, History,
+        HistoryQuery, Ledger, LedgerProof, OfferQuery, Records, RedemptionQuery, StoreError, TillAnswer, Uploaded,
     },
 };
 use counters::Counters;
@@ -184,6 +185,13 @@ impl Ledger for Sql {
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
         audit::prove(&mut self.engine.snapshot().await?.conn(), at).await
+    }
+}
+
+#[async_trait]
+impl History for Sql {
+    async fn changes(&self, query: &HistoryQuery) -> Result<Vec<ChangeRecord>, StoreError> {
+        history::changes(&mut self.engine.reader().await?.conn(), query).await
     }
 }
 

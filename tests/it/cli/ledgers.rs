@@ -94,7 +94,10 @@ async fn what_was_given_or_redeemed_too_often_is_named() {
         (REDEMPTION, "redeemed twice  offer "),
         ("UPDATE offer SET redeemed_at = NULL", "is not redeemed, and a redemption stands"),
         ("UPDATE redemption SET reversed_at = redeemed_at", ""),
-        ("UPDATE offer SET redeemed_at = offered_at WHERE campaign_id LIKE '%/bill'", "is redeemed, and no redemption stands"),
+        (
+            "UPDATE offer SET redeemed_at = offered_at WHERE campaign_id LIKE '%/bill'",
+            "is redeemed, and no redemption stands",
+        ),
     ] {
         assert!(tamper(&server, sql).await > 0, "{sql}");
         let ran = check(&server, &[]).await;

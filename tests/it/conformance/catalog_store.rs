@@ -6,8 +6,10 @@ use dintorni::{
     domain::{
         campaign::Campaign,
         catalog::{CatalogChange, Resource, ResourceName},
+        name::OrganizationName,
+        organization::Organization,
     },
-    ports::{Appended, CatalogStore, Edit, Expected},
+    ports::{Action, Appended, CatalogStore, Edit, Expected, History, HistoryOf, HistoryQuery},
 };
 use tokio::task::JoinSet;
 
@@ -23,6 +25,7 @@ on_every_engine! {
     racing_appends_see_whole_versions_in_order
     only_the_last_change_of_a_resource_is_given
     a_budget_has_its_account_at_once
+    the_past_is_told_newest_first_with_who_and_what
 }
 
 async fn append(database: &Database, edits: Vec<Edit>) -> Appended {
@@ -138,4 +141,36 @@ async fn a_budget_has_its_account_at_once(database: Database) {
     assert_eq!(limit().await, Some((account.clone(), Some(5))), "a conflict sets no limit");
     append(&database, edit(None)).await;
     assert_eq!(limit().await, Some((account, None)));
+}
+
+async fn the_past_is_told_newest_first_with_who_and_what(database: Database) {
+    let put = |id, budget| Edit::put(campaign(id, budget), Expected::Anything);
+    append(&database, vec![put("tea", None), put("coffee", Some(1))]).await;
+    append(&database, vec![put("coffee", Some(2))]).await;
+    append(&database, vec![Edit::delete(campaign_name("coffee"), Expected::Anything)]).await;
+    append(&database, vec![put("coffee", Some(4))]).await;
+    let other = Organization {
+        name: OrganizationName::parse("organizations/acme2").expect("sound"),
+        display_name: "Another".to_owned(),
+    };
+    append(&database, vec![Edit::put(other, Expected::Absent)]).await;
+
+    let asked = async |of, before, most| database.sql.changes(&HistoryQuery { of, before, most }).await.expect("read");
+    let of_coffee = || HistoryOf::Resource(name("coffee"));
+    let versions = asked(of_coffee(), None, 9).await;
+    let told: Vec<_> = versions.iter().map(|change| (change.version, change.action)).collect();
+    use Action::{Changed, Created, Deleted};
+    assert_eq!(told, [(4, Created), (3, Deleted), (2, Changed), (1, Created)]);
+    assert!(versions.iter().all(|change| change.author == "organizations/acme/keys/tests" && change.at == at(0)));
+    assert_eq!(versions[2].resource, Some(Resource::from(campaign("coffee", Some(2)))));
+    assert_eq!(versions[1].resource, None);
+    let earlier = asked(of_coffee(), Some((3, String::new())), 1).await;
+    assert_eq!(earlier, [versions[2].clone()]);
+
+    let of_acme = || HistoryOf::Organization(campaign_name("tea").organization());
+    let all: Vec<_> = asked(of_acme(), None, 9).await.iter().map(|one| (one.version, one.name.to_string())).collect();
+    let one = |version, id: &str| (version, campaign_name(id).to_string());
+    assert_eq!(all, [one(4, "coffee"), one(3, "coffee"), one(2, "coffee"), one(1, "coffee"), one(1, "tea")]);
+    let rest = asked(of_acme(), Some((1, campaign_name("coffee").to_string())), 9).await;
+    assert_eq!(rest.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(), [campaign_name("tea").to_string()]);
 }

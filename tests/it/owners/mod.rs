@@ -2,5 +2,6 @@
 
 mod detection;
 mod edits;
+mod history;
 mod imports;
 mod roles;
