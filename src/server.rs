@@ -23,7 +23,7 @@ use crate::{
     app::keys,
     config::{Config, ServerConfig},
     grpc::{measure::Measure, overload::Guard, ping_stream::PingStreams},
-    ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Records},
+    ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Receipts, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
 
@@ -37,6 +37,7 @@ pub struct Ports {
     pub coupons: Arc<dyn Coupons>,
     pub ledger: Arc<dyn Ledger>,
     pub history: Arc<dyn History>,
+    pub receipts: Arc<dyn Receipts>,
     pub catalog: Arc<dyn CatalogStore>,
     pub cache: Arc<dyn ProfileCache>,
     pub clock: Arc<dyn Clock>,

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use crate::{
     domain::{
         decision::{Considered, Decision, Reason, Verdict},
-        name::{AppName, OrganizationName, ProfileName},
+        name::{AppName, CampaignName, OrganizationName, ProfileName, StoreName},
         offer::DecisionId,
+        time::Timestamp,
     },
-    ports::{Records, StoreError},
+    ports::{ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError},
 };
 
 /// Who reads.
@@ -37,14 +38,55 @@ pub enum Receipt {
     OfBrand(Decision),
 }
 
+/// What a list of receipts asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    pub profile: Option<ProfileName>,
+    pub campaign: Option<CampaignName>,
+    pub store: Option<StoreName>,
+    pub verdict: Option<String>,
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    pub before: Option<DecisionId>,
+    pub most: u32,
+}
+
+/// The reader may not ask for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("this credential does not open that person's receipts")]
+    Person,
+    #[error("a brand key lists receipts of its own campaigns only: name one")]
+    Campaign,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Finds receipts.
 pub struct Decisions {
     records: Arc<dyn Records>,
+    receipts: Arc<dyn Receipts>,
 }
 
 impl Decisions {
-    pub fn new(records: Arc<dyn Records>) -> Self {
-        Self { records }
+    pub fn new(records: Arc<dyn Records>, receipts: Arc<dyn Receipts>) -> Self {
+        Self { records, receipts }
+    }
+
+    /// The receipts, newest first, as the reader may see each; and the last that was looked at, if there may be more.
+    pub async fn list(&self, wanted: Wanted, reader: &Reader) -> Result<(Vec<Receipt>, Option<DecisionId>), ListError> {
+        let of = whose(&wanted, reader)?;
+        let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
+        let query = ReceiptQuery { of, campaign, store, verdict, from, until, before, most };
+        let decisions = self.receipts.decisions(&query).await?;
+        let last = decisions.last().filter(|_| decisions.len() >= most as usize).map(|last| last.id);
+        Ok((decisions.into_iter().filter_map(|decision| seen_by(decision, reader)).collect(), last))
     }
 
     /// The receipt, while it is kept; none for whoever may see nothing of it.
@@ -53,16 +95,35 @@ impl Decisions {
     }
 }
 
-fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
-    let whole = match reader {
-        Reader::Operator => true,
-        Reader::Person(profile) => decision.profile == *profile,
-        Reader::Server(app) => decision.profile.app() == *app,
-        Reader::Owner(owner) => decision.profile.organization() == *owner,
-        Reader::Brand(_) => false,
-    };
+/// Of whose receipts the reader may see something.
+fn whose(wanted: &Wanted, reader: &Reader) -> Result<ReceiptsOf, Denied> {
+    let is_own = |brand: &OrganizationName| wanted.campaign.as_ref().is_some_and(|own| own.organization() == *brand);
+    match (&wanted.profile, reader) {
+        (None, Reader::Brand(brand)) if !is_own(brand) => Err(Denied::Campaign),
+        (Some(profile), _) if opens(reader, profile) => Ok(ReceiptsOf::Person(profile.clone())),
+        (Some(_), _) => Err(Denied::Person),
+        (None, Reader::Operator | Reader::Brand(_)) => Ok(ReceiptsOf::Everybody),
+        (None, Reader::Owner(owner)) if is_own(owner) => Ok(ReceiptsOf::Everybody),
+        (None, Reader::Owner(owner)) => Ok(ReceiptsOf::Publisher(owner.clone())),
+        (None, Reader::Server(app)) => Ok(ReceiptsOf::App(app.clone())),
+        (None, Reader::Person(own)) => Ok(ReceiptsOf::Person(own.clone())),
+    }
+}
+
+/// Whether the reader sees the whole of that person's receipts.
+fn opens(reader: &Reader, profile: &ProfileName) -> bool {
     match reader {
-        _ if whole => Some(Receipt::Whole(decision)),
+        Reader::Operator => true,
+        Reader::Person(own) => profile == own,
+        Reader::Server(app) => profile.app() == *app,
+        Reader::Owner(owner) => profile.organization() == *owner,
+        Reader::Brand(_) => false,
+    }
+}
+
+fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
+    match reader {
+        _ if opens(reader, &decision.profile) => Some(Receipt::Whole(decision)),
         Reader::Owner(brand) | Reader::Brand(brand) => of_brand(decision, brand),
         _ => None,
     }
@@ -96,10 +157,8 @@ mod tests {
     use super::*;
     use crate::domain::{
         decision::{Next, Rank},
-        name::CampaignName,
         ping::PingId,
         presence::Area,
-        time::Timestamp,
     };
 
     fn decision() -> Decision {
@@ -107,6 +166,7 @@ mod tests {
         let considered = |campaign: &str| Considered {
             campaign: CampaignName::parse(campaign).expect("sound"),
             area: Area::parse("organizations/net/geofences/g").expect("sound"),
+            store: None,
             verdict: Verdict::Refused(Reason::Muted),
             rank: None,
         };

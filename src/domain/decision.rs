@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    name::{CampaignName, DeviceName, ProfileName},
+    name::{CampaignName, DeviceName, ProfileName, StoreName},
     offer::{DecisionId, Offer, OfferId},
     ping::PingId,
     presence::{Area, Transition},
@@ -42,6 +42,9 @@ pub struct Decision {
 pub struct Considered {
     pub campaign: CampaignName,
     pub area: Area,
+    /// The store that the area is at or belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreName>,
     pub verdict: Verdict,
     /// What it was ranked by, if it passed every gate.
     pub rank: Option<Rank>,
@@ -52,6 +55,16 @@ pub struct Considered {
 pub enum Verdict {
     Chosen(OfferId),
     Refused(Reason),
+}
+
+impl Verdict {
+    /// The stable code: CHOSEN, or that of the reason.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Verdict::Chosen(_) => "CHOSEN",
+            Verdict::Refused(reason) => reason.code(),
+        }
+    }
 }
 
 /// The features a score was made of: score = weight × (1 + affinity) × nearness.

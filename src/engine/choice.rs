@@ -48,7 +48,8 @@ pub fn choose(passed: Vec<Candidate<'_>>, gates: &Gates<'_>, max_offers: u32, se
             }
         };
         let (campaign, area) = (candidate.campaign.name.clone(), candidate.transition.area.clone());
-        choice.considered.push(Considered { campaign, area, verdict, rank: Some(*rank) });
+        let store = candidate.store.map(|store| store.name.clone());
+        choice.considered.push(Considered { campaign, area, store, verdict, rank: Some(*rank) });
     }
     choice
 }

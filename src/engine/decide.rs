@@ -244,6 +244,7 @@ fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
     Considered {
         campaign: candidate.campaign.name.clone(),
         area: candidate.transition.area.clone(),
+        store: candidate.store.map(|store| store.name.clone()),
         verdict: Verdict::Refused(reason),
         rank: None,
     }

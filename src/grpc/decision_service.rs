@@ -2,19 +2,28 @@
 
 use std::sync::Arc;
 
+use prost::Message;
 use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
-        decisions::{Decisions, Reader},
+        decisions::{Decisions, ListError, Reader, Wanted},
         people::{CallerError, People},
     },
-    domain::{offer::DecisionId, organization::Scope, violation::Violations},
+    domain::{
+        name::{CampaignName, ProfileName, StoreName},
+        offer::DecisionId,
+        organization::Scope,
+        text::quoted,
+        violation::{Invalid, Violations},
+    },
     grpc::{
         auth::{Auth, Principal, denied},
         offers::receipt_to_wire,
+        pages::{self, MAX_BYTES},
         pb::{self, decision_service_server::DecisionService},
         status::{Problem, revoked},
+        wire::optional_timestamp,
     },
 };
 
@@ -34,6 +43,69 @@ impl DecisionService for DecisionGrpc {
         let receipt = self.decisions.get(&id, &reader).await?;
         let missing = || Problem::NotFound.says("there is no such decision, or no more, or it is not yours to see");
         Ok(Response::new(receipt_to_wire(&receipt.ok_or_else(missing)?)))
+    }
+
+    async fn list_decisions(
+        &self,
+        request: Request<pb::ListDecisionsRequest>,
+    ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
+        let reader = self.reader(self.auth.principal(request.metadata())?).await?;
+        let (wanted, bound) = wanted(request.get_ref())?;
+        let (receipts, last) = self.decisions.list(wanted, &reader).await?;
+        let (mut decisions, mut bytes) = (Vec::new(), 0);
+        for decision in receipts.iter().map(receipt_to_wire) {
+            bytes += decision.encoded_len();
+            if bytes > MAX_BYTES && !decisions.is_empty() {
+                break;
+            }
+            decisions.push(decision);
+        }
+        let cut: Option<&pb::Decision> = decisions.last().filter(|_| decisions.len() < receipts.len());
+        let last = cut.map(|cut| cut.id.clone()).or_else(|| last.map(|last| last.to_string()));
+        let next_page_token = last.map(|last| pages::token(&last, &bound)).unwrap_or_default();
+        Ok(Response::new(pb::ListDecisionsResponse { decisions, next_page_token }))
+    }
+}
+
+/// What is asked for, and what its page tokens are bound to.
+fn wanted(request: &pb::ListDecisionsRequest) -> Result<(Wanted, String), Violations> {
+    let pb::ListDecisionsRequest { profile, campaign, store, verdict, start_time, end_time, page_size, page_token } =
+        request;
+    let mut wrong = Violations::default();
+    let bound = format!("{profile} {campaign} {store} {verdict} {start_time:?} {end_time:?}");
+    let profile = wrong.take("profile", unless_empty(profile, ProfileName::parse));
+    let campaign = wrong.take("campaign", unless_empty(campaign, CampaignName::parse));
+    let store = wrong.take("store", unless_empty(store, StoreName::parse));
+    let verdict = wrong.take("verdict", unless_empty(verdict, code));
+    let from = wrong.take("start_time", optional_timestamp(*start_time));
+    let until = wrong.take("end_time", optional_timestamp(*end_time));
+    let window = wrong.nest("", pages::window_of(*page_size, page_token, &bound, DecisionId::parse));
+    let wanted = (|| {
+        let (profile, campaign, store, verdict, window) = (profile?, campaign?, store?, verdict?, window?);
+        let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
+        let (from, until, before) = (from?, until?, window.after);
+        Some((Wanted { profile, campaign, store, verdict, from, until, before, most }, bound))
+    })();
+    wrong.finish(wanted)
+}
+
+fn unless_empty<T>(text: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {
+    if text.is_empty() { Ok(None) } else { read(text).map(Some) }
+}
+
+fn code(text: &str) -> Result<String, Invalid> {
+    let sound = text.len() <= 64 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let refuse =
+        || Invalid::new(format!("must be CHOSEN or a refusal's code such as QUIET_HOURS, was {}", quoted(text)));
+    if sound { Ok(text.to_owned()) } else { Err(refuse()) }
+}
+
+impl From<ListError> for Status {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Denied(denied) => Problem::ScopeTooNarrow.says(denied.to_string()),
+            ListError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -136,7 +136,7 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
 
 fn considered_to_wire(considered: &Considered, words: fn(&Reason) -> String) -> pb::ConsideredCampaign {
     use pb::considered_campaign::Verdict as Wire;
-    let Considered { campaign, area, verdict, rank } = considered;
+    let Considered { campaign, area, store, verdict, rank } = considered;
     let verdict = match verdict {
         Verdict::Chosen(offer) => Wire::Chosen(offer.to_string()),
         Verdict::Refused(reason) => {
@@ -148,6 +148,7 @@ fn considered_to_wire(considered: &Considered, words: fn(&Reason) -> String) -> 
         place: place_to_wire(area).0,
         verdict: Some(verdict),
         rank: rank.as_ref().map(rank_to_wire),
+        store: store.as_ref().map(|store| store.to_string()).unwrap_or_default(),
     }
 }
 

@@ -11,6 +11,7 @@ mod coupons;
 mod error;
 mod history;
 mod ledger;
+mod receipts;
 mod records;
 
 pub use cache::{CachedProfile, ProfileCache};
@@ -20,6 +21,7 @@ pub use coupons::{Coupons, OfferQuery, OfferState, RedemptionQuery, RedemptionsO
 pub use error::StoreError;
 pub use history::{Action, ChangeRecord, History, HistoryOf, HistoryQuery};
 pub use ledger::{AccountUse, Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
+pub use receipts::{ReceiptQuery, Receipts, ReceiptsOf};
 pub use records::{
     Absorbed, Answer, Claim, Commit, Committed, EngagementMark, NewCode, ProfileWrite, Records, TillAnswer, TillChange,
 };

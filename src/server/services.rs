@@ -92,7 +92,8 @@ pub(super) struct Services {
 impl Services {
     /// Reads the catalog and the signing secret, and builds the use cases on them.
     pub async fn build(config: &Config, ports: &Ports) -> Result<Self, StoreError> {
-        let Ports { records, coupons, ledger, history, catalog, cache, clock, entropy, meters: _ } = ports.clone();
+        let Ports { records, coupons, ledger, history, receipts, catalog, cache, clock, entropy, meters: _ } =
+            ports.clone();
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
         let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
         let live = Arc::new(LiveCatalog::load(catalog).await?);
@@ -105,7 +106,7 @@ impl Services {
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
-            decisions: Arc::new(Decisions::new(records)),
+            decisions: Arc::new(Decisions::new(records, receipts)),
             people: Arc::new(People::new(edits.clone(), live.clone())),
             links: Arc::new(Links::new(edits.clone(), entropy.clone())),
             organizations: Arc::new(Organizations::new(resources.clone(), entropy.clone())),

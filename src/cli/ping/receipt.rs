@@ -55,6 +55,7 @@ mod tests {
             place: "organizations/a/stores/s".to_owned(),
             verdict: Some(verdict),
             rank,
+            store: String::new(),
         };
         let rank = pb::Rank { score: 3.0, weight: 2.0, affinity: 0.5, nearness: 1.0 };
         let refusal = pb::Refusal { code: "MUTED".to_owned(), description: "the person muted this brand".to_owned() };

@@ -13,7 +13,7 @@ use super::{
     conn::{Conn, values},
     coupons::till_answer,
     error::unsound,
-    read, till,
+    read, receipts, till,
     units::Units,
 };
 use crate::{
@@ -57,7 +57,7 @@ impl Recorded {
         self.write_profiles(batch).await?;
         self.write_devices(batch).await?;
         if let Some(decision) = &self.commit.decision {
-            self.write_decision(batch, decision).await?;
+            receipts::write(batch, decision, decision.at + self.keep.receipts).await?;
             for offer in &decision.offers {
                 self.write_offer(batch, decision, offer).await?;
             }
@@ -144,18 +144,6 @@ impl Recorded {
             batch.add(SQL, values![device.as_str(), profile.as_str()]).await?;
         }
         Ok(())
-    }
-
-    async fn write_decision(&self, batch: &mut Batch<'_, '_>, decision: &Decision) -> Result<(), Halt> {
-        const SQL: &str = "INSERT INTO decision
-            (id, profile_id, device_id, ping_id, catalog_version, at, expires_at, receipt)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let receipt = serde_json::to_string(decision).map_err(unsound)?;
-        let (profile, device) = (decision.profile.as_str(), decision.device.as_str());
-        let until = decision.at + self.keep.receipts;
-        let (ping, version) = (decision.ping.as_str(), decision.catalog_version);
-        let values = values![&decision.id, profile, device, ping, version, decision.at, until, &receipt];
-        batch.add(SQL, values).await
     }
 
     async fn write_offer(&self, batch: &mut Batch<'_, '_>, decision: &Decision, offer: &Offer) -> Result<(), Halt> {

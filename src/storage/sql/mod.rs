@@ -33,6 +33,7 @@ mod open;
 mod pool;
 mod proof;
 mod read;
+mod receipts;
 mod schema;
 mod script;
 mod secret;
@@ -67,7 +68,8 @@ use crate::{
     },
     ports::{
         AccountUse, Answer, Appended, CatalogStore, ChangeRecord, Commit, Committed, Coupons, Edit, History,
-        HistoryQuery, Ledger, LedgerProof, OfferQuery, Records, RedemptionQuery, StoreError, TillAnswer, Uploaded,
+        HistoryQuery, Ledger, LedgerProof, OfferQuery, ReceiptQuery, Receipts, Records, RedemptionQuery, StoreError,
+        TillAnswer, Uploaded,
     },
 };
 use counters::Counters;
@@ -119,7 +121,7 @@ impl Records for Sql {
     }
 
     async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-        read::decision(&mut self.engine.reader().await?.conn(), id).await
+        receipts::decision(&mut self.engine.reader().await?.conn(), id).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -185,6 +187,13 @@ impl Ledger for Sql {
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
         audit::prove(&mut self.engine.snapshot().await?.conn(), at).await
+    }
+}
+
+#[async_trait]
+impl Receipts for Sql {
+    async fn decisions(&self, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError> {
+        receipts::decisions(&mut self.engine.reader().await?.conn(), query).await
     }
 }
 

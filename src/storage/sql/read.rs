@@ -1,4 +1,4 @@
-//! What is read of people: profiles, devices, answers and receipts.
+//! What is read of people: profiles, devices and answers.
 
 use super::{
     conn::{Conn, Row, values},
@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::Decision,
         name::{DeviceName, ProfileName},
         offer::DecisionId,
         ping::PingId,
@@ -59,13 +58,4 @@ fn read_answer(row: &Row, device: &DeviceName, ping: &PingId) -> Result<Answer, 
         fingerprint: fingerprint.try_into().map_err(|_| unsound("a fingerprint is not of 32 bytes"))?,
         decision: DecisionId::parse(&decision).map_err(unsound)?,
     })
-}
-
-pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-    const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1";
-    let Some(row) = conn.row(SQL, values![id]).await? else { return Ok(None) };
-    let (receipt, profile): (String, String) = (row.get(0)?, row.get(1)?);
-    let decision: Decision = serde_json::from_str(&receipt).map_err(unsound)?;
-    // The one it was made for may have been absorbed by another since.
-    Ok(Some(Decision { profile: ProfileName::parse(&profile).map_err(unsound)?, ..decision }))
 }

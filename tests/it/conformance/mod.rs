@@ -5,6 +5,7 @@ mod coupon_histories;
 mod coupons;
 mod postgres;
 mod profile_cache;
+mod receipts;
 mod records;
 mod redis;
 mod sqlite;

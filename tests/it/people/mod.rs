@@ -5,6 +5,7 @@ mod engagement;
 mod erasure;
 mod linking;
 mod nearby;
+mod receipts;
 mod roles;
 mod writing;
 

@@ -1,0 +1,47 @@
+//! Finding receipts by what they are about.
+//!
+//! Law: newest first; whether the asker may see them is asked of each, by the use case.
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use crate::domain::{
+    decision::Decision,
+    name::{AppName, CampaignName, OrganizationName, ProfileName, StoreName},
+    offer::DecisionId,
+    time::Timestamp,
+};
+
+/// Whose receipts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiptsOf {
+    Everybody,
+    /// The people of all its apps.
+    Publisher(OrganizationName),
+    App(AppName),
+    Person(ProfileName),
+}
+
+/// Which receipts; what is none is not asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReceiptQuery {
+    pub of: ReceiptsOf,
+    /// That considered this campaign,
+    pub campaign: Option<CampaignName>,
+    /// for this store,
+    pub store: Option<StoreName>,
+    /// with this verdict: CHOSEN, or the code of a reason.
+    pub verdict: Option<String>,
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// Before this receipt.
+    pub before: Option<DecisionId>,
+    pub most: u32,
+}
+
+#[async_trait]
+pub trait Receipts: Send + Sync {
+    /// The receipts, newest first; their profile is the one they belong to now.
+    async fn decisions(&self, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError>;
+}

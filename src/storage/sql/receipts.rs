@@ -1,0 +1,165 @@
+//! Receipts: written with what they explain, and found by what they are about.
+//!
+//! Law: the rows that a receipt is found by are those of its own verdicts, made in the same transaction.
+
+use super::{
+    batch::{Batch, Halt},
+    conn::{Conn, Row, Value, values},
+    error::unsound,
+};
+use crate::{
+    domain::{
+        decision::{Considered, Decision},
+        name::ProfileName,
+        offer::DecisionId,
+        time::Timestamp,
+    },
+    ports::{ReceiptQuery, ReceiptsOf, StoreError},
+};
+
+/// Rows of one statement that writes several.
+const ROWS: usize = 8;
+
+pub async fn write(batch: &mut Batch<'_, '_>, decision: &Decision, until: Timestamp) -> Result<(), Halt> {
+    const SQL: &str = "INSERT INTO decision
+        (id, profile_id, device_id, ping_id, catalog_version, at, expires_at, receipt)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let receipt = serde_json::to_string(decision).map_err(unsound)?;
+    let (profile, device) = (decision.profile.as_str(), decision.device.as_str());
+    let (ping, version) = (decision.ping.as_str(), decision.catalog_version);
+    let values = values![&decision.id, profile, device, ping, version, decision.at, until, &receipt];
+    batch.add(SQL, values).await?;
+    write_considered(batch, decision).await
+}
+
+/// A campaign may be considered several times for one store and with one verdict, which is one row.
+async fn write_considered(batch: &mut Batch<'_, '_>, decision: &Decision) -> Result<(), Halt> {
+    const ONE: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING";
+    const SEVERAL: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict) VALUES
+        ($1, $2, $3, $4), ($1, $5, $6, $7), ($1, $8, $9, $10), ($1, $11, $12, $13),
+        ($1, $14, $15, $16), ($1, $17, $18, $19), ($1, $20, $21, $22), ($1, $23, $24, $25)
+        ON CONFLICT DO NOTHING";
+    for rows in decision.considered.chunks(ROWS) {
+        let mut values = vec![Value::from(&decision.id)];
+        match rows {
+            [one] => {
+                values.extend(keys(one));
+                batch.add(ONE, &values).await?;
+            }
+            // What is missing of a whole statement is the last row again.
+            rows => {
+                let last = rows.last().into_iter().cycle();
+                values.extend(rows.iter().chain(last).take(ROWS).flat_map(keys));
+                batch.add(SEVERAL, &values).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn keys(considered: &Considered) -> [Value<'_>; 3] {
+    let store = considered.store.as_ref().map_or("", |store| store.as_str());
+    [considered.campaign.as_str().into(), store.into(), considered.verdict.code().into()]
+}
+
+pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
+    const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1";
+    conn.row(SQL, values![id]).await?.as_ref().map(read).transpose()
+}
+
+/// The one it was made for may have been absorbed by another since.
+fn read(row: &Row) -> Result<Decision, StoreError> {
+    let (receipt, profile): (String, String) = (row.get(0)?, row.get(1)?);
+    let decision: Decision = serde_json::from_str(&receipt).map_err(unsound)?;
+    Ok(Decision { profile: ProfileName::parse(&profile).map_err(unsound)?, ..decision })
+}
+
+/// Begins with what every list asks; `$7` to `$9` are campaign, store and verdict, empty for any.
+macro_rules! lists {
+    ($from:literal, $id:literal, $verdicts:literal) => {
+        concat!(
+            "SELECT receipt, profile_id FROM decision WHERE id IN (SELECT DISTINCT ",
+            $id,
+            " FROM ",
+            $from,
+            " WHERE substr(decision.profile_id, 1, CAST($1 AS INTEGER)) = $2 AND ",
+            $id,
+            " >= $4 AND ",
+            $id,
+            " < $5 AND ",
+            $verdicts,
+            " ORDER BY ",
+            $id,
+            " DESC LIMIT $6) ORDER BY id DESC"
+        )
+    };
+}
+
+/// See [`crate::ports::Receipts::decisions`]. Each list runs along the index of what is named most narrowly.
+pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError> {
+    const OF_CAMPAIGN: &str = lists!(
+        "considered JOIN decision ON decision.id = considered.decision_id",
+        "considered.decision_id",
+        "considered.campaign_id = $7 AND ($8 = '' OR considered.store_id = $8)
+            AND ($9 = '' OR considered.verdict = $9) AND ($3 = '' OR decision.profile_id = $3)"
+    );
+    const OF_STORE: &str = lists!(
+        "considered JOIN decision ON decision.id = considered.decision_id",
+        "considered.decision_id",
+        "considered.store_id = $8 AND considered.store_id <> '' AND $7 = ''
+            AND ($9 = '' OR considered.verdict = $9) AND ($3 = '' OR decision.profile_id = $3)"
+    );
+    const OF_PERSON: &str = lists!(
+        "decision",
+        "decision.id",
+        "decision.profile_id = $3 AND (($7 = '' AND $8 = '' AND $9 = '') OR EXISTS (SELECT 1 FROM considered
+            WHERE considered.decision_id = decision.id AND ($7 = '' OR considered.campaign_id = $7)
+                AND ($8 = '' OR considered.store_id = $8) AND ($9 = '' OR considered.verdict = $9)))"
+    );
+    const OF_ALL: &str = lists!(
+        "decision",
+        "decision.id",
+        "$3 = '' AND $7 = '' AND $8 = '' AND ($9 = '' OR EXISTS (SELECT 1 FROM considered
+            WHERE considered.decision_id = decision.id AND considered.verdict = $9))"
+    );
+    let (prefix, person) = whose(&query.of);
+    let sql = match (&query.of, &query.campaign, &query.store) {
+        (ReceiptsOf::Person(_), _, _) => OF_PERSON,
+        (_, Some(_), _) => OF_CAMPAIGN,
+        (_, None, Some(_)) => OF_STORE,
+        (_, None, None) => OF_ALL,
+    };
+    let (from, before) = span(query);
+    let values = values![
+        prefix.chars().count() as u64,
+        &prefix,
+        person,
+        &from,
+        &before,
+        u64::from(query.most),
+        query.campaign.as_ref().map_or("", |campaign| campaign.as_str()),
+        query.store.as_ref().map_or("", |store| store.as_str()),
+        query.verdict.as_deref().unwrap_or_default(),
+    ];
+    conn.rows(sql, values).await?.iter().map(read).collect()
+}
+
+/// What the names of such people begin with, and the name of the one person.
+fn whose(of: &ReceiptsOf) -> (String, &str) {
+    match of {
+        ReceiptsOf::Everybody => (String::new(), ""),
+        ReceiptsOf::Publisher(organization) => (format!("{organization}/apps/"), ""),
+        ReceiptsOf::App(app) => (format!("{app}/"), ""),
+        ReceiptsOf::Person(name) => (String::new(), name.as_str()),
+    }
+}
+
+/// The first id that is in, and the first that is not any more.
+fn span(query: &ReceiptQuery) -> (String, String) {
+    let first = |at: Timestamp| DecisionId::new(at, 0).to_string();
+    let from = query.from.map(first).unwrap_or_default();
+    // Behind all that begin with a digit of sixteen.
+    let until = query.until.map_or_else(|| "g".to_owned(), first);
+    (from, query.before.map_or(until.clone(), |before| until.min(before.to_string())))
+}

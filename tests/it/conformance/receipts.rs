@@ -1,0 +1,145 @@
+//! Finding receipts, beside a filter over all of them.
+
+use dintorni::{
+    domain::{
+        decision::{Considered, Decision, Reason, Verdict},
+        name::StoreName,
+        offer::DecisionId,
+        presence::Area,
+    },
+    ports::{Commit, ProfileWrite, ReceiptQuery, Receipts, ReceiptsOf, Records},
+};
+
+use super::on_every_engine;
+use crate::support::{
+    databases::Database,
+    samples::{Dice, app, at, campaign_name, offer_id, organization, person},
+};
+
+const DECISIONS: u64 = 60;
+const QUERIES: u64 = 150;
+
+on_every_engine! {
+    receipts_are_found_by_what_they_are_about
+    receipts_go_with_their_person
+}
+
+fn store(number: u64) -> StoreName {
+    organization().store(&format!("s{number}")).expect("sound")
+}
+
+/// Up to twenty campaigns at stores, each with one of three verdicts.
+fn considered(dice: &mut Dice) -> Vec<Considered> {
+    let one = |dice: &mut Dice| Considered {
+        campaign: campaign_name(&format!("c{}", dice.below(3))),
+        area: Area::Around(store(0), 60),
+        store: Some(store(dice.below(2))).filter(|_| dice.below(4) > 0),
+        verdict: match dice.below(3) {
+            0 => Verdict::Chosen(offer_id()),
+            1 => Verdict::Refused(Reason::Muted),
+            _ => Verdict::Refused(Reason::BudgetExhausted),
+        },
+        rank: None,
+    };
+    let count = if dice.below(4) == 0 { 20 } else { dice.below(3) };
+    (0..count).map(|_| one(dice)).collect()
+}
+
+/// Whether the receipt is one of those, as the port's docs say.
+fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
+    let is_whose = match &query.of {
+        ReceiptsOf::Everybody => true,
+        ReceiptsOf::Publisher(organization) => decision.profile.organization() == *organization,
+        ReceiptsOf::App(app) => decision.profile.app() == *app,
+        ReceiptsOf::Person(profile) => decision.profile == *profile,
+    };
+    let is_about = |one: &Considered| {
+        query.campaign.as_ref().is_none_or(|campaign| one.campaign == *campaign)
+            && query.store.as_ref().is_none_or(|store| one.store.as_ref() == Some(store))
+            && query.verdict.as_ref().is_none_or(|verdict| one.verdict.code() == verdict)
+    };
+    let anything = query.campaign.is_none() && query.store.is_none() && query.verdict.is_none();
+    is_whose
+        && (anything || decision.considered.iter().any(is_about))
+        && query.from.is_none_or(|from| decision.at >= from)
+        && query.until.is_none_or(|until| decision.at < until)
+        && query.before.is_none_or(|before| decision.id.to_string() < before.to_string())
+}
+
+async fn receipts_are_found_by_what_they_are_about(database: Database) {
+    let (mut dice, apps) = (Dice::new(0xdec1), [app(), app()]);
+    let people: Vec<_> = (0..6).map(|i| person(&apps[i % 2], ["ada", "ada1", "bob"][i / 2])).collect();
+    let (mut all, mut versions) = (Vec::new(), vec![0; people.len()]);
+    for number in 0..DECISIONS {
+        let who = dice.below(people.len() as u64) as usize;
+        versions[who] += 1;
+        let mut commit = people[who].answers(versions[who], &format!("receipt-{number:03}"), &[]);
+        let when = at(1_000 + dice.below(50));
+        let decision = commit.decision.as_mut().expect("made");
+        (decision.id, decision.at) = (DecisionId::new(when, u128::from(number) << 64), when);
+        decision.considered = considered(&mut dice);
+        commit.answer.as_mut().expect("made").decision = decision.id;
+        all.push(decision.clone());
+        database.sql.commit(commit).await.expect("committed");
+    }
+    all.sort_by_key(|decision| std::cmp::Reverse(decision.id.to_string()));
+    let mut found = 0;
+    for _ in 0..QUERIES {
+        let of = match dice.below(4) {
+            0 => ReceiptsOf::Everybody,
+            1 => ReceiptsOf::Publisher(organization()),
+            2 => ReceiptsOf::App(apps[dice.below(2) as usize].clone()),
+            _ => ReceiptsOf::Person(people[dice.below(6) as usize].name.clone()),
+        };
+        let mut sometimes = |one_in: u64, below: u64| (dice.below(one_in) == 0).then(|| dice.below(below));
+        let query = ReceiptQuery {
+            of,
+            campaign: sometimes(2, 3).map(|n| campaign_name(&format!("c{n}"))),
+            store: sometimes(3, 2).map(store),
+            verdict: sometimes(3, 3).map(|n| ["CHOSEN", "MUTED", "BUDGET_EXHAUSTED"][n as usize].to_owned()),
+            from: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
+            until: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
+            before: sometimes(3, DECISIONS).map(|n| all[n as usize].id),
+            most: sometimes(2, 5).map_or(100, |n| n as u32 + 1),
+        };
+        let wanted: Vec<&Decision> =
+            all.iter().filter(|decision| is_wanted(&query, decision)).take(query.most as usize).collect();
+        let told = database.sql.decisions(&query).await.expect("read");
+        assert!(told.iter().eq(wanted), "{query:?}");
+        found += told.len();
+    }
+    assert!(found > QUERIES as usize, "most of them found something: {found}");
+}
+
+async fn receipts_go_with_their_person(database: Database) {
+    let app = app();
+    let (ada, bob) = (person(&app, "ada"), person(&app, "bob"));
+    for who in [&ada, &bob] {
+        let mut commit = who.answers(1, "receipt-1", &[]);
+        let mut dice = Dice::new(7);
+        commit.decision.as_mut().expect("made").considered = (0..9).flat_map(|_| considered(&mut dice)).collect();
+        database.sql.commit(commit).await.expect("committed");
+    }
+    let of_campaign = ReceiptQuery {
+        of: ReceiptsOf::App(app.clone()),
+        campaign: Some(campaign_name("c1")),
+        store: None,
+        verdict: None,
+        from: None,
+        until: None,
+        before: None,
+        most: 10,
+    };
+    let whose = async || {
+        let decisions = database.sql.decisions(&of_campaign).await.expect("read");
+        decisions.into_iter().map(|decision| decision.profile).collect::<Vec<_>>()
+    };
+    assert_eq!(whose().await.len(), 2);
+    database.sql.erase(&ada.name, at(1)).await.expect("erased");
+    assert_eq!(whose().await, [bob.name.clone()]);
+    let later = at(10 * 365 * 86_400);
+    while database.sql.sweep(later, 100).await.expect("swept") > 0 {}
+    assert!(whose().await.is_empty());
+    let again = Commit { profiles: vec![ProfileWrite { expected: 1, profile: bob.profile(2) }], ..bob.writes(2) };
+    database.sql.commit(again).await.expect("the person is still there");
+}
