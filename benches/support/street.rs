@@ -113,6 +113,7 @@ impl Street {
             language: "en".into(),
             platform: Platform::Android,
             time_zone: Some(TimeZone::new("Europe/Rome").expect("sound")),
+            app_version: None,
             test: false,
             token_epoch: 0,
             registered_at: at(-1),

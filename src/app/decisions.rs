@@ -142,12 +142,14 @@ fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt>
     (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
 }
 
-/// Nearness is the distance in other words, affinity the person's interest, and some counts are of other brands' offers.
+/// Nearness is the distance in other words, affinity the person's interest, a failed condition what is known of them, and
+/// some counts are of other brands' offers.
 fn hide_from_brand(considered: &mut Considered) {
     considered.rank = None;
     match &mut considered.verdict {
         Verdict::Refused(Reason::DailyOffers { given, .. }) => *given = 0,
         Verdict::Refused(Reason::Outranked { rank, .. }) => *rank = 0,
+        Verdict::Refused(Reason::Audience { term }) => *term = "".into(),
         Verdict::Refused(_) | Verdict::Chosen(_) => {}
     }
 }
@@ -216,6 +218,22 @@ mod tests {
             assert_eq!(told.code(), reason.code());
             assert!(!format!("{told:?} {}", told.without_others()).contains('3'), "{told:?}");
             assert!(!told.without_others().contains(|c: char| c.is_ascii_digit()), "{}", told.without_others());
+        }
+    }
+
+    #[test]
+    fn a_brand_does_not_read_people_by_its_conditions() {
+        let mut decision = decision();
+        decision.considered[0].verdict = Verdict::Refused(Reason::Audience { term: "tier = \"gold\"".into() });
+        let Some(Receipt::OfBrand(seen)) = seen_by(decision.clone(), &Reader::Brand(organization("x"))) else {
+            panic!("the brand has a campaign in it")
+        };
+        let Verdict::Refused(told) = &seen.considered[0].verdict else { panic!("refused it was") };
+        assert!(!format!("{told:?} {}", told.without_others()).contains("tier"), "{told:?}");
+        assert_eq!((told.code(), told.without_others().as_str()), ("AUDIENCE", "the person is not in the audience"));
+        let server = Reader::Server(decision.profile.app());
+        for reader in [Reader::Operator, server, Reader::Owner(organization("pub"))] {
+            assert_eq!(seen_by(decision.clone(), &reader), Some(Receipt::Whole(decision.clone())), "{reader:?}");
         }
     }
 

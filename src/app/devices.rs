@@ -16,6 +16,7 @@ use crate::{
         tokens::{Token, Tokens},
     },
     domain::{
+        app_version::AppVersion,
         consent::Consents,
         name::{AppName, DeviceName, ProfileName},
         presence::DevicePresence,
@@ -64,6 +65,7 @@ pub struct Registration {
     pub language: String,
     pub platform: Platform,
     pub time_zone: Option<TimeZone>,
+    pub app_version: Option<AppVersion>,
     pub test: bool,
 }
 
@@ -181,6 +183,7 @@ fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: T
         language: said.language.clone(),
         platform: said.platform,
         time_zone: said.time_zone.clone(),
+        app_version: said.app_version,
         test: said.test,
         // A device that comes back after an erasure is past the epochs of all tokens it had.
         token_epoch: old.map_or_else(|| u64::try_from(now.micros()).unwrap_or(0), |old| old.token_epoch),

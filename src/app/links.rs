@@ -130,6 +130,7 @@ impl Links {
         let mut commit = Commit { at: now, devices: vec![(device.clone(), to.name.clone())], ..Commit::default() };
         if from.name.is_anonymous() {
             to.muted.append(&mut from.muted);
+            to.visits_of_record_mut().join(from.visits_of_record(), now);
             fill_gaps(to.personal_of_record_mut(), from.personal_of_record());
             join(to, &from.offers);
             let (name, expected, by) = (from.name, from.revision.version, to.name.clone());

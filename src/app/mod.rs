@@ -27,6 +27,7 @@ pub mod profile_patch;
 pub mod profile_store;
 pub mod resources;
 pub mod reversals;
+pub mod segments;
 pub mod spent;
 pub mod stages;
 pub mod stripes;

@@ -166,6 +166,7 @@ fn kind(value: &TraitValue) -> TraitKind {
         TraitValue::Text(_) => TraitKind::Text,
         TraitValue::Number(_) => TraitKind::Number,
         TraitValue::Flag(_) => TraitKind::Flag,
+        TraitValue::Date(_) => TraitKind::Date,
     }
 }
 
@@ -174,6 +175,7 @@ fn of_kind(kind: TraitKind) -> Invalid {
         TraitKind::Text => "text",
         TraitKind::Number => "a number",
         TraitKind::Flag => "a flag",
+        TraitKind::Date => "a date",
     };
     Invalid::new(format!("must be {kind}, as the app declares it"))
 }

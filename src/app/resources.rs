@@ -12,9 +12,13 @@ use crate::{
     domain::{
         campaign::Campaign,
         catalog::{Resource, ResourceName},
-        name::{AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, StoreName},
+        name::{
+            AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName,
+            StoreName,
+        },
         organization::{App, Grant, Key, Organization},
         place::{Beacon, Geofence, Store},
+        segment::Segment,
         time::Timestamp,
         violation::{Invalid, Violations},
     },
@@ -126,6 +130,7 @@ kinds! {
     Store(StoreName) = stores;
     Geofence(GeofenceName) = geofences;
     Beacon(BeaconName) = beacons;
+    Segment(SegmentName) = segments;
     Key(KeyName) = keys {
         // Its secret was shown once and cannot be shown again.
         fn repeats(&self, _: &Self) -> bool {

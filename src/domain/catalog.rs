@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     campaign::Campaign,
-    name::{AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, StoreName},
+    name::{
+        AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName, StoreName,
+    },
     organization::{App, Grant, Key, Organization},
     place::{Beacon, Geofence, Store},
+    segment::Segment,
     text::quoted,
     violation::Invalid,
 };
@@ -72,6 +75,7 @@ resources! {
     Geofence(GeofenceName) = "geofence",
     Beacon(BeaconName) = "beacon",
     Campaign(CampaignName) = "campaign",
+    Segment(SegmentName) = "segment",
 }
 
 impl fmt::Display for ResourceName {

@@ -155,11 +155,13 @@ impl Reason {
         }
     }
 
-    /// The reason in words, without the numbers that tell of other campaigns than the refused one.
+    /// The reason in words, without what tells of other campaigns than the refused one, or of the person: which condition
+    /// somebody fails is as good as reading what is known of them.
     pub fn without_others(&self) -> String {
         match self {
             Reason::DailyOffers { .. } => "the person got all offers of today".to_owned(),
             Reason::Outranked { .. } => "others ranked higher".to_owned(),
+            Reason::Audience { .. } => "the person is not in the audience".to_owned(),
             own => own.to_string(),
         }
     }

@@ -6,17 +6,18 @@
 //! |---|---|
 //! | what is wrong with an input | [`violation`] |
 //! | resource names (`organizations/{o}/stores/{s}`) | [`name`] |
-//! | points in time | [`time`] |
+//! | points in time, days | [`time`], [`date`] |
 //! | positions and distances | [`geo`], [`shape`] |
 //! | stores, geofences, beacons | [`place`], [`detection`] |
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
-//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`few`] |
-//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`content`], [`budget`] |
+//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`visits`], [`app_version`], [`few`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`budget`] |
 //! | what was decided, and why | [`decision`], [`offer`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
 //! | everything the catalog holds | [`catalog`] |
 
+pub mod app_version;
 pub mod audience;
 pub mod beliefs;
 pub mod budget;
@@ -26,6 +27,7 @@ pub mod code;
 pub mod consent;
 pub mod content;
 pub mod coupon;
+pub mod date;
 pub mod decision;
 pub mod detection;
 pub mod few;
@@ -39,7 +41,9 @@ pub mod presence;
 pub mod profile;
 pub mod redemption;
 pub mod rings;
+pub mod segment;
 pub mod shape;
 pub mod text;
 pub mod time;
 pub mod violation;
+pub mod visits;

@@ -119,6 +119,8 @@ names! {
     GeofenceName = "organizations/{organization}/geofences/{geofence}";
     /** A radio tag. */
     BeaconName = "organizations/{organization}/beacons/{beacon}";
+    /** An audience with a name. */
+    SegmentName = "organizations/{organization}/segments/{segment}";
     /** WHO, WHAT, TRIGGER. */
     CampaignName = "organizations/{organization}/campaigns/{campaign}";
     /** A publisher's app. */
@@ -150,6 +152,7 @@ child!(OrganizationName {
     geofence -> GeofenceName = "geofences",
     beacon -> BeaconName = "beacons",
     campaign -> CampaignName = "campaigns",
+    segment -> SegmentName = "segments",
     app -> AppName = "apps",
     key -> KeyName = "keys",
     grant -> GrantName = "grants",

@@ -53,6 +53,7 @@ pub enum TraitKind {
     Text,
     Number,
     Flag,
+    Date,
 }
 
 /// Each may write what it is named for; a server key may also write what a device may.

@@ -170,6 +170,15 @@ impl PlaceName {
         }
     }
 
+    /// The organization's name as text, to look it up by.
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Store(name) => name.owner(),
+            Self::Geofence(name) => name.owner(),
+            Self::Beacon(name) => name.owner(),
+        }
+    }
+
     pub fn organization(&self) -> OrganizationName {
         match self {
             Self::Store(name) => name.organization(),

@@ -1,13 +1,16 @@
 //! A profile: one person of one app, over devices and channels, with everything a decision may read.
 //!
-//! Law 1: the version serialises every change. Law 4: traits and interests are behind [`Consented<Profiling>`].
+//! Law 1: the version serialises every change. Law 4: traits, interests and visits are behind [`Consented<Profiling>`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
+    app_version::AppVersion,
     audience::TraitValue,
     campaign::MAX_WINDOW,
     consent::{Consented, Consents, Profiling},
@@ -17,6 +20,7 @@ use super::{
     presence::DevicePresence,
     text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
+    visits::Visits,
 };
 
 /// One person. What pings seldom change is shared by the copies that they make.
@@ -32,6 +36,7 @@ pub struct Profile {
     /// Offers given, oldest first, none older than [`MAX_WINDOW`].
     pub offers: Arc<Vec<GivenOffer>>,
     personal: Arc<Personal>,
+    visits: Arc<Visits>,
 }
 
 /// How new a copy of a profile is. Copies compare by `version`, then by `soft`.
@@ -58,6 +63,8 @@ pub struct Device {
     pub platform: Platform,
     /// Where the phone's clock is; the app's zone if it did not say.
     pub time_zone: Option<TimeZone>,
+    /// If the app said which it is.
+    pub app_version: Option<AppVersion>,
     /// A test device: it takes no budget and is in no statistic.
     pub test: bool,
     /// Tokens of an older epoch are revoked.
@@ -66,11 +73,22 @@ pub struct Device {
     pub presence: DevicePresence,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Platform {
     Ios,
     Android,
     Other,
+}
+
+impl Platform {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Platform::Ios => "iOS",
+            Platform::Android => "Android",
+            Platform::Other => "another",
+        }
+    }
 }
 
 impl Profile {
@@ -85,6 +103,7 @@ impl Profile {
             devices: Few::default(),
             offers: Arc::default(),
             personal: Arc::new(personal),
+            visits: Arc::default(),
         }
     }
 
@@ -100,6 +119,20 @@ impl Profile {
 
     pub fn personal_of_record_mut(&mut self) -> &mut Personal {
         Arc::make_mut(&mut self.personal)
+    }
+
+    /// When places were visited, which only profiling may read.
+    pub fn visits(&self, _permit: Consented<Profiling>) -> &Arc<Visits> {
+        &self.visits
+    }
+
+    /// The visits for storage and for another copy of the profile: to keep them, not to decide by.
+    pub fn visits_of_record(&self) -> &Arc<Visits> {
+        &self.visits
+    }
+
+    pub fn visits_of_record_mut(&mut self) -> &mut Visits {
+        Arc::make_mut(&mut self.visits)
     }
 
     /// Forgets offers that no cap can ask for any more.

@@ -10,9 +10,12 @@ use crate::domain::{
     catalog::{CatalogChange, Resource, ResourceName},
     code::Code,
     coupon::Codes,
-    name::{AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, StoreName},
+    name::{
+        AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName, StoreName,
+    },
     organization::{App, Grant, Key, Organization},
     place::{Beacon, Geofence, Store},
+    segment::Segment,
 };
 
 /// A resource, and the version of the catalog that last changed it: its etag.
@@ -43,6 +46,7 @@ pub struct Catalog {
     pub geofences: Table<GeofenceName, Geofence>,
     pub beacons: Table<BeaconName, Beacon>,
     pub campaigns: Table<CampaignName, Campaign>,
+    pub segments: Table<SegmentName, Segment>,
     /// What places, campaigns and grants compile into.
     pub areas: Arc<Areas>,
     /// Which key has the secret of that SHA-256.
@@ -130,6 +134,7 @@ impl Catalog {
             Resource::Geofence(value) => put(&mut self.geofences, &value.name, etag, value),
             Resource::Beacon(value) => put(&mut self.beacons, &value.name, etag, value),
             Resource::Campaign(value) => put(&mut self.campaigns, &value.name, etag, value),
+            Resource::Segment(value) => put(&mut self.segments, &value.name, etag, value),
         }
     }
 
@@ -151,6 +156,7 @@ impl Catalog {
             ResourceName::Geofence(name) => cut(&mut self.geofences, name),
             ResourceName::Beacon(name) => cut(&mut self.beacons, name),
             ResourceName::Campaign(name) => cut(&mut self.campaigns, name),
+            ResourceName::Segment(name) => cut(&mut self.segments, name),
         }
     }
 }
@@ -174,7 +180,7 @@ fn last_of_each(changes: &[CatalogChange]) -> Vec<&CatalogChange> {
 fn is_matched(name: &ResourceName) -> bool {
     match name {
         ResourceName::Store(_) | ResourceName::Geofence(_) | ResourceName::Beacon(_) => true,
-        ResourceName::Campaign(_) | ResourceName::Grant(_) => true,
+        ResourceName::Campaign(_) | ResourceName::Segment(_) | ResourceName::Grant(_) => true,
         ResourceName::Organization(_) | ResourceName::App(_) | ResourceName::Key(_) => false,
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::{
     catalog::{CatalogChange, ResourceName},
-    name::CampaignName,
+    name::{CampaignName, SegmentName},
     place::PlaceName,
     presence::Area,
     shape::Shape,
@@ -29,6 +29,7 @@ const COMPILED_SHARE: usize = 8;
 pub(super) struct Touched {
     pub(super) places: BTreeSet<PlaceName>,
     pub(super) campaigns: BTreeSet<CampaignName>,
+    pub(super) segments: BTreeSet<SegmentName>,
     pub(super) grants: bool,
 }
 
@@ -41,6 +42,7 @@ impl Touched {
                 ResourceName::Geofence(name) => drop(touched.places.insert(PlaceName::Geofence(name))),
                 ResourceName::Beacon(name) => drop(touched.places.insert(PlaceName::Beacon(name))),
                 ResourceName::Campaign(name) => drop(touched.campaigns.insert(name)),
+                ResourceName::Segment(name) => drop(touched.segments.insert(name)),
                 ResourceName::Grant(_) => touched.grants = true,
                 ResourceName::Organization(_) | ResourceName::App(_) | ResourceName::Key(_) => {}
             }

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    audience::Person,
+    audience::{Around, Person},
     catalog::Catalog,
     choice::{self, Choice},
     eligibility::Gates,
@@ -16,7 +16,7 @@ use super::{
     presence::{self, Step},
     ranging,
     ranking::Candidate,
-    silence,
+    silence, visiting,
 };
 use crate::domain::{
     budget::{AccountId, Holder, Take},
@@ -26,7 +26,7 @@ use crate::domain::{
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
     ping::{Fix, Ping, Reading},
-    place::Store,
+    place::{PlaceName, Store},
     presence::{Belief, DevicePresence, Transition},
     profile::{Device, Profile},
     time::{TimeZone, Timestamp},
@@ -131,6 +131,9 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
         outcome.effect = Effect::Durable;
         step.presence.saved_at = Some(now);
     }
+    if let Some(permit) = question.profile.consents.permit() {
+        visiting::note(areas, &step, &mut outcome.profile, permit, now);
+    }
     if !step.transitions.is_empty() {
         consider(question, areas, device, &step, outcome);
     }
@@ -179,10 +182,13 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
         outcome.decision.notes.push(Note::ContextOnly);
     }
     let fired = candidates(areas, question.ping, &step.transitions);
-    let person = Person::new(question.profile, profiling);
+    let (now, zone) = (question.ping.clock.received_at, zone_of(device, question.app));
+    let visits = profiling.map(|permit| outcome.profile.visits(permit).clone());
+    let stays = |place: &PlaceName, at| visiting::begun(areas, step, place, at, None);
+    let around = Around { now, zone, device, catalog: question.catalog, visits: visits.as_deref(), stays: &stays };
+    let person = Person::new(question.profile, profiling, around);
     let reach = question.catalog.areas.grants().reach(&question.app.name);
-    let now = question.ping.clock.received_at;
-    let gates = Gates::new(now, (question.app, zone_of(device, question.app)), (person, reach), question.exhausted);
+    let gates = Gates::new(now, (question.app, zone), (person, reach), question.exhausted);
     let marketing = question.profile.consents.permit::<Marketing>();
     let (mut refused, mut passed) = (Vec::new(), Vec::new());
     for candidate in fired {

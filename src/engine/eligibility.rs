@@ -3,7 +3,7 @@
 //! Law: gates are asked in the order of their cost, the first refusal is the verdict, and every refusal carries the
 //! numbers it was made of. Law 4: without a permit for marketing there is nothing to ask.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{audience::Person, grants::Reach, ranking::Candidate, taking};
 use crate::domain::{
@@ -62,8 +62,14 @@ impl<'a> Gates<'a> {
             .or_else(|| self.quiet.clone())
             .or_else(|| self.daily_offers())
             .or_else(|| self.own_limits(campaign))
-            .or_else(|| self.person.missing_from(&campaign.audience).map(|term| Reason::Audience { term }))
+            .or_else(|| self.missing(candidate).map(|term| Reason::Audience { term }))
             .or_else(|| self.is_exhausted(candidate).then_some(Reason::BudgetExhausted))
+    }
+
+    /// The first term of the audience that fails, in words.
+    fn missing(&self, candidate: &Candidate<'_>) -> Option<Arc<str>> {
+        let audience = &candidate.campaign.audience;
+        if audience.terms().is_empty() { None } else { self.person.missing_from(audience, &candidate.site()) }
     }
 
     /// Whether an account that the offer would need is known to have nothing left.

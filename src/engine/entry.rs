@@ -3,7 +3,7 @@
 //! Law: an entry belongs to one version of its area, and a ping that only looks at entries counts no references and
 //! compares no names: marks and addresses tell areas apart.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     boxes::{self, DegreeBox},
@@ -13,9 +13,10 @@ use super::{
 use crate::domain::{
     detection::Detection,
     name::StoreName,
-    place::{Beacon, Geofence, Store},
+    place::{Beacon, Geofence, PlaceName, Store},
     presence::Area,
     shape::{Circle, Shape},
+    text::Tag,
 };
 
 /// Tells areas apart without their names, but for one pair in four billion.
@@ -169,6 +170,27 @@ impl<'a> AreaView<'a> {
             Self::Polygons(_, drawn) => drawn.fence.store.as_ref(),
             Self::Around(_, around) => Some(&around.store.name),
             Self::Reach(_, beacon) => beacon.store.as_ref(),
+        }
+    }
+
+    /// Its own tags; those of a store are the store's.
+    pub fn tags(self) -> &'a BTreeSet<Tag> {
+        match self {
+            Self::Circle(_, fence) => &fence.tags,
+            Self::Polygons(_, drawn) => &drawn.fence.tags,
+            Self::Around(_, around) => &around.store.tags,
+            Self::Reach(_, beacon) => &beacon.tags,
+        }
+    }
+
+    /// What visits to it are remembered by: the store it belongs to, or itself.
+    pub fn visited_place(self) -> PlaceName {
+        match (self.store(), self) {
+            (Some(store), _) => PlaceName::Store(store.clone()),
+            (None, Self::Circle(_, fence)) => PlaceName::Geofence(fence.name.clone()),
+            (None, Self::Polygons(_, drawn)) => PlaceName::Geofence(drawn.fence.name.clone()),
+            (None, Self::Around(_, around)) => PlaceName::Store(around.store.name.clone()),
+            (None, Self::Reach(_, beacon)) => PlaceName::Beacon(beacon.name.clone()),
         }
     }
 

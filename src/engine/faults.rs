@@ -1,4 +1,4 @@
-//! Why a campaign cannot fire at something it targets.
+//! Why a campaign cannot fire at something it targets, or its audience not be asked.
 //!
 //! Laws: what cannot fire is said in words, for the brand to read when it activates the campaign, and never fatal. Of a
 //! network that granted nothing no more is told than that: which places and tags it has is its own affair.
@@ -16,9 +16,9 @@ use crate::domain::{
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// NOT_GRANTED, TARGET_MISSING or TARGET_CANNOT_FIRE.
+    /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE or SEGMENT_MISSING.
     pub code: &'static str,
-    /// The name of the place or network it is about.
+    /// The name of the place, network or segment it is about.
     pub subject: String,
     /// The whole sentence.
     pub why: String,
@@ -30,14 +30,15 @@ impl Fault {
     }
 }
 
-/// Every fault of the campaign's targets. A campaign that means no area always has one.
+/// Every fault of the campaign's targets and of its audience. A campaign that means no area always has one.
 pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
     let (brand, on) = (campaign.name.organization(), campaign.trigger.on);
     let granted = |network: &OrganizationName| targets.grants.may_target(&brand, network);
-    let networks: BTreeSet<OrganizationName> = match &campaign.trigger.at {
+    let mut networks: BTreeSet<OrganizationName> = match &campaign.trigger.at {
         Target::Places(places) => places.iter().map(PlaceName::organization).collect(),
         Target::Tagged { network, .. } => BTreeSet::from([network.clone()]),
     };
+    networks.extend(visited_networks(catalog, campaign));
     let foreign = networks.iter().filter(|network| !granted(network));
     let ungranted =
         foreign.map(|network| Fault::new("NOT_GRANTED", network, format!("has not granted its places to {brand}")));
@@ -54,7 +55,26 @@ pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Faul
         }
         Target::Tagged { .. } => {}
     }
+    faults.extend(of_segments(catalog, campaign));
     faults
+}
+
+/// Networks whose visits the audience asks about, or a segment that it names.
+fn visited_networks(catalog: &Catalog, campaign: &Campaign) -> Vec<OrganizationName> {
+    let named = campaign.audience.segments().filter_map(|name| catalog.segments.get(name));
+    let asked = named.flat_map(|segment| segment.value.audience.visited_networks());
+    let networks = campaign.audience.visited_networks().chain(asked);
+    networks.filter_map(|network| OrganizationName::parse(network).ok()).collect()
+}
+
+/// Segments that are not there: what is asked of them is false.
+fn of_segments(catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
+    let named: BTreeSet<_> = campaign.audience.segments().collect();
+    let missing = named.into_iter().filter(|name| {
+        let is_own = name.owner() == campaign.name.owner();
+        !is_own || !catalog.segments.contains_key(name)
+    });
+    missing.map(|name| Fault::new("SEGMENT_MISSING", name, "does not exist, so nobody is in it")).collect()
 }
 
 fn of_place(targets: &Targets, catalog: &Catalog, place: &PlaceName, on: On) -> Option<Fault> {

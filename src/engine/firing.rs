@@ -152,9 +152,10 @@ fn active_named<'a>(catalog: &'a Catalog, name: &CampaignName) -> Option<&'a Arc
     (campaign.state == CampaignState::Active).then_some(campaign)
 }
 
-/// Whether a change of the places may be one of the campaign's problems, or the end of one.
+/// Whether a change of the places or segments may be one of the campaign's problems, or the end of one.
 fn concerns(campaign: &Campaign, touched: &Touched) -> bool {
     touched.grants
+        || (!touched.segments.is_empty() && campaign.audience.segments().any(|name| touched.segments.contains(name)))
         || match &campaign.trigger.at {
             Target::Places(places) => {
                 touched.places.iter().any(|place| places.contains(place) || !matches!(place, PlaceName::Store(_)))

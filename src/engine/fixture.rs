@@ -143,6 +143,7 @@ pub fn person() -> Profile {
         language: "en".into(),
         platform: Platform::Other,
         time_zone: None,
+        app_version: None,
         test: false,
         token_epoch: 0,
         registered_at: at(0),

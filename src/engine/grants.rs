@@ -14,7 +14,7 @@ use crate::domain::{
 #[derive(Debug, Default)]
 pub struct Grants {
     /// Networks and the brands that may target their places.
-    places: HashSet<(OrganizationName, OrganizationName)>,
+    places: HashMap<OrganizationName, HashSet<OrganizationName>>,
     /// Apps and the brands of others that may reach their people.
     apps: HashMap<AppName, HashSet<OrganizationName>>,
 }
@@ -38,7 +38,7 @@ impl Grants {
         for (name, grant) in catalog.grants.iter() {
             let grantee = grant.value.grantee.clone();
             match &grant.value.permission {
-                Permission::TargetPlaces => drop(grants.places.insert((name.organization(), grantee))),
+                Permission::TargetPlaces => drop(grants.places.entry(name.organization()).or_default().insert(grantee)),
                 Permission::ReachApp(app) if app.organization() == name.organization() => {
                     grants.apps.entry(app.clone()).or_default().insert(grantee);
                 }
@@ -50,7 +50,12 @@ impl Grants {
 
     /// Whether campaigns of the brand may target places of the network: its own, or by grant.
     pub fn may_target(&self, brand: &OrganizationName, network: &OrganizationName) -> bool {
-        brand == network || self.places.contains(&(network.clone(), brand.clone()))
+        self.lets(brand.as_str(), network.as_str())
+    }
+
+    /// As [`Self::may_target`], by the names as text.
+    pub fn lets(&self, brand: &str, network: &str) -> bool {
+        brand == network || self.places.get(network).is_some_and(|brands| brands.contains(brand))
     }
 
     /// Who may reach people of the app.

@@ -1,7 +1,7 @@
 //! Floor 1: the decision, pure and synchronous: no clock, no I/O, no randomness of its own.
 //!
 //! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`] for
-//! the campaigns they fire, [`eligibility`] (with [`audience`]) for refusals, [`ranking`] and [`choice`] for the best few,
+//! the campaigns they fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`]) for refusals, [`ranking`] and [`choice`] for the best few,
 //! and [`silence`] for when to ask again. What becomes of offers afterwards is in [`engagement`].
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
@@ -52,3 +52,6 @@ pub mod silence;
 mod silence_tests;
 pub mod taking;
 pub mod targets;
+pub mod visiting;
+#[cfg(test)]
+mod visiting_tests;

@@ -5,7 +5,10 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::{audience::Person, entry::AreaView};
+use super::{
+    audience::{Person, Site},
+    entry::AreaView,
+};
 use crate::domain::{campaign::Campaign, decision::Rank, place::Store, presence::Transition, text::Topic};
 
 /// Distance at which nearness is a half, in metres: two minutes and a half on foot.
@@ -20,6 +23,21 @@ pub struct Candidate<'a> {
     pub store: Option<&'a Arc<Store>>,
     /// Metres from the newest fix; none if it is unknown.
     pub distance_m: Option<f64>,
+}
+
+impl<'a> Candidate<'a> {
+    /// The place, as an audience may look at it.
+    pub fn site(&self) -> Site<'a> {
+        Site {
+            campaign: &self.campaign.name,
+            place: self.view.visited_place(),
+            tags: self.view.tags(),
+            store: self.store.map(Arc::as_ref),
+            distance_m: self.distance_m,
+            at: self.transition.at,
+            in_segment: false,
+        }
+    }
 }
 
 /// What the candidate is ranked by.

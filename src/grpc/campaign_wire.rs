@@ -17,11 +17,11 @@ use crate::{
     },
     engine::catalog::Entry,
     grpc::{
-        audience_wire::{audience, audience_to_wire},
+        audience_wire::{Rules, audience_to_wire},
         coupon_wire::{budgets, budgets_to_wire, coupon, coupon_to_wire},
         pb,
         place_wire::tags,
-        resource::{Patched, Wire},
+        resource::{Patched, Wire, owner_of},
         wire::{
             duration, duration_to_wire, money, money_to_wire, optional_duration, optional_timestamp, timestamp_to_wire,
         },
@@ -48,7 +48,7 @@ impl Wire for Campaign {
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
-        let audience = wrong.nest("audience", audience(who));
+        let audience = wrong.nest("audience", Rules::of_campaign(owner_of::<Self>(&name)).audience(who));
         let content = wrong.nest("content", content(what.unwrap_or_default()));
         let topics = topics(&mut wrong, &about);
         let trigger = wrong.nest("trigger", trigger(when.unwrap_or_default()));

@@ -10,6 +10,7 @@ use crate::{
         tokens::Token,
     },
     domain::{
+        app_version::AppVersion,
         text::language,
         time::{TimeZone, Timestamp},
         violation::{Invalid, Violations},
@@ -67,6 +68,7 @@ fn registration(request: pb::RegisterDeviceRequest, now: Timestamp) -> Result<Re
         time_zone,
         test,
         attestation,
+        app_version,
     } = request;
     let mut wrong = Violations::default();
     let secret = wrong.take("installation_secret", InstallationSecret::new(installation_secret));
@@ -75,15 +77,20 @@ fn registration(request: pb::RegisterDeviceRequest, now: Timestamp) -> Result<Re
     let platform = wrong.take("platform", platform(system));
     let time_zone = wrong.take("time_zone", optional_zone(&time_zone));
     wrong.take("attestation", bounded(&attestation));
+    let app_version = wrong.take("app_version", optional_version(&app_version));
     let registration = (|| {
-        let (language, platform, time_zone) = (language?, platform?, time_zone?);
-        Some(Registration { secret: secret?, consents, language, platform, time_zone, test })
+        let (language, platform, time_zone, app_version) = (language?, platform?, time_zone?, app_version?);
+        Some(Registration { secret: secret?, consents, language, platform, time_zone, app_version, test })
     })();
     wrong.finish(registration)
 }
 
 fn optional_zone(name: &str) -> Result<Option<TimeZone>, Invalid> {
     if name.is_empty() { Ok(None) } else { TimeZone::new(name).map(Some) }
+}
+
+fn optional_version(version: &str) -> Result<Option<AppVersion>, Invalid> {
+    if version.is_empty() { Ok(None) } else { AppVersion::parse(version).map(Some) }
 }
 
 fn bounded(attestation: &[u8]) -> Result<(), Invalid> {
@@ -118,6 +125,7 @@ mod tests {
             time_zone: String::new(),
             test: false,
             attestation: vec![],
+            app_version: "4.12".into(),
         }
     }
 
@@ -132,6 +140,7 @@ mod tests {
             ("platform", |r| r.platform = 0),
             ("platform", |r| r.platform = 99),
             ("time_zone", |r| r.time_zone = "Europe/Atlantis".into()),
+            ("app_version", |r| r.app_version = "4.12-beta".into()),
             ("attestation", |r| r.attestation = vec![0; MAX_ATTESTATION + 1]),
         ];
         assert!(registration(sound(), Timestamp::default()).is_ok());

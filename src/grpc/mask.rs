@@ -119,6 +119,7 @@ masked!(
     nested { content, limits }
     output { name, state, etag }
 );
+masked!(Segment { display_name, rule } output { name, etag });
 masked!(Content { title, body, image_url, link, price });
 masked!(Limits { start_time, end_time, per_profile, cool_down, budgets, show_within, valid_for });
 

@@ -52,6 +52,7 @@ pub mod proximity_service;
 pub mod redemption_service;
 mod redemption_wire;
 pub mod resource;
+pub mod segment_service;
 pub mod status;
 mod versions;
 pub mod wallet_service;

@@ -149,6 +149,7 @@ fn declaration(wire: pb::TraitDeclaration) -> Result<TraitDeclaration, Violation
         Ok(Kind::Text) => Ok(TraitKind::Text),
         Ok(Kind::Number) => Ok(TraitKind::Number),
         Ok(Kind::Flag) => Ok(TraitKind::Flag),
+        Ok(Kind::Date) => Ok(TraitKind::Date),
         Ok(Kind::Unspecified) => Err(required()),
         Err(_) => Err(unknown(wire.kind)),
     };
@@ -169,6 +170,7 @@ fn declaration_to_wire(declared: TraitDeclaration) -> pb::TraitDeclaration {
         TraitKind::Text => Kind::Text,
         TraitKind::Number => Kind::Number,
         TraitKind::Flag => Kind::Flag,
+        TraitKind::Date => Kind::Date,
     };
     let writer = match declared.writer {
         TraitWriter::Device => Writer::Device,

@@ -8,7 +8,7 @@ tonic::include_proto!("dintorni.v1");
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Every service of the API by its full name.
-pub const SERVICES: [&str; 8] = [
+pub const SERVICES: [&str; 9] = [
     campaign_service_server::SERVICE_NAME,
     decision_service_server::SERVICE_NAME,
     device_service_server::SERVICE_NAME,
@@ -17,4 +17,5 @@ pub const SERVICES: [&str; 8] = [
     place_service_server::SERVICE_NAME,
     profile_service_server::SERVICE_NAME,
     proximity_service_server::SERVICE_NAME,
+    segment_service_server::SERVICE_NAME,
 ];

@@ -2,6 +2,8 @@
 //!
 //! Law: whose resource it is is asked before the resource is; everything wrong with a request is said at once.
 
+use std::borrow::Borrow;
+
 use prost_types::FieldMask;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
@@ -142,6 +144,13 @@ pub fn new_name<K: Wire>(
 pub fn stand_in<K: Wire>() -> Option<K::Name> {
     let owned = K::parse_name(&format!("organizations/0/{}/0", K::COLLECTION));
     owned.or_else(|_| K::parse_name(&format!("{}/0", K::COLLECTION))).ok()
+}
+
+/// The organization of a name, as text; none of a stand-in, whose resource is refused anyway.
+pub fn owner_of<K: Wire<Name: Borrow<str>>>(name: &K::Name) -> Option<&str> {
+    let (is_stand_in, name) = (stand_in::<K>().as_ref() == Some(name), name.borrow());
+    let end = name.match_indices('/').nth(1).map_or(name.len(), |(end, _)| end);
+    (!is_stand_in).then(|| &name[..end])
 }
 
 /// The resource that a create request describes, by the fields of [`new_name`].

@@ -24,6 +24,7 @@ use crate::{
         profile_store::ProfileStore,
         resources::Resources,
         reversals::Reversals,
+        segments::Segments,
         stripes::Stripes,
         tills::Tills,
         tokens::{self, Tokens},
@@ -48,7 +49,8 @@ use crate::{
             engagement_service_server::EngagementServiceServer, ledger_service_server::LedgerServiceServer,
             organization_service_server::OrganizationServiceServer, place_service_server::PlaceServiceServer,
             profile_service_server::ProfileServiceServer, proximity_service_server::ProximityServiceServer,
-            redemption_service_server::RedemptionServiceServer, wallet_service_server::WalletServiceServer,
+            redemption_service_server::RedemptionServiceServer, segment_service_server::SegmentServiceServer,
+            wallet_service_server::WalletServiceServer,
         },
         ping_stream::PingStreams,
         pings::Pings,
@@ -56,6 +58,7 @@ use crate::{
         profile_service::ProfileGrpc,
         proximity_service::ProximityGrpc,
         redemption_service::RedemptionGrpc,
+        segment_service::SegmentGrpc,
         wallet_service::WalletGrpc,
     },
     ports::{Clock, Coupons, Entropy, History, Ledger, StoreError},
@@ -78,6 +81,7 @@ pub(super) struct Services {
     places: Arc<Places>,
     imports: Arc<Imports>,
     campaigns: Arc<Campaigns>,
+    segments: Arc<Segments>,
     pools: Arc<Pools>,
     till_limits: Arc<TillLimits>,
     tills: Arc<Tills>,
@@ -113,6 +117,7 @@ impl Services {
             places: Arc::new(Places::new(resources.clone())),
             imports: Arc::new(Imports::new(resources.clone())),
             campaigns: Arc::new(Campaigns::new(resources.clone())),
+            segments: Arc::new(Segments::new(resources.clone())),
             pools: Arc::new(Pools::new(resources, coupons.clone())),
             till_limits: Arc::new(config.tills.limits(clock.clone())),
             tills: Arc::new(Tills::new(
@@ -159,6 +164,7 @@ impl Services {
                 CampaignServiceServer::new(self.campaign_service(streams.guard.clone()))
                     .max_decoding_message_size(most),
             )
+            .with(SegmentServiceServer::new(self.segment_service()).max_decoding_message_size(most))
             .with(WalletServiceServer::new(self.wallet_service()).max_decoding_message_size(most))
             .with(RedemptionServiceServer::new(self.redemption_service()).max_decoding_message_size(most))
             .with(LedgerServiceServer::new(self.ledger_service()).max_decoding_message_size(most))
@@ -216,6 +222,10 @@ impl Services {
         let (auth, campaigns) = (self.auth.clone(), self.campaigns.clone());
         let versions = Arc::new(CampaignVersions::new(campaigns.clone(), self.history.clone()));
         CampaignGrpc { auth, campaigns, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), guard }
+    }
+
+    fn segment_service(&self) -> SegmentGrpc {
+        SegmentGrpc { auth: self.auth.clone(), segments: self.segments.clone() }
     }
 
     fn wallet_service(&self) -> WalletGrpc {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Undecodable, at, state};
 use crate::domain::{
+    app_version::AppVersion,
     geo::Position,
     name::{BeaconName, DeviceName},
     ping::{Accuracy, Reading},
@@ -26,6 +27,7 @@ impl From<(&DeviceName, &Device)> for state::Device {
             time_zone: device.time_zone.as_ref().map(|zone| zone.name().to_owned()),
             test: device.test,
             token_epoch: device.token_epoch,
+            app_version: device.app_version.map(|version| version.to_string()),
             registered_at: device.registered_at.micros(),
             presence: Some((&device.presence).into()),
         }
@@ -40,10 +42,12 @@ pub fn read(message: state::Device) -> Result<(DeviceName, Device), Undecodable>
         state::Platform::Unspecified => return Err(Undecodable::missing("devices.platform")),
     };
     let zone = message.time_zone.map(|zone| at("devices.time_zone", TimeZone::new(&zone)));
+    let version = message.app_version.map(|version| at("devices.app_version", AppVersion::parse(&version)));
     let device = Device {
         language: message.language,
         platform,
         time_zone: zone.transpose()?,
+        app_version: version.transpose()?,
         test: message.test,
         token_epoch: message.token_epoch,
         registered_at: Timestamp::from_micros(message.registered_at),

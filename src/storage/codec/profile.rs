@@ -1,4 +1,4 @@
-//! A profile as a message and back: consents, offers, traits and interests; its devices are in [`super::device`].
+//! A profile as a message and back: consents, offers, traits, interests and visits; its devices are in [`super::device`].
 
 use std::sync::Arc;
 
@@ -8,10 +8,15 @@ use crate::domain::{
     consent::{Consent, Consents, Purpose},
     name::{CampaignName, DeviceName, OrganizationName, ProfileName},
     offer::{GivenOffer, OfferId},
+    place::PlaceName,
     profile::{Personal, Profile, Revision},
     text::{Topic, TraitKey},
     time::Timestamp,
+    visits::{VisitedPlace, Visits},
 };
+
+/// In microseconds.
+const SECOND: i64 = 1_000_000;
 
 impl From<&Profile> for state::Profile {
     fn from(profile: &Profile) -> Self {
@@ -28,6 +33,7 @@ impl From<&Profile> for state::Profile {
             offers: profile.offers.iter().map(Into::into).collect(),
             traits: personal.traits.iter().map(a_trait).collect(),
             interests: personal.interests.iter().map(interest).collect(),
+            visits: profile.visits_of_record().iter().map(visited).collect(),
         }
     }
 }
@@ -47,6 +53,8 @@ impl TryFrom<state::Profile> for Profile {
         let muted = message.muted.iter().map(|brand| at("muted", OrganizationName::parse(brand)));
         profile.muted = muted.collect::<Result<_, _>>()?;
         profile.devices = message.devices.into_iter().map(super::device::read).collect::<Result<_, _>>()?;
+        let visits = message.visits.into_iter().map(read_visited).collect::<Result<_, _>>()?;
+        *profile.visits_of_record_mut() = Visits::new(visits);
         profile.offers = Arc::new(message.offers.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?);
         Ok(profile)
     }
@@ -86,6 +94,7 @@ fn a_trait((key, value): (&TraitKey, &TraitValue)) -> state::Trait {
         TraitValue::Text(text) => state::r#trait::Value::Text(text.clone()),
         TraitValue::Number(number) => state::r#trait::Value::Number(*number),
         TraitValue::Flag(flag) => state::r#trait::Value::Flag(*flag),
+        TraitValue::Date(date) => state::r#trait::Value::Date(date.to_string()),
     };
     state::Trait { key: key.to_string(), value: Some(value) }
 }
@@ -95,6 +104,7 @@ fn read_trait(message: state::Trait) -> Result<(TraitKey, TraitValue), Undecodab
         state::r#trait::Value::Text(text) => TraitValue::Text(text),
         state::r#trait::Value::Number(number) => TraitValue::Number(number),
         state::r#trait::Value::Flag(flag) => TraitValue::Flag(flag),
+        state::r#trait::Value::Date(date) => at("traits.date", TraitValue::date(&date))?,
     };
     Ok((at("traits.key", TraitKey::new(&message.key))?, value))
 }
@@ -105,6 +115,26 @@ fn interest((topic, strength): (&Topic, &f64)) -> state::Interest {
 
 fn read_interest(message: state::Interest) -> Result<(Topic, f64), Undecodable> {
     Ok((at("interests.topic", Topic::new(&message.topic))?, message.strength))
+}
+
+/// A name once for all of its visits, and times as steps: a visit takes three bytes then.
+fn visited(known: &VisitedPlace) -> state::VisitedPlace {
+    let mut last = 0;
+    let steps = known.begun.iter().map(|begun| {
+        let second = begun.micros().div_euclid(SECOND);
+        second - std::mem::replace(&mut last, second)
+    });
+    state::VisitedPlace { begun: steps.collect(), place: known.place.to_string() }
+}
+
+fn read_visited(message: state::VisitedPlace) -> Result<VisitedPlace, Undecodable> {
+    let place = at("visits.place", PlaceName::parse(&message.place))?;
+    let mut last = 0_i64;
+    let begun = message.begun.into_iter().map(|step| {
+        last = last.saturating_add(step);
+        Timestamp::from_micros(last.saturating_mul(SECOND))
+    });
+    Ok(VisitedPlace { begun: begun.collect(), place })
 }
 
 impl From<&GivenOffer> for state::GivenOffer {

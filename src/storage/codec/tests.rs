@@ -6,16 +6,19 @@ use proptest::{collection::btree_map, collection::btree_set, collection::vec, op
 
 use super::{ENCODING, Undecodable, decode, encode, state};
 use crate::domain::{
+    app_version::AppVersion,
     audience::TraitValue,
     consent::{Consent, Consents, Purpose},
     geo::Position,
     name::{AppName, DeviceName, OrganizationName},
     offer::{GivenOffer, OfferId},
     ping::{Accuracy, Reading},
+    place::PlaceName,
     presence::{Area, Arrival, Belief, DevicePresence, Hearing, LastSeen, Visit},
     profile::{Device, Personal, Platform, Profile, Revision},
     text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
+    visits::{MAX_PLACES, MAX_VISITS, VisitedPlace, Visits},
 };
 
 fn organization() -> impl Strategy<Value = OrganizationName> {
@@ -94,15 +97,10 @@ fn device() -> impl Strategy<Value = Device> {
     let platform = prop_oneof![Just(Platform::Ios), Just(Platform::Android), Just(Platform::Other)];
     let zone = prop_oneof![Just("Europe/Rome"), Just("UTC"), Just("Pacific/Apia")];
     let zone = of(zone.prop_map(|zone| TimeZone::new(zone).expect("known")));
-    let parts = (".{0,9}", platform, zone, any::<bool>(), any::<u64>(), time(), presence());
-    parts.prop_map(|(language, platform, time_zone, test, token_epoch, registered_at, presence)| Device {
-        language,
-        platform,
-        time_zone,
-        test,
-        token_epoch,
-        registered_at,
-        presence,
+    let version = "[1-9][0-9]?(\\.[0-9]{1,9}){0,3}".prop_map(|text| AppVersion::parse(&text).expect("sound"));
+    let parts = (".{0,9}", platform, (zone, of(version)), any::<bool>(), any::<u64>(), time(), presence());
+    parts.prop_map(|(language, platform, (time_zone, app_version), test, token_epoch, registered_at, presence)| {
+        Device { language, platform, time_zone, app_version, test, token_epoch, registered_at, presence }
     })
 }
 
@@ -130,11 +128,24 @@ fn personal() -> impl Strategy<Value = Personal> {
         ".{1,20}".prop_map(TraitValue::Text),
         (-1e300..1e300).prop_map(TraitValue::Number),
         any::<bool>().prop_map(TraitValue::Flag),
+        ("[1-9][0-9]{3}", 1..13, 1..29).prop_map(|(year, month, day)| {
+            TraitValue::date(&format!("{year}-{month:02}-{day:02}")).expect("sound")
+        }),
     ];
     let key = "[a-z][a-z0-9_]{0,9}";
     let traits = btree_map(key.prop_map(|key| TraitKey::new(&key).expect("sound")), value, 0..4);
     let interests = btree_map(key.prop_map(|topic| Topic::new(&topic).expect("sound")), 0.0..=1.0, 0..4);
     (traits, interests).prop_map(|(traits, interests)| Personal { traits, interests })
+}
+
+fn visits() -> impl Strategy<Value = Visits> {
+    let place = (area(), "[a-z]{1,3}").prop_map(|(area, id)| match area {
+        Area::Geofence(name) => PlaceName::Geofence(name),
+        Area::Around(store, _) => PlaceName::Store(store.organization().store(&id).expect("sound")),
+        Area::Beacon(name) => PlaceName::Beacon(name),
+    });
+    let known = (place, vec(time(), 1..9)).prop_map(|(place, begun)| VisitedPlace { place, begun });
+    vec(known, 0..9).prop_map(Visits::new)
 }
 
 fn consents() -> impl Strategy<Value = Consents> {
@@ -154,10 +165,12 @@ fn profile() -> impl Strategy<Value = Profile> {
     let revision = (any::<u64>(), any::<u64>()).prop_map(|(version, soft)| Revision { version, soft });
     let rest =
         (revision, btree_set(organization(), 0..3), btree_map(device_name(), device(), 0..3), vec(given(), 0..4));
-    (person, rest).prop_map(|((app, id, created_at, consents, personal), (revision, muted, devices, offers))| {
+    (person, rest, visits()).prop_map(|(person, (revision, muted, devices, offers), visits)| {
+        let (app, id, created_at, consents, personal) = person;
         let mut profile = Profile::new(app.profile(&id).expect("sound"), created_at, consents, personal);
         (profile.revision, profile.muted, profile.devices, profile.offers) =
             (revision, muted, devices.into_iter().collect(), offers.into());
+        *profile.visits_of_record_mut() = visits;
         profile
     })
 }
@@ -177,6 +190,30 @@ proptest! {
         drop(decode(&bytes));
         drop(decode(&bytes[..place]));
     }
+}
+
+/// What 256 visits to 64 places take, with names as shops have them, and what visits to ten shops do.
+#[test]
+fn visits_take_little_room() {
+    let bytes = |places: i64, visits: i64| {
+        let begun = |number: i64| {
+            let mine = (number..visits).step_by(places as usize);
+            mine.map(|visit| Timestamp::from_micros((1_790_000_000 + visit * 30_000) * 1_000_000)).collect()
+        };
+        let known = |number: i64| VisitedPlace {
+            place: PlaceName::parse(&format!("organizations/coffee-brothers/stores/fi-{number:04}")).expect("sound"),
+            begun: begun(number),
+        };
+        let name = AppName::parse("organizations/a/apps/b").expect("sound").profile("p").expect("sound");
+        let mut profile = Profile::new(name, Timestamp::default(), Consents::default(), Personal::default());
+        let without = encode(&profile).len();
+        *profile.visits_of_record_mut() = Visits::new((0..places).map(known).collect());
+        let kept: usize = profile.visits_of_record().iter().map(|known| known.begun.len()).sum();
+        assert_eq!(kept as i64, visits);
+        encode(&profile).len() - without
+    };
+    let (most, usual) = (bytes(MAX_PLACES as i64, MAX_VISITS as i64), bytes(10, 60));
+    assert!(most <= 5 * 1_024 && usual <= 1_024, "{most} and {usual} bytes");
 }
 
 /// Bytes of encoding 1, as its last binary wrote them.

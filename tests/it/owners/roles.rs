@@ -1,4 +1,4 @@
-//! Who may do an owner's work: every call of its three services, bearing every credential, in its own organization and
+//! Who may do an owner's work: every call of its four services, bearing every credential, in its own organization and
 //! in another's.
 //!
 //! Law: a scope that does not fit and a resource of another organization are PERMISSION_DENIED, whether the resource is
@@ -77,6 +77,7 @@ async fn every_call(server: &TestServer, credential: &str, owner: &str) -> Vec<A
     organizations(&mut tour).await;
     places(&mut tour).await;
     campaigns(&mut tour).await;
+    segments(&mut tour).await;
     tour.answers
 }
 
@@ -141,6 +142,16 @@ async fn campaigns(tour: &mut Tour<'_>) {
     call!(tour, campaigns.activate_campaign, Brand, ActivateCampaignRequest { name: tour.under("campaigns"), .. });
     call!(tour, campaigns.pause_campaign, Brand, PauseCampaignRequest { name: tour.under("campaigns"), .. });
     call!(tour, campaigns.archive_campaign, Brand, ArchiveCampaignRequest { name: tour.under("campaigns"), .. });
+}
+
+/// SegmentService.
+async fn segments(tour: &mut Tour<'_>) {
+    call!(tour, segments.create_segment, Brand, CreateSegmentRequest { parent: tour.parent(), .. });
+    call!(tour, segments.get_segment, Brand, GetSegmentRequest { name: tour.under("segments") });
+    call!(tour, segments.list_segments, Brand, ListSegmentsRequest { parent: tour.parent(), .. });
+    let segment = Some(pb::Segment { name: tour.under("segments"), ..Default::default() });
+    call!(tour, segments.update_segment, Brand, UpdateSegmentRequest { segment: segment, .. });
+    call!(tour, segments.delete_segment, Brand, DeleteSegmentRequest { name: tour.under("segments"), .. });
 }
 
 const SCOPES: [Scope; 5] = [Scope::Owner, Scope::Network, Scope::Brand, Scope::Server, Scope::App];

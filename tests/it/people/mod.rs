@@ -1,6 +1,7 @@
 //! People through the public API: who may touch a profile, what may be written, logging in and out, erasure, what became
-//! of offers, and looking around.
+//! of offers, audiences, and looking around.
 
+mod audiences;
 mod engagement;
 mod erasure;
 mod linking;

@@ -22,6 +22,7 @@ use dintorni::{
             device_service_client::DeviceServiceClient, engagement_service_client::EngagementServiceClient,
             organization_service_client::OrganizationServiceClient, place_service_client::PlaceServiceClient,
             profile_service_client::ProfileServiceClient, proximity_service_client::ProximityServiceClient,
+            segment_service_client::SegmentServiceClient,
         },
         wire::timestamp_to_wire,
     },
@@ -133,6 +134,10 @@ impl TestServer {
 
     pub fn campaigns(&self) -> CampaignServiceClient<Channel> {
         CampaignServiceClient::new(self.channel.clone())
+    }
+
+    pub fn segments(&self) -> SegmentServiceClient<Channel> {
+        SegmentServiceClient::new(self.channel.clone())
     }
 
     pub fn profiles(&self) -> ProfileServiceClient<Channel> {
@@ -299,6 +304,7 @@ pub fn registration(installation: u8) -> pb::RegisterDeviceRequest {
         time_zone: "Europe/Rome".into(),
         test: false,
         attestation: vec![],
+        app_version: "4.12.1".into(),
     }
 }
 

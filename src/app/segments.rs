@@ -1,0 +1,152 @@
+//! Segments: audiences with names, and whom they serve.
+//!
+//! Law: what a campaign names stays; a segment goes when no campaign that may still run names it.
+
+use std::sync::Arc;
+
+use super::resources::{EditError, Obstacle, Resources, find};
+use crate::{
+    domain::{
+        campaign::{Campaign, CampaignState},
+        name::SegmentName,
+        organization::Organization,
+        segment::Segment,
+        violation::Violations,
+    },
+    engine::catalog::{Catalog, Entry},
+};
+
+/// Edits the segments of brands.
+pub struct Segments {
+    resources: Arc<Resources>,
+}
+
+impl Segments {
+    pub fn new(resources: Arc<Resources>) -> Self {
+        Self { resources }
+    }
+
+    /// For reading, which asks for nothing more.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// Makes it, or finds it as it is wanted.
+    pub async fn create(&self, segment: Segment, author: &str) -> Result<Entry<Segment>, EditError> {
+        let brand = segment.name.organization();
+        self.resources.create(segment, author, move |catalog| find::<Organization>(catalog, &brand).map(drop)).await
+    }
+
+    /// As [`Resources::update`].
+    pub async fn update(
+        &self,
+        name: &SegmentName,
+        etag: Option<u64>,
+        author: &str,
+        change: impl Fn(&Segment) -> Result<Segment, Violations>,
+    ) -> Result<Entry<Segment>, EditError> {
+        self.resources.update(name, etag, author, |segment, _| change(segment).map_err(EditError::Invalid)).await
+    }
+
+    /// Deletes it, if no campaign names it that is not archived.
+    pub async fn delete(&self, name: &SegmentName, etag: Option<u64>, author: &str) -> Result<(), EditError> {
+        self.resources
+            .delete(name, etag, author, |segment: &Segment, catalog| {
+                let found = naming(catalog, &segment.name);
+                if found.is_empty() { Ok(Vec::new()) } else { Err(EditError::Refused(found)) }
+            })
+            .await
+    }
+}
+
+/// The campaigns that name it and may still run.
+fn naming(catalog: &Catalog, name: &SegmentName) -> Vec<Obstacle> {
+    let campaigns = catalog.campaigns.values().map(|entry| &entry.value);
+    let alive = campaigns.filter(|campaign| campaign.state != CampaignState::Archived);
+    let naming = alive.filter(|campaign| campaign.audience.segments().any(|named| named == name));
+    let obstacle = |campaign: &Arc<Campaign>| {
+        let why = format!("{} ({}) names it", campaign.name, campaign.state.as_str());
+        Obstacle::new("NAMED_BY_CAMPAIGN", &campaign.name, why)
+    };
+    naming.map(obstacle).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::{
+            campaigns::{
+                Campaigns,
+                tests::{campaign, granted},
+            },
+            fakes::{AUTHOR, owner, resources, store},
+            places::Places,
+        },
+        domain::{
+            audience::{
+                Audience, Rule,
+                condition::{Count, Visited},
+            },
+            campaign::On,
+            consent::Purpose,
+        },
+    };
+
+    fn members(rule: Rule) -> Segment {
+        let name = owner("brand").segment("members").expect("sound");
+        Segment { name, display_name: "Members".into(), audience: Audience::new(rule).expect("sound") }
+    }
+
+    fn told(refused: Result<Entry<Campaign>, EditError>) -> Vec<(&'static str, String)> {
+        match refused {
+            Err(EditError::Refused(found)) => found.into_iter().map(|one| (one.code, one.subject)).collect(),
+            other => panic!("not refused: {:?}", other.map(|entry| entry.value)),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_campaign_needs_the_segment_it_names_and_keeps_it() {
+        let resources = resources().await;
+        let (segments, campaigns) = (Segments::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        Places::new(resources.clone()).create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        let name = owner("brand").segment("members").expect("sound");
+        let audience = Audience::new(Rule::Not(Box::new(Rule::Segment(name.clone())))).expect("sound");
+        let draft = Campaign { audience, ..campaign(On::Near { radius_m: 60 }, &["stores/1"]) };
+        let campaign = campaigns.create(draft, AUTHOR).await.expect("a draft may be anything").value.name.clone();
+        let become_state = |state| campaigns.become_state(&campaign, state, None, AUTHOR);
+        assert_eq!(told(become_state(CampaignState::Active).await), [("SEGMENT_MISSING", name.to_string())]);
+
+        segments.create(members(Rule::Consent(Purpose::Profiling)), AUTHOR).await.expect("made");
+        become_state(CampaignState::Active).await.expect("it is there now");
+        let Err(EditError::Refused(found)) = segments.delete(&name, None, AUTHOR).await else { panic!("it is named") };
+        assert_eq!((found[0].code, &found[0].subject), ("NAMED_BY_CAMPAIGN", &campaign.to_string()));
+
+        become_state(CampaignState::Archived).await.expect("allowed");
+        segments.delete(&name, None, AUTHOR).await.expect("nobody needs it");
+    }
+
+    #[tokio::test]
+    async fn what_a_segment_asks_of_ungranted_places_is_told_of_its_campaigns() {
+        let resources = resources().await;
+        let (segments, campaigns) = (Segments::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        Places::new(resources.clone()).create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        let visits = |at| Rule::Visits { at: Visited::Network(at), within_days: 30, count: Count::AtLeast(3) };
+        let made = segments.create(members(visits(owner("acme"))), AUTHOR).await.expect("made");
+        let audience = Audience::new(Rule::Segment(made.value.name.clone())).expect("sound");
+        let draft = Campaign { audience, ..campaign(On::Near { radius_m: 60 }, &["stores/1"]) };
+        let campaign = campaigns.create(draft, AUTHOR).await.expect("made").value.name.clone();
+        campaigns.become_state(&campaign, CampaignState::Active, None, AUTHOR).await.expect("acme granted its places");
+        assert_eq!(resources.snapshot().areas.problems().count(), 0);
+
+        let rival =
+            |segment: &Segment| Ok(Segment { audience: members(visits(owner("rival"))).audience, ..segment.clone() });
+        segments.update(&made.value.name, Some(made.etag), AUTHOR, rival).await.expect("allowed");
+        let problems: Vec<_> = resources.snapshot().areas.problems().collect();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].campaign, campaign);
+        assert!(problems[0].what.starts_with("organizations/rival has not granted its places"), "{problems:?}");
+    }
+}

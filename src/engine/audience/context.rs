@@ -1,0 +1,94 @@
+//! Where, when and by which device: what needs no consent to profiling.
+//!
+//! Law 7: the moment is a civil one, by the store's clock or the person's; hours that cross midnight belong to the day they
+//! began on.
+
+use std::collections::BTreeSet;
+
+use super::Person;
+use crate::domain::{
+    audience::condition::{Clock, DeviceTest, MomentTest, PlaceTest, VersionTest},
+    name::CampaignName,
+    place::{PlaceName, Store},
+    text::Tag,
+    time::{TimeOfDay, Timestamp},
+};
+
+/// The place that fired a campaign, as its audience may look at it.
+#[derive(Debug, Clone)]
+pub struct Site<'a> {
+    /// The campaign that asks.
+    pub campaign: &'a CampaignName,
+    /// What visits to it are remembered by.
+    pub place: PlaceName,
+    /// The place's own tags.
+    pub tags: &'a BTreeSet<Tag>,
+    pub store: Option<&'a Store>,
+    /// Metres from the newest fix; none if it is unknown.
+    pub distance_m: Option<f64>,
+    /// Event time of the transition.
+    pub at: Timestamp,
+    /// A segment's rule is being asked.
+    pub in_segment: bool,
+}
+
+impl Site<'_> {
+    /// The same for the rule of a segment; none if one is being asked already.
+    pub(super) fn in_segment(&self) -> Option<Self> {
+        (!self.in_segment).then(|| Self { in_segment: true, ..self.clone() })
+    }
+
+    pub(super) fn is(&self, test: &PlaceTest) -> bool {
+        let of_store = |tag: &Tag| self.store.is_some_and(|store| store.tags.contains(tag));
+        match test {
+            PlaceTest::AllTags(tags) => {
+                tags.is_subset(self.tags) || self.store.is_some_and(|store| tags.is_subset(&store.tags))
+            }
+            PlaceTest::AnyTag(tags) => tags.iter().any(|tag| self.tags.contains(tag) || of_store(tag)),
+            PlaceTest::Network(network) => self.place.owner() == network.as_str(),
+            PlaceTest::Within { metres } => self.distance_m.is_some_and(|distance| distance <= f64::from(*metres)),
+        }
+    }
+}
+
+impl Person<'_> {
+    pub(super) fn is_now(&self, test: &MomentTest, site: &Site<'_>) -> bool {
+        let local = match (test.clock, site.store) {
+            (Clock::Store, Some(store)) => store.time_zone.local(self.around.now),
+            (Clock::Store, None) | (Clock::Person, _) => self.local(),
+        };
+        let mut date = local.date();
+        if let Some(hours) = test.hours {
+            let (time, crosses) = (TimeOfDay::of(local), hours.to < hours.from);
+            let began_yesterday = crosses && time < hours.to;
+            let is_within = hours.from <= time && (crosses || time < hours.to);
+            if !is_within && !began_yesterday {
+                return false;
+            }
+            if began_yesterday {
+                date = date.yesterday().unwrap_or(date);
+            }
+        }
+        let weekday = date.weekday().to_monday_one_offset().unsigned_abs();
+        test.weekdays.is_empty() || test.weekdays.contains(&weekday)
+    }
+
+    pub(super) fn uses(&self, test: &DeviceTest) -> bool {
+        let device = self.around.device;
+        match test {
+            DeviceTest::Platform(platforms) => platforms.contains(&device.platform),
+            DeviceTest::Language(languages) => languages.iter().any(|range| speaks(&device.language, range)),
+            DeviceTest::AppVersion(test) => device.app_version.is_some_and(|version| match test {
+                VersionTest::AtLeast(least) => version >= *least,
+                VersionTest::Below(limit) => version < *limit,
+            }),
+        }
+    }
+}
+
+/// Whether a language tag is the range, or goes on behind it (RFC 4647, basic filtering).
+fn speaks(language: &str, range: &str) -> bool {
+    let (language, range) = (language.as_bytes(), range.as_bytes());
+    let is_prefix = language.get(..range.len()).is_some_and(|start| start.eq_ignore_ascii_case(range));
+    is_prefix && matches!(language.get(range.len()), None | Some(b'-'))
+}

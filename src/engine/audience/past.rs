@@ -1,0 +1,108 @@
+//! What the person did before: visits and offers.
+//!
+//! Laws: nothing older than 90 days is asked for, so nothing depends on when it was forgotten; of another network's places
+//! only what it granted is told, and of another organization's offers nothing.
+
+use std::time::Duration;
+
+use super::{Past, Person, Site};
+use crate::domain::{
+    audience::condition::{Ago, OfferEvent, OffersOf, Visited},
+    offer::GivenOffer,
+    place::PlaceName,
+    text::Tag,
+    time::Timestamp,
+    visits::{MAX_AGE, SAME_VISIT, VisitedPlace},
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Person<'_> {
+    /// How many visits began in the last days; none if that is not to be known.
+    pub(super) fn visits(&self, at: &Visited, within_days: u32, site: &Site<'_>) -> Option<usize> {
+        let past = self.past_at(at, site)?;
+        let since = self.around.now - DAY * within_days;
+        let count = |begun: &[Timestamp]| begun.iter().filter(|&&begun| begun > since).count();
+        Some(match at {
+            Visited::Here => count(past.visits.at(&site.place)),
+            _ => past.visits.iter().filter(|known| self.is_meant(at, known)).map(|known| count(&known.begun)).sum(),
+        })
+    }
+
+    /// When the newest visit began but for the one that is going on at the site; none if there is none, or it is not to be
+    /// known.
+    pub(super) fn last_visit(&self, at: &Visited, site: &Site<'_>) -> Option<Timestamp> {
+        let past = self.past_at(at, site)?;
+        let going_on = (self.around.stays)(&site.place, site.at);
+        let is_over = |known: &VisitedPlace, begun: Timestamp| {
+            let is_here = known.place == site.place;
+            !is_here || going_on.is_none_or(|stay| begun + SAME_VISIT < stay)
+        };
+        let last = |known: &VisitedPlace| known.begun.iter().copied().rev().find(|&begun| is_over(known, begun));
+        let is_meant = |known: &&VisitedPlace| match at {
+            Visited::Here => known.place == site.place,
+            _ => self.is_meant(at, known),
+        };
+        let newest = past.visits.iter().filter(is_meant).filter_map(last).max();
+        newest.filter(|&begun| self.around.now.since(begun) < MAX_AGE)
+    }
+
+    pub(super) fn was(&self, ago: Ago, at: Timestamp) -> bool {
+        let since = self.around.now.since(at);
+        match ago {
+            Ago::AtLeast { days } => since >= DAY * days,
+            Ago::AtMost { days } => since <= DAY * days,
+        }
+    }
+
+    /// How many offers had this happen to them in the last days; none if that is not to be known.
+    pub(super) fn offers(&self, of: &OffersOf, event: OfferEvent, within_days: u32, site: &Site<'_>) -> Option<usize> {
+        let since = self.around.now - DAY * within_days;
+        let brand = site.campaign.owner();
+        let is_meant = |offer: &&GivenOffer| match of {
+            OffersOf::ThisCampaign => offer.campaign == *site.campaign,
+            OffersOf::Campaign(name) => offer.campaign == *name && name.owner() == brand,
+            OffersOf::Brand => offer.campaign.owner() == brand,
+        };
+        let offers = self.past?.offers.iter().filter(is_meant);
+        Some(offers.filter_map(|offer| when(offer, event)).filter(|&at| at > since).count())
+    }
+
+    /// What is remembered, if the campaign's organization may ask about visits there.
+    fn past_at(&self, at: &Visited, site: &Site<'_>) -> Option<Past<'_>> {
+        let grants = self.around.catalog.areas.grants();
+        let is_granted = at.network().is_none_or(|network| grants.lets(site.campaign.owner(), network));
+        self.past.filter(|_| is_granted)
+    }
+
+    fn is_meant(&self, at: &Visited, known: &VisitedPlace) -> bool {
+        match at {
+            Visited::Here => false,
+            Visited::Store(store) => matches!(&known.place, PlaceName::Store(name) if name == store),
+            Visited::Tagged { network, tags } => {
+                known.place.owner() == network.as_str() && tags.iter().all(|tag| self.is_tagged(&known.place, tag))
+            }
+            Visited::Network(network) => known.place.owner() == network.as_str(),
+        }
+    }
+
+    /// Whether the place has the tag now.
+    fn is_tagged(&self, place: &PlaceName, tag: &Tag) -> bool {
+        let catalog = self.around.catalog;
+        let tags = match place {
+            PlaceName::Store(name) => catalog.stores.get(name).map(|entry| &entry.value.tags),
+            PlaceName::Geofence(name) => catalog.geofences.get(name).map(|entry| &entry.value.tags),
+            PlaceName::Beacon(name) => catalog.beacons.get(name).map(|entry| &entry.value.tags),
+        };
+        tags.is_some_and(|tags| tags.contains(tag))
+    }
+}
+
+fn when(offer: &GivenOffer, event: OfferEvent) -> Option<Timestamp> {
+    match event {
+        OfferEvent::Offered => Some(offer.offered_at),
+        OfferEvent::Shown => offer.shown_at,
+        OfferEvent::Opened => offer.opened_at,
+        OfferEvent::Redeemed => offer.redeemed_at,
+    }
+}

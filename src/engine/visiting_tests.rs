@@ -1,0 +1,155 @@
+//! Visits as people would count them, and campaigns that ask for them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    decide::{Question, decide},
+    fixture::{
+        acme, app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, ping, store,
+    },
+};
+use crate::domain::{
+    audience::{
+        Audience, Rule,
+        condition::{Ago, Count, OfferEvent, OffersOf, Visited},
+    },
+    campaign::{Campaign, Cap, On},
+    catalog::Resource,
+    consent::Purpose,
+    geo::Position,
+    ping::{ClockReading, Ping, Sighting},
+    place::{Beacon, Geofence, PlaceName},
+    profile::Profile,
+};
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+fn after(world: &[Resource], profile: &Profile, ping: &Ping) -> (Profile, Vec<String>) {
+    let catalog = catalog(world.to_vec());
+    let (app, device, exhausted) = (app(), device_name(), BTreeSet::new());
+    let question =
+        Question { catalog: &catalog, app: &app, profile, device: &device, ping, seed: 7, exhausted: &exhausted };
+    let outcome = decide(&question);
+    (outcome.profile, outcome.decision.offers.into_iter().map(|offer| offer.content.title).collect())
+}
+
+/// Where the person was, at the end of a walk: how many visits to the place are remembered.
+fn walk(world: &[Resource], place: &str, steps: &[(i64, Position)]) -> usize {
+    let step =
+        |profile: Profile, &(second, position): &(i64, Position)| after(world, &profile, &here(second, position)).0;
+    count(&steps.iter().fold(person(), step), place)
+}
+
+fn count(profile: &Profile, place: &str) -> usize {
+    let place = PlaceName::parse(&format!("organizations/acme/{place}")).expect("sound");
+    profile.visits_of_record().at(&place).len()
+}
+
+fn inside() -> Position {
+    metres(0.0, 0.0)
+}
+
+fn far() -> Position {
+    metres(5_000.0, 0.0)
+}
+
+fn of_cafe(fence: Geofence) -> Resource {
+    Geofence { store: Some(acme().store("cafe").expect("sound")), ..fence }.into()
+}
+
+#[test]
+fn a_visit_counts_from_its_entry_and_coming_back_soon_is_none() {
+    let world = [store("cafe", 0.0).into(), of_cafe(geofence("hall", 0.0, 80.0)), geofence("quay", 0.0, 300.0).into()];
+    assert_eq!(walk(&world, "stores/cafe", &[(0, inside())]), 1);
+    assert_eq!(walk(&world, "geofences/hall", &[(0, inside())]), 0, "what belongs to a store is the store");
+    assert_eq!(walk(&world, "geofences/quay", &[(0, inside())]), 1);
+    let back = |at: i64| walk(&world, "stores/cafe", &[(0, inside()), (10 * MINUTE, far()), (at, inside())]);
+    assert_eq!((back(30 * MINUTE), back(31 * MINUTE)), (1, 2));
+}
+
+#[test]
+fn another_door_while_inside_is_the_same_visit() {
+    let world = [
+        store("cafe", 0.0).into(),
+        of_cafe(geofence("hall", 0.0, 200.0)),
+        of_cafe(geofence("bar", 150.0, 30.0)),
+        Beacon { store: Some(acme().store("cafe").expect("sound")), ..beacon("till") }.into(),
+    ];
+    let to_the_bar = [(0, inside()), (HOUR, inside()), (2 * HOUR, metres(0.0, 150.0))];
+    assert_eq!(walk(&world, "stores/cafe", &to_the_bar), 1);
+    let mut profile = after(&world, &person(), &here(0, inside())).0;
+    for second in [HOUR, HOUR + 30] {
+        let clock = ClockReading { sent_at: at(second), received_at: at(second) };
+        let sighting = Sighting { beacon: beacon("till").identity, rssi_dbm: None, read: clock.reading(at(second)) };
+        let heard = Ping { sightings: vec![sighting], ..ping(second, &[(second, inside(), 5.0)]) };
+        profile = after(&world, &profile, &heard).0;
+    }
+    assert_eq!((count(&profile, "stores/cafe"), profile.visits_of_record().iter().count()), (1, 1));
+}
+
+#[test]
+fn coming_near_a_store_is_a_visit_only_where_nothing_else_can_be() {
+    let at_cafe = |radius_m| campaign("near", On::Near { radius_m }, "stores/cafe").into();
+    let bare = |radius_m| walk(&[store("cafe", 0.0).into(), at_cafe(radius_m)], "stores/cafe", &[(0, inside())]);
+    assert_eq!((bare(100), bare(101)), (1, 0));
+    let drawn = [store("cafe", 0.0).into(), at_cafe(100), of_cafe(geofence("hall", 900.0, 50.0))];
+    assert_eq!(walk(&drawn, "stores/cafe", &[(0, inside())]), 0);
+}
+
+#[test]
+fn without_consent_to_profiling_nothing_is_remembered() {
+    let mut shy = person();
+    shy.consents = consents(&[Purpose::Location, Purpose::Marketing]);
+    let (shy, _) = after(&[geofence("quay", 0.0, 80.0).into()], &shy, &here(0, inside()));
+    assert!(shy.visits_of_record().is_empty());
+}
+
+#[test]
+fn a_ping_that_changes_nothing_copies_no_visits() {
+    let world = [geofence("quay", 0.0, 80.0).into()];
+    let (entered, _) = after(&world, &person(), &here(0, inside()));
+    let (still, _) = after(&world, &entered, &here(MINUTE, inside()));
+    assert!(Arc::ptr_eq(entered.visits_of_record(), still.visits_of_record()));
+    let (left, _) = after(&world, &entered, &here(MINUTE, far()));
+    assert!(Arc::ptr_eq(entered.visits_of_record(), left.visits_of_record()));
+}
+
+/// A campaign at the quay for whom the rule holds, however often.
+fn for_whom(id: &str, rule: Rule) -> Resource {
+    let mut wanted = campaign(id, On::Entered, "geofences/quay");
+    wanted.limits.per_profile = Cap { offers: 99, window: super::fixture::DAY };
+    Campaign { audience: Audience::new(rule).expect("sound"), ..wanted }.into()
+}
+
+#[test]
+fn campaigns_know_the_visit_that_begins_and_the_last_one_before_it() {
+    let visits = |count| Rule::Visits { at: Visited::Here, within_days: 30, count };
+    let last = |days| Rule::LastVisit { at: Visited::Here, ago: Ago::AtLeast { days } };
+    let given = Rule::Offers {
+        of: OffersOf::Campaign(acme().campaign("first").expect("sound")),
+        event: OfferEvent::Offered,
+        within_days: 7,
+        count: Count::AtLeast(1),
+    };
+    let world = [
+        geofence("quay", 0.0, 80.0).into(),
+        for_whom("first", visits(Count::AtMost(1))),
+        for_whom("third", visits(Count::AtLeast(3))),
+        for_whom("welcome-back", last(5)),
+        for_whom("again", given),
+    ];
+    let mut profile = person();
+    let mut come = |second: i64| {
+        let (away, _) = after(&world, &profile, &here(second - HOUR, far()));
+        let (next, offers) = after(&world, &away, &here(second, inside()));
+        profile = next;
+        offers.into_iter().collect::<BTreeSet<_>>()
+    };
+    let named = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(come(2 * HOUR), named(&["first"]), "the visit that begins is the first, and none was before it");
+    assert_eq!(come(DAY), named(&["again"]));
+    assert_eq!(come(6 * DAY), named(&["again", "third", "welcome-back"]));
+    assert_eq!(come(35 * DAY), named(&["welcome-back"]), "two visits within 30 days, and no offer within seven");
+}
