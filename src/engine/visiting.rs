@@ -43,17 +43,15 @@ pub fn begun(
             && areas.view(areas.number(area)).is_some_and(|view| place_visited(areas, view).as_ref() == Some(place))
     };
     let inside = step.presence.areas.iter().filter_map(|(area, belief)| match belief {
-        Belief::Inside(visit) => Some((area, visit.entered_at, Timestamp::MAX)),
+        Belief::Inside(visit) => Some((area.clone(), visit.entered_at, Timestamp::MAX)),
         Belief::Entering(_) => None,
     });
     let left = step.transitions.iter().filter_map(|transition| match transition.kind {
-        TransitionKind::Exited(lasted) => Some((&transition.area, transition.at - lasted, transition.at)),
+        TransitionKind::Exited(lasted) => Some((transition.area.clone(), transition.at - lasted, transition.at)),
         _ => None,
     });
     let heard = step.presence.heard.iter().filter(|(_, hearing)| hearing.confirmed);
-    let heard: Vec<_> =
-        heard.map(|(name, hearing)| (Area::Beacon(name.clone()), hearing.first, Timestamp::MAX)).collect();
-    let heard = heard.iter().map(|(area, first, end)| (area, *first, *end));
+    let heard = heard.map(|(name, hearing)| (Area::Beacon(name.clone()), hearing.first, Timestamp::MAX));
     let stays = inside.chain(left).chain(heard).filter(|(_, begun, ended)| (*begun..=*ended).contains(&at));
     stays.filter(|(area, ..)| is_there(area)).map(|(_, begun, _)| begun).min()
 }

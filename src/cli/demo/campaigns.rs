@@ -6,7 +6,8 @@ use prost_types::Duration;
 
 use crate::grpc::pb::{
     Budget, Campaign, Cap, Content, Dwelt, Entered, Heard, InterestCondition, Limits, Money, Near, Places, Rule,
-    TaggedPlaces, TraitCondition, TraitValue, Trigger, budget, rule, trait_condition::Comparison, trait_value, trigger,
+    TaggedPlaces, TraitCondition, TraitValue, Trigger, VisitsCondition, budget, rule, trait_condition::Comparison,
+    trait_value, trigger, visits_condition,
 };
 
 /// The organization whose places the campaigns are at.
@@ -61,7 +62,10 @@ pub fn wishes() -> Vec<Wish> {
         Wish {
             brand: "keskus",
             id: "welcome-to-kluuvi",
-            campaign: campaign("Welcome to Kluuvi", "Lunch is on the lower floor.", None, (entered(), fence(KLUUVI))),
+            campaign: Campaign {
+                audience: first_visit(),
+                ..campaign("Welcome to Kluuvi", "Lunch is on the lower floor.", None, (entered(), fence(KLUUVI)))
+            },
         },
         Wish {
             brand: "keskus",
@@ -133,6 +137,12 @@ fn prints() -> trigger::At {
 fn likes(topic: &str, at_least: f64) -> Option<Rule> {
     let condition = InterestCondition { topic: topic.into(), at_least };
     Some(Rule { rule: Some(rule::Rule::Interest(condition)) })
+}
+
+/// Who was not here before in the last 90 days; the visit that begins is the one.
+fn first_visit() -> Option<Rule> {
+    let count = Some(visits_condition::Count::AtMost(1));
+    Some(Rule { rule: Some(rule::Rule::Visits(VisitsCondition { at: None, within_days: 90, count })) })
 }
 
 fn is(key: &str, text: &str) -> Option<Rule> {
