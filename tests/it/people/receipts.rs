@@ -41,7 +41,7 @@ async fn each_role_lists_what_it_may_see() {
     let people = |decisions: &[pb::Decision]| decisions.iter().map(|one| one.profile.clone()).collect::<Vec<_>>();
 
     let own = list(&server, &ada.token, everything()).await.expect("listed");
-    assert_eq!(people(&own), [ada.profile.clone()]);
+    assert_eq!(people(&own), std::slice::from_ref(&ada.profile));
     let asked = pb::GetDecisionRequest { decision: own[0].id.clone() };
     let got = server.decisions().get_decision(bearing(&ada.token, asked)).await.expect("told").into_inner();
     assert_eq!(own, [got]);
