@@ -10,7 +10,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use dintorni::{
     domain::{
         audience::{Audience, Comparison, Rule, TraitValue},
-        campaign::{Campaign, CampaignState, Cap, Limits, On, Target, Trigger, Weight},
+        campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
+        cap::Cap,
         catalog::{CatalogChange, Resource},
         consent::{Consent, Consents, Purpose},
         content::Content,
@@ -159,6 +160,9 @@ fn app() -> App {
         time_zone: TimeZone::new("Europe/Rome").expect("sound"),
         daily_offers: 3,
         quiet_hours: Some(QuietHours { from: hour(21), to: hour(9) }),
+        quiet_exempt: Default::default(),
+        shares: Default::default(),
+        cool_down: Default::default(),
         traits: Default::default(),
     }
 }
@@ -199,7 +203,8 @@ fn places(middle: Position) -> impl Iterator<Item = Resource> {
             time_zone: TimeZone::new("Europe/Rome").expect("sound"),
             address: format!("High Street {number}"),
             brand: String::new(),
-            opening_hours: String::new(),
+            opening_hours: Default::default(),
+            country: None,
             tags: BTreeSet::new(),
         };
         let around = fence(format!("shop{number}"), circle(position, 60.0), Some(store.name.clone()));
@@ -234,8 +239,9 @@ fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
             .expect("sound"),
         topics: BTreeSet::from([Topic::new(&format!("topic-{}", number % 12)).expect("sound")]),
         trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
-        limits: Limits { per_profile: Cap { offers: 1, window: DAY * 7 }, cool_down: DAY, ..Limits::default() },
+        limits: Limits { per_profile: vec![Cap::rolling(1, DAY * 7)], cool_down: DAY, ..Limits::default() },
         weight: Weight::new(1.0 + (number % 7) as f64).expect("sound"),
+        priority: Default::default(),
         coupon: None,
     }
 }

@@ -192,7 +192,8 @@ fn store() -> Store {
         time_zone,
         address: String::new(),
         brand: String::new(),
-        opening_hours: String::new(),
+        opening_hours: Default::default(),
+        country: None,
         tags: [].into(),
     }
 }
@@ -214,6 +215,7 @@ fn campaign() -> Campaign {
         trigger: Trigger { on: On::Entered, at: Target::Places([].into()) },
         limits: Limits { budgets: budgets().into(), ..Limits::default() },
         weight: Weight::default(),
+        priority: Default::default(),
         coupon: Some(Coupon {
             codes: Codes::Generated,
             instruction: "5 EUR off".to_owned(),
@@ -239,6 +241,7 @@ fn offer(number: usize) -> Offer {
             position: store.position,
         }),
         distance_m: None,
+        surface: Default::default(),
         reason: String::new(),
         show_by: now() + DAY,
         valid_until: now() + DAY,

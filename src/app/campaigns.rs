@@ -146,6 +146,7 @@ pub mod tests {
             trigger: Trigger { on, at: Target::Places(places.iter().map(place).collect()) },
             limits: Limits::default(),
             weight: Weight::default(),
+            priority: Default::default(),
             coupon: None,
         }
     }

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_brand_learns_neither_nearness_nor_interest_nor_what_others_gave() {
         let mut decision = decision();
-        let rank = Rank { score: 1.0, weight: 1.0, affinity: 0.4, nearness: 0.8 };
+        let rank = Rank { score: 1.0, priority: Default::default(), weight: 1.0, affinity: 0.4, nearness: 0.8 };
         decision.considered[0].rank = Some(rank);
         for reason in [Reason::DailyOffers { given: 3, most: 5 }, Reason::Outranked { rank: 3, most: 5 }] {
             decision.considered[0].verdict = Verdict::Refused(reason.clone());

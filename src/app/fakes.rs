@@ -99,7 +99,8 @@ pub async fn node(store: &Arc<FakeCatalog>, now: i64) -> Arc<Resources> {
 pub async fn resources() -> Arc<Resources> {
     let resources = node(&Arc::default(), 1_000).await;
     for id in ["acme", "brand"] {
-        let organization = Organization { name: owner(id), display_name: id.to_owned() };
+        let organization =
+            Organization { name: owner(id), display_name: id.to_owned(), brand_limits: Default::default() };
         resources.create(organization, AUTHOR, |_| Ok(())).await.expect("made");
     }
     resources
@@ -129,7 +130,8 @@ pub fn store(id: &str, display_name: &str) -> Store {
         time_zone: TimeZone::utc(),
         address: String::new(),
         brand: String::new(),
-        opening_hours: String::new(),
+        opening_hours: Default::default(),
+        country: None,
         tags: [Tag::new("cafe").expect("sound")].into(),
     }
 }

@@ -83,7 +83,11 @@ fn operator_edits(snapshot: &Catalog, secret_hash: [u8; 32], now: Timestamp) -> 
     };
     let mut edits = vec![Edit::put(key, expected)];
     if !snapshot.organizations.contains_key(&owner) {
-        let operator = Organization { name: owner, display_name: "The operator of this server".to_owned() };
+        let operator = Organization {
+            name: owner,
+            display_name: "The operator of this server".to_owned(),
+            brand_limits: Default::default(),
+        };
         edits.push(Edit::put(operator, Expected::Absent));
     }
     Ok(edits)

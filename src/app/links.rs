@@ -21,6 +21,7 @@ use crate::{
         profile::{Personal, Profile},
         time::Timestamp,
     },
+    engine::caps,
     ports::{Absorbed, Commit, Entropy},
 };
 
@@ -133,6 +134,7 @@ impl Links {
             to.visits_of_record_mut().join(from.visits_of_record(), now);
             fill_gaps(to.personal_of_record_mut(), from.personal_of_record());
             join(to, &from.offers);
+            from.redeemed.iter().for_each(|(campaign, at)| to.remember_redeemed(campaign, *at));
             let (name, expected, by) = (from.name, from.revision.version, to.name.clone());
             commit.absorbed = Some(Absorbed { name, expected, by });
         } else {
@@ -147,8 +149,9 @@ impl Links {
     /// What caps must know of the person's offers on the device, and nothing more. They count as returned, so that no
     /// report touches them: the offers themselves stay the person's.
     fn bare(&self, person: &Profile, device: &DeviceName) -> Vec<GivenOffer> {
-        let offered = person.offers.iter().filter(|offer| offer.device == *device);
+        let offered = person.offers.iter().filter(|offer| offer.device == *device && caps::counts(offer));
         let bare = offered.map(|offer| GivenOffer {
+            priority: offer.priority,
             returned_at: Some(offer.offered_at),
             ..GivenOffer::new(
                 OfferId::new(offer.offered_at, random(&*self.entropy)),

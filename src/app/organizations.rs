@@ -55,6 +55,18 @@ impl Organizations {
         self.resources.create(organization, author, |_| Ok(())).await
     }
 
+    /// As [`Resources::update`].
+    pub async fn update(
+        &self,
+        name: &OrganizationName,
+        etag: Option<u64>,
+        author: &str,
+        change: impl Fn(&Organization) -> Result<Organization, Violations>,
+    ) -> Result<Entry<Organization>, EditError> {
+        let change = |organization: &Organization, _: &Catalog| change(organization).map_err(EditError::Invalid);
+        self.resources.update(name, etag, author, change).await
+    }
+
     pub async fn create_app(&self, app: App, author: &str) -> Result<Entry<App>, EditError> {
         let owner = app.name.organization();
         self.resources.create(app, author, move |catalog| find::<Organization>(catalog, &owner).map(drop)).await
@@ -217,7 +229,8 @@ mod tests {
     async fn acme(store: &Arc<crate::app::fakes::FakeCatalog>) -> Organizations {
         let organizations = at(store, 1_000).await;
         for id in ["acme", "brand"] {
-            let organization = Organization { name: owner(id), display_name: id.into() };
+            let organization =
+                Organization { name: owner(id), display_name: id.into(), brand_limits: Default::default() };
             organizations.create(organization, AUTHOR).await.expect("made");
         }
         organizations
@@ -267,6 +280,9 @@ mod tests {
             time_zone: TimeZone::utc(),
             daily_offers: 3,
             quiet_hours: None,
+            quiet_exempt: Default::default(),
+            shares: Default::default(),
+            cool_down: Default::default(),
             traits: Default::default(),
         };
         organizations.create_app(app, AUTHOR).await.expect("made");

@@ -106,8 +106,14 @@ impl Reversals {
         };
         let Some(mut profile) = self.edits.newest(profile).await? else { return Ok(Vec::new()) };
         let given = Arc::make_mut(&mut profile.offers).iter_mut().find(|given| given.id == offer);
-        let Some(given) = given else { return Ok(Vec::new()) };
-        (given.redeemed_at, given.reversed_at) = (None, Some(at));
+        match given {
+            Some(given) => (given.redeemed_at, given.reversed_at) = (None, Some(at)),
+            // The offer is forgotten, but that it was redeemed may not be.
+            None if profile.redeemed.get(&before.campaign) == Some(&before.redeemed_at) => {
+                Arc::make_mut(&mut profile.redeemed).remove(&before.campaign);
+            }
+            None => return Ok(Vec::new()),
+        }
         Ok(vec![next(profile)])
     }
 }

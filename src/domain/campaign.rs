@@ -10,10 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{
     audience::Audience,
     budget::{self, Budget, Period, Unit},
+    cap::{self, Cap, check_span},
     content::Content,
     coupon::Coupon,
     name::{CampaignName, OrganizationName},
     place::PlaceName,
+    schedule::Schedule,
     text::{Tag, Topic},
     time::Timestamp,
     violation::{Invalid, Violations},
@@ -44,6 +46,9 @@ pub struct Campaign {
     pub trigger: Trigger,
     pub limits: Limits,
     pub weight: Weight,
+    /// Before its weight: higher classes are chosen first, and lower ones may not use up the person's day.
+    #[serde(default)]
+    pub priority: Priority,
     /// What an offer is worth at the till.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<Coupon>,
@@ -74,6 +79,26 @@ impl CampaignState {
         use CampaignState::{Active, Archived, Draft, Paused};
         self == next
             || matches!((self, next), (Draft | Paused, Active) | (Active, Paused) | (Draft | Active | Paused, Archived))
+    }
+}
+
+/// How much it matters to the person, not to the brand: what is urgent is high, what can wait is low.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    Low,
+    #[default]
+    Normal,
+    High,
+}
+
+impl Priority {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Priority::Low => "low",
+            Priority::Normal => "normal",
+            Priority::High => "high",
+        }
     }
 }
 
@@ -137,8 +162,18 @@ pub struct Limits {
     pub starts_at: Option<Timestamp>,
     /// Until then, if set.
     pub ends_at: Option<Timestamp>,
-    /// To one person.
-    pub per_profile: Cap,
+    /// When in the week, and whether only while the store is open.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Also in an app's quiet hours, where its publisher permits that.
+    #[serde(default)]
+    pub in_quiet_hours: bool,
+    /// To one person: all of them hold.
+    #[serde(deserialize_with = "cap::stored")]
+    pub per_profile: Vec<Cap>,
+    /// No more offers to whoever redeemed one, unless all of it was taken back.
+    #[serde(default)]
+    pub never_after_redeemed: bool,
     /// Least time between two offers of this campaign to one person; zero for none.
     pub cool_down: Duration,
     /// Over all people together.
@@ -148,13 +183,6 @@ pub struct Limits {
     pub show_within: Duration,
     /// How long after it is made an offer is good, within `ends_at`.
     pub valid_for: Duration,
-}
-
-/// At most `offers` given out in any window of this length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cap {
-    pub offers: u32,
-    pub window: Duration,
 }
 
 /// Campaigns stored before there were several budgets have a number of offers, or nothing.
@@ -194,7 +222,10 @@ impl Default for Limits {
         Self {
             starts_at: None,
             ends_at: None,
-            per_profile: Cap { offers: 1, window: DAY },
+            schedule: Schedule::default(),
+            in_quiet_hours: false,
+            per_profile: vec![Cap::rolling(1, DAY)],
+            never_after_redeemed: false,
             cool_down: Duration::ZERO,
             budgets: Vec::new(),
             show_within: Duration::from_secs(15 * 60),
@@ -206,21 +237,12 @@ impl Default for Limits {
 impl Limits {
     pub fn check(self) -> Result<Self, Violations> {
         let mut wrong = Violations::default();
-        let span = |span: Duration, least: Duration| {
-            if (least..=MAX_WINDOW).contains(&span) {
-                return Ok(());
-            }
-            let (least, most) = (least.as_secs(), MAX_WINDOW.as_secs());
-            Err(Invalid::new(format!("must be {least} to {most} seconds, was {}", span.as_secs_f64())))
-        };
         const SECOND: Duration = Duration::from_secs(1);
-        wrong.take("per_profile.window", span(self.per_profile.window, SECOND));
-        wrong.take("cool_down", span(self.cool_down, Duration::ZERO));
-        wrong.take("show_within", span(self.show_within, SECOND));
-        wrong.take("valid_for", span(self.valid_for, SECOND));
-        if self.per_profile.offers == 0 {
-            wrong.add("per_profile.offers", "must be at least 1, was 0");
-        }
+        wrong.nest("", self.schedule.check());
+        wrong.nest("per_profile", cap::check(&self.per_profile));
+        wrong.take("cool_down", check_span(self.cool_down, Duration::ZERO));
+        wrong.take("show_within", check_span(self.show_within, SECOND));
+        wrong.take("valid_for", check_span(self.valid_for, SECOND));
         wrong.nest("budgets", budget::check(&self.budgets));
         if let (Some(starts), Some(ends)) = (self.starts_at, self.ends_at)
             && ends <= starts
@@ -298,8 +320,8 @@ mod tests {
 
     #[test]
     fn limits_name_every_fault() {
-        let cap = Cap { offers: 0, window: Duration::ZERO };
-        let wrong = Limits { per_profile: cap, ..Limits::default() }.check().expect_err("two faults");
+        let cap = Cap::rolling(0, Duration::ZERO);
+        let wrong = Limits { per_profile: vec![cap], ..Limits::default() }.check().expect_err("two faults");
         assert_eq!(wrong.iter().count(), 2);
     }
 }

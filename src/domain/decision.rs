@@ -7,10 +7,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    campaign::Priority,
+    cap::Within,
     name::{CampaignName, DeviceName, ProfileName, StoreName},
     offer::{DecisionId, Offer, OfferId},
     ping::PingId,
     presence::{Area, Transition},
+    schedule::Weekdays,
     time::{TimeOfDay, Timestamp},
 };
 
@@ -71,6 +74,9 @@ impl Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rank {
     pub score: f64,
+    /// The campaign's class, which comes before any score.
+    #[serde(default)]
+    pub priority: Priority,
     pub weight: f64,
     /// Strongest interest of the person in a topic of the campaign, 0 to 1; 0 without consent to profiling.
     pub affinity: f64,
@@ -104,16 +110,60 @@ pub enum Reason {
         from: TimeOfDay,
         to: TimeOfDay,
     },
+    /// Outside of the campaign's hours of the week.
+    OutsideWindows {
+        day: Weekdays,
+        local: TimeOfDay,
+        /// When the next of them begins, within eight days.
+        next_at: Option<Timestamp>,
+    },
+    /// It is only for open stores, and nobody knows when this one is; or there is no store.
+    NoOpeningHours,
+    StoreClosed {
+        /// Within eight days.
+        opens_at: Option<Timestamp>,
+    },
+    /// The store closes too soon.
+    LastCall {
+        closes_at: Timestamp,
+        last_call: Duration,
+    },
     /// Over all campaigns of the app, in the person's civil day.
     DailyOffers {
         given: u32,
         most: u32,
     },
-    /// Of this campaign, in its rolling window.
+    /// Of the class and lower ones, in the person's civil day: the rest of it is kept for higher ones.
+    PriorityShare {
+        priority: Priority,
+        given: u32,
+        most: u32,
+        daily: u32,
+    },
+    /// After any offer in the app.
+    AppCoolDown {
+        until: Timestamp,
+    },
+    /// Of all campaigns of the brand.
+    BrandCap {
+        given: u32,
+        most: u32,
+        #[serde(flatten)]
+        within: Within,
+    },
+    BrandCoolDown {
+        until: Timestamp,
+    },
+    /// The person redeemed one, and gets no more of the campaign.
+    Redeemed {
+        at: Timestamp,
+    },
+    /// Of this campaign.
     CampaignCap {
         given: u32,
         most: u32,
-        window: Duration,
+        #[serde(flatten)]
+        within: Within,
     },
     CoolDown {
         until: Timestamp,
@@ -145,7 +195,16 @@ impl Reason {
             Reason::NotGranted => "NOT_GRANTED",
             Reason::Muted => "MUTED",
             Reason::QuietHours { .. } => "QUIET_HOURS",
+            Reason::OutsideWindows { .. } => "OUTSIDE_WINDOWS",
+            Reason::NoOpeningHours => "NO_OPENING_HOURS",
+            Reason::StoreClosed { .. } => "STORE_CLOSED",
+            Reason::LastCall { .. } => "LAST_CALL",
             Reason::DailyOffers { .. } => "DAILY_OFFERS",
+            Reason::PriorityShare { .. } => "PRIORITY_SHARE",
+            Reason::AppCoolDown { .. } => "APP_COOL_DOWN",
+            Reason::BrandCap { .. } => "BRAND_CAP",
+            Reason::BrandCoolDown { .. } => "BRAND_COOL_DOWN",
+            Reason::Redeemed { .. } => "REDEEMED",
             Reason::CampaignCap { .. } => "CAMPAIGN_CAP",
             Reason::CoolDown { .. } => "COOL_DOWN",
             Reason::Audience { .. } => "AUDIENCE",
@@ -160,6 +219,8 @@ impl Reason {
     pub fn without_others(&self) -> String {
         match self {
             Reason::DailyOffers { .. } => "the person got all offers of today".to_owned(),
+            Reason::PriorityShare { .. } => "the rest of the person's day is kept for higher priorities".to_owned(),
+            Reason::AppCoolDown { .. } => "it is too soon after another offer".to_owned(),
             Reason::Outranked { .. } => "others ranked higher".to_owned(),
             Reason::Audience { .. } => "the person is not in the audience".to_owned(),
             own => own.to_string(),
@@ -181,8 +242,34 @@ impl fmt::Display for Reason {
                 write!(f, "it was {local} for the person, and {from} to {to} is quiet")
             }
             Reason::DailyOffers { given, most } => write!(f, "the person got {given} of at most {most} offers today"),
-            Reason::CampaignCap { given, most, window } => {
-                write!(f, "the person got {given} of at most {most} offers of this campaign in {} s", window.as_secs())
+            Reason::OutsideWindows { day, local, next_at } => {
+                write!(f, "it was {day} {local}, outside of the campaign's hours")?;
+                next_at.map_or(Ok(()), |at| write!(f, ", which begin again at {at}"))
+            }
+            Reason::NoOpeningHours => f.write_str("nobody knows when a store there is open"),
+            Reason::StoreClosed { opens_at } => {
+                f.write_str("the store is closed")?;
+                opens_at.map_or(Ok(()), |at| write!(f, " until {at}"))
+            }
+            Reason::LastCall { closes_at, last_call } => {
+                write!(
+                    f,
+                    "the store closes at {closes_at}, and its last {} s are without offers",
+                    last_call.as_secs_f64()
+                )
+            }
+            Reason::PriorityShare { priority, given, most, daily } => {
+                let class = priority.as_str();
+                write!(f, "of {daily} offers a day {most} may be of {class} or lower priority, and {given} were")
+            }
+            Reason::AppCoolDown { until } => write!(f, "the person is left alone until {until}"),
+            Reason::BrandCap { given, most, within } => {
+                write!(f, "the person got {given} of at most {most} offers of this brand {within}")
+            }
+            Reason::BrandCoolDown { until } => write!(f, "the brand rests for this person until {until}"),
+            Reason::Redeemed { at } => write!(f, "the person redeemed an offer of it at {at}, and gets no more"),
+            Reason::CampaignCap { given, most, within } => {
+                write!(f, "the person got {given} of at most {most} offers of this campaign {within}")
             }
             Reason::CoolDown { until } => write!(f, "the campaign rests for this person until {until}"),
             Reason::Audience { term } => write!(f, "the person is not in the audience: {term}"),

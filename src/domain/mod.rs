@@ -12,7 +12,8 @@
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`visits`], [`app_version`], [`few`] |
-//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`budget`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`budget`], [`cap`], [`schedule`] |
+//! | when stores are open | [`opening`] |
 //! | what was decided, and why | [`decision`], [`offer`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
 //! | everything the catalog holds | [`catalog`] |
@@ -22,6 +23,7 @@ pub mod audience;
 pub mod beliefs;
 pub mod budget;
 pub mod campaign;
+pub mod cap;
 pub mod catalog;
 pub mod code;
 pub mod consent;
@@ -34,6 +36,7 @@ pub mod few;
 pub mod geo;
 pub mod name;
 pub mod offer;
+pub mod opening;
 pub mod organization;
 pub mod ping;
 pub mod place;
@@ -41,6 +44,7 @@ pub mod presence;
 pub mod profile;
 pub mod redemption;
 pub mod rings;
+pub mod schedule;
 pub mod segment;
 pub mod shape;
 pub mod text;

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    campaign::Priority,
     code::Code,
     content::Content,
     geo::Position,
@@ -84,6 +85,9 @@ pub struct Offer {
     pub distance_m: Option<f64>,
     /// Why this person got it, in words.
     pub reason: String,
+    /// Where it is meant to be shown.
+    #[serde(default)]
+    pub surface: Surface,
     /// First shown after this it must not be.
     pub show_by: Timestamp,
     /// Good until then.
@@ -91,6 +95,17 @@ pub struct Offer {
     /// How it is redeemed, if it can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<OfferCoupon>,
+}
+
+/// Where an offer is meant to be shown: of one ping, the best interrupts, and no other does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Surface {
+    /// As a notification, and in the app's list.
+    LockScreen,
+    /// In the app's list only.
+    #[default]
+    List,
 }
 
 /// What a person needs to know of a coupon.
@@ -117,6 +132,8 @@ pub struct GivenOffer {
     pub id: OfferId,
     pub campaign: CampaignName,
     pub device: DeviceName,
+    /// Of its campaign when it was made.
+    pub priority: Priority,
     pub offered_at: Timestamp,
     pub shown_at: Option<Timestamp>,
     pub opened_at: Option<Timestamp>,
@@ -132,12 +149,13 @@ pub struct GivenOffer {
 }
 
 impl GivenOffer {
-    /// An offer of which nothing is known yet.
+    /// An offer of normal priority, of which nothing is known yet.
     pub fn new(id: OfferId, campaign: CampaignName, device: DeviceName, offered_at: Timestamp) -> Self {
         Self {
             id,
             campaign,
             device,
+            priority: Priority::default(),
             offered_at,
             shown_at: None,
             opened_at: None,

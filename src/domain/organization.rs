@@ -2,14 +2,20 @@
 //!
 //! Law 10: a secret is stored as its hash; what is public (the app key) opens one call only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    campaign::Priority,
+    cap::{self, Cap, check_span},
     name::{AppName, GrantName, KeyName, OrganizationName, StoreName},
     text::TraitKey,
     time::{QuietHours, TimeZone, Timestamp},
+    violation::{Invalid, Violations},
 };
 
 /// Offers a day that an app may set, and what it has if it does not.
@@ -17,12 +23,85 @@ pub const DAILY_OFFERS: std::ops::RangeInclusive<u32> = 1..=50;
 pub const USUAL_DAILY_OFFERS: u32 = 3;
 /// Most traits of one app.
 pub const MAX_TRAITS: usize = 100;
+/// Most brands that an app lets disturb its people at night.
+pub const MAX_QUIET_EXEMPT: usize = 100;
+/// Share of a day's offers that campaigns of low priority may take if the app does not say: one of three.
+pub const USUAL_LOW_SHARE: Share = Share(34);
 
 /// Owner of everything else. It acts as network, brand, publisher, or several at once, by what it owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Organization {
     pub name: OrganizationName,
     pub display_name: String,
+    /// What it allows one person of all its campaigns together.
+    #[serde(default)]
+    pub brand_limits: BrandLimits,
+}
+
+/// A brand's limits to one person over all its campaigns, in each app by itself; none unless they are set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrandLimits {
+    /// All of them hold.
+    pub per_profile: Vec<Cap>,
+    /// Least time between two offers of any of its campaigns; zero for none.
+    pub cool_down: Duration,
+}
+
+impl BrandLimits {
+    pub fn check(self) -> Result<Self, Violations> {
+        let mut wrong = Violations::default();
+        wrong.nest("per_profile", cap::check(&self.per_profile));
+        wrong.take("cool_down", check_span(self.cool_down, Duration::ZERO));
+        wrong.finish(Some(self))
+    }
+}
+
+/// A share of the day's offers in percent, 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Share(u32);
+
+impl Share {
+    pub const ALL: Share = Share(100);
+
+    pub fn new(percent: u32) -> Result<Self, Invalid> {
+        if (1..=100).contains(&percent) {
+            return Ok(Self(percent));
+        }
+        Err(Invalid::new(format!("must be 1 to 100 percent, was {percent}")))
+    }
+
+    pub fn percent(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Share {
+    type Error = Invalid;
+    fn try_from(percent: u32) -> Result<Self, Invalid> {
+        Self::new(percent)
+    }
+}
+
+impl From<Share> for u32 {
+    fn from(share: Share) -> u32 {
+        share.0
+    }
+}
+
+/// What campaigns of lower priorities may take of a day's offers; those of high priority may take all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shares {
+    /// Of low priority.
+    pub low: Share,
+    /// Of low and normal priority together.
+    pub normal: Share,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self { low: USUAL_LOW_SHARE, normal: Share::ALL }
+    }
 }
 
 /// A publisher's app, with the limits that hold over all campaigns in it.
@@ -34,10 +113,31 @@ pub struct App {
     pub time_zone: TimeZone,
     /// Most offers to one person in one civil day of theirs.
     pub daily_offers: u32,
+    #[serde(default)]
+    pub shares: Shares,
+    /// Least time between any two offers to one person, those of one ping too; zero for none.
+    #[serde(default)]
+    pub cool_down: Duration,
     /// No offers then, by the person's clock; none switches them off.
     pub quiet_hours: Option<QuietHours>,
+    /// Brands whose campaigns may make offers in quiet hours if they say that they do.
+    #[serde(default)]
+    pub quiet_exempt: BTreeSet<OrganizationName>,
     /// The traits a profile of this app may have.
     pub traits: BTreeMap<TraitKey, TraitDeclaration>,
+}
+
+impl App {
+    /// How many offers a day campaigns of this priority, and of lower ones, may take: their share, and one if that is
+    /// less.
+    pub fn share_of(&self, priority: Priority) -> u32 {
+        let share = match priority {
+            Priority::Low => self.shares.low.0.min(self.shares.normal.0),
+            Priority::Normal => self.shares.normal.0,
+            Priority::High => return self.daily_offers,
+        };
+        (self.daily_offers * share / 100).max(1)
+    }
 }
 
 /// What a trait is and who may write it.

@@ -10,6 +10,7 @@ use super::{
     detection::Detection,
     geo::Position,
     name::{BeaconName, GeofenceName, OrganizationName, StoreName},
+    opening::{Country, OpeningHours},
     shape::Shape,
     text::{Tag, quoted},
     time::TimeZone,
@@ -36,8 +37,10 @@ pub struct Store {
     pub address: String,
     /// The brand over the door; empty if none.
     pub brand: String,
-    /// OpenStreetMap `opening_hours` syntax, as given; empty if unknown.
-    pub opening_hours: String,
+    pub opening_hours: OpeningHours,
+    /// Whose holidays its opening hours mean; none if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
     pub tags: BTreeSet<Tag>,
 }
 

@@ -15,13 +15,16 @@ use super::{
     campaign::MAX_WINDOW,
     consent::{Consented, Consents, Profiling},
     few::Few,
-    name::{DeviceName, OrganizationName, ProfileName},
+    name::{CampaignName, DeviceName, OrganizationName, ProfileName},
     offer::GivenOffer,
     presence::DevicePresence,
     text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
     visits::Visits,
 };
+
+/// Redemptions of forgotten offers that a profile remembers at most: the oldest go first.
+pub const MAX_REDEEMED: usize = 1_000;
 
 /// One person. What pings seldom change is shared by the copies that they make.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Profile {
     pub devices: Few<DeviceName, Device>,
     /// Offers given, oldest first, none older than [`MAX_WINDOW`].
     pub offers: Arc<Vec<GivenOffer>>,
+    /// When campaigns were last redeemed whose offers are forgotten: at most [`MAX_REDEEMED`].
+    pub redeemed: Arc<BTreeMap<CampaignName, Timestamp>>,
     personal: Arc<Personal>,
     visits: Arc<Visits>,
 }
@@ -102,6 +107,7 @@ impl Profile {
             muted: BTreeSet::new(),
             devices: Few::default(),
             offers: Arc::default(),
+            redeemed: Arc::default(),
             personal: Arc::new(personal),
             visits: Arc::default(),
         }
@@ -135,11 +141,26 @@ impl Profile {
         Arc::make_mut(&mut self.visits)
     }
 
-    /// Forgets offers that no cap can ask for any more.
+    /// Forgets offers that no cap can ask for any more, but not that they were redeemed.
     pub fn forget_old_offers(&mut self, now: Timestamp) {
         let is_old = |offer: &GivenOffer| now.since(offer.offered_at) > MAX_WINDOW;
         if self.offers.iter().any(is_old) {
+            for offer in self.offers.clone().iter().filter(|offer| is_old(offer)) {
+                offer.redeemed_at.into_iter().for_each(|at| self.remember_redeemed(&offer.campaign, at));
+            }
             Arc::make_mut(&mut self.offers).retain(|offer| !is_old(offer));
+        }
+    }
+
+    /// Remembers that the campaign was redeemed, beyond its offer.
+    pub fn remember_redeemed(&mut self, campaign: &CampaignName, at: Timestamp) {
+        let redeemed = Arc::make_mut(&mut self.redeemed);
+        let last = redeemed.entry(campaign.clone()).or_insert(at);
+        *last = at.max(*last);
+        if redeemed.len() > MAX_REDEEMED
+            && let Some(oldest) = redeemed.iter().min_by_key(|(_, at)| **at).map(|(campaign, _)| campaign.clone())
+        {
+            redeemed.remove(&oldest);
         }
     }
 }

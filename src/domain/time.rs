@@ -100,9 +100,33 @@ impl TimeZone {
 
     /// When the civil day there began that `at` is in (the first instant, where midnight is skipped).
     pub fn day_start(&self, at: Timestamp) -> Timestamp {
-        let midnight = self.local(at).date().to_datetime(jiff::civil::Time::midnight());
+        self.start_of(self.local(at).date(), at)
+    }
+
+    /// When the civil week there began that `at` is in: its Monday.
+    pub fn week_start(&self, at: Timestamp) -> Timestamp {
+        let date = self.local(at).date();
+        let days = i64::from(date.weekday().to_monday_zero_offset());
+        self.start_of(date.checked_sub(jiff::Span::new().days(days)).unwrap_or(date), at)
+    }
+
+    /// When the civil month there began that `at` is in.
+    pub fn month_start(&self, at: Timestamp) -> Timestamp {
+        self.start_of(self.local(at).date().first_of_month(), at)
+    }
+
+    /// When the clock there is next put forward or back, after `at`; none if it never is.
+    pub fn next_transition(&self, at: Timestamp) -> Option<Timestamp> {
+        let at = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
+        let next = self.0.following(at).next()?;
+        Some(Timestamp::from_micros(next.timestamp().as_microsecond()))
+    }
+
+    /// The first instant of a date there; `otherwise` if time does not reach so far.
+    fn start_of(&self, date: jiff::civil::Date, otherwise: Timestamp) -> Timestamp {
+        let midnight = date.to_datetime(jiff::civil::Time::midnight());
         let start = self.0.to_ambiguous_zoned(midnight).compatible();
-        start.map_or(at, |zoned| Timestamp::from_micros(zoned.timestamp().as_microsecond()))
+        start.map_or(otherwise, |zoned| Timestamp::from_micros(zoned.timestamp().as_microsecond()))
     }
 }
 
@@ -143,6 +167,11 @@ impl TimeOfDay {
 
     pub fn of(local: jiff::civil::DateTime) -> Self {
         Self(local.hour() as u16 * 60 + local.minute() as u16)
+    }
+
+    /// After midnight: 0 to 1439.
+    pub fn minutes(self) -> u16 {
+        self.0
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the campaigns that passed every gate to the few that become offers.
 //!
-//! Law: all candidates compete once; a campaign is offered at its best place only; what is left out says by what.
+//! Law: all candidates compete once; a campaign is offered at its best place only; caps are spent in the order of the
+//! result, the better before the worse; what is left out says by what.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::domain::{
     budget::Account,
     decision::{Considered, Rank, Reason, Verdict},
     name::CampaignName,
-    offer::{Offer, OfferCoupon, OfferId, OfferStore},
+    offer::{Offer, OfferCoupon, OfferId, OfferStore, Surface},
     presence::{Area, TransitionKind},
 };
 
@@ -26,24 +27,26 @@ pub struct Choice {
     pub considered: Vec<Considered>,
 }
 
-/// Chooses at most `max_offers`, and no more than the person's day has left.
-pub fn choose(passed: Vec<Candidate<'_>>, gates: &Gates<'_>, max_offers: u32, seed: u64) -> Choice {
+/// Chooses at most `max_offers`, and spends the person's caps in the order of the result.
+pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: u32, seed: u64) -> Choice {
     let rank = |candidate| {
         let rank = ranking::rank(&candidate, &gates.person);
         (candidate, rank)
     };
     let mut ranked: Vec<(Candidate<'_>, Rank)> = passed.into_iter().map(rank).collect();
     ranked.sort_by(ranking::order);
-    let mut slots = Slots::new(gates, max_offers);
+    let mut slots = Slots::new(max_offers);
     let mut choice = Choice::default();
     for (candidate, rank) in &ranked {
-        let verdict = match slots.refusal(candidate) {
+        let verdict = match slots.refusal(candidate, &gates) {
             Some(reason) => Verdict::Refused(reason),
             None => {
                 let number = choice.offers.len() as u64 + 1;
-                let offer = offer(candidate, gates, OfferId::new(gates.now, random(seed, number)));
+                let offer = offer(candidate, &gates, OfferId::new(gates.now, random(seed, number)));
+                let offer = Offer { surface: surface(&choice), ..offer };
                 let verdict = Verdict::Chosen(offer.id);
                 choice.offers.push((offer, taking::for_offer(candidate, gates.now).collect()));
+                gates.spend(candidate.campaign);
                 verdict
             }
         };
@@ -54,34 +57,37 @@ pub fn choose(passed: Vec<Candidate<'_>>, gates: &Gates<'_>, max_offers: u32, se
     choice
 }
 
+/// The best of a ping interrupts; all others wait in the list.
+fn surface(choice: &Choice) -> Surface {
+    if choice.offers.is_empty() { Surface::LockScreen } else { Surface::List }
+}
+
 /// How many offers may still be chosen.
 struct Slots<'a> {
     max_offers: u32,
-    given_today: u32,
-    daily_offers: u32,
     chosen: BTreeSet<&'a CampaignName>,
     rank: u32,
 }
 
 impl<'a> Slots<'a> {
-    fn new(gates: &Gates<'_>, max_offers: u32) -> Self {
-        let (given_today, daily_offers) = (gates.given_today, gates.app.daily_offers);
-        Self { max_offers, given_today, daily_offers, chosen: BTreeSet::new(), rank: 0 }
+    fn new(max_offers: u32) -> Self {
+        Self { max_offers, chosen: BTreeSet::new(), rank: 0 }
     }
 
     /// Why this one, next in rank, cannot be chosen; if it can, it takes a slot.
-    fn refusal(&mut self, candidate: &Candidate<'a>) -> Option<Reason> {
+    fn refusal(&mut self, candidate: &Candidate<'a>, gates: &Gates<'a>) -> Option<Reason> {
         if self.chosen.contains(&candidate.campaign.name) {
             return Some(Reason::SameCampaign);
         }
         self.rank += 1;
-        let chosen = self.chosen.len() as u32;
-        if chosen >= self.max_offers {
+        if self.chosen.len() as u32 >= self.max_offers {
             return Some(Reason::Outranked { rank: self.rank, most: self.max_offers });
         }
-        let given = self.given_today + chosen;
-        if given >= self.daily_offers {
-            return Some(Reason::DailyOffers { given, most: self.daily_offers });
+        // It passed the caps before anything was chosen.
+        if !self.chosen.is_empty()
+            && let Some(reason) = gates.caps(candidate.campaign)
+        {
+            return Some(reason);
         }
         self.chosen.insert(&candidate.campaign.name);
         None
@@ -104,6 +110,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         }),
         distance_m: candidate.distance_m,
         reason: reason(candidate, gates),
+        surface: Surface::List,
         show_by: (gates.now + limits.show_within).min(end),
         valid_until: (gates.now + limits.valid_for).min(end),
         coupon: candidate.campaign.coupon.as_ref().map(|coupon| OfferCoupon {

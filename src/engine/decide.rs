@@ -22,7 +22,7 @@ use crate::domain::{
     budget::{AccountId, Holder, Take},
     consent::{Consented, Location, Marketing},
     decision::{Considered, Decision, Note, Reason, Verdict},
-    name::{DeviceName, ProfileName},
+    name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
     ping::{Fix, Ping, Reading},
@@ -187,8 +187,7 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
     let stays = |place: &PlaceName, at| visiting::begun(areas, step, place, at, None);
     let around = Around { now, zone, device, catalog: question.catalog, visits: visits.as_deref(), stays: &stays };
     let person = Person::new(question.profile, profiling, around);
-    let reach = question.catalog.areas.grants().reach(&question.app.name);
-    let gates = Gates::new(now, (question.app, zone), (person, reach), question.exhausted);
+    let gates = Gates::new((question.catalog, now), (question.app, zone), person, question.exhausted);
     let marketing = question.profile.consents.permit::<Marketing>();
     let (mut refused, mut passed) = (Vec::new(), Vec::new());
     for candidate in fired {
@@ -197,7 +196,7 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
             None => passed.push(candidate),
         }
     }
-    let chosen = choice::choose(passed, &gates, question.ping.max_offers, question.seed);
+    let chosen = choice::choose(passed, gates, question.ping.max_offers, question.seed);
     record(question, device, chosen, outcome);
     outcome.decision.considered.extend(refused);
 }
@@ -259,12 +258,16 @@ fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
 /// Puts the choice into the decision and the profile.
 fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mut Outcome) {
     let offered_at = question.ping.clock.received_at;
+    let priority = |campaign: &CampaignName| question.catalog.campaigns.get(campaign).map(|entry| entry.value.priority);
     for (offer, accounts) in choice.offers {
         let take = |account| Take { account, holder: Holder::Offer(offer.id), units: 1, lapses_at: None };
         if !device.test {
             outcome.takes.extend(accounts.into_iter().map(take));
         }
-        let given = GivenOffer::new(offer.id, offer.campaign.clone(), question.device.clone(), offered_at);
+        let given = GivenOffer {
+            priority: priority(&offer.campaign).unwrap_or_default(),
+            ..GivenOffer::new(offer.id, offer.campaign.clone(), question.device.clone(), offered_at)
+        };
         Arc::make_mut(&mut outcome.profile.offers).push(given);
         outcome.decision.offers.push(offer);
     }

@@ -8,13 +8,18 @@ use super::{
 };
 use crate::domain::{
     audience::{Audience, Rule},
-    campaign::{Cap, On, Weight},
+    campaign::{On, Priority, Weight},
+    cap::{Cap, Within},
     catalog::Resource,
     consent::Purpose,
     decision::{Reason, Verdict},
-    organization::App,
+    offer::Surface,
+    opening::OpeningHours,
+    organization::{App, BrandLimits, Organization},
     ping::Ping,
+    place::Store,
     profile::Profile,
+    schedule::WhileOpen,
     text::Topic,
     time::{QuietHours, TimeOfDay},
 };
@@ -58,10 +63,13 @@ fn a_second_entry_meets_the_cap_and_later_the_cool_down() {
     let first = ask(&quay(), &app(), &person(), &here(0, metres(0.0, 0.0)));
     let away = ask(&quay(), &app(), &first.profile, &here(60, metres(0.0, 900.0)));
     let back = ask(&quay(), &app(), &away.profile, &here(120, metres(0.0, 0.0)));
-    assert_eq!(refusals(&back), [Reason::CampaignCap { given: 1, most: 1, window: super::fixture::DAY }]);
+    assert_eq!(
+        refusals(&back),
+        [Reason::CampaignCap { given: 1, most: 1, within: Within::Window(super::fixture::DAY) }]
+    );
 
     let mut rests = campaign("hello", On::Entered, "geofences/quay");
-    rests.limits.per_profile = Cap { offers: 9, window: super::fixture::DAY };
+    rests.limits.per_profile = vec![Cap::rolling(9, super::fixture::DAY)];
     rests.limits.cool_down = Duration::from_secs(3_600);
     let world = [geofence("quay", 0.0, 100.0).into(), rests.into()];
     let back = ask(&world, &app(), &away.profile, &here(120, metres(0.0, 0.0)));
@@ -96,6 +104,83 @@ fn the_day_allowance_is_spent_by_rank_over_all_campaigns() {
     ping.max_offers = 1;
     let outcome = ask(&world, &app, &person(), &ping);
     assert_eq!(refusals(&outcome)[0], Reason::Outranked { rank: 2, most: 1 });
+}
+
+#[test]
+fn higher_classes_are_chosen_first_and_the_best_alone_is_for_the_lock_screen() {
+    let mut world = vec![Resource::from(geofence("quay", 0.0, 100.0))];
+    for (id, weight, priority) in
+        [("low", 9.0, Priority::Low), ("dull", 1.0, Priority::Normal), ("urgent", 0.1, Priority::High)]
+    {
+        let mut campaign = campaign(id, On::Entered, "geofences/quay");
+        (campaign.weight, campaign.priority) = (Weight::new(weight).expect("sound"), priority);
+        world.push(campaign.into());
+    }
+    let outcome = ask(&world, &app(), &person(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(titles(&outcome), ["urgent", "dull", "low"]);
+    let surfaces: Vec<Surface> = outcome.decision.offers.iter().map(|offer| offer.surface).collect();
+    assert_eq!(surfaces, [Surface::LockScreen, Surface::List, Surface::List]);
+    let kept: Vec<Priority> = outcome.profile.offers.iter().map(|offer| offer.priority).collect();
+    assert_eq!(kept, [Priority::High, Priority::Normal, Priority::Low]);
+}
+
+#[test]
+fn of_two_campaigns_the_better_gets_what_the_brand_has_left() {
+    let per_profile = vec![Cap::rolling(1, super::fixture::DAY)];
+    let brand = |brand_limits| Organization { name: acme(), display_name: "Acme".into(), brand_limits };
+    let mut better = campaign("z-better", On::Entered, "geofences/quay");
+    better.weight = Weight::new(2.0).expect("sound");
+    let world = |limits| [quay(), vec![brand(limits).into(), better.clone().into()]].concat();
+    let capped = BrandLimits { per_profile, ..BrandLimits::default() };
+    let outcome = ask(&world(capped), &app(), &person(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(titles(&outcome), ["z-better"]);
+    let within = Within::Window(super::fixture::DAY);
+    assert_eq!(refusals(&outcome), [Reason::BrandCap { given: 1, most: 1, within }]);
+
+    let rests = BrandLimits { cool_down: Duration::from_secs(60), ..BrandLimits::default() };
+    let outcome = ask(&world(rests), &app(), &person(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(refusals(&outcome), [Reason::BrandCoolDown { until: at(60) }]);
+}
+
+#[test]
+fn quiet_hours_are_broken_by_those_who_say_so_and_may() {
+    let time = |text| TimeOfDay::parse(text).expect("sound");
+    let quiet = App { quiet_hours: Some(QuietHours { from: time("11:00"), to: time("13:00") }), ..app() };
+    let lets = App { quiet_exempt: [acme()].into(), ..quiet.clone() };
+    let mut loud = campaign("loud", On::Entered, "geofences/quay");
+    loud.limits.in_quiet_hours = true;
+    let world = [quay(), vec![loud.into()]].concat();
+    let ping = here(0, metres(0.0, 0.0));
+    assert_eq!(titles(&ask(&world, &quiet, &person(), &ping)), [""; 0], "nobody let it");
+    assert_eq!(titles(&ask(&world, &lets, &person(), &ping)), ["loud"]);
+}
+
+#[test]
+fn the_store_has_to_be_open_where_a_campaign_says_so() {
+    let mut while_open = campaign("open", On::Near { radius_m: 60 }, "stores/cafe");
+    let last_call = Duration::from_secs(1_800);
+    while_open.limits.schedule.only_while_open = Some(WhileOpen { last_call });
+    let ask_at = |hours: &str| {
+        let opening_hours = OpeningHours::new(hours).expect("sound");
+        let cafe = Store { opening_hours, ..store("cafe", 0.0) };
+        let world = [cafe.into(), while_open.clone().into()];
+        ask(&world, &app(), &person(), &here(0, metres(0.0, 30.0)))
+    };
+    assert_eq!(titles(&ask_at("Mo 08:00-18:00")), ["open"]);
+    assert_eq!(refusals(&ask_at("")), [Reason::NoOpeningHours]);
+    assert_eq!(refusals(&ask_at("Mo 14:00-18:00")), [Reason::StoreClosed { opens_at: Some(at(7_200)) }]);
+    assert_eq!(refusals(&ask_at("Mo 08:00-12:30")), [Reason::LastCall { closes_at: at(1_800), last_call }]);
+    assert_eq!(titles(&ask_at("Mo 08:00-12:31")), ["open"]);
+}
+
+#[test]
+fn offers_that_were_never_shown_use_up_no_cap() {
+    let first = ask(&quay(), &app(), &person(), &here(0, metres(0.0, 0.0)));
+    let away = Ping { reported_through: Some(at(50)), ..here(60, metres(0.0, 900.0)) };
+    let away = ask(&quay(), &app(), &first.profile, &away);
+    assert_eq!(away.returned.len(), 1);
+    let back = ask(&quay(), &app(), &away.profile, &here(120, metres(0.0, 0.0)));
+    assert_eq!(titles(&back), ["hello"]);
 }
 
 #[test]

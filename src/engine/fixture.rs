@@ -63,6 +63,9 @@ pub fn app() -> App {
         time_zone: TimeZone::utc(),
         daily_offers: 3,
         quiet_hours: None,
+        quiet_exempt: Default::default(),
+        shares: Default::default(),
+        cool_down: Default::default(),
         traits: Default::default(),
     }
 }
@@ -87,7 +90,8 @@ pub fn store(id: &str, east: f64) -> Store {
         time_zone: TimeZone::utc(),
         address: String::new(),
         brand: String::new(),
-        opening_hours: String::new(),
+        opening_hours: Default::default(),
+        country: None,
         tags: BTreeSet::new(),
     }
 }
@@ -115,6 +119,7 @@ pub fn campaign(id: &str, on: On, place: &str) -> Campaign {
         trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
         limits: Limits::default(),
         weight: Weight::default(),
+        priority: Default::default(),
         coupon: None,
     }
 }

@@ -1,7 +1,8 @@
 //! Floor 1: the decision, pure and synchronous: no clock, no I/O, no randomness of its own.
 //!
 //! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`] for
-//! the campaigns they fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`]) for refusals, [`ranking`] and [`choice`] for the best few,
+//! the campaigns they fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`], [`caps`], and
+//! [`schedule`] on a [`civil`] clock) for refusals, [`ranking`] and [`choice`] for the best few,
 //! and [`silence`] for when to ask again. What becomes of offers afterwards is in [`engagement`].
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
@@ -15,8 +16,12 @@
 pub mod areas;
 pub mod audience;
 pub mod boxes;
+pub mod caps;
+#[cfg(test)]
+mod caps_tests;
 pub mod catalog;
 pub mod choice;
+pub mod civil;
 pub mod compile;
 #[cfg(test)]
 mod compile_tests;
@@ -45,6 +50,9 @@ pub mod probability;
 pub mod ranging;
 pub mod ranking;
 pub mod redeeming;
+pub mod schedule;
+#[cfg(test)]
+mod schedule_tests;
 pub mod shape;
 pub mod shared_map;
 pub mod silence;

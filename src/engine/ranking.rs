@@ -1,6 +1,6 @@
 //! Which of the offers that may be made are the best.
 //!
-//! Law: score = weight × (1 + affinity) × nearness; of equal scores the earlier campaign name wins, then the earlier
+//! Law: higher classes come first; within one, score = weight × (1 + affinity) × nearness; of equal scores the earlier campaign name wins, then the earlier
 //! area. So the order is total, stable, and the same on every node.
 
 use std::{cmp::Ordering, sync::Arc};
@@ -45,7 +45,8 @@ pub fn rank(candidate: &Candidate<'_>, person: &Person<'_>) -> Rank {
     let weight = candidate.campaign.weight.get();
     let affinity = favourite(candidate.campaign, person).map_or(0.0, |(_, strength)| strength);
     let nearness = HALF_DISTANCE_M / (HALF_DISTANCE_M + candidate.distance_m.unwrap_or(0.0));
-    Rank { score: weight * (1.0 + affinity) * nearness, weight, affinity, nearness }
+    let priority = candidate.campaign.priority;
+    Rank { score: weight * (1.0 + affinity) * nearness, priority, weight, affinity, nearness }
 }
 
 /// The topic of the campaign that the person cares about most, and how much.
@@ -57,5 +58,5 @@ pub fn favourite<'a>(campaign: &'a Campaign, person: &Person<'_>) -> Option<(&'a
 /// Best first.
 pub fn order((a, x): &(Candidate<'_>, Rank), (b, y): &(Candidate<'_>, Rank)) -> Ordering {
     let by_name = || a.campaign.name.cmp(&b.campaign.name).then_with(|| a.transition.area.cmp(&b.transition.area));
-    y.score.total_cmp(&x.score).then_with(by_name)
+    y.priority.cmp(&x.priority).then_with(|| y.score.total_cmp(&x.score)).then_with(by_name)
 }

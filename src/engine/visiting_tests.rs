@@ -13,7 +13,8 @@ use crate::domain::{
         Audience, Rule,
         condition::{Ago, Count, OfferEvent, OffersOf, Visited},
     },
-    campaign::{Campaign, Cap, On},
+    campaign::{Campaign, On},
+    cap::Cap,
     catalog::Resource,
     consent::Purpose,
     geo::Position,
@@ -119,7 +120,7 @@ fn a_ping_that_changes_nothing_copies_no_visits() {
 /// A campaign at the quay for whom the rule holds, however often.
 fn for_whom(id: &str, rule: Rule) -> Resource {
     let mut wanted = campaign(id, On::Entered, "geofences/quay");
-    wanted.limits.per_profile = Cap { offers: 99, window: super::fixture::DAY };
+    wanted.limits.per_profile = vec![Cap::rolling(99, super::fixture::DAY)];
     Campaign { audience: Audience::new(rule).expect("sound"), ..wanted }.into()
 }
 

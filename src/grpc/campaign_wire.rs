@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     domain::{
         campaign::{
-            Campaign, CampaignState, Cap, Limits, MAX_TARGETS, MAX_TOPICS, On, Target, Trigger, Weight, check_budgets,
+            Campaign, CampaignState, Limits, MAX_TARGETS, MAX_TOPICS, On, Priority, Target, Trigger, Weight,
+            check_budgets,
         },
         content::Content,
         name::{CampaignName, OrganizationName},
@@ -18,10 +19,12 @@ use crate::{
     engine::catalog::Entry,
     grpc::{
         audience_wire::{Rules, audience_to_wire},
+        cap_wire::{caps, caps_to_wire},
         coupon_wire::{budgets, budgets_to_wire, coupon, coupon_to_wire},
         pb,
         place_wire::tags,
         resource::{Patched, Wire, owner_of},
+        schedule_wire::{clock_to_wire, schedule, while_open_to_wire, windows_to_wire},
         wire::{
             duration, duration_to_wire, money, money_to_wire, optional_duration, optional_timestamp, timestamp_to_wire,
         },
@@ -45,6 +48,7 @@ impl Wire for Campaign {
             weight,
             etag: _,
             coupon: worth,
+            priority: class,
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
@@ -54,6 +58,7 @@ impl Wire for Campaign {
         let trigger = wrong.nest("trigger", trigger(when.unwrap_or_default()));
         let limits = wrong.nest("limits", limits(within.unwrap_or_default()));
         let weight = wrong.take("weight", weight.map_or(Ok(Weight::default()), Weight::new));
+        let priority = wrong.take("priority", priority(class));
         let coupon = wrong.nest("coupon", worth.map(coupon).transpose());
         if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
             wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
@@ -62,16 +67,37 @@ impl Wire for Campaign {
             }
         }
         let campaign = (|| {
-            let (content, trigger, limits, weight, coupon) = (content?, trigger?, limits?, weight?, coupon?);
-            let (display_name, audience, state) = (display_name?, audience?, CampaignState::Draft);
-            Some(Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight, coupon })
+            Some(Campaign {
+                name,
+                display_name: display_name?,
+                state: CampaignState::Draft,
+                audience: audience?,
+                content: content?,
+                topics,
+                trigger: trigger?,
+                limits: limits?,
+                weight: weight?,
+                priority: priority?,
+                coupon: coupon?,
+            })
         })();
         wrong.finish(campaign)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Campaign {
-        let Campaign { name, display_name, state, audience, content, topics, trigger, limits, weight, coupon } =
-            entry.value.as_ref();
+        let Campaign {
+            name,
+            display_name,
+            state,
+            audience,
+            content,
+            topics,
+            trigger,
+            limits,
+            weight,
+            priority,
+            coupon,
+        } = entry.value.as_ref();
         pb::Campaign {
             name: name.to_string(),
             display_name: display_name.clone(),
@@ -84,6 +110,7 @@ impl Wire for Campaign {
             weight: Some(weight.get()),
             etag: entry.etag.to_string(),
             coupon: coupon.as_ref().map(coupon_to_wire),
+            priority: priority_to_wire(*priority).into(),
         }
     }
 }
@@ -103,6 +130,25 @@ fn state_to_wire(state: CampaignState) -> pb::campaign::State {
         CampaignState::Active => pb::campaign::State::Active,
         CampaignState::Paused => pb::campaign::State::Paused,
         CampaignState::Archived => pb::campaign::State::Archived,
+    }
+}
+
+fn priority(wire: i32) -> Result<Priority, Invalid> {
+    use pb::campaign::Priority as Wire;
+    match Wire::try_from(wire) {
+        Ok(Wire::Unspecified) => Ok(Priority::default()),
+        Ok(Wire::Low) => Ok(Priority::Low),
+        Ok(Wire::Normal) => Ok(Priority::Normal),
+        Ok(Wire::High) => Ok(Priority::High),
+        Err(_) => Err(crate::grpc::wire::unknown(wire)),
+    }
+}
+
+fn priority_to_wire(priority: Priority) -> pb::campaign::Priority {
+    match priority {
+        Priority::Low => pb::campaign::Priority::Low,
+        Priority::Normal => pb::campaign::Priority::Normal,
+        Priority::High => pb::campaign::Priority::High,
     }
 }
 
@@ -217,7 +263,20 @@ fn trigger_to_wire(trigger: &Trigger) -> pb::Trigger {
 }
 
 fn limits(wire: pb::Limits) -> Result<Limits, Violations> {
-    let pb::Limits { start_time, end_time, per_profile, cool_down, budgets: shared, show_within, valid_for } = wire;
+    let pb::Limits {
+        start_time,
+        end_time,
+        per_profile,
+        cool_down,
+        budgets: shared,
+        show_within,
+        valid_for,
+        windows,
+        window_clock,
+        only_while_open,
+        never_after_redeemed,
+        also_in_quiet_hours,
+    } = wire;
     let usual = Limits::default();
     let mut wrong = Violations::default();
     let mut span = |field: &str, wire, usual: Duration| {
@@ -228,16 +287,17 @@ fn limits(wire: pb::Limits) -> Result<Limits, Violations> {
     let valid_for = span("valid_for", valid_for, usual.valid_for);
     let starts_at = wrong.take("start_time", optional_timestamp(start_time));
     let ends_at = wrong.take("end_time", optional_timestamp(end_time));
-    let per_profile = per_profile.map_or(usual.per_profile, |pb::Cap { offers, window }| {
-        let window = wrong.take("per_profile.window", duration(window));
-        Cap { offers, window: window.unwrap_or(usual.per_profile.window) }
-    });
+    let schedule = wrong.nest("", schedule(&windows, window_clock, only_while_open));
+    let capped = wrong.nest("per_profile", caps(per_profile)).filter(|caps| !caps.is_empty());
     // What could not be read is noted; with the usual value in its place the rest is checked as well.
     let budgets = wrong.nest("budgets", budgets(shared));
     let limits = Limits {
         starts_at: starts_at.flatten(),
         ends_at: ends_at.flatten(),
-        per_profile,
+        schedule: schedule.unwrap_or_default(),
+        in_quiet_hours: also_in_quiet_hours,
+        per_profile: capped.unwrap_or(usual.per_profile),
+        never_after_redeemed,
         cool_down: cool_down.unwrap_or(usual.cool_down),
         budgets: budgets.unwrap_or_default(),
         show_within: show_within.unwrap_or(usual.show_within),
@@ -262,16 +322,31 @@ fn in_wire_words(violations: Violations) -> Violations {
 }
 
 fn limits_to_wire(limits: &Limits) -> pb::Limits {
-    let Limits { starts_at, ends_at, per_profile, cool_down, budgets: _, show_within, valid_for } = limits;
-    let Cap { offers, window } = *per_profile;
+    let Limits {
+        starts_at,
+        ends_at,
+        schedule,
+        in_quiet_hours,
+        per_profile,
+        never_after_redeemed,
+        cool_down,
+        budgets: _,
+        show_within,
+        valid_for,
+    } = limits;
     pb::Limits {
         start_time: starts_at.map(timestamp_to_wire),
         end_time: ends_at.map(timestamp_to_wire),
-        per_profile: Some(pb::Cap { offers, window: Some(duration_to_wire(window)) }),
+        per_profile: caps_to_wire(per_profile),
         cool_down: Some(duration_to_wire(*cool_down)),
         budgets: budgets_to_wire(limits),
         show_within: Some(duration_to_wire(*show_within)),
         valid_for: Some(duration_to_wire(*valid_for)),
+        windows: windows_to_wire(schedule),
+        window_clock: clock_to_wire(schedule).into(),
+        only_while_open: while_open_to_wire(schedule),
+        never_after_redeemed: *never_after_redeemed,
+        also_in_quiet_hours: *in_quiet_hours,
     }
 }
 

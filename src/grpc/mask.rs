@@ -97,8 +97,18 @@ macro_rules! masked {
     };
 }
 
-masked!(App { display_name, time_zone, daily_offers, quiet_hours, traits } output { name, etag });
-masked!(Store { display_name, position, time_zone, address, brand, opening_hours, tags } output { name, etag });
+masked!(Organization { display_name } nested { brand_limits } output { name, etag });
+masked!(BrandLimits { per_profile, cool_down });
+masked!(
+    App { display_name, time_zone, daily_offers, quiet_hours, traits, cool_down, quiet_hours_exempt_brands }
+    nested { priority_shares }
+    output { name, etag }
+);
+masked!(PriorityShares { low_percent, normal_percent });
+masked!(
+    Store { display_name, position, time_zone, address, brand, opening_hours, tags, country }
+    output { name, etag }
+);
 masked!(
     Geofence { display_name, shape, store, tags }
     nested { detection }
@@ -115,13 +125,26 @@ masked!(Detection {
 });
 masked!(Beacon { display_name, identity, store, tags } output { name, etag });
 masked!(
-    Campaign { display_name, audience, topics, trigger, weight, coupon }
+    Campaign { display_name, audience, topics, trigger, weight, coupon, priority }
     nested { content, limits }
     output { name, state, etag }
 );
 masked!(Segment { display_name, rule } output { name, etag });
 masked!(Content { title, body, image_url, link, price });
-masked!(Limits { start_time, end_time, per_profile, cool_down, budgets, show_within, valid_for });
+masked!(Limits {
+    start_time,
+    end_time,
+    per_profile,
+    cool_down,
+    budgets,
+    show_within,
+    valid_for,
+    windows,
+    window_clock,
+    only_while_open,
+    never_after_redeemed,
+    also_in_quiet_hours
+});
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use crate::{
     app::decisions::Receipt,
     domain::{
         decision::{Considered, Decision, Next, Note, Rank, Reason, Verdict},
-        offer::{Offer, OfferStore},
+        offer::{Offer, OfferStore, Surface},
         presence::{Area, Transition, TransitionKind},
     },
     grpc::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
-    let Offer { id, campaign, content, area, store, distance_m, reason, show_by, valid_until, coupon } = offer;
+    let Offer { id, campaign, content, area, store, distance_m, reason, surface, show_by, valid_until, coupon } = offer;
     pb::Offer {
         id: id.to_string(),
         campaign: campaign.to_string(),
@@ -31,6 +31,14 @@ pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
         show_by: Some(timestamp_to_wire(*show_by)),
         valid_until: Some(timestamp_to_wire(*valid_until)),
         coupon: coupon.as_ref().map(offer_coupon_to_wire),
+        surface: surface_to_wire(*surface).into(),
+    }
+}
+
+fn surface_to_wire(surface: Surface) -> pb::Surface {
+    match surface {
+        Surface::LockScreen => pb::Surface::LockScreen,
+        Surface::List => pb::Surface::List,
     }
 }
 
@@ -153,6 +161,6 @@ fn considered_to_wire(considered: &Considered, words: fn(&Reason) -> String) -> 
 }
 
 fn rank_to_wire(rank: &Rank) -> pb::Rank {
-    let Rank { score, weight, affinity, nearness } = *rank;
-    pb::Rank { score, weight, affinity, nearness }
+    let Rank { score, priority, weight, affinity, nearness } = *rank;
+    pb::Rank { score, weight, affinity, nearness, priority: priority.as_str().to_uppercase() }
 }

@@ -79,6 +79,15 @@ impl OrganizationService for OrganizationGrpc {
         self.get::<Organization>(&access, &request.get_ref().name)
     }
 
+    async fn update_organization(&self, request: Request<pb::UpdateOrganizationRequest>) -> Answer<pb::Organization> {
+        let access = self.owner(request.metadata())?;
+        let pb::UpdateOrganizationRequest { organization, update_mask } = request.into_inner();
+        let patch = Patch::<Organization>::read(&access, organization, update_mask.as_ref())?;
+        let change = |organization: &Organization| patch.apply(organization);
+        let changed = self.organizations.update(&patch.name, patch.etag, access.author(), change).await?;
+        Ok(Response::new(Organization::write(&changed)))
+    }
+
     async fn list_organizations(
         &self,
         request: Request<pb::ListOrganizationsRequest>,

@@ -2,26 +2,31 @@
 //!
 //! Law 10: a key's hash never leaves; nothing here can write it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     domain::{
+        cap::check_span,
         name::{AppName, GrantName, KeyName, OrganizationName, StoreName},
         organization::{
-            App, DAILY_OFFERS, Grant, Key, MAX_TRAITS, Organization, Permission, Scope, TraitDeclaration, TraitKind,
-            TraitWriter, USUAL_DAILY_OFFERS,
+            App, DAILY_OFFERS, Grant, Key, MAX_QUIET_EXEMPT, MAX_TRAITS, Organization, Permission, Scope, Share,
+            Shares, TraitDeclaration, TraitKind, TraitWriter, USUAL_DAILY_OFFERS,
         },
         text::{MAX_DISPLAY_NAME, TraitKey, line, quoted},
         time::{QuietHours, TimeOfDay},
-        violation::{Invalid, Violations},
+        violation::{Invalid, Violations, at_most},
     },
     engine::catalog::Entry,
     grpc::{
+        cap_wire::{brand_limits, brand_limits_to_wire},
         coupon_wire::store_names,
         pb,
         place_wire::zone,
         resource::{Patched, Wire},
-        wire::{required, timestamp_to_wire, unknown},
+        wire::{duration_to_wire, optional_duration, required, timestamp_to_wire, unknown},
     },
 };
 
@@ -33,15 +38,35 @@ impl Wire for Organization {
     const FIELD: &'static str = "organization";
 
     fn read(message: pb::Organization, name: OrganizationName) -> Result<Self, Violations> {
-        let pb::Organization { name: _, display_name, etag: _ } = message;
-        let display_name =
-            line(&display_name, MAX_DISPLAY_NAME).map_err(|invalid| Violations::one("display_name", invalid))?;
-        Ok(Self { name, display_name })
+        let pb::Organization { name: _, display_name, etag: _, brand_limits: limits } = message;
+        let mut wrong = Violations::default();
+        let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
+        let brand_limits = wrong.nest("brand_limits", brand_limits(limits));
+        let organization = display_name.zip(brand_limits).map(|(display_name, brand_limits)| Self {
+            name,
+            display_name,
+            brand_limits,
+        });
+        wrong.finish(organization)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Organization {
-        let Organization { name, display_name } = entry.value.as_ref();
-        pb::Organization { name: name.to_string(), display_name: display_name.clone(), etag: entry.etag.to_string() }
+        let Organization { name, display_name, brand_limits } = entry.value.as_ref();
+        pb::Organization {
+            name: name.to_string(),
+            display_name: display_name.clone(),
+            etag: entry.etag.to_string(),
+            brand_limits: brand_limits_to_wire(brand_limits),
+        }
+    }
+}
+
+impl Patched for Organization {
+    fn name_of(message: &pb::Organization) -> &str {
+        &message.name
+    }
+    fn etag_of(message: &pb::Organization) -> &str {
+        &message.etag
     }
 }
 
@@ -50,23 +75,46 @@ impl Wire for App {
     const FIELD: &'static str = "app";
 
     fn read(message: pb::App, name: AppName) -> Result<Self, Violations> {
-        let pb::App { name: _, display_name, time_zone, daily_offers: daily, quiet_hours: quiet, traits, etag: _ } =
-            message;
+        let pb::App {
+            name: _,
+            display_name,
+            time_zone,
+            daily_offers: daily,
+            quiet_hours: quiet,
+            traits,
+            etag: _,
+            cool_down,
+            priority_shares,
+            quiet_hours_exempt_brands,
+        } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
         let time_zone = wrong.take("time_zone", zone(&time_zone));
         let daily_offers = wrong.take("daily_offers", daily_offers(daily));
         let quiet_hours = wrong.nest("quiet_hours", quiet_hours(quiet));
         let traits = self::traits(&mut wrong, traits);
+        let cool_down = wrong.take("cool_down", app_cool_down(cool_down));
+        let shares = wrong.nest("priority_shares", shares(priority_shares));
+        let quiet_exempt = brands(&mut wrong, "quiet_hours_exempt_brands", &quiet_hours_exempt_brands);
         let app = (|| {
-            let (daily_offers, quiet_hours) = (daily_offers?, quiet_hours?);
-            Some(App { name, display_name: display_name?, time_zone: time_zone?, daily_offers, quiet_hours, traits })
+            Some(App {
+                name,
+                display_name: display_name?,
+                time_zone: time_zone?,
+                daily_offers: daily_offers?,
+                shares: shares?,
+                cool_down: cool_down?,
+                quiet_hours: quiet_hours?,
+                quiet_exempt,
+                traits,
+            })
         })();
         wrong.finish(app)
     }
 
     fn write(entry: &Entry<Self>) -> pb::App {
-        let App { name, display_name, time_zone, daily_offers, quiet_hours, traits } = entry.value.as_ref();
+        let App { name, display_name, time_zone, daily_offers, shares, cool_down, quiet_hours, quiet_exempt, traits } =
+            entry.value.as_ref();
         let declared = |(key, trait_): (&TraitKey, &TraitDeclaration)| (key.to_string(), declaration_to_wire(*trait_));
         pb::App {
             name: name.to_string(),
@@ -76,6 +124,9 @@ impl Wire for App {
             quiet_hours: Some(quiet_hours_to_wire(*quiet_hours)),
             traits: traits.iter().map(declared).collect(),
             etag: entry.etag.to_string(),
+            cool_down: Some(duration_to_wire(*cool_down)),
+            priority_shares: Some(shares_to_wire(*shares)),
+            quiet_hours_exempt_brands: quiet_exempt.iter().map(OrganizationName::to_string).collect(),
         }
     }
 }
@@ -93,6 +144,38 @@ fn daily_offers(wire: Option<i32>) -> Result<u32, Invalid> {
     let Some(wire) = wire else { return Ok(USUAL_DAILY_OFFERS) };
     let refuse = || Invalid::new(format!("must be {} to {}, was {wire}", DAILY_OFFERS.start(), DAILY_OFFERS.end()));
     u32::try_from(wire).ok().filter(|offers| DAILY_OFFERS.contains(offers)).ok_or_else(refuse)
+}
+
+fn app_cool_down(wire: Option<prost_types::Duration>) -> Result<Duration, Invalid> {
+    let cool_down = optional_duration(wire)?.unwrap_or_default();
+    check_span(cool_down, Duration::ZERO).map(|()| cool_down)
+}
+
+fn shares(wire: Option<pb::PriorityShares>) -> Result<Shares, Violations> {
+    let pb::PriorityShares { low_percent, normal_percent } = wire.unwrap_or_default();
+    let (mut wrong, usual) = (Violations::default(), Shares::default());
+    let mut share = |field, wire: Option<i32>, usual| {
+        let refuse = |percent| Invalid::new(format!("must be 1 to 100 percent, was {percent}"));
+        let read = |percent| u32::try_from(percent).map_err(|_| refuse(percent)).and_then(Share::new);
+        wrong.take(field, wire.map_or(Ok(usual), read))
+    };
+    let low = share("low_percent", low_percent, usual.low);
+    let normal = share("normal_percent", normal_percent, usual.normal);
+    wrong.finish(low.zip(normal).map(|(low, normal)| Shares { low, normal }))
+}
+
+fn shares_to_wire(shares: Shares) -> pb::PriorityShares {
+    let percent = |share: Share| i32::try_from(share.percent()).ok();
+    pb::PriorityShares { low_percent: percent(shares.low), normal_percent: percent(shares.normal) }
+}
+
+/// Names of brands; what is wrong is noted under `field`.
+fn brands(wrong: &mut Violations, field: &str, wire: &[String]) -> BTreeSet<OrganizationName> {
+    if wrong.take(field, at_most(MAX_QUIET_EXEMPT, wire.len())).is_none() {
+        return BTreeSet::new();
+    }
+    let each = wire.iter().enumerate();
+    each.filter_map(|(i, brand)| wrong.take(format!("{field}[{i}]"), OrganizationName::parse(brand))).collect()
 }
 
 fn quiet_hours(wire: Option<pb::QuietHours>) -> Result<Option<QuietHours>, Violations> {

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use crate::{
     domain::{
         name::{BeaconName, GeofenceName, StoreName},
-        place::{Beacon, BeaconIdentity, Geofence, MAX_ADDRESS, MAX_BRAND, MAX_OPENING_HOURS, MAX_TAGS, Store},
+        opening::{Country, OpeningHours},
+        place::{Beacon, BeaconIdentity, Geofence, MAX_ADDRESS, MAX_BRAND, MAX_TAGS, Store},
         shape::{Circle, Coordinates, Polygons, Shape},
         text::{MAX_DISPLAY_NAME, Tag, line, optional_line},
         time::TimeZone,
@@ -26,27 +27,38 @@ impl Wire for Store {
     const FIELD: &'static str = "store";
 
     fn read(message: pb::Store, name: StoreName) -> Result<Self, Violations> {
-        let pb::Store { name: _, display_name, position: at, time_zone, address, brand, opening_hours, tags, etag: _ } =
-            message;
+        let pb::Store {
+            name: _,
+            display_name,
+            position: at,
+            time_zone,
+            address,
+            brand,
+            opening_hours,
+            tags,
+            etag: _,
+            country,
+        } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
         let position = wrong.nest("position", position(at));
         let time_zone = wrong.take("time_zone", zone(&time_zone));
         let address = wrong.take("address", optional_line(&address, MAX_ADDRESS));
         let brand = wrong.take("brand", optional_line(&brand, MAX_BRAND));
-        let opening_hours = wrong.take("opening_hours", optional_line(&opening_hours, MAX_OPENING_HOURS));
+        let opening_hours = wrong.take("opening_hours", OpeningHours::new(&opening_hours));
+        let country = wrong.take("country", optional_country(&country));
         let tags = self::tags(&mut wrong, &tags);
         let store = (|| {
             let (address, brand) = (address?.unwrap_or_default(), brand?.unwrap_or_default());
-            let opening_hours = opening_hours?.unwrap_or_default();
+            let (opening_hours, country) = (opening_hours?, country?);
             let (display_name, position, time_zone) = (display_name?, position?, time_zone?);
-            Some(Store { name, display_name, position, time_zone, address, brand, opening_hours, tags })
+            Some(Store { name, display_name, position, time_zone, address, brand, opening_hours, country, tags })
         })();
         wrong.finish(store)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Store {
-        let Store { name, display_name, position, time_zone, address, brand, opening_hours, tags } =
+        let Store { name, display_name, position, time_zone, address, brand, opening_hours, country, tags } =
             entry.value.as_ref();
         pb::Store {
             name: name.to_string(),
@@ -55,7 +67,8 @@ impl Wire for Store {
             time_zone: time_zone.name().to_owned(),
             address: address.clone(),
             brand: brand.clone(),
-            opening_hours: opening_hours.clone(),
+            opening_hours: opening_hours.as_str().to_owned(),
+            country: country.map(Country::as_str).unwrap_or_default().to_owned(),
             tags: words(tags),
             etag: entry.etag.to_string(),
         }
@@ -151,6 +164,11 @@ patched!(Store Geofence Beacon);
 /// A time zone that must be there.
 pub fn zone(name: &str) -> Result<TimeZone, Invalid> {
     if name.is_empty() { Err(required()) } else { TimeZone::new(name) }
+}
+
+/// A country that may be left out.
+fn optional_country(code: &str) -> Result<Option<Country>, Invalid> {
+    if code.is_empty() { Ok(None) } else { Country::new(code).map(Some) }
 }
 
 /// A store that may be left out.
@@ -254,7 +272,8 @@ mod tests {
             time_zone: TimeZone::new("Europe/Helsinki").expect("known"),
             address: "Aleksanterinkatu 9".into(),
             brand: String::new(),
-            opening_hours: "Mo-Fr 08:00-21:00".into(),
+            opening_hours: OpeningHours::new("Mo-Fr 08:00-21:00; PH off").expect("sound"),
+            country: Some(Country::new("FI").expect("known")),
             tags: tag("mall"),
         });
         let shell = vec![[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0], [0.0, 0.0]];
@@ -306,12 +325,15 @@ mod tests {
         let message = pb::Store {
             position: Some(pb::LatLng { latitude: 91.0, longitude: 0.0 }),
             tags: vec!["ok".into(), "Not ok".into()],
+            opening_hours: "Mo-Fr 08:00-25".into(),
+            country: "Italy".into(),
             ..Default::default()
         };
         let name = StoreName::parse("organizations/acme/stores/1").expect("sound");
-        let wrong = Store::read(message, name).expect_err("four faults");
+        let wrong = Store::read(message, name).expect_err("six faults");
         let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(fields, ["display_name", "position.latitude", "time_zone", "tags[1]"]);
+        let expected = ["display_name", "position.latitude", "time_zone", "opening_hours", "country", "tags[1]"];
+        assert_eq!(fields, expected);
     }
 
     #[test]

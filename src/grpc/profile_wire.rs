@@ -186,6 +186,9 @@ mod tests {
             time_zone: TimeZone::new("Europe/Rome").expect("known"),
             daily_offers: USUAL_DAILY_OFFERS,
             quiet_hours: None,
+            quiet_exempt: Default::default(),
+            shares: Default::default(),
+            cool_down: Default::default(),
             traits: traits.into_iter().map(|(name, writer)| (key(name), declaration(writer))).collect(),
         }
     }

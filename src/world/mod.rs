@@ -119,7 +119,8 @@ impl World {
             time_zone: TimeZone::utc(),
             address: String::new(),
             brand: String::new(),
-            opening_hours: String::new(),
+            opening_hours: Default::default(),
+            country: None,
             tags: tags(number)?,
         })
     }

@@ -17,6 +17,7 @@ pub enum Field {
     Address,
     Brand,
     OpeningHours,
+    Country,
     /// One or more words, divided by `;` or `,`: each becomes a tag.
     Category,
     Tags,
@@ -33,7 +34,7 @@ pub enum Field {
 }
 
 /// All fields, each with the names it usually has; the first is the field's own.
-const USUAL: [(Field, &[&str]); 17] = [
+const USUAL: [(Field, &[&str]); 18] = [
     (Field::Name, &["name", "display_name", "title", "nome"]),
     (Field::Latitude, &["latitude", "lat", "y", "latitudine"]),
     (Field::Longitude, &["longitude", "lng", "lon", "long", "x", "longitudine"]),
@@ -41,6 +42,7 @@ const USUAL: [(Field, &[&str]); 17] = [
     (Field::Address, &["address", "addr", "indirizzo"]),
     (Field::Brand, &["brand"]),
     (Field::OpeningHours, &["opening_hours", "hours"]),
+    (Field::Country, &["country", "addr:country"]),
     (Field::Category, &["category"]),
     (Field::Tags, &["tags"]),
     (Field::Store, &["store"]),

@@ -19,7 +19,8 @@ use super::imports::{Numbered, Row};
 use crate::domain::{
     geo::Position,
     name::{OrganizationName, StoreName},
-    place::{Geofence, MAX_ADDRESS, MAX_BRAND, MAX_OPENING_HOURS, MAX_TAGS, Store},
+    opening::{Country, OpeningHours},
+    place::{Geofence, MAX_ADDRESS, MAX_BRAND, MAX_TAGS, Store},
     shape::Shape,
     text::{MAX_DISPLAY_NAME, Tag, line, optional_line, quoted},
     time::TimeZone,
@@ -88,7 +89,8 @@ fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>
         |field, max| text(wrong, values, field, |text| optional_line(text, max)).map(Option::unwrap_or_default);
     let address = optional(Field::Address, MAX_ADDRESS);
     let brand = optional(Field::Brand, MAX_BRAND);
-    let opening_hours = optional(Field::OpeningHours, MAX_OPENING_HOURS);
+    let opening_hours = text(wrong, values, Field::OpeningHours, OpeningHours::new);
+    let country = text(wrong, values, Field::Country, country);
     let tags = tags(wrong, values);
     Some(Row::Store(Store {
         name: reading.network.store(&id?).ok()?,
@@ -98,6 +100,7 @@ fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>
         address: address?,
         brand: brand?,
         opening_hours: opening_hours?,
+        country: country?,
         tags,
     }))
 }
@@ -128,6 +131,11 @@ fn text<T>(
 ) -> Option<T> {
     let (column, value) = values.get(field);
     wrong.take(column, read(&value))
+}
+
+/// A code that may be missing.
+fn country(code: &str) -> Result<Option<Country>, Invalid> {
+    if code.is_empty() { Ok(None) } else { Country::new(&code.to_uppercase()).map(Some) }
 }
 
 fn name(text: &str) -> Result<String, Invalid> {

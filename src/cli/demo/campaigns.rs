@@ -6,7 +6,7 @@ use prost_types::Duration;
 
 use crate::grpc::pb::{
     Budget, Campaign, Cap, Content, Dwelt, Entered, Heard, InterestCondition, Limits, Money, Near, Places, Rule,
-    TaggedPlaces, TraitCondition, TraitValue, Trigger, VisitsCondition, budget, rule, trait_condition::Comparison,
+    TaggedPlaces, TraitCondition, TraitValue, Trigger, VisitsCondition, budget, cap, rule, trait_condition::Comparison,
     trait_value, trigger, visits_condition,
 };
 
@@ -152,6 +152,6 @@ fn is(key: &str, text: &str) -> Option<Rule> {
 }
 
 fn cap(offers: u32, seconds: i64) -> Option<Limits> {
-    let window = Some(Duration { seconds, nanos: 0 });
-    Some(Limits { per_profile: Some(Cap { offers, window }), ..Limits::default() })
+    let within = Some(cap::Within::Window(Duration { seconds, nanos: 0 }));
+    Some(Limits { per_profile: vec![Cap { offers, within }], ..Limits::default() })
 }

@@ -60,7 +60,7 @@ pub struct Import {
     #[arg(long, value_name = "ZONE", value_parser = TimeZone::new)]
     time_zone: Option<TimeZone>,
     /// Where a field stands if its column has an unusual name: name, latitude, longitude, time_zone, address, brand,
-    /// opening_hours, category, tags or store; of geofences also enter_probability, confirm_probability, confirm_after_s,
+    /// opening_hours, country, category, tags or store; of geofences also enter_probability, confirm_probability, confirm_after_s,
     /// leave_margin_m, leave_after_s, stopped_for_s and dwell_after_s
     #[arg(long, value_name = "FIELD=COLUMN", value_parser = mapping)]
     map: Vec<(Field, String)>,

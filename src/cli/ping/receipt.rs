@@ -37,9 +37,9 @@ fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
         format!("         at {}", considered.place),
         format!("         {because}"),
     ];
-    if let Some(pb::Rank { score, weight, affinity, nearness }) = considered.rank {
+    if let Some(pb::Rank { score, weight, affinity, nearness, priority }) = &considered.rank {
         let made = format!("weight {weight} x (1 + interest {affinity:.2}) x nearness {nearness:.2}");
-        lines.push(format!("         ranked by {score:.2} = {made}"));
+        lines.push(format!("         ranked {priority}, by {score:.2} = {made}"));
     }
     lines
 }
@@ -57,7 +57,7 @@ mod tests {
             rank,
             store: String::new(),
         };
-        let rank = pb::Rank { score: 3.0, weight: 2.0, affinity: 0.5, nearness: 1.0 };
+        let rank = pb::Rank { score: 3.0, weight: 2.0, affinity: 0.5, nearness: 1.0, priority: "NORMAL".to_owned() };
         let refusal = pb::Refusal { code: "MUTED".to_owned(), description: "the person muted this brand".to_owned() };
         let receipt = pb::Decision {
             considered: vec![
@@ -69,7 +69,7 @@ mod tests {
         let told = tell(Paint::off(), Some(&receipt));
         for part in [
             "chosen   organizations/a/campaigns/yes\n",
-            "3.00 = weight 2 x (1 + interest 0.50) x nearness 1.00\n",
+            "ranked NORMAL, by 3.00 = weight 2 x (1 + interest 0.50) x nearness 1.00\n",
             "refused  organizations/a/campaigns/no\n",
             "MUTED: the person muted this brand",
         ] {

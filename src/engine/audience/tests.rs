@@ -68,7 +68,8 @@ fn world(rule: Rule, broken: Rule) -> Catalog {
     let tags = |i: usize| ["cafe", "quay", "new"].iter().take(i).map(|tag| Tag::new(tag).expect("sound")).collect();
     let mut resources: Vec<Resource> = Vec::new();
     for id in ["brand", "acme", "rival"] {
-        resources.push(Organization { name: network(id), display_name: id.into() }.into());
+        resources
+            .push(Organization { name: network(id), display_name: id.into(), brand_limits: Default::default() }.into());
         for i in 0..4 {
             let name = network(id).store(&i.to_string()).expect("sound");
             resources.push(Store { name, tags: tags(i), ..store("x", 0.0) }.into());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{ENCODING, Undecodable, at, state};
 use crate::domain::{
     audience::TraitValue,
+    campaign::Priority,
     consent::{Consent, Consents, Purpose},
     name::{CampaignName, DeviceName, OrganizationName, ProfileName},
     offer::{GivenOffer, OfferId},
@@ -34,6 +35,7 @@ impl From<&Profile> for state::Profile {
             traits: personal.traits.iter().map(a_trait).collect(),
             interests: personal.interests.iter().map(interest).collect(),
             visits: profile.visits_of_record().iter().map(visited).collect(),
+            redeemed: profile.redeemed.iter().map(redeemed).collect(),
         }
     }
 }
@@ -56,6 +58,7 @@ impl TryFrom<state::Profile> for Profile {
         let visits = message.visits.into_iter().map(read_visited).collect::<Result<_, _>>()?;
         *profile.visits_of_record_mut() = Visits::new(visits);
         profile.offers = Arc::new(message.offers.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?);
+        profile.redeemed = Arc::new(message.redeemed.iter().map(read_redeemed).collect::<Result<_, _>>()?);
         Ok(profile)
     }
 }
@@ -137,6 +140,31 @@ fn read_visited(message: state::VisitedPlace) -> Result<VisitedPlace, Undecodabl
     Ok(VisitedPlace { begun: begun.collect(), place })
 }
 
+fn redeemed((campaign, at): (&CampaignName, &Timestamp)) -> state::Redeemed {
+    state::Redeemed { campaign: campaign.to_string(), at: at.micros() }
+}
+
+fn read_redeemed(message: &state::Redeemed) -> Result<(CampaignName, Timestamp), Undecodable> {
+    let campaign = at("redeemed.campaign", CampaignName::parse(&message.campaign))?;
+    Ok((campaign, Timestamp::from_micros(message.at)))
+}
+
+fn priority(priority: Priority) -> state::Priority {
+    match priority {
+        Priority::Low => state::Priority::Low,
+        Priority::Normal => state::Priority::Unspecified,
+        Priority::High => state::Priority::High,
+    }
+}
+
+fn read_priority(message: state::Priority) -> Priority {
+    match message {
+        state::Priority::Low => Priority::Low,
+        state::Priority::Unspecified => Priority::Normal,
+        state::Priority::High => Priority::High,
+    }
+}
+
 impl From<&GivenOffer> for state::GivenOffer {
     fn from(given: &GivenOffer) -> Self {
         Self {
@@ -151,6 +179,7 @@ impl From<&GivenOffer> for state::GivenOffer {
             claimed_at: given.claimed_at.map(Timestamp::micros),
             redeemed_at: given.redeemed_at.map(Timestamp::micros),
             reversed_at: given.reversed_at.map(Timestamp::micros),
+            priority: priority(given.priority).into(),
         }
     }
 }
@@ -160,6 +189,7 @@ impl TryFrom<state::GivenOffer> for GivenOffer {
 
     fn try_from(message: state::GivenOffer) -> Result<Self, Undecodable> {
         Ok(Self {
+            priority: read_priority(message.priority()),
             id: at("offers.id", OfferId::parse(&message.id))?,
             campaign: at("offers.campaign", CampaignName::parse(&message.campaign))?,
             device: at("offers.device", DeviceName::parse(&message.device))?,

@@ -8,6 +8,7 @@ use super::{ENCODING, Undecodable, decode, encode, state};
 use crate::domain::{
     app_version::AppVersion,
     audience::TraitValue,
+    campaign::Priority,
     consent::{Consent, Consents, Purpose},
     geo::Position,
     name::{AppName, DeviceName, OrganizationName},
@@ -107,8 +108,10 @@ fn device() -> impl Strategy<Value = Device> {
 fn given() -> impl Strategy<Value = GivenOffer> {
     let times = (time(), of(time()), of(time()), of(time()), of(time()));
     let till = (of(time()), of(time()), of(time()));
-    let parts = (any::<u128>(), organization(), device_name(), times, till);
-    parts.prop_map(|(random, owner, device, times, till)| GivenOffer {
+    let priority = prop_oneof![Just(Priority::Low), Just(Priority::Normal), Just(Priority::High)];
+    let parts = (any::<u128>(), organization(), device_name(), times, till, priority);
+    parts.prop_map(|(random, owner, device, times, till, priority)| GivenOffer {
+        priority,
         id: OfferId::new(times.0, random),
         campaign: owner.campaign("coffee").expect("sound"),
         device,

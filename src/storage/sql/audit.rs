@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     domain::{
-        campaign::{Campaign, Cap},
+        campaign::Campaign,
+        cap::{Cap, Within},
         catalog::Resource,
         time::Timestamp,
     },
@@ -114,7 +115,7 @@ async fn find_unmatched(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Result<
 }
 
 /// The caps of each campaign, by the version from which each was in force.
-type Caps = HashMap<String, Vec<(u64, Cap)>>;
+type Caps = HashMap<String, Vec<(u64, Vec<Cap>)>>;
 
 async fn caps(conn: &mut Conn<'_>) -> Result<Caps, StoreError> {
     const SQL: &str = "SELECT id, version, body FROM catalog_change WHERE kind = 'campaign' AND body IS NOT NULL
@@ -125,7 +126,7 @@ async fn caps(conn: &mut Conn<'_>) -> Result<Caps, StoreError> {
         // One that cannot be read is in force nowhere, so no offer was made by it.
         if let Ok(Resource::Campaign(campaign)) = serde_json::from_str::<Resource>(&body) {
             let Campaign { limits, .. } = &*campaign;
-            caps.entry(id).or_default().push((row.count(1)?, limits.per_profile));
+            caps.entry(id).or_default().push((row.count(1)?, limits.per_profile.clone()));
         }
     }
     Ok(caps)
@@ -144,7 +145,7 @@ struct Given {
 /// Person by person, in the order of an index.
 async fn check_caps(conn: &mut Conn<'_>, caps: &Caps, proof: &mut LedgerProof) -> Result<(), StoreError> {
     const SQL: &str = "SELECT profile_id, given_to, campaign_id, offered_at, id, catalog_version FROM offer
-        WHERE (profile_id, offered_at, id) > ($1, $2, $3) ORDER BY profile_id, offered_at, id LIMIT $4";
+        WHERE returned_at IS NULL AND (profile_id, offered_at, id) > ($1, $2, $3) ORDER BY profile_id, offered_at, id LIMIT $4";
     let (mut after, mut person) = ((String::new(), Timestamp::MIN, String::new()), Vec::<Given>::new());
     loop {
         let rows = conn.rows(SQL, values![&after.0, after.1, &after.2, PAGE]).await?;
@@ -175,19 +176,23 @@ fn given(row: &Row) -> Result<Given, StoreError> {
     })
 }
 
-/// Each offer under the cap that was in force when it was made. Whoever became one person later was counted apart.
+/// Each offer under the caps that were in force when it was made. Whoever became one person later was counted apart. What
+/// was returned counts no more; which civil days, weeks and months were a person's is not on record, so of caps those of
+/// any window are proven.
 fn check_person(offers: &[Given], caps: &Caps, proof: &mut LedgerProof) {
     let mut earlier: BTreeMap<(&str, &str), Vec<Timestamp>> = BTreeMap::new();
     for offer in offers {
         let times = earlier.entry((&offer.to, &offer.campaign)).or_default();
         times.push(offer.at);
         let in_force = caps.get(&offer.campaign).and_then(|caps| caps.iter().rev().find(|cap| cap.0 <= offer.version));
-        let Some((_, cap)) = in_force else { continue };
-        let within = times.iter().filter(|&&at| at > offer.at - cap.window).count();
-        if within > cap.offers as usize {
-            let window = cap.window.as_secs();
-            let numbers = format!("{within} offers in {window} s where the cap is {} (offer {})", cap.offers, offer.id);
-            proof.fault(LedgerFaultKind::CapExceeded, &offer.campaign, numbers);
+        for cap in in_force.into_iter().flat_map(|(_, caps)| caps) {
+            let Within::Window(window) = cap.within else { continue };
+            let within = times.iter().filter(|&&at| at > offer.at - window).count();
+            if within > cap.offers as usize {
+                let (most, id, span) = (cap.offers, &offer.id, window.as_secs());
+                let numbers = format!("{within} offers in {span} s where the cap is {most} (offer {id})");
+                proof.fault(LedgerFaultKind::CapExceeded, &offer.campaign, numbers);
+            }
         }
     }
 }

@@ -152,6 +152,7 @@ async fn the_past_is_told_newest_first_with_who_and_what(database: Database) {
     let other = Organization {
         name: OrganizationName::parse("organizations/acme2").expect("sound"),
         display_name: "Another".to_owned(),
+        brand_limits: Default::default(),
     };
     append(&database, vec![Edit::put(other, Expected::Absent)]).await;
 

@@ -148,7 +148,7 @@ impl World {
             at: Some(pb::trigger::At::Places(pb::Places { places })),
         };
         let window = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
-        let per_profile = Some(pb::Cap { offers: rules.cap, window });
+        let per_profile = vec![pb::Cap { offers: rules.cap, within: window.map(pb::cap::Within::Window) }];
         let campaign = Some(pb::Campaign {
             display_name: rules.id.into(),
             content: Some(pb::Content { title: rules.id.into(), ..Default::default() }),

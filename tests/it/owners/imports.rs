@@ -56,7 +56,8 @@ async fn a_wrong_row_is_told_and_holds_the_others_back() {
     let key = acme.key_of(Scope::Network).await;
     let options = pb::ImportOptions { parent: acme.organization.clone(), ..Default::default() };
     let mut parts: Vec<_> = messages(options, demo(&acme.organization), |_| ()).collect();
-    let wrong = pb::Store { name: "organizations/rival/stores/1".into(), ..Default::default() };
+    let opening_hours = "Mo-Fr 8-20".to_owned();
+    let wrong = pb::Store { name: "organizations/rival/stores/1".into(), opening_hours, ..Default::default() };
     let row = pb::ImportRow { row: 0, place: Some(pb::import_row::Place::Store(wrong)) };
     parts.pop();
     for part in [Part::Rows(pb::ImportRows { rows: vec![row] }), Part::End(pb::ImportEnd { rows: 592 })] {
@@ -65,7 +66,8 @@ async fn a_wrong_row_is_told_and_holds_the_others_back() {
     let report = import(&server, &key, parts).await.expect("looked at");
     assert_eq!((report.applied, report.created, report.refused), (false, 591, 1));
     let told: Vec<(u64, &str)> = report.problems.iter().map(|p| (p.row, p.field.as_str())).collect();
-    assert_eq!(told, [(592, "store.display_name"), (592, "store.position"), (592, "store.time_zone")]);
+    let faults = ["store.display_name", "store.position", "store.time_zone", "store.opening_hours"];
+    assert_eq!(told, faults.map(|field| (592, field)));
     let request = pb::ListStoresRequest { parent: acme.organization.clone(), ..Default::default() };
     let left = server.places().list_stores(bearing(&key, request)).await.expect("listed").into_inner();
     assert!(left.stores.is_empty());

@@ -91,6 +91,8 @@ async fn organizations(tour: &mut Tour<'_>) {
     );
     call!(tour, organizations.list_organizations, Operator, ListOrganizationsRequest { .. });
     call!(tour, organizations.get_organization, Owner, GetOrganizationRequest { name: tour.parent() });
+    let organization = Some(pb::Organization { name: tour.parent(), ..Default::default() });
+    call!(tour, organizations.update_organization, Owner, UpdateOrganizationRequest { organization: organization, .. });
     call!(tour, organizations.create_app, Owner, CreateAppRequest { parent: tour.parent(), .. });
     call!(tour, organizations.get_app, Owner, GetAppRequest { name: tour.under("apps") });
     call!(tour, organizations.list_apps, Owner, ListAppsRequest { parent: tour.parent(), .. });

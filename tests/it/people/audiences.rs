@@ -31,7 +31,8 @@ fn visits(least: u32) -> Kind {
 async fn coffee_for(server: &TestServer, credential: &str, brand: &str, audience: Kind) -> Result<(), tonic::Status> {
     let name = format!("{brand}/campaigns/coffee");
     let minute = Some(prost_types::Duration { seconds: 60, nanos: 0 });
-    let limits = Some(pb::Limits { per_profile: Some(pb::Cap { offers: 9, window: minute }), ..Default::default() });
+    let often = vec![pb::Cap { offers: 9, within: minute.map(pb::cap::Within::Window) }];
+    let limits = Some(pb::Limits { per_profile: often, ..Default::default() });
     let campaign = pb::Campaign { name, audience: rule(audience), limits, ..Default::default() };
     let paths = vec!["audience".into(), "limits.per_profile".into()];
     let request = pb::UpdateCampaignRequest { campaign: Some(campaign), update_mask: Some(FieldMask { paths }) };

@@ -2,6 +2,7 @@
 //! of offers, audiences, and looking around.
 
 mod audiences;
+mod caps;
 mod engagement;
 mod erasure;
 mod linking;
@@ -21,26 +22,39 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A campaign of the publisher that offers coffee to whoever comes to where phones ping from.
 async fn coffee(server: &TestServer, acme: &Publisher<'_>, limits: Option<pb::Limits>) {
+    let square = square(server, acme).await;
+    campaign(server, acme, "coffee", pb::Campaign { limits, ..entering(&square) }).await;
+}
+
+/// A geofence where phones ping from.
+async fn square(server: &TestServer, acme: &Publisher<'_>) -> String {
     let circle = pb::Circle { center: ping("anything", None).fixes[0].position, radius_m: 200.0 };
     let shape = pb::Shape { outline: Some(pb::shape::Outline::Circle(circle)) };
     let square = pb::Geofence { display_name: "Square".into(), shape: Some(shape), ..Default::default() };
     let parent = acme.organization.clone();
     let request = pb::CreateGeofenceRequest { parent, geofence_id: "square".into(), geofence: Some(square) };
-    let square = server.places().create_geofence(bearing(&server.operator, request)).await.expect("made").into_inner();
+    server.places().create_geofence(bearing(&server.operator, request)).await.expect("made").into_inner().name
+}
+
+/// What is offered to whoever enters there.
+fn entering(place: &str) -> pb::Campaign {
     let trigger = pb::Trigger {
         on: Some(pb::trigger::On::Entered(pb::Entered {})),
-        at: Some(pb::trigger::At::Places(pb::Places { places: vec![square.name] })),
+        at: Some(pb::trigger::At::Places(pb::Places { places: vec![place.to_owned()] })),
     };
-    let campaign = pb::Campaign {
+    pb::Campaign {
         display_name: "Coffee".into(),
         content: Some(pb::Content { title: "Coffee".into(), ..Default::default() }),
         trigger: Some(trigger),
-        limits,
         ..Default::default()
-    };
+    }
+}
+
+/// Makes it, and makes it active.
+async fn campaign(server: &TestServer, acme: &Publisher<'_>, id: &str, campaign: pb::Campaign) {
     let mut campaigns = server.campaigns();
     let parent = acme.organization.clone();
-    let request = pb::CreateCampaignRequest { parent, campaign_id: "coffee".into(), campaign: Some(campaign) };
+    let request = pb::CreateCampaignRequest { parent, campaign_id: id.into(), campaign: Some(campaign) };
     let made = campaigns.create_campaign(bearing(&server.operator, request)).await.expect("made").into_inner();
     let request = pb::ActivateCampaignRequest { name: made.name, etag: String::new() };
     campaigns.activate_campaign(bearing(&server.operator, request)).await.expect("active");

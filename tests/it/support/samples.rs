@@ -109,6 +109,7 @@ fn offer(id: OfferId, campaign: &CampaignName, at: Timestamp) -> Offer {
         area: Area::Geofence(organization().geofence("square").expect("sound")),
         store: None,
         distance_m: Some(1.0 / 3.0),
+        surface: Default::default(),
         reason: "you are here".to_owned(),
         show_by: at + Duration::from_secs(900),
         valid_until: at + Duration::from_secs(86_400),
@@ -152,6 +153,7 @@ pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
         trigger: Trigger { on: On::Entered, at: Target::Places(BTreeSet::new()) },
         limits: Limits { budgets: budget.map(offers).into_iter().collect(), ..Limits::default() },
         weight: Weight::default(),
+        priority: Default::default(),
         coupon: None,
     }
 }

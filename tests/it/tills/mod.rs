@@ -41,7 +41,7 @@ impl<'a> Shops<'a> {
             on: Some(pb::trigger::On::Near(pb::Near { radius_m: 60 })),
             at: Some(pb::trigger::At::Places(pb::Places { places: vec![self.stores[0].clone()] })),
         };
-        let per_profile = Some(pb::Cap { offers: 50, window: seconds(DAY) });
+        let per_profile = vec![pb::Cap { offers: 50, within: seconds(DAY).map(pb::cap::Within::Window) }];
         let campaign = pb::Campaign {
             display_name: id.into(),
             content: Some(pb::Content { title: id.into(), ..Default::default() }),

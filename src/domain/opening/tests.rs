@@ -1,0 +1,244 @@
+//! Opening hours with known answers, words that nobody can mean, and thousands of spoilt strings.
+
+use jiff::civil::date;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{geo::Position, time::TimeZone};
+
+/// Real ones out of OpenStreetMap, in the shapes that most stores have.
+const REAL: [&str; 24] = [
+    "24/7",
+    "Mo-Fr 09:30-21:00; Sa 09:00-20:00; Su off; PH off",
+    "Mo 11:30-15:30; Tu-Fr 11:30-15:30,18:30-22:30; Sa-Su 11:30-22:30; PH off; 2021 Mar 28-Apr 16 off",
+    "Mo 17:00-24:00; Tu-Sa 00:00-02:00,17:00-24:00; Su 00:00-02:00; PH off",
+    "Mo-Sa 08:00-20:00, Su 09:00-13:00",
+    "Mo-Su,PH 08:00-22:00",
+    "Apr-Sep Mo-Fr 09:00-18:00; Oct-Mar Mo-Fr 10:00-16:00",
+    "Jun 15-Sep 15 10:00-23:00",
+    "Dec 24-26 off; Mo-Fr 10:00-18:00",
+    "week 01-53/2 Fr 09:00-12:00",
+    "Su[1] 10:00-13:00; Su[-1] 15:00-19:00",
+    "easter -2 days off; Mo-Su 08:00-20:00",
+    "sunrise-sunset",
+    "(sunrise+00:30)-(sunset-01:00)",
+    "Mo-Fr 08:00-12:00,14:00-18:00 || \"by appointment\"",
+    "Fr-Sa 18:00-26:00",
+    "2025-2027 Mo 10:00-12:00",
+    "2026 Apr 10:00-12:00",
+    "SH Mo-Fr 10:00-16:00",
+    "10:00+",
+    "Mo-Fr 8:00-20:00",
+    "Nov-Feb 10:00-15:00",
+    "Mo-Sa 10:00-18:00; Feb 29 off",
+    "Th 18:00-22:00 unknown \"if there is a concert\"",
+];
+
+/// What is no opening hours, or says what no calendar has.
+const WRONG: &[&str] = &[
+    ";",
+    "Mo-Fr 08:00-20:00;",
+    "Mo-Fr 08:00-20:00;;Sa 10:00-12:00",
+    "Mo-Fr 08-20",
+    "Mo-Fr 08:00-20:00 Sa 10:00-12:00",
+    "Mo - Fr 08:00-20:00",
+    "Mo–Fr 08:00–20:00",
+    "Mo-Fr\t08:00-20:00",
+    "Monday 08:00-20:00",
+    "Lu-Ve 08:00-20:00",
+    "Mo-Fr 8am-8pm",
+    "Mo-Fr 08.00-20.00",
+    "Mo-Fr 08:00-20:60",
+    "Mo-Fr 08:00-48:01",
+    "Mo-Fr 08:00-49:00",
+    "Mo-Fr 24:00-26:00",
+    "Mo-Fr 25:00-26:00",
+    "Mo-Fr 08:00",
+    "Mo-Fr 08:00-",
+    "Mo-Fr -20:00",
+    "Mo,,Fr 08:00-20:00",
+    "Xx 08:00-20:00",
+    "always",
+    "open daily",
+    "Feb 30 10:00-12:00",
+    "Apr 31 off",
+    "2025 Feb 29 off",
+    "Jan 1-Jun 31 10:00-12:00",
+    "Jan 32 off",
+    "Foo 12 off",
+    "2026-2024 10:00-12:00",
+    "2026 Apr 1-2025 Apr 2 10:00-12:00",
+    "2026 Dec-Feb 10:00-12:00",
+    "week 54 10:00-12:00",
+    "week 40-10 10:00-12:00",
+    "week 01-53/300 10:00-12:00",
+    "Mo[6] 10:00-12:00",
+    "Mo[3-1] 10:00-12:00",
+    "Mo[1] +9999 days 10:00-12:00",
+    "(sunset+23:59)-26:00",
+    "(sunset-05:00)-(sunset+05:00)",
+    "(noon+01:00)-20:00",
+    "Mo-Fr 10:00-12:00 \"ring the bell",
+];
+
+fn helsinki() -> TimeZone {
+    TimeZone::new("Europe/Helsinki").expect("known")
+}
+
+/// The open minutes of a date at the quay of Helsinki, as "10:00-12:30".
+fn open(hours: &str, country: Option<&str>, day: jiff::civil::Date) -> Vec<String> {
+    let zone = helsinki();
+    let country = country.map(|code| Country::new(code).expect("known"));
+    let position = Position::new(60.17, 24.95).expect("sound");
+    let site = Site { position, time_zone: &zone, country };
+    let spans = OpeningHours::new(hours).unwrap_or_else(|why| panic!("{hours}: {why}")).on(day, &site);
+    let said = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    spans.iter().map(|span| format!("{}-{}", said(span.start), said(span.end))).collect()
+}
+
+#[test]
+fn known_answers() {
+    // 2026-11-23 is a Monday.
+    let monday = date(2026, 11, 23);
+    let cases: [(&str, jiff::civil::Date, &[&str]); 26] = [
+        ("24/7", monday, &["00:00-24:00"]),
+        ("Mo-Fr 08:00-20:00", monday, &["08:00-20:00"]),
+        ("Tu-Fr 08:00-20:00", monday, &[]),
+        ("08:00-12:00,13:00-17:00", monday, &["08:00-12:00", "13:00-17:00"]),
+        ("10:00-20:00,12:00-14:00", monday, &["10:00-20:00"]),
+        ("Mo 08:00-12:00, Mo 13:00-17:00", monday, &["08:00-12:00", "13:00-17:00"]),
+        ("Su 20:00-04:00", monday, &["00:00-04:00"]),
+        ("Su 20:00-28:00", monday, &["00:00-04:00"]),
+        ("Mo 20:00-04:00", monday, &["20:00-24:00"]),
+        ("10:00-10:00", monday, &["00:00-24:00"]),
+        ("Mo-Fr 08:00-20:00; Nov 23 off", monday, &[]),
+        ("Mo-Fr 08:00-20:00; 2025 Nov 23 off", monday, &["08:00-20:00"]),
+        ("2026 Nov 10:00-12:00", monday, &["10:00-12:00"]),
+        ("2026Nov 10:00-12:00", monday, &["10:00-12:00"]),
+        ("Nov-Feb 10:00-12:00", date(2027, 1, 15), &["10:00-12:00"]),
+        ("Mo[4] 10:00-12:00", monday, &["10:00-12:00"]),
+        ("Mo[-1] 10:00-12:00", monday, &[]),
+        ("Mo[-1] 10:00-12:00", date(2026, 11, 30), &["10:00-12:00"]),
+        ("week 48 10:00-12:00", monday, &["10:00-12:00"]),
+        ("week 47 10:00-12:00", monday, &[]),
+        ("10:00-12:00 unknown", monday, &[]),
+        ("10:00-12:00 \"by appointment\"", monday, &[]),
+        ("10:00-12:00 || \"by appointment\"", monday, &["10:00-12:00"]),
+        ("off", monday, &[]),
+        ("Feb 29 10:00-12:00", date(2028, 2, 29), &["10:00-12:00"]),
+        ("easter +1 day 10:00-12:00", date(2026, 4, 6), &["10:00-12:00"]),
+    ];
+    for (hours, day, expected) in cases {
+        assert_eq!(open(hours, None, day), expected, "{hours} on {day}");
+    }
+}
+
+#[test]
+fn holidays_are_those_of_the_country_and_of_none_if_it_is_unknown() {
+    let (hours, independence) = ("Mo-Su 08:00-20:00; PH off", date(2027, 12, 6));
+    assert_eq!(open(hours, Some("FI"), independence), [""; 0]);
+    assert_eq!(open(hours, Some("IT"), independence), ["08:00-20:00"]);
+    assert_eq!(open(hours, None, independence), ["08:00-20:00"]);
+    assert_eq!(open("PH 10:00-12:00", None, independence), [""; 0]);
+    assert_eq!(open("PH 10:00-12:00", Some("FI"), independence), ["10:00-12:00"]);
+    assert!(Country::new("XX").is_err() && Country::new("it").is_err());
+}
+
+#[test]
+fn the_sun_is_that_of_the_place() {
+    let [midsummer] = open("sunrise-sunset", None, date(2026, 6, 20)).try_into().expect("one");
+    let midsummer: String = midsummer;
+    // The almanac of Helsinki: 03:54 to 22:50.
+    assert!(
+        midsummer.starts_with("03:5") && (midsummer.ends_with("22:49") || midsummer.ends_with("22:50")),
+        "{midsummer}"
+    );
+}
+
+#[test]
+fn real_hours_are_taken_and_wrong_ones_refused_with_the_place() {
+    for hours in REAL {
+        assert!(OpeningHours::new(hours).is_ok_and(|read| read.as_str() == hours && read.is_known()), "{hours}");
+    }
+    let taken: Vec<&str> = WRONG.iter().copied().filter(|hours| OpeningHours::new(hours).is_ok()).collect();
+    assert_eq!(taken, [""; 0]);
+    let said = OpeningHours::new("Mo-Fr 08:00-20:00; Sa 25:00-26:00").expect_err("25 o'clock").to_string();
+    assert!(said.contains("from character 23 on") && said.contains("\"25:00-26:00\""), "{said}");
+    assert!(OpeningHours::new(&"Mo 10:00-12:00; ".repeat(99)).is_err());
+    assert!(OpeningHours::new(&["Mo 10:00-11:00"; MAX_OPENING_HOURS / 15].join(";")).is_err(), "too many rules");
+}
+
+#[test]
+fn what_records_have_is_kept_even_if_it_is_refused_today() {
+    let stored = |text: &str| serde_json::from_str::<OpeningHours>(&format!("{text:?}")).expect("kept");
+    assert!(stored("").as_str().is_empty() && !stored("").is_known());
+    let unread = stored("from nine to five");
+    assert_eq!((unread.as_str(), unread.is_known()), ("from nine to five", false));
+    assert!(OpeningHours::new("from nine to five").is_err(), "though it is known that it cannot be read");
+    let (a, b) = (stored("Mo 10:11-12:13"), OpeningHours::new("Mo 10:11-12:13").expect("sound"));
+    assert!(a.0.zip(b.0).is_some_and(|(a, b)| Arc::ptr_eq(&a, &b)), "equal hours are kept once");
+}
+
+/// A sound string with some characters cut, doubled, swapped or replaced.
+fn spoilt() -> impl Strategy<Value = String> {
+    let bad = "[ -~äé–]{1,3}|;|,|-|:|\\|\\||off|PH|99|48:00|Feb 30|\\[5-1\\]|\\(sunset\\+23:59\\)|week 1-53/2|easter";
+    let edit = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), bad, 0..4u8);
+    (prop::sample::select(REAL.to_vec()), prop::collection::vec(edit, 1..4)).prop_map(|(sound, edits)| {
+        let mut text: Vec<char> = sound.chars().collect();
+        for (from, to, bad, kind) in edits {
+            let (from, to) = (from.index(text.len() + 1), to.index(text.len() + 1));
+            let range = from.min(to)..from.max(to).min(from.min(to) + 5);
+            match kind {
+                0 => drop(text.drain(range)),
+                1 => drop(text.splice(range, bad.chars())),
+                2 => text.splice(from..from, bad.chars()).for_each(drop),
+                _ => {
+                    let again: Vec<char> = text[range].to_vec();
+                    text.splice(to..to, again).for_each(drop);
+                }
+            }
+        }
+        text.into_iter().collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    /// Whatever is taken can be evaluated on any day, at the poles too. Where the crate panics it is caught, and told here.
+    #[test]
+    fn no_string_panics_or_is_taken_and_fails_later(text in spoilt(), day in 0..40_000i64, latitude in -90.0..90.0f64) {
+        let Ok(hours) = OpeningHours::new(&text) else { return Ok(()) };
+        let zone = helsinki();
+        let position = Position::new(latitude, 25.0).expect("sound");
+        let site = Site { position, time_zone: &zone, country: Country::new("FI").ok() };
+        let first = date(1990, 1, 1);
+        for day in [day, day + 1, day + 190] {
+            let rules = hours.0.as_ref().and_then(|hours| hours.rules.as_ref());
+            let naive = NaiveDate::from_ymd_opt(1990, 1, 1).expect("a date") + chrono::Duration::days(day);
+            prop_assert!(rules.is_none_or(|rules| evaluated(rules, naive, &site).is_some()), "{text:?} panicked");
+            let spans = hours.on(first.checked_add(jiff::Span::new().days(day)).expect("a date"), &site);
+            prop_assert!(spans.iter().all(|span| span.start < span.end && span.end <= DAY_MINUTES));
+        }
+    }
+
+    #[test]
+    fn any_text_is_an_answer(text in ".{0,60}|[MoTuWeThFrSaSu0-9:;, -]{0,60}|[\\(\\)\\[\\]\"-+|;]{0,60}") {
+        if let Err(why) = OpeningHours::new(&text) {
+            prop_assert!(why.to_string().len() < 400, "{}", why);
+        }
+    }
+}
+
+/// Some two hundred strings that are out there. They are not part of the project: the test reads them where they are.
+#[test]
+fn the_sample_of_openstreetmap_is_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/opening-hours/osm_sample_values.txt");
+    let Ok(sample) = std::fs::read_to_string(path) else {
+        eprintln!("there is no {path}: nothing is read");
+        return;
+    };
+    let hours = sample.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let refused: Vec<&str> = hours.filter(|hours| OpeningHours::new(hours).is_err()).collect();
+    assert_eq!(refused, [""; 0]);
+}

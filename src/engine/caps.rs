@@ -1,0 +1,145 @@
+//! Caps and cool-downs: of a campaign, of a brand over its campaigns, of an app over everything.
+//!
+//! Laws: which offers count is said once ([`counts`]); what is chosen in a ping counts for the next of the same ping, by
+//! the same questions. Law 1: all of it is answered from the profile's own list, which its version guards.
+
+use std::{cell::OnceCell, time::Duration};
+
+use crate::domain::{
+    campaign::{Campaign, Priority},
+    cap::{Cap, CivilPeriod, Within},
+    decision::Reason,
+    name::CampaignName,
+    offer::GivenOffer,
+    organization::{App, BrandLimits},
+    profile::Profile,
+    text::tail,
+    time::{TimeZone, Timestamp},
+};
+
+/// Whether an offer counts for caps and cool-downs: unless the device said later that it was never shown, and did not
+/// show it after all. (What only tells another profile of an offer was returned the moment it was made, and counts.)
+pub fn counts(offer: &GivenOffer) -> bool {
+    offer.returned_at.is_none_or(|returned_at| returned_at <= offer.offered_at) || offer.shown_at.is_some()
+}
+
+/// An offer that counts.
+struct Counted<'a> {
+    /// Of its campaign's name, to tell most apart at a glance.
+    tail: u64,
+    campaign: &'a CampaignName,
+    at: Timestamp,
+    priority: Priority,
+}
+
+/// What a person was given, and in this ping is being given.
+pub struct Given<'a> {
+    now: Timestamp,
+    app: &'a App,
+    zone: &'a TimeZone,
+    offers: Vec<Counted<'a>>,
+    redeemed: Vec<(&'a CampaignName, Timestamp)>,
+    starts: [OnceCell<Timestamp>; 3],
+}
+
+impl<'a> Given<'a> {
+    /// By a profile of the app, whose person's zone this is.
+    pub fn to(profile: &'a Profile, (app, zone): (&'a App, &'a TimeZone), now: Timestamp) -> Self {
+        let counted = profile.offers.iter().filter(|offer| counts(offer)).map(|offer| Counted {
+            tail: tail(offer.campaign.as_str()),
+            campaign: &offer.campaign,
+            at: offer.offered_at,
+            priority: offer.priority,
+        });
+        let remembered = profile.offers.iter().filter_map(|offer| Some((&offer.campaign, offer.redeemed_at?)));
+        let redeemed = remembered.chain(profile.redeemed.iter().map(|(campaign, at)| (campaign, *at))).collect();
+        Self { now, app, zone, offers: counted.collect(), redeemed, starts: Default::default() }
+    }
+
+    /// Counts one that was chosen.
+    pub fn add(&mut self, campaign: &'a Campaign) {
+        let (name, priority) = (&campaign.name, campaign.priority);
+        self.offers.push(Counted { tail: tail(name.as_str()), campaign: name, at: self.now, priority });
+    }
+
+    /// Why the person gets no offer of anybody's now: the day is used up, or it is too soon.
+    pub fn of_app(&self, priority: Priority) -> Option<Reason> {
+        self.daily(priority).or_else(|| {
+            let last = self.offers.iter().map(|offer| offer.at).max()?;
+            self.too_soon(last, self.app.cool_down).map(|until| Reason::AppCoolDown { until })
+        })
+    }
+
+    /// Why the person gets none of this brand.
+    pub fn of_brand(&self, brand: &str, limits: &BrandLimits) -> Option<Reason> {
+        let own = || self.offers.iter().filter(move |offer| offer.campaign.owner() == brand);
+        let cap = |(cap, given): (Cap, u32)| Reason::BrandCap { given, most: cap.offers, within: cap.within };
+        self.exceeded(&limits.per_profile, own).map(cap).or_else(|| {
+            let last = own().map(|offer| offer.at).max()?;
+            self.too_soon(last, limits.cool_down).map(|until| Reason::BrandCoolDown { until })
+        })
+    }
+
+    /// Why the person gets none of this campaign.
+    pub fn of_campaign(&self, campaign: &Campaign) -> Option<Reason> {
+        let (name, limits) = (&campaign.name, &campaign.limits);
+        if limits.never_after_redeemed
+            && let Some((_, at)) = self.redeemed.iter().find(|(redeemed, _)| *redeemed == name)
+        {
+            return Some(Reason::Redeemed { at: *at });
+        }
+        let end = tail(name.as_str());
+        let own = || self.offers.iter().filter(move |offer| offer.tail == end && offer.campaign == name);
+        let cap = |(cap, given): (Cap, u32)| Reason::CampaignCap { given, most: cap.offers, within: cap.within };
+        self.exceeded(&limits.per_profile, own).map(cap).or_else(|| {
+            let last = own().map(|offer| offer.at).max()?;
+            self.too_soon(last, limits.cool_down).map(|until| Reason::CoolDown { until })
+        })
+    }
+
+    /// A class may take of the day what its share is, with all lower classes together; so the rest is kept for higher.
+    fn daily(&self, priority: Priority) -> Option<Reason> {
+        let today = self.since(CivilPeriod::Day);
+        let today = || self.offers.iter().filter(move |offer| offer.at >= today);
+        let (given, most) = (count(today()), self.app.daily_offers);
+        if given >= most {
+            return Some(Reason::DailyOffers { given, most });
+        }
+        let share = self.app.share_of(priority);
+        let given = count(today().filter(|offer| offer.priority <= priority));
+        (given >= share).then_some(Reason::PriorityShare { priority, given, most: share, daily: most })
+    }
+
+    /// The first of the caps that is used up, and how much of it was given.
+    fn exceeded<'s, I>(&self, caps: &[Cap], own: impl Fn() -> I) -> Option<(Cap, u32)>
+    where
+        I: Iterator<Item = &'s Counted<'s>>,
+    {
+        let given = |within| match within {
+            Within::Window(window) => {
+                let since = self.now - window;
+                count(own().filter(|offer| offer.at > since))
+            }
+            Within::Period(period) => {
+                let start = self.since(period);
+                count(own().filter(|offer| offer.at >= start))
+            }
+        };
+        caps.iter().map(|cap| (*cap, given(cap.within))).find(|(cap, given)| *given >= cap.offers)
+    }
+
+    /// Until when it is too soon after the last one, if it is.
+    fn too_soon(&self, last: Timestamp, cool_down: Duration) -> Option<Timestamp> {
+        let until = last + cool_down;
+        (self.now < until).then_some(until)
+    }
+
+    /// When the person's civil period began; asked of the zone once.
+    fn since(&self, period: CivilPeriod) -> Timestamp {
+        *self.starts[period as usize].get_or_init(|| period.start(self.zone, self.now))
+    }
+}
+
+fn count(offers: impl Iterator) -> u32 {
+    u32::try_from(offers.count()).unwrap_or(u32::MAX)
+}
