@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     domain::{
-        campaign::Campaign,
         cap::{Cap, Within},
         catalog::Resource,
         time::Timestamp,
@@ -114,20 +113,23 @@ async fn find_unmatched(conn: &mut Conn<'_>, proof: &mut LedgerProof) -> Result<
     Ok(())
 }
 
-/// The caps of each campaign, by the version from which each was in force.
+/// The caps of each campaign and brand, by the version from which each was in force.
 type Caps = HashMap<String, Vec<(u64, Vec<Cap>)>>;
 
 async fn caps(conn: &mut Conn<'_>) -> Result<Caps, StoreError> {
-    const SQL: &str = "SELECT id, version, body FROM catalog_change WHERE kind = 'campaign' AND body IS NOT NULL
+    const SQL: &str = "SELECT id, version, body FROM catalog_change WHERE kind IN ('campaign', 'organization')
+        AND body IS NOT NULL
         ORDER BY version";
     let mut caps = Caps::new();
     for row in conn.rows(SQL, &[]).await? {
         let (id, body): (String, String) = (row.get(0)?, row.get(2)?);
         // One that cannot be read is in force nowhere, so no offer was made by it.
-        if let Ok(Resource::Campaign(campaign)) = serde_json::from_str::<Resource>(&body) {
-            let Campaign { limits, .. } = &*campaign;
-            caps.entry(id).or_default().push((row.count(1)?, limits.per_profile.clone()));
-        }
+        let in_force = match serde_json::from_str::<Resource>(&body) {
+            Ok(Resource::Campaign(campaign)) => campaign.limits.per_profile.clone(),
+            Ok(Resource::Organization(brand)) => brand.brand_limits.per_profile.clone(),
+            _ => continue,
+        };
+        caps.entry(id).or_default().push((row.count(1)?, in_force));
     }
     Ok(caps)
 }
@@ -182,17 +184,25 @@ fn given(row: &Row) -> Result<Given, StoreError> {
 fn check_person(offers: &[Given], caps: &Caps, proof: &mut LedgerProof) {
     let mut earlier: BTreeMap<(&str, &str), Vec<Timestamp>> = BTreeMap::new();
     for offer in offers {
-        let times = earlier.entry((&offer.to, &offer.campaign)).or_default();
-        times.push(offer.at);
-        let in_force = caps.get(&offer.campaign).and_then(|caps| caps.iter().rev().find(|cap| cap.0 <= offer.version));
-        for cap in in_force.into_iter().flat_map(|(_, caps)| caps) {
-            let Within::Window(window) = cap.within else { continue };
-            let within = times.iter().filter(|&&at| at > offer.at - window).count();
-            if within > cap.offers as usize {
-                let (most, id, span) = (cap.offers, &offer.id, window.as_secs());
-                let numbers = format!("{within} offers in {span} s where the cap is {most} (offer {id})");
-                proof.fault(LedgerFaultKind::CapExceeded, &offer.campaign, numbers);
+        let brand = offer.campaign.split("/campaigns/").next().unwrap_or_default();
+        for whose in [&*offer.campaign, brand] {
+            let times = earlier.entry((&offer.to, whose)).or_default();
+            times.push(offer.at);
+            let in_force = caps.get(whose).and_then(|caps| caps.iter().rev().find(|cap| cap.0 <= offer.version));
+            for cap in in_force.into_iter().flat_map(|(_, caps)| caps) {
+                check_cap(offer, whose, (cap, times), proof);
             }
         }
+    }
+}
+
+/// One cap of the campaign or brand, when it had made offers at these times, of which this is the last.
+fn check_cap(offer: &Given, whose: &str, (cap, times): (&Cap, &[Timestamp]), proof: &mut LedgerProof) {
+    let Within::Window(window) = cap.within else { return };
+    let within = times.iter().filter(|&&at| at > offer.at - window).count();
+    if within > cap.offers as usize {
+        let (most, id, span) = (cap.offers, &offer.id, window.as_secs());
+        let numbers = format!("{within} offers in {span} s where the cap is {most} (offer {id})");
+        proof.fault(LedgerFaultKind::CapExceeded, whose, numbers);
     }
 }
