@@ -40,6 +40,8 @@ pub struct Given<'a> {
     offers: Vec<Counted<'a>>,
     redeemed: Vec<(&'a CampaignName, Timestamp)>,
     starts: [OnceCell<Timestamp>; 3],
+    /// Offers of the person's civil day by class, counted when somebody asks.
+    today: OnceCell<[u32; 3]>,
 }
 
 impl<'a> Given<'a> {
@@ -53,20 +55,22 @@ impl<'a> Given<'a> {
         });
         let remembered = profile.offers.iter().filter_map(|offer| Some((&offer.campaign, offer.redeemed_at?)));
         let redeemed = remembered.chain(profile.redeemed.iter().map(|(campaign, at)| (campaign, *at))).collect();
-        Self { now, app, zone, offers: counted.collect(), redeemed, starts: Default::default() }
+        Self { now, app, zone, offers: counted.collect(), redeemed, starts: Default::default(), today: OnceCell::new() }
     }
 
     /// Counts one that was chosen.
     pub fn add(&mut self, campaign: &'a Campaign) {
         let (name, priority) = (&campaign.name, campaign.priority);
         self.offers.push(Counted { tail: tail(name.as_str()), campaign: name, at: self.now, priority });
+        if let Some(today) = self.today.get_mut() {
+            today[priority as usize] += 1;
+        }
     }
 
     /// Why the person gets no offer of anybody's now: the day is used up, or it is too soon.
     pub fn of_app(&self, priority: Priority) -> Option<Reason> {
         self.daily(priority).or_else(|| {
-            let last = self.offers.iter().map(|offer| offer.at).max()?;
-            self.too_soon(last, self.app.cool_down).map(|until| Reason::AppCoolDown { until })
+            self.rests(self.app.cool_down, || self.offers.iter()).map(|until| Reason::AppCoolDown { until })
         })
     }
 
@@ -74,10 +78,9 @@ impl<'a> Given<'a> {
     pub fn of_brand(&self, brand: &str, limits: &BrandLimits) -> Option<Reason> {
         let own = || self.offers.iter().filter(move |offer| offer.campaign.owner() == brand);
         let cap = |(cap, given): (Cap, u32)| Reason::BrandCap { given, most: cap.offers, within: cap.within };
-        self.exceeded(&limits.per_profile, own).map(cap).or_else(|| {
-            let last = own().map(|offer| offer.at).max()?;
-            self.too_soon(last, limits.cool_down).map(|until| Reason::BrandCoolDown { until })
-        })
+        self.exceeded(&limits.per_profile, own)
+            .map(cap)
+            .or_else(|| self.rests(limits.cool_down, own).map(|until| Reason::BrandCoolDown { until }))
     }
 
     /// Why the person gets none of this campaign.
@@ -91,23 +94,29 @@ impl<'a> Given<'a> {
         let end = tail(name.as_str());
         let own = || self.offers.iter().filter(move |offer| offer.tail == end && offer.campaign == name);
         let cap = |(cap, given): (Cap, u32)| Reason::CampaignCap { given, most: cap.offers, within: cap.within };
-        self.exceeded(&limits.per_profile, own).map(cap).or_else(|| {
-            let last = own().map(|offer| offer.at).max()?;
-            self.too_soon(last, limits.cool_down).map(|until| Reason::CoolDown { until })
-        })
+        self.exceeded(&limits.per_profile, own)
+            .map(cap)
+            .or_else(|| self.rests(limits.cool_down, own).map(|until| Reason::CoolDown { until }))
     }
 
     /// A class may take of the day what its share is, with all lower classes together; so the rest is kept for higher.
     fn daily(&self, priority: Priority) -> Option<Reason> {
-        let today = self.since(CivilPeriod::Day);
-        let today = || self.offers.iter().filter(move |offer| offer.at >= today);
-        let (given, most) = (count(today()), self.app.daily_offers);
+        let today = self.today.get_or_init(|| self.count_today());
+        let (given, most) = (today.iter().sum(), self.app.daily_offers);
         if given >= most {
             return Some(Reason::DailyOffers { given, most });
         }
         let share = self.app.share_of(priority);
-        let given = count(today().filter(|offer| offer.priority <= priority));
+        let given = today[..=priority as usize].iter().sum();
         (given >= share).then_some(Reason::PriorityShare { priority, given, most: share, daily: most })
+    }
+
+    fn count_today(&self) -> [u32; 3] {
+        let (midnight, mut today) = (self.since(CivilPeriod::Day), [0; 3]);
+        for offer in self.offers.iter().filter(|offer| offer.at >= midnight) {
+            today[offer.priority as usize] += 1;
+        }
+        today
     }
 
     /// The first of the caps that is used up, and how much of it was given.
@@ -128,9 +137,15 @@ impl<'a> Given<'a> {
         caps.iter().map(|cap| (*cap, given(cap.within))).find(|(cap, given)| *given >= cap.offers)
     }
 
-    /// Until when it is too soon after the last one, if it is.
-    fn too_soon(&self, last: Timestamp, cool_down: Duration) -> Option<Timestamp> {
-        let until = last + cool_down;
+    /// Until when it is too soon after the last of these, if it is.
+    fn rests<'s, I>(&self, cool_down: Duration, own: impl Fn() -> I) -> Option<Timestamp>
+    where
+        I: Iterator<Item = &'s Counted<'s>>,
+    {
+        if cool_down.is_zero() {
+            return None;
+        }
+        let until = own().map(|offer| offer.at).max()? + cool_down;
         (self.now < until).then_some(until)
     }
 

@@ -166,14 +166,17 @@ fn consents() -> impl Strategy<Value = Consents> {
 fn profile() -> impl Strategy<Value = Profile> {
     let person = (app(), "[a-z0-9]{1,9}", time(), consents(), personal());
     let revision = (any::<u64>(), any::<u64>()).prop_map(|(version, soft)| Revision { version, soft });
+    let campaign = organization().prop_map(|owner| owner.campaign("tea").expect("sound"));
     let rest =
         (revision, btree_set(organization(), 0..3), btree_map(device_name(), device(), 0..3), vec(given(), 0..4));
-    (person, rest, visits()).prop_map(|(person, (revision, muted, devices, offers), visits)| {
+    let past = (visits(), btree_map(campaign, time(), 0..3));
+    (person, rest, past).prop_map(|(person, (revision, muted, devices, offers), (visits, redeemed))| {
         let (app, id, created_at, consents, personal) = person;
         let mut profile = Profile::new(app.profile(&id).expect("sound"), created_at, consents, personal);
         (profile.revision, profile.muted, profile.devices, profile.offers) =
             (revision, muted, devices.into_iter().collect(), offers.into());
         *profile.visits_of_record_mut() = visits;
+        profile.redeemed = redeemed.into();
         profile
     })
 }

@@ -87,10 +87,14 @@ async fn what_was_given_or_redeemed_too_often_is_named() {
             till_reference, instruction, units, test, accounts, redeemed_at, reversed_units, expires_at)
         SELECT '7', offer_id, profile_id, campaign_id, store_id, till,
             till_reference, instruction, 0, 0, 0, redeemed_at, 0, expires_at FROM redemption";
+    const BRAND: &str = r#"UPDATE catalog_change
+        SET body = replace(body, '"per_profile":[]', '"per_profile":[{"offers":1,"window":{"secs":86400,"nanos":0}}]')
+        WHERE kind = 'organization'"#;
     let server = TestServer::start().await;
     some_redemption(&server).await;
     for (sql, fault) in [
         (OFFER, "cap exceeded  organizations/acme/campaigns/bill  2 offers in 86400 s where the cap is 1 (offer 7)"),
+        (BRAND, "3 offers in 86400 s where the cap is 1 (offer 7)"),
         (REDEMPTION, "redeemed twice  offer "),
         ("UPDATE offer SET redeemed_at = NULL", "is not redeemed, and a redemption stands"),
         ("UPDATE redemption SET reversed_at = redeemed_at", ""),

@@ -18,7 +18,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Where the cache keeps a person, under the present encoding.
 fn key_of(person: &Person) -> String {
-    format!("dintorni:2:{{{}}}", person.name)
+    format!("dintorni:3:{{{}}}", person.name)
 }
 
 async fn raw() -> redis::aio::MultiplexedConnection {
