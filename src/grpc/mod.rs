@@ -16,9 +16,11 @@
 //! it is said in one answer.
 
 pub mod access;
+mod app_wire;
 pub mod audience_wire;
 pub mod audit_service;
 pub mod auth;
+mod campaign_limits_wire;
 pub mod campaign_service;
 pub mod campaign_wire;
 mod cap_wire;
