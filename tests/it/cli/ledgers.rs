@@ -125,10 +125,10 @@ async fn what_cannot_be_read_is_not_called_sound() {
     let publisher = server.publisher("acme").await;
     let denied = call(server.address, &publisher.key, &["ledger", "check"]).await;
     assert!(denied.code == Some(1) && denied.err.contains("PermissionDenied"), "{denied:?}");
-    assert_eq!(tamper(&server, "DELETE FROM _sqlx_migrations WHERE version = 2").await, 1);
+    assert_eq!(tamper(&server, "DELETE FROM _sqlx_migrations WHERE version = 3").await, 1);
     let older = check(&server, &[]).await;
     assert!(older.code == Some(1) && older.out.is_empty() && older.err.contains("older binary"), "{older:?}");
-    assert_eq!(tamper(&server, "UPDATE _sqlx_migrations SET version = 999").await, 1);
+    assert_eq!(tamper(&server, "UPDATE _sqlx_migrations SET version = 999 WHERE version = 2").await, 1);
     let newer = check(&server, &[]).await;
     assert!(newer.code == Some(1) && newer.err.contains("newer binary"), "{newer:?}");
     tamper(&server, "DROP TABLE _sqlx_migrations").await;
