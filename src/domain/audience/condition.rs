@@ -168,6 +168,8 @@ pub enum PlaceTest {
     Network(OrganizationName),
     /// The newest fix was so near to the store, or to the geofence if it has no store.
     Within { metres: u32 },
+    /// Its store is open, for sure.
+    OpenNow,
 }
 
 /// Whose clock counts.

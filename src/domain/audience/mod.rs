@@ -217,7 +217,7 @@ fn check_visited(at: &Visited) -> Result<(), Invalid> {
 fn check_place(test: &PlaceTest) -> Result<(), Invalid> {
     match test {
         PlaceTest::AllTags(tags) | PlaceTest::AnyTag(tags) => check_tags(tags.len()),
-        PlaceTest::Network(_) => Ok(()),
+        PlaceTest::Network(_) | PlaceTest::OpenNow => Ok(()),
         PlaceTest::Within { metres } => within(&DISTANCE_M, *metres, "metres"),
     }
 }

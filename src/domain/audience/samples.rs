@@ -151,6 +151,7 @@ fn context() -> impl Strategy<Value = Rule> {
         tags().prop_map(PlaceTest::AnyTag),
         organization().prop_map(PlaceTest::Network),
         (1..100_u32).prop_map(|metres| PlaceTest::Within { metres }),
+        Just(PlaceTest::OpenNow),
     ];
     let time = || (0..24_u32, 0..60_u32).prop_map(|(hour, minute)| TimeOfDay::new(hour, minute).expect("sound"));
     let hours = (time(), time()).prop_filter("they differ", |(from, to)| from != to);

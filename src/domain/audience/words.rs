@@ -112,6 +112,7 @@ impl Display for PlaceTest {
             Self::AnyTag(tags) => write!(f, "the place is tagged {}", join(tags.iter().map(Tag::as_str), " or ")),
             Self::Network(network) => write!(f, "the place is of {network}"),
             Self::Within { metres } => write!(f, "the place is within {metres} m"),
+            Self::OpenNow => f.write_str("the store is open"),
         }
     }
 }

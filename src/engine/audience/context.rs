@@ -6,12 +6,15 @@
 use std::collections::BTreeSet;
 
 use super::Person;
-use crate::domain::{
-    audience::condition::{Clock, DeviceTest, MomentTest, PlaceTest, VersionTest},
-    name::CampaignName,
-    place::{PlaceName, Store},
-    text::Tag,
-    time::{TimeOfDay, Timestamp},
+use crate::{
+    domain::{
+        audience::condition::{Clock, DeviceTest, MomentTest, PlaceTest, VersionTest},
+        name::CampaignName,
+        place::{PlaceName, Store},
+        text::Tag,
+        time::{TimeOfDay, Timestamp},
+    },
+    engine::schedule::is_open,
 };
 
 /// The place that fired a campaign, as its audience may look at it.
@@ -38,7 +41,7 @@ impl Site<'_> {
         (!self.in_segment).then(|| Self { in_segment: true, ..self.clone() })
     }
 
-    pub(super) fn is(&self, test: &PlaceTest) -> bool {
+    pub(super) fn is(&self, test: &PlaceTest, now: Timestamp) -> bool {
         let of_store = |tag: &Tag| self.store.is_some_and(|store| store.tags.contains(tag));
         match test {
             PlaceTest::AllTags(tags) => {
@@ -47,6 +50,7 @@ impl Site<'_> {
             PlaceTest::AnyTag(tags) => tags.iter().any(|tag| self.tags.contains(tag) || of_store(tag)),
             PlaceTest::Network(network) => self.place.owner() == network.as_str(),
             PlaceTest::Within { metres } => self.distance_m.is_some_and(|distance| distance <= f64::from(*metres)),
+            PlaceTest::OpenNow => self.store.is_some_and(|store| is_open(store, now)),
         }
     }
 }

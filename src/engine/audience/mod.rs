@@ -137,7 +137,7 @@ impl<'a> Person<'a> {
             Rule::Offers { of, event, within_days, count } => {
                 self.offers(of, *event, *within_days, site).is_some_and(|offers| count.holds(offers))
             }
-            Rule::Place(test) => site.is(test),
+            Rule::Place(test) => site.is(test, self.around.now),
             Rule::Moment(test) => self.is_now(test, site),
             Rule::Device(test) => self.uses(test),
         }

@@ -182,6 +182,11 @@ fn placed(facts: &Facts<'_>, test: &PlaceTest) -> bool {
         PlaceTest::AnyTag(tags) => lists.any(|own| tags.intersection(own).count() > 0),
         PlaceTest::Network(network) => facts.site.place.to_string().starts_with(&format!("{network}/")),
         PlaceTest::Within { metres } => facts.site.distance_m.unwrap_or(f64::INFINITY) <= f64::from(*metres),
+        PlaceTest::OpenNow => facts.site.store.is_some_and(|store| {
+            let now = at_zone(facts, &store.time_zone).datetime();
+            let is_weekend = ["Saturday", "Sunday"].contains(&format!("{:?}", now.weekday()).as_str());
+            !store.opening_hours.as_str().is_empty() && !is_weekend && (9..18).contains(&now.hour())
+        }),
     }
 }
 

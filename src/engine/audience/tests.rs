@@ -19,6 +19,7 @@ use crate::{
         consent::Purpose,
         name::OrganizationName,
         offer::OfferId,
+        opening::OpeningHours,
         organization::{Grant, Organization, Permission},
         place::{Geofence, Store},
         profile::Personal,
@@ -72,7 +73,9 @@ fn world(rule: Rule, broken: Rule) -> Catalog {
             .push(Organization { name: network(id), display_name: id.into(), brand_limits: Default::default() }.into());
         for i in 0..4 {
             let name = network(id).store(&i.to_string()).expect("sound");
-            resources.push(Store { name, tags: tags(i), ..store("x", 0.0) }.into());
+            let hours = if i == 0 { "" } else { "Mo-Fr 09:00-18:00" };
+            let opening_hours = OpeningHours::new(hours).expect("readable");
+            resources.push(Store { name, tags: tags(i), opening_hours, ..store("x", 0.0) }.into());
         }
         let name = network(id).geofence("square").expect("sound");
         resources.push(Geofence { name, tags: tags(2), ..geofence("x", 0.0, 50.0) }.into());

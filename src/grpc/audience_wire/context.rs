@@ -34,6 +34,8 @@ pub(super) fn place(wire: pb::PlaceCondition) -> Result<PlaceTest, Violations> {
         Test::WithinM(metres) => {
             wrong.take("within_m", within(&DISTANCE_M, metres, "metres")).map(|()| PlaceTest::Within { metres })
         }
+        Test::OpenNow(true) => Some(PlaceTest::OpenNow),
+        Test::OpenNow(false) => wrong.take("open_now", Err(Invalid::new("must be true; for closed stores say `not`"))),
     };
     wrong.finish(test)
 }
@@ -127,6 +129,7 @@ pub(super) fn place_to_wire(test: &PlaceTest) -> pb::PlaceCondition {
         PlaceTest::AnyTag(tags) => Test::AnyTag(tags_to_wire(tags)),
         PlaceTest::Network(network) => Test::Network(network.to_string()),
         PlaceTest::Within { metres } => Test::WithinM(*metres),
+        PlaceTest::OpenNow => Test::OpenNow(true),
     };
     pb::PlaceCondition { test: Some(test) }
 }
