@@ -70,6 +70,19 @@ fn a_visit_counts_from_its_entry_and_coming_back_soon_is_none() {
     assert_eq!((back(30 * MINUTE), back(31 * MINUTE)), (1, 2));
 }
 
+fn heard(second: i64, place: Position) -> Ping {
+    let clock = ClockReading { sent_at: at(second), received_at: at(second) };
+    let sighting = Sighting { beacon: beacon("till").identity, rssi_dbm: None, read: clock.reading(at(second)) };
+    Ping { sightings: vec![sighting], ..ping(second, &[(second, place, 5.0)]) }
+}
+
+#[test]
+fn a_beacon_that_is_heard_is_visited() {
+    let world = [beacon("till").into()];
+    let twice = [0, 30].iter().fold(person(), |profile, &second| after(&world, &profile, &heard(second, inside())).0);
+    assert_eq!(count(&twice, "beacons/till"), 1);
+}
+
 #[test]
 fn another_door_while_inside_is_the_same_visit() {
     let world = [
@@ -82,10 +95,7 @@ fn another_door_while_inside_is_the_same_visit() {
     assert_eq!(walk(&world, "stores/cafe", &to_the_bar), 1);
     let mut profile = after(&world, &person(), &here(0, inside())).0;
     for second in [HOUR, HOUR + 30] {
-        let clock = ClockReading { sent_at: at(second), received_at: at(second) };
-        let sighting = Sighting { beacon: beacon("till").identity, rssi_dbm: None, read: clock.reading(at(second)) };
-        let heard = Ping { sightings: vec![sighting], ..ping(second, &[(second, inside(), 5.0)]) };
-        profile = after(&world, &profile, &heard).0;
+        profile = after(&world, &profile, &heard(second, inside())).0;
     }
     assert_eq!((count(&profile, "stores/cafe"), profile.visits_of_record().iter().count()), (1, 1));
 }

@@ -54,8 +54,17 @@ pub fn platform() -> impl Strategy<Value = Platform> {
 }
 
 pub fn language() -> impl Strategy<Value = String> {
-    prop_oneof![Just("pt"), Just("pt-BR"), Just("PT-br"), Just("por"), Just("en"), Just("zh-Hant-TW"), Just("zh-hant")]
-        .prop_map(str::to_owned)
+    prop_oneof![
+        Just("pt"),
+        Just("pt-BR"),
+        Just("PT-br"),
+        Just("por"),
+        Just("en"),
+        Just("eng"),
+        Just("zh-Hant-TW"),
+        Just("zh-hant")
+    ]
+    .prop_map(str::to_owned)
 }
 
 /// Often a 28 or 29 February, or a day near one that tests are at.
@@ -121,11 +130,16 @@ fn count() -> impl Strategy<Value = Count> {
     prop_oneof![(1..4_u32).prop_map(Count::AtLeast), (0..4_u32).prop_map(Count::AtMost)]
 }
 
+fn window() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(1), Just(7), Just(30), Just(90), 1..91_u32]
+}
+
 fn past() -> impl Strategy<Value = Rule> {
-    let ago = (any::<bool>(), 1..90_u32).prop_map(|(least, days)| match least {
-        true => Ago::AtLeast { days },
-        false => Ago::AtMost { days },
-    });
+    let ago =
+        (any::<bool>(), prop_oneof![Just(1), Just(7), Just(30), 1..90_u32]).prop_map(|(least, days)| match least {
+            true => Ago::AtLeast { days },
+            false => Ago::AtMost { days },
+        });
     let of = prop_oneof![
         Just(OffersOf::ThisCampaign),
         Just(OffersOf::Brand),
@@ -134,9 +148,9 @@ fn past() -> impl Strategy<Value = Rule> {
     let event =
         prop::sample::select(vec![OfferEvent::Offered, OfferEvent::Shown, OfferEvent::Opened, OfferEvent::Redeemed]);
     prop_oneof![
-        (visited(), 1..91_u32, count()).prop_map(|(at, within_days, count)| Rule::Visits { at, within_days, count }),
+        (visited(), window(), count()).prop_map(|(at, within_days, count)| Rule::Visits { at, within_days, count }),
         (visited(), ago).prop_map(|(at, ago)| Rule::LastVisit { at, ago }),
-        (of, event, 1..91_u32, count()).prop_map(|(of, event, within_days, count)| Rule::Offers {
+        (of, event, window(), count()).prop_map(|(of, event, within_days, count)| Rule::Offers {
             of,
             event,
             within_days,
@@ -153,7 +167,10 @@ fn context() -> impl Strategy<Value = Rule> {
         (1..100_u32).prop_map(|metres| PlaceTest::Within { metres }),
         Just(PlaceTest::OpenNow),
     ];
-    let time = || (0..24_u32, 0..60_u32).prop_map(|(hour, minute)| TimeOfDay::new(hour, minute).expect("sound"));
+    let time = || {
+        (0..24_u32, prop_oneof![Just(0), Just(30), 0..60_u32])
+            .prop_map(|(hour, minute)| TimeOfDay::new(hour, minute).expect("sound"))
+    };
     let hours = (time(), time()).prop_filter("they differ", |(from, to)| from != to);
     let clock = prop_oneof![Just(Clock::Store), Just(Clock::Person)];
     let moment = (btree_set(1..8_u8, 0..6), prop::option::of(hours), clock);
@@ -190,11 +207,11 @@ pub fn condition() -> impl Strategy<Value = Rule> {
     ]
 }
 
-/// Any rule, with segments `organizations/brand/segments/0` to `2` in it if they are wanted.
+/// Any rule, with segments 0 to 2 of `organizations/brand` and 0 of `organizations/rival` in it if they are wanted.
 pub fn rule(with_segments: bool) -> impl Strategy<Value = Rule> {
-    let segment = (0..3_u8).prop_map(|id| {
-        Rule::Segment(SegmentName::parse(&format!("organizations/brand/segments/{id}")).expect("sound"))
-    });
+    let names = ["brand/segments/0", "brand/segments/1", "brand/segments/2", "rival/segments/0"];
+    let segment = prop::sample::select(names.to_vec())
+        .prop_map(|name| Rule::Segment(SegmentName::parse(&format!("organizations/{name}")).expect("sound")));
     let leaf = prop_oneof![9 => condition(), u32::from(with_segments) => segment];
     leaf.prop_recursive(4, 20, 3, |inner| {
         prop_oneof![

@@ -49,7 +49,11 @@ pub fn holds(facts: &Facts<'_>, rule: &Rule, segments: bool) -> bool {
         }
         Rule::Consent(purpose) => facts.profile.consents.iter().any(|(own, answer)| own == *purpose && answer.granted),
         Rule::Segment(name) => {
-            let found = facts.catalog.segments.iter().find(|(known, _)| segments && *known == name);
+            let found = facts
+                .catalog
+                .segments
+                .iter()
+                .find(|(known, _)| segments && *known == name && name.as_str().starts_with("organizations/brand/"));
             found.is_some_and(|(_, entry)| holds(facts, entry.value.audience.rule(), false))
         }
         Rule::Visits { at, within_days, count } => {
