@@ -78,6 +78,22 @@ impl<'b, 'c> Batch<'b, 'c> {
         }
     }
 
+    /// Does everything, and then the statement once for each row of values; returns how many rows each of those changed.
+    pub async fn each(&mut self, sql: &'static str, rows: &[Vec<Value<'_>>]) -> Result<Vec<u64>, Halt> {
+        self.run().await?;
+        let mut changed = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(LONGEST) {
+            for values in rows {
+                match self.conn {
+                    Conn::Postgres(..) => changed.push(self.conn.execute(sql, values).await?),
+                    Conn::Sqlite(..) => self.gather(sql, values, None).await?,
+                }
+            }
+            changed.extend(self.flush().await?.iter().map(|done| done.changed));
+        }
+        Ok(changed)
+    }
+
     /// Does what was gathered.
     pub async fn run(&mut self) -> Result<(), Halt> {
         self.flush().await.map(drop)
@@ -152,6 +168,8 @@ mod tests {
         let mut batch = Batch::new(&mut conn);
         batch.add(GROW, values!["1"]).await.expect("gathered");
         batch.add(GROW, values!["none"]).await.expect("gathered");
+        let rows: Vec<_> = (0..20_i64).map(|size| vec!["2".into(), size.into()]).collect();
+        assert_eq!(batch.each(INSERT, &rows).await.expect("done"), [0; 20]);
         batch.must(INSERT, values!["2", 5_i64], Halt::Used).await.expect("gathered");
         batch.must(GROW, values!["none"], Halt::Refused(Committed::Stale)).await.expect("gathered");
         let halt = batch.execute(GROW, values!["3"]).await.expect_err("the id is used");

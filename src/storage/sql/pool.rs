@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 
 use super::{
+    batch::{Batch, Halt},
     change::{Change, Outcome},
     conn::{Conn, values},
     error::unsound,
@@ -29,7 +30,9 @@ impl Change for Upload {
         const BUDGET: &str = "INSERT INTO budget (id, campaign_id, unit, limit_units) VALUES ($1, $2, 'codes', 0)
             ON CONFLICT (id) DO UPDATE SET limit_units = budget.limit_units RETURNING limit_units";
         const ACCOUNT: &str = "INSERT INTO account (id, budget_id, taken) VALUES ($1, $1, 0) ON CONFLICT DO NOTHING";
-        const CODE: &str = "INSERT INTO pool_code (organization_id, code, campaign_id, number) VALUES ($1, $2, $3, $4)
+        // A code that is there already takes no number.
+        const CODE: &str = "INSERT INTO pool_code (organization_id, code, campaign_id, number) VALUES ($1, $2, $3,
+                COALESCE((SELECT MAX(number) FROM pool_code WHERE campaign_id = $3), 0) + 1)
             ON CONFLICT DO NOTHING";
         const RAISE: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
         let pool = Account::pool(&self.campaign);
@@ -41,9 +44,12 @@ impl Change for Upload {
         // Everybody in one order, or two uploads of the same codes would wait for each other in a circle.
         let mut rows: Vec<(&Code, usize)> = self.codes.iter().enumerate().map(|(row, code)| (code, row)).collect();
         rows.sort();
-        for (code, row) in rows {
-            added[row] = conn.execute(CODE, values![owner, code.as_str(), campaign, pool_size + 1]).await? > 0;
-            pool_size += u64::from(added[row]);
+        let codes: Vec<_> =
+            rows.iter().map(|(code, _)| vec![owner.into(), code.as_str().into(), campaign.into()]).collect();
+        let changed = Batch::new(conn).each(CODE, &codes).await.map_err(Halt::fault)?;
+        for ((_, row), changed) in rows.iter().zip(changed) {
+            added[*row] = changed > 0;
+            pool_size += changed;
         }
         conn.execute(RAISE, values![pool.budget.as_str(), pool_size]).await?;
         Ok(Outcome::Keep(Uploaded { added, pool_size }))
