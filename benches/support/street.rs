@@ -51,7 +51,7 @@ pub struct Street {
     exhausted: BTreeSet<dintorni::domain::budget::AccountId>,
 }
 
-fn network() -> OrganizationName {
+pub fn network() -> OrganizationName {
     OrganizationName::parse("organizations/bench").expect("sound")
 }
 
@@ -68,6 +68,7 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros((1_780_315_200 + seconds) * 1_000_000)
 }
 
+#[allow(dead_code, reason = "a bench of snapshots takes the campaigns alone")]
 impl Street {
     pub fn new() -> Self {
         let world = World::new(Plan { seed: 1, stores: 0, geofences: WORLD, circles_only: true });
@@ -167,7 +168,7 @@ fn app() -> App {
     }
 }
 
-fn grants() -> impl Iterator<Item = Resource> {
+pub fn grants() -> impl Iterator<Item = Resource> {
     let grant = |number: u64, what: &str, permission| Grant {
         name: network().grant(&format!("{what}{number}")).expect("sound"),
         grantee: brand(number),
@@ -229,7 +230,7 @@ fn campaigns() -> impl Iterator<Item = Resource> {
     })
 }
 
-fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
+pub fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
     Campaign {
         name: brand(number).campaign(&format!("c{number}")).expect("sound"),
         display_name: format!("Campaign {number}"),
