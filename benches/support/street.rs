@@ -194,6 +194,7 @@ fn places(middle: Position) -> impl Iterator<Item = Resource> {
         store,
         tags: BTreeSet::new(),
         detection: Detection::default(),
+        source: None,
     };
     let shops = (0..SHOPS).flat_map(move |number| {
         let position = east_of(middle, (number as f64 - 14.5) * 20.0);
@@ -206,6 +207,7 @@ fn places(middle: Position) -> impl Iterator<Item = Resource> {
             brand: String::new(),
             opening_hours: Default::default(),
             country: None,
+            source: None,
             tags: BTreeSet::new(),
         };
         let around = fence(format!("shop{number}"), circle(position, 60.0), Some(store.name.clone()));

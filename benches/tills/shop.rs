@@ -194,6 +194,7 @@ fn store() -> Store {
         brand: String::new(),
         opening_hours: Default::default(),
         country: None,
+        source: None,
         tags: [].into(),
     }
 }

@@ -132,6 +132,7 @@ pub fn store(id: &str, display_name: &str) -> Store {
         brand: String::new(),
         opening_hours: Default::default(),
         country: None,
+        source: None,
         tags: [Tag::new("cafe").expect("sound")].into(),
     }
 }
@@ -144,5 +145,6 @@ pub fn geofence(id: &str, store: Option<&str>, radius_m: f64) -> Geofence {
         store: store.map(store_name),
         tags: Default::default(),
         detection: Default::default(),
+        source: None,
     }
 }

@@ -4,13 +4,16 @@
 //! unasked. Only campaigns that could fire there count: those of brands without a grant neither bind a network nor are
 //! told to it.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::resources::{EditError, Kind, Obstacle, Resources, find};
 use crate::{
     domain::{
-        campaign::{CampaignState, Target},
-        name::{OrganizationName, StoreName},
+        campaign::{Campaign, CampaignState, Target},
+        name::{CampaignName, OrganizationName, SourceName, StoreName},
         organization::Organization,
         place::{Beacon, Geofence, PlaceName, Store},
         violation::Violations,
@@ -27,6 +30,10 @@ pub trait Place: Kind {
     fn network(&self) -> OrganizationName;
     /// The store it belongs to, if it does.
     fn store(&self) -> Option<&StoreName>;
+    /// The file that keeps it in step, if one does.
+    fn source(&self) -> Option<&SourceName> {
+        None
+    }
     /// Refuses what clashes with other places of the network.
     fn check_unique(&self, _catalog: &Catalog) -> Result<(), EditError> {
         Ok(())
@@ -53,10 +60,11 @@ impl Place for Store {
     fn store(&self) -> Option<&StoreName> {
         None
     }
+    fn source(&self) -> Option<&SourceName> {
+        self.source.as_ref()
+    }
     fn dependents(&self, catalog: &Catalog) -> Vec<Dependent> {
-        let mut dependents = members::<Geofence>(catalog, &self.name, |geofence| Geofence { store: None, ..geofence });
-        dependents.extend(members::<Beacon>(catalog, &self.name, |beacon| Beacon { store: None, ..beacon }));
-        dependents
+        dependents(catalog, |store| *store == self.name)
     }
 }
 
@@ -69,6 +77,9 @@ impl Place for Geofence {
     }
     fn store(&self) -> Option<&StoreName> {
         self.store.as_ref()
+    }
+    fn source(&self) -> Option<&SourceName> {
+        self.source.as_ref()
     }
 }
 
@@ -89,13 +100,29 @@ impl Place for Beacon {
     }
 }
 
-fn members<P: Place>(catalog: &Catalog, store: &StoreName, release: impl Fn(P) -> P) -> Vec<Dependent> {
-    let of_store = |entry: &&Entry<P>| entry.value.store() == Some(store);
+fn dependents(catalog: &Catalog, goes: impl Fn(&StoreName) -> bool) -> Vec<Dependent> {
+    let mut dependents = members::<Geofence>(catalog, &goes, |geofence| Geofence { store: None, ..geofence });
+    dependents.extend(members::<Beacon>(catalog, &goes, |beacon| Beacon { store: None, ..beacon }));
+    dependents
+}
+
+fn members<P: Place>(catalog: &Catalog, goes: impl Fn(&StoreName) -> bool, release: impl Fn(P) -> P) -> Vec<Dependent> {
+    let of_store = |entry: &&Entry<P>| entry.value.store().is_some_and(&goes);
     let dependent = |entry: &Entry<P>| Dependent {
         name: entry.value.place_name(),
         released: Edit::put(release(entry.value.as_ref().clone()), Expected::Version(entry.etag)),
     };
     P::table(catalog).values().filter(of_store).map(dependent).collect()
+}
+
+/// The edits that let what belongs to these stores stand alone, less the geofences that go as well.
+pub fn released(
+    catalog: &Catalog,
+    stores: &BTreeSet<StoreName>,
+    goes: impl Fn(&PlaceName) -> bool,
+) -> impl Iterator<Item = Edit> {
+    let dependents = if stores.is_empty() { Vec::new() } else { dependents(catalog, |store| stores.contains(store)) };
+    dependents.into_iter().filter(move |dependent| !goes(&dependent.name)).map(|dependent| dependent.released)
 }
 
 /// Edits the places of networks.
@@ -118,6 +145,7 @@ impl Places {
         self.resources
             .create(place, author, move |catalog| {
                 find::<Organization>(catalog, &wanted.network())?;
+                check_source(&wanted, None)?;
                 check(&wanted, catalog)
             })
             .await
@@ -134,6 +162,7 @@ impl Places {
         self.resources
             .update(name, etag, author, |place, catalog| {
                 let next = change(place).map_err(EditError::Invalid)?;
+                check_source(&next, place.source())?;
                 check(&next, catalog)?;
                 Ok(next)
             })
@@ -163,13 +192,29 @@ impl Places {
     }
 }
 
+/// Syncs alone give places a source.
+fn check_source<P: Place>(place: &P, had: Option<&SourceName>) -> Result<(), EditError> {
+    match place.source() {
+        Some(source) if Some(source) != had => {
+            let had = had.map_or("empty".to_owned(), |had| format!("{had}, or empty"));
+            let said = format!("must be {had}: only a sync gives a place a source; was {source}");
+            let field = format!("{}.source", field_of::<P>());
+            Err(EditError::Invalid(Violations::one(field, said)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Requests call the resource what its collection holds: `geofence.store`.
+fn field_of<P: Place>() -> &'static str {
+    P::COLLECTION.trim_end_matches('s')
+}
+
 fn check<P: Place>(place: &P, catalog: &Catalog) -> Result<(), EditError> {
     if let Some(store) = place.store() {
         let exists = catalog.stores.contains_key(store);
         let mut wrong = Violations::default();
-        // Requests call the resource what its collection holds: `geofence.store`.
-        let field = P::COLLECTION.trim_end_matches('s');
-        let checked = wrong.nest(field, check_store(place, store, exists));
+        let checked = wrong.nest(field_of::<P>(), check_store(place, store, exists));
         wrong.finish(checked).map_err(EditError::Invalid)?;
     }
     place.check_unique(catalog)
@@ -188,18 +233,40 @@ fn belongs(dependent: &Dependent) -> Obstacle {
 }
 
 fn targeting(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
-    let names_it = |target: &Target| matches!(target, Target::Places(places) if places.contains(place));
-    catalog
-        .campaigns
-        .values()
-        .map(|entry| &entry.value)
-        .filter(|campaign| campaign.state != CampaignState::Archived && names_it(&campaign.trigger.at))
-        .filter(|campaign| catalog.areas.grants().may_target(&campaign.name.organization(), &place.organization()))
+    binding(catalog)
+        .filter(|(campaign, places)| places.contains(place) && binds(catalog, campaign, place))
+        .map(|(campaign, _)| campaign)
         .map(|campaign| {
             let why = format!("{} ({}) targets it", campaign.name, campaign.state.as_str());
             Obstacle::new("TARGETED_BY_CAMPAIGN", &campaign.name, why)
         })
         .collect()
+}
+
+/// The campaigns that may still fire and name places, with those places.
+fn binding(catalog: &Catalog) -> impl Iterator<Item = (&Campaign, &BTreeSet<PlaceName>)> {
+    let campaigns = catalog.campaigns.values().map(|entry| entry.value.as_ref());
+    let alive = campaigns.filter(|campaign| campaign.state != CampaignState::Archived);
+    alive.filter_map(|campaign| match &campaign.trigger.at {
+        Target::Places(places) => Some((campaign, places)),
+        _ => None,
+    })
+}
+
+/// A brand without a grant binds nobody.
+fn binds(catalog: &Catalog, campaign: &Campaign, place: &PlaceName) -> bool {
+    catalog.areas.grants().may_target(&campaign.name.organization(), &place.organization())
+}
+
+/// All places that are not deleted unasked, with the campaigns that target them by name.
+pub fn targeted(catalog: &Catalog) -> BTreeMap<PlaceName, Vec<CampaignName>> {
+    let mut targeted: BTreeMap<PlaceName, Vec<CampaignName>> = BTreeMap::new();
+    for (campaign, places) in binding(catalog) {
+        for place in places.iter().filter(|place| binds(catalog, campaign, place)) {
+            targeted.entry(place.clone()).or_default().push(campaign.name.clone());
+        }
+    }
+    targeted
 }
 
 #[cfg(test)]

@@ -14,11 +14,12 @@ use crate::{
         catalog::{Resource, ResourceName},
         name::{
             AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName,
-            StoreName,
+            SourceName, StoreName,
         },
         organization::{App, Grant, Key, Organization},
         place::{Beacon, Geofence, Store},
         segment::Segment,
+        source::Source,
         time::Timestamp,
         violation::{Invalid, Violations},
     },
@@ -131,6 +132,7 @@ kinds! {
     Geofence(GeofenceName) = geofences;
     Beacon(BeaconName) = beacons;
     Segment(SegmentName) = segments;
+    Source(SourceName) = sources;
     Key(KeyName) = keys {
         // Its secret was shown once and cannot be shown again.
         fn repeats(&self, _: &Self) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     config::Mistakes,
     domain::{
-        name::{AppName, CampaignName, KeyName, OrganizationName, StoreName},
+        name::{AppName, CampaignName, KeyName, OrganizationName, SourceName, StoreName},
         violation::Invalid,
     },
 };
@@ -29,6 +29,12 @@ pub fn app(text: &str, of: &OrganizationName) -> Result<AppName, Mistakes> {
 pub fn store(text: &str, of: &OrganizationName) -> Result<StoreName, Mistakes> {
     let name = if text.contains('/') { StoreName::parse(text) } else { of.store(text) };
     name.map_err(|invalid| Mistakes(vec![format!("--store: {invalid}")]))
+}
+
+/// `organizations/acme/sources/erp`, or `erp` of that organization.
+pub fn source(text: &str, of: &OrganizationName) -> Result<SourceName, Mistakes> {
+    let name = if text.contains('/') { SourceName::parse(text) } else { of.source(text) };
+    name.map_err(|invalid| Mistakes(vec![format!("--sync: {invalid}")]))
 }
 
 /// `organizations/acme/campaigns/umbrella`, or `acme/umbrella`.

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     campaign::Campaign,
     name::{
-        AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName, StoreName,
+        AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName, SourceName,
+        StoreName,
     },
     organization::{App, Grant, Key, Organization},
     place::{Beacon, Geofence, Store},
     segment::Segment,
+    source::Source,
     text::quoted,
     violation::Invalid,
 };
@@ -76,6 +78,7 @@ resources! {
     Beacon(BeaconName) = "beacon",
     Campaign(CampaignName) = "campaign",
     Segment(SegmentName) = "segment",
+    Source(SourceName) = "source",
 }
 
 impl fmt::Display for ResourceName {

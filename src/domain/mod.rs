@@ -47,6 +47,7 @@ pub mod rings;
 pub mod schedule;
 pub mod segment;
 pub mod shape;
+pub mod source;
 pub mod text;
 pub mod time;
 pub mod violation;

@@ -119,6 +119,8 @@ names! {
     GeofenceName = "organizations/{organization}/geofences/{geofence}";
     /** A radio tag. */
     BeaconName = "organizations/{organization}/beacons/{beacon}";
+    /** A file that keeps places in step. */
+    SourceName = "organizations/{organization}/sources/{source}";
     /** An audience with a name. */
     SegmentName = "organizations/{organization}/segments/{segment}";
     /** WHO, WHAT, TRIGGER. */
@@ -151,6 +153,7 @@ child!(OrganizationName {
     store -> StoreName = "stores",
     geofence -> GeofenceName = "geofences",
     beacon -> BeaconName = "beacons",
+    source -> SourceName = "sources",
     campaign -> CampaignName = "campaigns",
     segment -> SegmentName = "segments",
     app -> AppName = "apps",

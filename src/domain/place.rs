@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     detection::Detection,
     geo::Position,
-    name::{BeaconName, GeofenceName, OrganizationName, StoreName},
+    name::{BeaconName, GeofenceName, OrganizationName, SourceName, StoreName},
     opening::{Country, OpeningHours},
     shape::Shape,
     text::{Tag, quoted},
@@ -42,6 +42,9 @@ pub struct Store {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<Country>,
     pub tags: BTreeSet<Tag>,
+    /// The file that keeps it in step; none if it is kept by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
 }
 
 /// A circle or (multi)polygon, standing alone or belonging to a store.
@@ -55,6 +58,9 @@ pub struct Geofence {
     /// Geofences stored before there was such a thing have the default.
     #[serde(default, skip_serializing_if = "Detection::is_default")]
     pub detection: Detection,
+    /// As a store's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
 }
 
 /// A radio tag in a store or zone.

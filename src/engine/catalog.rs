@@ -11,11 +11,13 @@ use crate::domain::{
     code::Code,
     coupon::Codes,
     name::{
-        AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName, StoreName,
+        AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName, SourceName,
+        StoreName,
     },
     organization::{App, Grant, Key, Organization},
     place::{Beacon, Geofence, Store},
     segment::Segment,
+    source::Source,
 };
 
 /// A resource, and the version of the catalog that last changed it: its etag.
@@ -47,6 +49,7 @@ pub struct Catalog {
     pub beacons: Table<BeaconName, Beacon>,
     pub campaigns: Table<CampaignName, Campaign>,
     pub segments: Table<SegmentName, Segment>,
+    pub sources: Table<SourceName, Source>,
     /// What places, campaigns and grants compile into.
     pub areas: Arc<Areas>,
     /// Which key has the secret of that SHA-256.
@@ -135,6 +138,7 @@ impl Catalog {
             Resource::Beacon(value) => put(&mut self.beacons, &value.name, etag, value),
             Resource::Campaign(value) => put(&mut self.campaigns, &value.name, etag, value),
             Resource::Segment(value) => put(&mut self.segments, &value.name, etag, value),
+            Resource::Source(value) => put(&mut self.sources, &value.name, etag, value),
         }
     }
 
@@ -157,6 +161,7 @@ impl Catalog {
             ResourceName::Beacon(name) => cut(&mut self.beacons, name),
             ResourceName::Campaign(name) => cut(&mut self.campaigns, name),
             ResourceName::Segment(name) => cut(&mut self.segments, name),
+            ResourceName::Source(name) => cut(&mut self.sources, name),
         }
     }
 }
@@ -181,6 +186,6 @@ fn is_matched(name: &ResourceName) -> bool {
     match name {
         ResourceName::Store(_) | ResourceName::Geofence(_) | ResourceName::Beacon(_) => true,
         ResourceName::Campaign(_) | ResourceName::Segment(_) | ResourceName::Grant(_) => true,
-        ResourceName::Organization(_) | ResourceName::App(_) | ResourceName::Key(_) => false,
+        ResourceName::Organization(_) | ResourceName::App(_) | ResourceName::Key(_) | ResourceName::Source(_) => false,
     }
 }

@@ -44,7 +44,10 @@ impl Touched {
                 ResourceName::Campaign(name) => drop(touched.campaigns.insert(name)),
                 ResourceName::Segment(name) => drop(touched.segments.insert(name)),
                 ResourceName::Grant(_) => touched.grants = true,
-                ResourceName::Organization(_) | ResourceName::App(_) | ResourceName::Key(_) => {}
+                ResourceName::Organization(_)
+                | ResourceName::App(_)
+                | ResourceName::Key(_)
+                | ResourceName::Source(_) => {}
             }
         }
         touched

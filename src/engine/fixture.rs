@@ -79,6 +79,7 @@ pub fn geofence(id: &str, east: f64, radius_m: f64) -> Geofence {
         store: None,
         tags: BTreeSet::new(),
         detection: Default::default(),
+        source: None,
     }
 }
 
@@ -92,6 +93,7 @@ pub fn store(id: &str, east: f64) -> Store {
         brand: String::new(),
         opening_hours: Default::default(),
         country: None,
+        source: None,
         tags: BTreeSet::new(),
     }
 }

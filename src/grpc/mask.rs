@@ -106,11 +106,11 @@ masked!(
 );
 masked!(PriorityShares { low_percent, normal_percent });
 masked!(
-    Store { display_name, position, time_zone, address, brand, opening_hours, tags, country }
+    Store { display_name, position, time_zone, address, brand, opening_hours, tags, country, source }
     output { name, etag }
 );
 masked!(
-    Geofence { display_name, shape, store, tags }
+    Geofence { display_name, shape, store, tags, source }
     nested { detection }
     output { name, etag, effective_distances }
 );

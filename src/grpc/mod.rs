@@ -58,6 +58,7 @@ pub mod resource;
 mod schedule_wire;
 pub mod segment_service;
 pub mod status;
+mod sync_wire;
 mod versions;
 pub mod wallet_service;
 pub mod wire;

@@ -10,7 +10,7 @@ use crate::{
     app::imports::{MAX_ROWS, Numbered, Options, Problem, Report, Row, SmallGeofence},
     domain::{
         name::{GeofenceName, OrganizationName, StoreName},
-        place::{Geofence, Store},
+        place::{Geofence, PlaceName, Store},
         shape::Shape,
         violation::{Invalid, Violations},
     },
@@ -21,6 +21,7 @@ use crate::{
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
         status::DOMAIN,
+        sync_wire::{self, held_to_wire, kept_to_wire},
         wire::required,
     },
 };
@@ -65,10 +66,13 @@ pub async fn receive(
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
-    let pb::ImportOptions { parent, dry_run, allow_partial } = wire;
-    let network = OrganizationName::parse(parent).map_err(|invalid| Violations::one("options.parent", invalid))?;
-    access.reaches(&network)?;
-    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial })
+    let pb::ImportOptions { parent, dry_run, allow_partial, sync } = wire;
+    let mut wrong = Violations::default();
+    let network = wrong.take("options.parent", OrganizationName::parse(parent));
+    network.iter().try_for_each(|network| access.reaches(network))?;
+    let sync = wrong.nest("options.sync", sync.as_ref().map(sync_wire::read).transpose());
+    let (network, sync) = wrong.finish(network.zip(sync))?;
+    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, sync })
 }
 
 #[derive(Default)]
@@ -95,9 +99,9 @@ impl Received {
         }
         for row in wire.rows {
             let number = if row.row == 0 { self.rows.len() as u64 + 1 } else { row.row };
-            let row = row_from_wire(row);
-            self.corners += row.as_ref().map_or(0, corners);
-            self.rows.push(Numbered { number, row });
+            let row = row_from_wire(row, number);
+            self.corners += row.row.as_ref().map_or(0, corners);
+            self.rows.push(row);
         }
         if self.rows.len() > MAX_ROWS || self.corners > MAX_CORNERS {
             return Err(too_large());
@@ -120,11 +124,22 @@ fn corners(row: &Row) -> usize {
     }
 }
 
-fn row_from_wire(wire: pb::ImportRow) -> Result<Row, Violations> {
-    match wire.place.ok_or_else(|| Violations::one("place", required()))? {
-        Place::Store(message) => place(StoreName::parse(&message.name), message).map(Row::Store),
-        Place::Geofence(message) => place(GeofenceName::parse(&message.name), message).map(Row::Geofence),
-    }
+fn row_from_wire(wire: pb::ImportRow, number: u64) -> Numbered {
+    let (may_be, row) = match wire.place {
+        None => (Vec::new(), Err(Violations::one("place", required()))),
+        Some(Place::Store(message)) => {
+            let name = StoreName::parse(&message.name);
+            let may_be = name.clone().map(PlaceName::Store).into_iter().collect();
+            (may_be, place(name, message).map(Row::Store))
+        }
+        Some(Place::Geofence(message)) => {
+            let name = GeofenceName::parse(&message.name);
+            let may_be = name.clone().map(PlaceName::Geofence).into_iter().collect();
+            (may_be, place(name, message).map(Row::Geofence))
+        }
+        Some(Place::Unread(message)) => sync_wire::unread(&message),
+    };
+    Numbered { number, row, may_be }
 }
 
 /// The place of a row; if its name is wrong, its other faults are told as well.
@@ -135,11 +150,12 @@ fn place<P: Wire>(name: Result<P::Name, Invalid>, message: P::Message) -> Result
     wrong.finish(read)
 }
 
-/// The stream a client sends: options, the rows in messages that every server takes, and the end. `sent` hears how many rows each
+/// The stream a client sends: options, the rows in messages that every server takes (what it could not read itself only with
+/// what it may be), and the end. `sent` hears how many rows each
 /// message has as it goes.
 pub fn messages(
     options: pb::ImportOptions,
-    rows: Vec<(u64, Row)>,
+    rows: Vec<Numbered>,
     mut sent: impl FnMut(u64) + Send,
 ) -> impl Iterator<Item = pb::ImportPlacesRequest> + Send {
     let end = Part::End(pb::ImportEnd { rows: rows.len() as u64 });
@@ -154,32 +170,35 @@ pub fn messages(
 }
 
 /// Made as it is sent, so that only one message is held beside the rows.
-fn next_part(rows: &mut impl Iterator<Item = (u64, Row)>) -> Option<pb::ImportRows> {
+fn next_part(rows: &mut impl Iterator<Item = Numbered>) -> Option<pb::ImportRows> {
     let (mut part, mut bytes) = (Vec::new(), 0);
     while bytes < FULL && part.len() < MAX_ROWS_A_MESSAGE {
-        let Some((number, row)) = rows.next() else { break };
-        let row = row_to_wire(number, row);
+        let Some(row) = rows.next() else { break };
+        let row = row_to_wire(row);
         bytes += prost::Message::encoded_len(&row);
         part.push(row);
     }
     (!part.is_empty()).then_some(pb::ImportRows { rows: part })
 }
 
-fn row_to_wire(number: u64, row: Row) -> pb::ImportRow {
+fn row_to_wire(Numbered { number, row, may_be }: Numbered) -> pb::ImportRow {
     fn message<P: Wire>(place: P) -> P::Message {
         P::write(&Entry { etag: 0, value: std::sync::Arc::new(place) })
     }
     let place = match row {
-        Row::Store(store) => Place::Store(pb::Store { etag: String::new(), ..message::<Store>(store) }),
-        Row::Geofence(geofence) => {
+        Ok(Row::Store(store)) => Place::Store(pb::Store { etag: String::new(), ..message::<Store>(store) }),
+        Ok(Row::Geofence(geofence)) => {
             Place::Geofence(pb::Geofence { etag: String::new(), ..message::<Geofence>(geofence) })
         }
+        Err(_) => Place::Unread(pb::UnreadRow { places: may_be.iter().map(PlaceName::to_string).collect() }),
     };
     pb::ImportRow { row: number, place: Some(place) }
 }
 
+/// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
-    let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version } = report;
+    let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
+    let Report { removed, removals, kept, keeps, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
         row: number,
         field: violation.field,
@@ -201,5 +220,10 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         problems: problems.into_iter().map(problem).collect(),
         small_geofences: small.into_iter().map(small_geofence).collect(),
         catalog_version,
+        removed,
+        removed_places: removals.iter().map(PlaceName::to_string).collect(),
+        kept,
+        kept_places: keeps.into_iter().map(kept_to_wire).collect(),
+        held: held.map(held_to_wire),
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     },
     domain::{
         place::{Beacon, Geofence, Store},
+        source::Source,
         violation::Violations,
     },
     engine::effective,
@@ -197,6 +198,20 @@ impl PlaceService for PlaceGrpc {
         let access = self.access(request.metadata())?;
         let pb::DeleteBeaconRequest { name, etag, force } = request.get_ref();
         self.delete::<Beacon>(access, name, etag, *force).await
+    }
+
+    async fn get_source(&self, request: Request<pb::GetSourceRequest>) -> Answer<pb::Source> {
+        let access = self.access(request.metadata())?;
+        self.get::<Source>(&access, &request.get_ref().name)
+    }
+
+    async fn list_sources(&self, request: Request<pb::ListSourcesRequest>) -> Answer<pb::ListSourcesResponse> {
+        let access = self.access(request.metadata())?;
+        let pb::ListSourcesRequest { parent, page_size, page_token } = request.get_ref();
+        let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
+        let (resources, wrong) = (self.places.resources(), Violations::default());
+        let (sources, next_page_token) = resource::list(&access, resources, &request, wrong, |_: &Source| true)?;
+        Ok(Response::new(pb::ListSourcesResponse { sources, next_page_token }))
     }
 
     async fn import_places(

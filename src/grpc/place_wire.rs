@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     domain::{
-        name::{BeaconName, GeofenceName, StoreName},
+        name::{BeaconName, GeofenceName, SourceName, StoreName},
         opening::{Country, OpeningHours},
         place::{Beacon, BeaconIdentity, Geofence, MAX_ADDRESS, MAX_BRAND, MAX_TAGS, Store},
         shape::{Circle, Coordinates, Polygons, Shape},
@@ -38,6 +38,7 @@ impl Wire for Store {
             tags,
             etag: _,
             country,
+            source,
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
@@ -47,18 +48,30 @@ impl Wire for Store {
         let brand = wrong.take("brand", optional_line(&brand, MAX_BRAND));
         let opening_hours = wrong.take("opening_hours", OpeningHours::new(&opening_hours));
         let country = wrong.take("country", optional_country(&country));
+        let source = wrong.take("source", optional_source(&source));
         let tags = self::tags(&mut wrong, &tags);
         let store = (|| {
             let (address, brand) = (address?.unwrap_or_default(), brand?.unwrap_or_default());
-            let (opening_hours, country) = (opening_hours?, country?);
+            let (opening_hours, country, source) = (opening_hours?, country?, source?);
             let (display_name, position, time_zone) = (display_name?, position?, time_zone?);
-            Some(Store { name, display_name, position, time_zone, address, brand, opening_hours, country, tags })
+            Some(Store {
+                name,
+                display_name,
+                position,
+                time_zone,
+                address,
+                brand,
+                opening_hours,
+                country,
+                tags,
+                source,
+            })
         })();
         wrong.finish(store)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Store {
-        let Store { name, display_name, position, time_zone, address, brand, opening_hours, country, tags } =
+        let Store { name, display_name, position, time_zone, address, brand, opening_hours, country, tags, source } =
             entry.value.as_ref();
         pb::Store {
             name: name.to_string(),
@@ -71,6 +84,7 @@ impl Wire for Store {
             country: country.map(Country::as_str).unwrap_or_default().to_owned(),
             tags: words(tags),
             etag: entry.etag.to_string(),
+            source: source.as_ref().map(SourceName::to_string).unwrap_or_default(),
         }
     }
 }
@@ -89,6 +103,7 @@ impl Wire for Geofence {
             etag: _,
             detection,
             effective_distances: _,
+            source,
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
@@ -96,15 +111,17 @@ impl Wire for Geofence {
         let store = wrong.take("store", optional_store(&store));
         let tags = self::tags(&mut wrong, &tags);
         let detection = wrong.nest("detection", detection_wire::read(detection));
+        let source = wrong.take("source", optional_source(&source));
         let geofence = (|| {
-            let (display_name, shape, store, detection) = (display_name?, shape?, store?, detection?);
-            Some(Geofence { name, display_name, shape, store, tags, detection })
+            let (display_name, shape, store) = (display_name?, shape?, store?);
+            let (detection, source) = (detection?, source?);
+            Some(Geofence { name, display_name, shape, store, tags, detection, source })
         })();
         wrong.finish(geofence)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Geofence {
-        let Geofence { name, display_name, shape, store, tags, detection } = entry.value.as_ref();
+        let Geofence { name, display_name, shape, store, tags, detection, source } = entry.value.as_ref();
         pb::Geofence {
             name: name.to_string(),
             display_name: display_name.clone(),
@@ -114,6 +131,7 @@ impl Wire for Geofence {
             etag: entry.etag.to_string(),
             detection: detection_wire::write(detection),
             effective_distances: Vec::new(),
+            source: source.as_ref().map(SourceName::to_string).unwrap_or_default(),
         }
     }
 }
@@ -174,6 +192,11 @@ fn optional_country(code: &str) -> Result<Option<Country>, Invalid> {
 /// A store that may be left out.
 pub fn optional_store(name: &str) -> Result<Option<StoreName>, Invalid> {
     if name.is_empty() { Ok(None) } else { StoreName::parse(name).map(Some) }
+}
+
+/// A source that may be left out.
+fn optional_source(name: &str) -> Result<Option<SourceName>, Invalid> {
+    if name.is_empty() { Ok(None) } else { SourceName::parse(name).map(Some) }
 }
 
 /// Tags of a place; what is wrong is noted under `tags`.
@@ -275,6 +298,7 @@ mod tests {
             opening_hours: OpeningHours::new("Mo-Fr 08:00-21:00; PH off").expect("sound"),
             country: Some(Country::new("FI").expect("known")),
             tags: tag("mall"),
+            source: Some(SourceName::parse("organizations/acme/sources/erp").expect("sound")),
         });
         let shell = vec![[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0], [0.0, 0.0]];
         let hole = vec![[1.0, 1.0], [2.0, 1.0], [2.0, 2.0], [1.0, 1.0]];
@@ -284,7 +308,8 @@ mod tests {
         ] {
             let name = GeofenceName::parse("organizations/acme/geofences/1").expect("sound");
             let (store, tags) = (Some(store.clone()), tag("yard"));
-            again(Geofence { name, display_name: "Yard".into(), shape, store, tags, detection: quarter_of_an_hour() });
+            let (display_name, detection) = ("Yard".into(), quarter_of_an_hour());
+            again(Geofence { name, display_name, shape, store, tags, detection, source: None });
         }
         again(Beacon {
             name: BeaconName::parse("organizations/acme/beacons/1").expect("sound"),

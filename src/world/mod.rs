@@ -121,6 +121,7 @@ impl World {
             brand: String::new(),
             opening_hours: Default::default(),
             country: None,
+            source: None,
             tags: tags(number)?,
         })
     }
@@ -138,6 +139,7 @@ impl World {
             store: None,
             tags: tags(number)?,
             detection: Detection::default(),
+            source: None,
         })
     }
 

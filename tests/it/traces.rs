@@ -71,6 +71,7 @@ fn world(points: &[Point]) -> Catalog {
             store: None,
             tags: BTreeSet::new(),
             detection: Default::default(),
+            source: None,
         };
         CatalogChange { version: 1, name: fence.name.clone().into(), resource: Some(Resource::from(fence)) }
     };

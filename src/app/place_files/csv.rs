@@ -6,11 +6,12 @@ use std::{borrow::Cow, collections::HashMap};
 
 use csv::ByteRecord;
 
-use super::{Field, Fields, Reading, Unreadable, Values, degrees, store};
+use super::{Field, Fields, File, Reading, Unreadable, Values, degrees, id_of, store};
 use crate::{
     app::imports::{Numbered, Row},
     domain::{
         geo::Position,
+        place::PlaceName,
         violation::{Invalid, Violations},
     },
 };
@@ -18,19 +19,23 @@ use crate::{
 /// Where each column stands, by its name in lower case.
 type Columns = HashMap<String, usize>;
 
-pub fn rows(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
+pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Result<File, Unreadable> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).quoting(quotes).flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|error| Unreadable(format!("the header cannot be read: {error}")))?.clone();
     let columns: Columns = header.iter().enumerate().map(|(i, name)| (name.trim().to_lowercase(), i)).collect();
     check_header(&columns, reading)?;
     let fields = Fields::new(reading);
-    let mut rows = Vec::new();
+    let ends = bytes.ends_with(b"\n");
+    let mut file = File::default();
     for record in reader.byte_records() {
         let record = record.map_err(|error| Unreadable(error.to_string()))?;
         let line = record.position().map_or(0, csv::Position::line) + reading.skip_lines as u64;
-        rows.push(Numbered { number: line, row: row(&record, &columns, header.len(), &fields, reading) });
+        let row = row(&record, &columns, header.len(), &fields, reading);
+        let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
+        file.rows.push(Numbered { number: line, row, may_be });
+        file.cut_in = (!ends && record.len() < header.len()).then_some(line);
     }
-    Ok(rows)
+    Ok(file)
 }
 
 /// What no row can do without must be in the header, or every row would be refused for the same reason.
@@ -90,6 +95,20 @@ fn row(
     let position = position(&mut wrong, &values);
     let row = store(&mut wrong, &values, position, reading);
     wrong.finish(row)
+}
+
+/// The place of a line that was refused. If the values cannot be told apart only the first one is where it should be, and
+/// not even that one if lines ran into each other.
+fn may_be(record: &ByteRecord, columns: &Columns, width: usize, reading: &Reading) -> Vec<PlaceName> {
+    let told = || {
+        let column = *columns.get(&reading.id_from.to_lowercase())?;
+        let is_one_line = record.iter().all(|value| !value.contains(&b'\n')) && record.len() < 2 * width - 1;
+        let is_in_place = record.len() == width || (column == 0 && record.len() > 1);
+        let id = record.get(column).filter(|_| is_one_line && is_in_place)?;
+        let id = std::str::from_utf8(id).ok().filter(|id| super::fields::is_said(id))?;
+        reading.network.store(&id_of(id).ok()?).ok().map(PlaceName::Store)
+    };
+    told().into_iter().collect()
 }
 
 fn position(wrong: &mut Violations, values: &Values<'_>) -> Option<Position> {

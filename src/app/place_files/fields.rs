@@ -128,7 +128,7 @@ impl<'a> Values<'a> {
 }
 
 /// Databases write their "nothing" into files in several ways.
-fn is_said(value: &str) -> bool {
+pub fn is_said(value: &str) -> bool {
     let value = value.trim();
     !value.is_empty() && !["null", "\\n", "n/a"].iter().any(|nothing| value.eq_ignore_ascii_case(nothing))
 }

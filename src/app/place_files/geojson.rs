@@ -8,24 +8,43 @@ use std::{borrow::Cow, collections::BTreeSet};
 use geojson::{Feature, GeometryValue, feature::Id};
 use serde_json::Value;
 
-use super::{Fields, Reading, Unreadable, Values, geofence, store};
+use super::{Fields, File, Reading, Unreadable, Values, geofence, id_of, stamp, store};
 use crate::{
     app::imports::{Numbered, Row},
     domain::{
         geo::Position,
+        place::PlaceName,
         shape::{Coordinates, Polygons, Shape},
         text::quoted,
         violation::{Invalid, Violations},
     },
 };
 
-pub fn rows(bytes: &[u8], reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
+pub fn read(bytes: &[u8], reading: &Reading) -> Result<File, Unreadable> {
     let file: Value = serde_json::from_slice(bytes).map_err(|error| Unreadable(format!("is not JSON: {error}")))?;
     check_reference_system(&file)?;
     let fields = Fields::new(reading);
+    let as_of = file.get("timestamp").and_then(Value::as_str).and_then(|text| stamp::time(text).ok());
     let features = features(file)?;
     check_ids(&features, reading)?;
-    Ok((1..).zip(features).map(|(number, value)| Numbered { number, row: row(value, &fields, reading) }).collect())
+    let numbered = |(number, value): (u64, Value)| {
+        let may_be = may_be(&value, reading);
+        Numbered { number, row: row(value, &fields, reading), may_be }
+    };
+    Ok(File { rows: (1..).zip(features).map(numbered).collect(), as_of, cut_in: None })
+}
+
+/// The places that a feature may mean, whatever else is wrong with it: what had an outline yesterday may have none today.
+fn may_be(feature: &Value, reading: &Reading) -> Vec<PlaceName> {
+    let wanted = &reading.id_from;
+    let properties = feature.get("properties").and_then(Value::as_object);
+    let named = properties.and_then(|all| all.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)));
+    let exact = properties.and_then(|all| all.get(wanted));
+    let own = feature.get("id").filter(|_| wanted == "id");
+    let id = exact.or(named.map(|(_, value)| value)).or(own).and_then(said);
+    let Some(id) = id.and_then(|id| id_of(&id).ok()) else { return Vec::new() };
+    let (store, geofence) = (reading.network.store(&id), reading.network.geofence(&id));
+    store.map(PlaceName::Store).into_iter().chain(geofence.map(PlaceName::Geofence)).collect()
 }
 
 fn features(mut file: Value) -> Result<Vec<Value>, Unreadable> {

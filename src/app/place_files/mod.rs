@@ -10,10 +10,12 @@ mod detection;
 mod fields;
 mod geojson;
 mod ids;
+mod stamp;
 
 pub use fields::Field;
 use fields::{Fields, Values};
 pub use ids::id_of;
+pub use stamp::time as time_of;
 
 use super::imports::{Numbered, Row};
 use crate::domain::{
@@ -23,7 +25,7 @@ use crate::domain::{
     place::{Geofence, MAX_ADDRESS, MAX_BRAND, MAX_TAGS, Store},
     shape::Shape,
     text::{MAX_DISPLAY_NAME, Tag, line, optional_line, quoted},
-    time::TimeZone,
+    time::{TimeZone, Timestamp},
     violation::{Invalid, Violations},
 };
 
@@ -62,22 +64,42 @@ impl Reading {
 #[error("{0}")]
 pub struct Unreadable(String);
 
-/// The rows of the file: a CSV row has the number of its line, a feature its number from 1.
-pub fn parse(bytes: &[u8], reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
-    let bytes = without_lines(bytes, reading.skip_lines);
-    match reading.format {
-        Format::GeoJson => geojson::rows(bytes, reading),
-        Format::Csv { delimiter, quotes } => csv::rows(bytes, delimiter, quotes, reading),
-    }
+/// A file of places, read.
+#[derive(Debug, Default)]
+pub struct File {
+    /// A CSV row has the number of its line, a feature its number from 1.
+    pub rows: Vec<Numbered>,
+    /// The time of which the file itself says it speaks: in the lines before its header, or in its own words.
+    pub as_of: Option<Timestamp>,
+    /// The row in which the file breaks off.
+    pub cut_in: Option<u64>,
 }
 
-fn without_lines(bytes: &[u8], lines: usize) -> &[u8] {
-    let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+/// Reads the whole file.
+pub fn read(bytes: &[u8], reading: &Reading) -> Result<File, Unreadable> {
+    let (skipped, bytes) = split_lines(bytes, reading.skip_lines);
+    let mut file = match reading.format {
+        Format::GeoJson => geojson::read(bytes, reading)?,
+        Format::Csv { delimiter, quotes } => csv::read(bytes, delimiter, quotes, reading)?,
+    };
+    file.as_of = stamp::find(&String::from_utf8_lossy(skipped)).or(file.as_of);
+    Ok(file)
+}
+
+/// The rows of a file of which nothing else matters.
+pub fn parse(bytes: &[u8], reading: &Reading) -> Result<Vec<Numbered>, Unreadable> {
+    read(bytes, reading).map(|file| file.rows)
+}
+
+/// The first lines, and what follows them.
+fn split_lines(bytes: &[u8], lines: usize) -> (&[u8], &[u8]) {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut end = 0;
     for _ in 0..lines {
-        let end = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
-        rest = &rest[end..];
+        let rest = &bytes[end..];
+        end += rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
     }
-    rest
+    bytes.split_at(end)
 }
 
 /// The store that a row says at this position.
@@ -102,6 +124,7 @@ fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>
         opening_hours: opening_hours?,
         country: country?,
         tags,
+        source: None,
     }))
 }
 
@@ -119,6 +142,7 @@ fn geofence(wrong: &mut Violations, values: &Values<'_>, shape: Option<Shape>, r
         store: store?,
         tags,
         detection: detection?,
+        source: None,
     }))
 }
 

@@ -15,7 +15,7 @@ use crate::{
         imports::Numbered,
         place_files::{self, Format, Reading},
     },
-    domain::{geo::Position, name::OrganizationName},
+    domain::{geo::Position, name::OrganizationName, violation::Violations},
     grpc::{
         pb::{
             ActivateCampaignRequest, App, Beacon, CreateAppRequest, CreateBeaconRequest, CreateCampaignRequest,
@@ -82,7 +82,8 @@ async fn organizations(api: &Api) -> anyhow::Result<()> {
 async fn import(api: &Api) -> anyhow::Result<(ImportPlacesResponse, Duration)> {
     let reading = Reading::new(OrganizationName::parse(NETWORK)?, Format::GeoJson);
     let rows = place_files::parse(PLACES.as_bytes(), &reading)?.into_iter();
-    let rows = rows.map(|Numbered { number, row }| row.map(|row| (number, row))).collect::<Result<Vec<_>, _>>()?;
+    let rows = rows.map(|Numbered { number, row, .. }| Ok(Numbered::sound(number, row?)));
+    let rows = rows.collect::<Result<Vec<_>, Violations>>()?;
     let options = ImportOptions { parent: NETWORK.into(), ..ImportOptions::default() };
     let started = std::time::Instant::now();
     let messages = tokio_stream::iter(messages(options, rows, |_| {}));

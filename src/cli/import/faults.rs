@@ -69,7 +69,7 @@ fn warnings(word: &str, small: &[pb::SmallGeofence]) -> Vec<String> {
 }
 
 /// `line 3`, or `1,200 lines (3, 4, 7, 8, 9 …)`.
-fn these(word: &str, names: impl ExactSizeIterator<Item = String>) -> String {
+pub fn these(word: &str, names: impl ExactSizeIterator<Item = String>) -> String {
     let count = names.len();
     let dots = if count > NAMED { " …" } else { "" };
     let named = names.take(NAMED).collect::<Vec<_>>().join(", ");

@@ -1,11 +1,13 @@
 //! `dintorni import FILE`: brings a network's places on a server to what a file says.
 //!
 //! Laws: every fault is told with its rows, column and value; standard output has the result, standard error what
-//! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused.
+//! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused, or some
+//! places stay that the file does not name.
 
 mod faults;
 pub(super) mod progress;
 pub(super) mod send;
+mod sync;
 
 use std::{
     io::Read,
@@ -19,12 +21,13 @@ use clap::{Args, ValueEnum};
 use self::{
     faults::{Refused, tell_problems},
     progress::Progress,
+    sync::Syncing,
 };
 use super::{connection::Connection, names, output::say};
 use crate::{
     app::{
-        imports::{Numbered, Row},
-        place_files::{self, Field, Reading},
+        imports::Numbered,
+        place_files::{self, Field, File, Reading},
     },
     domain::{name::OrganizationName, time::TimeZone},
     grpc::pb,
@@ -37,12 +40,12 @@ const NOTHING: u8 = 1;
 
 /// Bring a network's stores and geofences to what a GeoJSON or CSV file says
 ///
-/// Places are known by their id, so importing again changes only what changed; nothing is deleted. If a row is wrong,
-/// nothing is imported: every fault is printed with its row (the line of a CSV file, the number of a GeoJSON feature
-/// from 1) and column. Needs an owner, network or operator key.
+/// Places are known by their id, so importing again changes only what changed; nothing is deleted, but by --sync. If a row
+/// is wrong, nothing is imported (with --sync or --allow-partial the other rows are): every fault is printed with its row
+/// (the line of a CSV file, the number of a GeoJSON feature from 1) and column. Needs an owner, network or operator key.
 ///
-/// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial or --dry-run, some rows were
-/// refused.
+/// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial, --sync or --dry-run, some rows
+/// were refused, or some places stay that the file does not name.
 #[derive(Debug, Args)]
 pub struct Import {
     /// GeoJSON (points become stores, polygons geofences) or CSV (a store a line); - for standard input, with --format
@@ -80,6 +83,8 @@ pub struct Import {
     #[arg(long)]
     allow_partial: bool,
     #[command(flatten)]
+    sync: Syncing,
+    #[command(flatten)]
     connection: Connection,
 }
 
@@ -112,18 +117,41 @@ impl Import {
         if bytes.starts_with(GZIP) {
             anyhow::bail!("{} is compressed: unpack it first (gunzip)", self.file.display());
         }
-        let rows = place_files::parse(&bytes, &reading).with_context(|| self.file.display().to_string())?;
+        let file = place_files::read(&bytes, &reading).with_context(|| self.file.display().to_string())?;
         drop(bytes);
-        let (sound, refused) = divide(rows);
+        let word = faults::row_word(reading.format);
+        match (self.sync.ask(&self.network, file.as_of)?, file.cut_in) {
+            (Some(_), Some(row)) => sync::tell_cut(word, row),
+            (Some(sync), None) => self.sync(file, sync, word).await,
+            (None, _) => self.import(file, word).await,
+        }
+    }
+
+    async fn import(&self, file: File, word: &str) -> anyhow::Result<ExitCode> {
+        let refused = refused(&file);
+        let sound: Vec<Numbered> = file.rows.into_iter().filter(|row| row.row.is_ok()).collect();
         // Rows refused here hold everything back as those refused there do; what the others would do is told anyway.
         let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
-        let options =
-            pb::ImportOptions { parent: self.network.to_string(), dry_run, allow_partial: self.allow_partial };
+        let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options() };
         let progress = Progress::new(sound.len() as u64, "rows");
         let (report, _) = send::send(&self.connection, options, sound, progress).await?;
-        tell_problems(faults::row_word(reading.format), &refused, &report);
+        tell_problems(word, &refused, &report);
         say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))
+    }
+
+    /// All rows are sent, those refused here as well: they keep their places.
+    async fn sync(&self, file: File, sync: pb::ImportSync, word: &str) -> anyhow::Result<ExitCode> {
+        let refused = refused(&file);
+        let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options() };
+        let progress = Progress::new(file.rows.len() as u64, "rows");
+        let (report, _) = send::send(&self.connection, options, file.rows, progress).await?;
+        tell_problems(word, &refused, &report);
+        sync::tell(&report, self.dry_run)
+    }
+
+    fn options(&self) -> pb::ImportOptions {
+        pb::ImportOptions { parent: self.network.to_string(), ..Default::default() }
     }
 
     fn reading(&self) -> anyhow::Result<Reading> {
@@ -155,17 +183,8 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
 }
 
-type Sound = Vec<(u64, Row)>;
-
-fn divide(rows: Vec<Numbered>) -> (Sound, Refused) {
-    let (mut sound, mut refused) = (Vec::new(), Vec::new());
-    for Numbered { number, row } in rows {
-        match row {
-            Ok(row) => sound.push((number, row)),
-            Err(violations) => refused.push((number, violations)),
-        }
-    }
-    (sound, refused)
+fn refused(file: &File) -> Refused {
+    file.rows.iter().filter_map(|row| Some((row.number, row.row.as_ref().err()?.clone()))).collect()
 }
 
 fn summary(report: &pb::ImportPlacesResponse, refused_here: u64, dry_run: bool) -> String {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::progress::Progress;
 use crate::{
-    app::imports::Row,
+    app::imports::Numbered,
     cli::{connection::Connection, output::refusal},
     grpc::{
         pb::{self, place_service_client::PlaceServiceClient},
@@ -19,7 +19,7 @@ const MAX_REPORT: usize = 16 << 20;
 pub async fn send(
     connection: &Connection,
     options: pb::ImportOptions,
-    rows: Vec<(u64, Row)>,
+    rows: Vec<Numbered>,
     progress: Progress,
 ) -> anyhow::Result<(pb::ImportPlacesResponse, Progress)> {
     let mut client = PlaceServiceClient::new(connection.open().await?).max_decoding_message_size(MAX_REPORT);

@@ -9,7 +9,7 @@ use geo::CoordsIter;
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{
-    app::imports::Row,
+    app::imports::{Numbered, Row},
     cli::{
         connection::Connection,
         import::{progress::Progress, send},
@@ -111,7 +111,7 @@ impl Fill {
                 Some(geofence) => Row::Geofence(world.geofence(&self.organization, geofence)?),
             };
             corners += corners_of(&row);
-            part.push((number + 1, row));
+            part.push(Numbered::sound(number + 1, row));
             if part.len() >= MOST_ROWS || corners >= MOST_CORNERS {
                 progress = self.send(std::mem::take(&mut part), progress, &mut done).await?;
                 corners = 0;
@@ -123,7 +123,7 @@ impl Fill {
         Ok(done)
     }
 
-    async fn send(&self, rows: Vec<(u64, Row)>, progress: Progress, done: &mut Done) -> anyhow::Result<Progress> {
+    async fn send(&self, rows: Vec<Numbered>, progress: Progress, done: &mut Done) -> anyhow::Result<Progress> {
         let options = pb::ImportOptions { parent: self.organization.to_string(), ..Default::default() };
         let (report, progress) = send::send(&self.connection, options, rows, progress).await?;
         if let Some(problem) = report.problems.first() {

@@ -2,7 +2,7 @@
 
 use dintorni::{
     app::{
-        imports::Row,
+        imports::Numbered,
         place_files::{Format, Reading, parse},
     },
     domain::name::OrganizationName,
@@ -15,11 +15,10 @@ use tonic::{Code, Status};
 
 use crate::support::harness::{TestServer, bearing, fields};
 
-fn demo(network: &str) -> Vec<(u64, Row)> {
+fn demo(network: &str) -> Vec<Numbered> {
     let file = include_bytes!("../../../deploy/demo/helsinki.geojson");
     let network = OrganizationName::parse(network).expect("sound");
-    let rows = parse(file, &Reading::new(network, Format::GeoJson)).expect("readable");
-    rows.into_iter().map(|row| (row.number, row.row.expect("sound"))).collect()
+    parse(file, &Reading::new(network, Format::GeoJson)).expect("readable")
 }
 
 async fn import(

@@ -1,0 +1,200 @@
+//! Bringing many places to what a file says, in one use case.
+//!
+//! Laws: a row is created, changed, unchanged or refused, and counted once; refused rows hold everything back unless the
+//! caller allows parts; the same rows again change nothing. With a [`Sync`] the file is the whole of its source: see
+//! [`sync`].
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::resources::{EditError, Resources, find};
+use crate::{
+    domain::{
+        name::OrganizationName,
+        organization::Organization,
+        place::{Geofence, PlaceName, Store},
+        source::Source,
+        violation::Violations,
+    },
+    engine::catalog::Catalog,
+    ports::Edit,
+};
+
+#[cfg(test)]
+mod days_tests;
+mod removal;
+mod report;
+mod rows;
+mod sync;
+#[cfg(test)]
+mod sync_tests;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    report::{Held, Kept, KeptWhy, Problem, Report, SmallGeofence},
+    sync::Sync,
+};
+use self::{
+    rows::{Sifted, check_stores, edit, sift},
+    sync::plan,
+};
+
+/// Most rows of one import: its rows are held until the last has been looked at.
+pub const MAX_ROWS: usize = 200_000;
+/// Most rows changed under one version of the catalog.
+pub const PART: usize = 5_000;
+/// Most problems, small geofences, removals and places kept that a report names; all are counted.
+pub const MAX_REPORTED: usize = 1_000;
+/// How often a part is computed anew because somebody else's edit came first.
+const TRIES: usize = 4;
+
+/// How an import is meant.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Every row is a place of this organization.
+    pub network: OrganizationName,
+    /// Look and count, change nothing.
+    pub dry_run: bool,
+    /// Apply the sound rows even if others are refused; a sync does so anyway.
+    pub allow_partial: bool,
+    /// The rows are the whole of a source.
+    pub sync: Option<Sync>,
+}
+
+/// A place as it shall be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    Store(Store),
+    Geofence(Geofence),
+}
+
+/// One row of a file: its number there, and the place it says, or what is wrong with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbered {
+    pub number: u64,
+    pub row: Result<Row, Violations>,
+    /// Of a refused row: every place it may mean; none if that cannot be told.
+    pub may_be: Vec<PlaceName>,
+}
+
+impl Numbered {
+    /// A row that says this place.
+    pub fn sound(number: u64, row: Row) -> Self {
+        Self { number, row: Ok(row), may_be: Vec::new() }
+    }
+}
+
+/// Imports places.
+pub struct Imports {
+    resources: Arc<Resources>,
+    /// Held by a sync from looking at the source to writing it, so that two of one source do not mingle.
+    syncing: Mutex<()>,
+}
+
+impl Imports {
+    pub fn new(resources: Arc<Resources>) -> Self {
+        Self { resources, syncing: Mutex::new(()) }
+    }
+
+    /// Applies the rows as the options say. An error means that the parts before it are applied and the rest is not.
+    pub async fn run(&self, options: &Options, rows: Vec<Numbered>, author: &str) -> Result<Report, EditError> {
+        let _alone = match &options.sync {
+            Some(_) => Some(self.syncing.lock().await),
+            None => None,
+        };
+        let catalog = self.resources.snapshot();
+        find::<Organization>(&catalog, &options.network)?;
+        let checked = options.sync.as_ref().map_or(Ok(()), |sync| sync.check(&options.network, self.resources.now()));
+        checked.map_err(EditError::Invalid)?;
+        let mut sifted = sift(options, rows, &catalog);
+        let removed = options.sync.as_ref().map(|sync| plan(sync, &mut sifted, &catalog)).unwrap_or_default();
+        let Sifted { sound, mut report, rows, .. } = sifted;
+        report.applied = !options.dry_run && may_apply(options, &report);
+        if report.applied {
+            let head = options.sync.as_ref().map(|sync| sync.head(&catalog));
+            self.apply(options, &sound, author, head).await?;
+            if let Some((sync, head)) = options.sync.as_ref().zip(head) {
+                self.remove(sync, &removed, author, head).await?;
+                self.conclude(sync, rows, author, head).await?;
+            }
+        }
+        report.catalog_version = self.resources.snapshot().version;
+        Ok(report)
+    }
+
+    async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
+        let sync = options.sync.as_ref();
+        for part in sound.chunks(PART) {
+            self.append(author, |catalog| {
+                check_head(sync, head, catalog)?;
+                check_stores(part, catalog)?;
+                let edits = part.iter().map(|row| edit(row, sync, catalog));
+                edits.filter_map(Result::transpose).collect()
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, sync: &Sync, removed: &[PlaceName], author: &str, head: u64) -> Result<(), EditError> {
+        for part in removed.chunks(PART) {
+            self.append(author, |catalog| {
+                check_head(Some(sync), Some(head), catalog)?;
+                Ok(removal::edits(sync, part, catalog))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the source, last of all: until then the same sync may be run again.
+    async fn conclude(&self, sync: &Sync, rows: u64, author: &str, head: u64) -> Result<(), EditError> {
+        let now = self.resources.now();
+        self.append(author, |catalog| {
+            check_head(Some(sync), Some(head), catalog)?;
+            Ok(vec![sync.conclusion(rows, now, catalog)])
+        })
+        .await
+    }
+
+    async fn append(
+        &self,
+        author: &str,
+        edits: impl Fn(&Catalog) -> Result<Vec<Edit>, EditError>,
+    ) -> Result<(), EditError> {
+        let editing = self.resources.begin().await;
+        let mut conflict = None;
+        for _ in 0..TRIES {
+            conflict = self.resources.append(&editing, edits(&self.resources.snapshot())?, author).await?;
+            if conflict.is_none() {
+                return Ok(());
+            }
+        }
+        conflict.map_or(Ok(()), |name| Err(EditError::Changed(name)))
+    }
+}
+
+fn may_apply(options: &Options, report: &Report) -> bool {
+    match options.sync {
+        Some(_) => report.held.is_none(),
+        None => report.refused == 0 || options.allow_partial,
+    }
+}
+
+/// The etag of a sync's source when it began, 0 if there was none; nothing without a sync.
+type Head = Option<u64>;
+
+/// Whoever syncs the same source on another node is found out here.
+fn check_head(sync: Option<&Sync>, head: Head, catalog: &Catalog) -> Result<(), EditError> {
+    match sync {
+        Some(sync) if Some(sync.head(catalog)) != head => Err(EditError::Changed(sync.source.clone().into())),
+        _ => Ok(()),
+    }
+}
+
+/// The source's entry, if a sync of it was ever done.
+fn known<'a>(sync: &Sync, catalog: &'a Catalog) -> Option<&'a Arc<Source>> {
+    catalog.sources.get(&sync.source).map(|entry| &entry.value)
+}

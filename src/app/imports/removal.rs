@@ -1,0 +1,136 @@
+//! What becomes of a source's places that the file does not name.
+//!
+//! Law: what a live campaign targets by name goes only by force; what belongs to a removed store and is not removed with
+//! it stands alone from then on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Row, Sync, report::KeptWhy, rows::Sifted};
+use crate::{
+    app::places::{released, targeted},
+    domain::{
+        name::{CampaignName, SourceName, StoreName},
+        place::PlaceName,
+    },
+    engine::catalog::Catalog,
+    ports::{Edit, Expected},
+};
+
+/// What becomes of the places that no sound row names.
+#[derive(Debug, Default)]
+pub struct Fates {
+    /// Geofences first, so that no store goes before what belongs to it.
+    pub removed: Vec<PlaceName>,
+    pub kept: Vec<(PlaceName, KeptWhy)>,
+    /// Places of which the file says nothing at all, not even in a refused row.
+    pub missing: u64,
+    /// All places of the source.
+    pub places: u64,
+}
+
+pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Fates {
+    let mut fates = Fates::default();
+    let said: BTreeSet<PlaceName> = sifted.sound.iter().map(Row::place).collect();
+    let (places, unsaid) = unsaid(&sync.source, &said, catalog);
+    fates.places = places;
+    if unsaid.is_empty() {
+        return fates;
+    }
+    let housing = housing(sifted, catalog);
+    let campaigns = Targets::of(sync, catalog);
+    for place in unsaid {
+        let refused = sifted.may_be.contains(&place);
+        fates.missing += u64::from(!refused);
+        let why = match &place {
+            _ if refused => Some(KeptWhy::RowRefused),
+            _ if sifted.untold > 0 => Some(KeptWhy::RowUntold),
+            PlaceName::Store(store) if housing.contains(store) => Some(KeptWhy::HasGeofence),
+            _ => campaigns.keep(&place).map(KeptWhy::Targeted),
+        };
+        match why {
+            Some(why) => fates.kept.push((place, why)),
+            None => fates.removed.push(place),
+        }
+    }
+    fates
+}
+
+/// How many places the source has, and those that no sound row names: geofences first.
+fn unsaid(source: &SourceName, said: &BTreeSet<PlaceName>, catalog: &Catalog) -> (u64, Vec<PlaceName>) {
+    let geofences = catalog.geofences.values().map(|entry| &entry.value);
+    let geofences = geofences.filter(|geofence| geofence.source.as_ref() == Some(source));
+    let stores = catalog.stores.values().map(|entry| &entry.value);
+    let stores = stores.filter(|store| store.source.as_ref() == Some(source));
+    let names = geofences.map(|geofence| PlaceName::Geofence(geofence.name.clone()));
+    let names = names.chain(stores.map(|store| PlaceName::Store(store.name.clone())));
+    let (mut places, mut unsaid) = (0, Vec::new());
+    for name in names {
+        places += 1;
+        if !said.contains(&name) {
+            unsaid.push(name);
+        }
+    }
+    (places, unsaid)
+}
+
+/// The stores that geofences of the file belong to: as their rows say, or as they are if their rows were refused.
+fn housing(sifted: &Sifted, catalog: &Catalog) -> BTreeSet<StoreName> {
+    let sound = sifted.sound.iter().filter_map(|row| match row {
+        Row::Geofence(geofence) => geofence.store.clone(),
+        Row::Store(_) => None,
+    });
+    let refused = sifted.may_be.iter().filter_map(|place| match place {
+        PlaceName::Geofence(name) => catalog.geofences.get(name)?.value.store.clone(),
+        PlaceName::Store(_) | PlaceName::Beacon(_) => None,
+    });
+    sound.chain(refused).collect()
+}
+
+/// The campaigns that keep places from going.
+struct Targets(BTreeMap<PlaceName, Vec<CampaignName>>);
+
+impl Targets {
+    /// By force no campaign does.
+    fn of(sync: &Sync, catalog: &Catalog) -> Self {
+        Self(if sync.force { BTreeMap::new() } else { targeted(catalog) })
+    }
+
+    fn keep(&self, place: &PlaceName) -> Option<Vec<CampaignName>> {
+        self.0.get(place).cloned()
+    }
+}
+
+/// The edits that remove these places. What was removed, let go or targeted since it was looked at stays as it is.
+pub fn edits(sync: &Sync, part: &[PlaceName], catalog: &Catalog) -> Vec<Edit> {
+    let campaigns = Targets::of(sync, catalog);
+    let (mut edits, mut stores, mut geofences) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for place in part.iter().filter(|place| campaigns.keep(place).is_none()) {
+        let Some(etag) = etag_of(place, &sync.source, catalog) else { continue };
+        let expected = Expected::Version(etag);
+        match place {
+            PlaceName::Store(name) => {
+                edits.push(Edit::delete(name.clone(), expected));
+                stores.insert(name.clone());
+            }
+            PlaceName::Geofence(name) => {
+                edits.push(Edit::delete(name.clone(), expected));
+                geofences.insert(place.clone());
+            }
+            PlaceName::Beacon(_) => {}
+        }
+    }
+    edits.extend(released(catalog, &stores, |place| geofences.contains(place)));
+    edits
+}
+
+/// The place's etag, if it is still one of the source's.
+fn etag_of(place: &PlaceName, source: &SourceName, catalog: &Catalog) -> Option<u64> {
+    let (etag, of) = match place {
+        PlaceName::Store(name) => catalog.stores.get(name).map(|entry| (entry.etag, entry.value.source.as_ref()))?,
+        PlaceName::Geofence(name) => {
+            catalog.geofences.get(name).map(|entry| (entry.etag, entry.value.source.as_ref()))?
+        }
+        PlaceName::Beacon(_) => return None,
+    };
+    (of == Some(source)).then_some(etag)
+}

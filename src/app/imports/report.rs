@@ -1,0 +1,158 @@
+//! What became of an import, row by row and place by place.
+//!
+//! Law: everything is counted; of each list the first [`MAX_REPORTED`] are named.
+
+use super::{MAX_REPORTED, rows::Difference};
+use crate::{
+    app::phone_size::{self, effective_radius_m},
+    domain::{
+        name::{CampaignName, GeofenceName},
+        place::{Geofence, PlaceName},
+        time::Timestamp,
+        violation::{Violation, Violations},
+    },
+    engine::effective::{self, Distances},
+};
+
+/// Most campaigns named of one place that is kept for them.
+const MAX_CAMPAIGNS: usize = 10;
+
+/// What became of the rows; if nothing was applied, what would have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    pub applied: bool,
+    pub created: u64,
+    pub changed: u64,
+    pub unchanged: u64,
+    pub refused: u64,
+    pub problems: Vec<Problem>,
+    pub small: Vec<SmallGeofence>,
+    /// The catalog that holds it.
+    pub catalog_version: u64,
+    /// Places of the source that went.
+    pub removed: u64,
+    pub removals: Vec<PlaceName>,
+    /// Places of the source that no sound row names, and that stay.
+    pub kept: u64,
+    pub keeps: Vec<Kept>,
+    /// Why a sync changes nothing.
+    pub held: Option<Held>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    pub number: u64,
+    pub violation: Violation,
+}
+
+/// A sound geofence that phones will enter late or never.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SmallGeofence {
+    pub number: u64,
+    pub name: GeofenceName,
+    pub effective_radius_m: f64,
+    pub why: &'static str,
+    /// What the presence rule means there.
+    pub distances: Vec<Distances>,
+}
+
+/// A place that no sound row names, and why it stays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    pub place: PlaceName,
+    pub why: KeptWhy,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeptWhy {
+    RowRefused,
+    /// It cannot be told which places some refused rows mean.
+    RowUntold,
+    /// By these campaigns, the first of them.
+    Targeted(Vec<CampaignName>),
+    HasGeofence,
+}
+
+/// Why a sync as a whole changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Held {
+    Empty,
+    /// So many rows, and all refused.
+    Unreadable {
+        rows: u64,
+    },
+    Stale {
+        as_of: Timestamp,
+        last: Timestamp,
+    },
+    /// So many of the source's places are not in the file, and at most that many percent may be.
+    TooManyRemovals {
+        missing: u64,
+        places: u64,
+        percent: u32,
+    },
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the file has no row"),
+            Self::Unreadable { rows } => write!(f, "none of the file's {rows} rows is sound"),
+            Self::Stale { as_of, last } => {
+                write!(f, "the file is of {as_of}, and the source has had one of {last}")
+            }
+            Self::TooManyRemovals { missing, places, percent } => write!(
+                f,
+                "the file lacks {missing} of the source's {places} places, and at most {percent} percent may go unasked: \
+                 it was cut, or its ids are not those of the last one; if it is right, allow the removals"
+            ),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn count(&mut self, difference: &Difference) {
+        match difference {
+            Difference::New => self.created += 1,
+            Difference::Other(_) => self.changed += 1,
+            Difference::None => self.unchanged += 1,
+        }
+    }
+
+    pub(super) fn refuse(&mut self, number: u64, violations: &Violations) {
+        self.refused += 1;
+        let room = MAX_REPORTED.saturating_sub(self.problems.len());
+        self.problems.extend(violations.iter().take(room).map(|v| Problem { number, violation: v.clone() }));
+    }
+
+    pub(super) fn note_small(&mut self, number: u64, geofence: &Geofence) {
+        if let Some(why) = phone_size::warning(&geofence.shape)
+            && self.small.len() < MAX_REPORTED
+        {
+            let effective_radius_m = effective_radius_m(&geofence.shape);
+            let distances = effective::distances(&geofence.shape, &geofence.detection);
+            self.small.push(SmallGeofence { number, name: geofence.name.clone(), effective_radius_m, why, distances });
+        }
+    }
+
+    pub(super) fn remove(&mut self, removed: &[PlaceName]) {
+        self.removed = removed.len() as u64;
+        self.removals = removed.iter().take(MAX_REPORTED).cloned().collect();
+    }
+
+    pub(super) fn keep(&mut self, place: &PlaceName, why: KeptWhy) {
+        self.kept += 1;
+        if self.keeps.len() < MAX_REPORTED {
+            self.keeps.push(Kept { place: place.clone(), why: why.cut() });
+        }
+    }
+}
+
+impl KeptWhy {
+    fn cut(mut self) -> Self {
+        if let Self::Targeted(campaigns) = &mut self {
+            campaigns.truncate(MAX_CAMPAIGNS);
+        }
+        self
+    }
+}

@@ -1,0 +1,225 @@
+//! The rows of an import: which are sound, and what each changes.
+//!
+//! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, is
+//! refused alone.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{Numbered, Options, Report, Row, Sync};
+use crate::{
+    app::{
+        places::check_store,
+        resources::{EditError, Kind},
+    },
+    domain::{
+        name::{SourceName, StoreName},
+        place::{Geofence, PlaceName},
+        violation::Violations,
+    },
+    engine::catalog::Catalog,
+    ports::{Edit, Expected},
+};
+
+/// The rows of a file, looked at.
+#[derive(Debug, Default)]
+pub struct Sifted {
+    /// Stores first.
+    pub sound: Vec<Row>,
+    /// The counts of the sound rows, and the faults of the others.
+    pub report: Report,
+    /// What refused rows may mean.
+    pub may_be: BTreeSet<PlaceName>,
+    /// Refused rows of which that cannot be told.
+    pub untold: u64,
+    /// All there were.
+    pub rows: u64,
+}
+
+/// A row that was refused.
+struct Refusal {
+    number: u64,
+    violations: Violations,
+    may_be: Vec<PlaceName>,
+}
+
+impl Row {
+    pub(super) fn place(&self) -> PlaceName {
+        match self {
+            Row::Store(store) => PlaceName::Store(store.name.clone()),
+            Row::Geofence(geofence) => PlaceName::Geofence(geofence.name.clone()),
+        }
+    }
+}
+
+pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted {
+    let mut sifted = Sifted { rows: rows.len() as u64, ..Sifted::default() };
+    let mut seen = BTreeMap::new();
+    let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    for Numbered { number, row, may_be } in rows {
+        match row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
+            let checked = check_own(&row, number, options, &mut seen, catalog);
+            refused(checked, number, &row.place()).map(|()| row)
+        }) {
+            Ok(Row::Store(store)) => stores.push(store),
+            Ok(Row::Geofence(geofence)) => geofences.push((number, geofence)),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    let known: BTreeSet<StoreName> = stores.iter().map(|store| store.name.clone()).collect();
+    sifted.sound.extend(stores.into_iter().map(Row::Store));
+    for (number, geofence) in geofences {
+        let checked = check_reference(&geofence, |store| known.contains(store) || catalog.stores.contains_key(store));
+        match refused(checked, number, &PlaceName::Geofence(geofence.name.clone())) {
+            Ok(()) => {
+                sifted.report.note_small(number, &geofence);
+                sifted.sound.push(Row::Geofence(geofence));
+            }
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    sifted.refuse(refusals);
+    let sync = options.sync.as_ref();
+    sifted.sound.iter().for_each(|row| sifted.report.count(&difference(row, sync, catalog)));
+    sifted
+}
+
+fn refused(checked: Result<(), Violations>, number: u64, place: &PlaceName) -> Result<(), Refusal> {
+    checked.map_err(|violations| Refusal { number, violations, may_be: vec![place.clone()] })
+}
+
+impl Sifted {
+    fn refuse(&mut self, mut refusals: Vec<Refusal>) {
+        refusals.sort_by_key(|refusal| refusal.number);
+        for Refusal { number, violations, may_be } in refusals {
+            self.report.refuse(number, &violations);
+            self.untold += u64::from(may_be.is_empty());
+            self.may_be.extend(may_be);
+        }
+    }
+}
+
+fn check_own(
+    row: &Row,
+    number: u64,
+    options: &Options,
+    seen: &mut BTreeMap<PlaceName, u64>,
+    catalog: &Catalog,
+) -> Result<(), Violations> {
+    let field = match row {
+        Row::Store(_) => "store.name",
+        Row::Geofence(_) => "geofence.name",
+    };
+    let name = row.place();
+    let refuse = |said: String| Err(Violations::one(field, said));
+    if name.organization() != options.network {
+        return refuse(format!("must be a place of {}, was {name}", options.network));
+    }
+    if let Some(first) = seen.get(&name) {
+        return refuse(format!("{name} is in row {first} already"));
+    }
+    if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
+        return refuse(format!("{name} is a place of {theirs}, which alone may sync it"));
+    }
+    seen.insert(name, number);
+    Ok(())
+}
+
+/// The other source that the row's place belongs to.
+fn foreign<'a>(row: &Row, sync: &Sync, catalog: &'a Catalog) -> Option<&'a SourceName> {
+    source_of(row, catalog).filter(|source| **source != sync.source)
+}
+
+fn source_of<'a>(row: &Row, catalog: &'a Catalog) -> Option<&'a SourceName> {
+    match row {
+        Row::Store(store) => catalog.stores.get(&store.name)?.value.source.as_ref(),
+        Row::Geofence(geofence) => catalog.geofences.get(&geofence.name)?.value.source.as_ref(),
+    }
+}
+
+fn check_reference(geofence: &Geofence, exists: impl Fn(&StoreName) -> bool) -> Result<(), Violations> {
+    let Some(store) = &geofence.store else { return Ok(()) };
+    let mut wrong = Violations::default();
+    wrong.nest("geofence", check_store(geofence, store, exists(store)));
+    wrong.finish(Some(()))
+}
+
+/// Stores come first, so that whoever deletes one during an import is found out before a geofence refers to it.
+pub fn check_stores(part: &[Row], catalog: &Catalog) -> Result<(), EditError> {
+    let stores: BTreeSet<&StoreName> = part
+        .iter()
+        .filter_map(|row| match row {
+            Row::Store(store) => Some(&store.name),
+            Row::Geofence(_) => None,
+        })
+        .collect();
+    for row in part {
+        if let Row::Geofence(geofence) = row {
+            check_reference(geofence, |store| stores.contains(store) || catalog.stores.contains_key(store))
+                .map_err(EditError::Invalid)?;
+        }
+    }
+    Ok(())
+}
+
+/// The row as it shall be stored. Its source is the sync's, or the one the place has. A geofence that says no detection
+/// keeps the one it has, for files have none of it.
+fn settled<'a>(row: &'a Row, sync: Option<&Sync>, catalog: &Catalog) -> Cow<'a, Row> {
+    let source = sync.map_or_else(|| source_of(row, catalog), |sync| Some(&sync.source)).cloned();
+    match row {
+        Row::Store(wanted) if wanted.source == source => Cow::Borrowed(row),
+        Row::Store(wanted) => {
+            let mut store = wanted.clone();
+            store.source = source;
+            Cow::Owned(Row::Store(store))
+        }
+        Row::Geofence(wanted) => {
+            let had = catalog.geofences.get(&wanted.name).map(|entry| &entry.value.detection);
+            let detection = had.filter(|_| wanted.detection.is_default()).unwrap_or(&wanted.detection);
+            if *detection == wanted.detection && source == wanted.source {
+                return Cow::Borrowed(row);
+            }
+            Cow::Owned(Row::Geofence(Geofence { detection: detection.clone(), source, ..wanted.clone() }))
+        }
+    }
+}
+
+/// What a row changes.
+#[derive(Debug)]
+pub enum Difference {
+    New,
+    Other(u64),
+    None,
+}
+
+fn difference(row: &Row, sync: Option<&Sync>, catalog: &Catalog) -> Difference {
+    fn of<K: Kind>(wanted: &K, catalog: &Catalog) -> Difference {
+        match K::table(catalog).get(wanted.name()) {
+            None => Difference::New,
+            Some(entry) if *entry.value == *wanted => Difference::None,
+            Some(entry) => Difference::Other(entry.etag),
+        }
+    }
+    match settled(row, sync, catalog).as_ref() {
+        Row::Store(store) => of(store, catalog),
+        Row::Geofence(geofence) => of(geofence, catalog),
+    }
+}
+
+/// The edit that the row makes necessary, if it does. Fails if the place became another source's meanwhile.
+pub fn edit(row: &Row, sync: Option<&Sync>, catalog: &Catalog) -> Result<Option<Edit>, EditError> {
+    if let Some(theirs) = sync.and_then(|sync| foreign(row, sync, catalog)) {
+        return Err(EditError::Changed(theirs.clone().into()));
+    }
+    let expected = match difference(row, sync, catalog) {
+        Difference::New => Expected::Absent,
+        Difference::Other(etag) => Expected::Version(etag),
+        Difference::None => return Ok(None),
+    };
+    Ok(Some(match settled(row, sync, catalog).into_owned() {
+        Row::Store(store) => Edit::put(store, expected),
+        Row::Geofence(geofence) => Edit::put(geofence, expected),
+    }))
+}

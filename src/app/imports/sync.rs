@@ -1,0 +1,118 @@
+//! A file as the whole of its source: what goes because the file no longer names it, and what holds a bad file back.
+//!
+//! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short) changes
+//! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
+
+use std::time::Duration;
+
+use super::{
+    known,
+    removal::fates,
+    report::{Held, Report},
+    rows::Sifted,
+};
+use crate::{
+    domain::{
+        name::{OrganizationName, SourceName},
+        place::PlaceName,
+        source::Source,
+        time::Timestamp,
+        violation::{Invalid, Violations},
+    },
+    engine::catalog::Catalog,
+    ports::{Edit, Expected},
+};
+
+/// Percent of a source's places that may go unasked, if nobody says otherwise.
+pub const DEFAULT_REMOVED_PERCENT: u32 = 10;
+/// How far a file may be of the future: it speaks of a day, and the day begins earlier in the east. A mistyped year would
+/// make every later file stale.
+const MAX_AHEAD: Duration = Duration::from_secs(2 * 24 * 3_600);
+
+/// How a file takes the place of the last one of its source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sync {
+    pub source: SourceName,
+    /// The time of which the file speaks, if it is known.
+    pub as_of: Option<Timestamp>,
+    /// Remove what the file does not name, however much it is.
+    pub allow_removals: bool,
+    /// Percent of the source's places that may go unasked, 0 to 100.
+    pub max_removed_percent: u32,
+    /// Remove also what campaigns target by name.
+    pub force: bool,
+}
+
+impl Sync {
+    /// A sync that asks for nothing unusual, of a file of unknown time.
+    pub fn of(source: SourceName) -> Self {
+        let max_removed_percent = DEFAULT_REMOVED_PERCENT;
+        Self { source, as_of: None, allow_removals: false, max_removed_percent, force: false }
+    }
+
+    /// Refuses what no sync may ask.
+    pub(super) fn check(&self, network: &OrganizationName, now: Timestamp) -> Result<(), Violations> {
+        let mut wrong = Violations::default();
+        if self.source.organization() != *network {
+            wrong.add("options.sync.source", format!("must be a source of {network}, was {}", self.source));
+        }
+        if let Some(as_of) = self.as_of.filter(|as_of| *as_of > now + MAX_AHEAD) {
+            let said = format!("must be at most 2 days after now, {now}, was {as_of}");
+            wrong.add("options.sync.as_of", Invalid::new(said));
+        }
+        wrong.finish(Some(()))
+    }
+
+    /// The source's etag; 0 if there is none yet.
+    pub(super) fn head(&self, catalog: &Catalog) -> u64 {
+        catalog.sources.get(&self.source).map_or(0, |entry| entry.etag)
+    }
+
+    /// The edit that says the sync is done. A file of unknown time leaves the source's time as it is.
+    pub(super) fn conclusion(&self, rows: u64, now: Timestamp, catalog: &Catalog) -> Edit {
+        let as_of = self.as_of.or_else(|| known(self, catalog)?.as_of);
+        let expected = match self.head(catalog) {
+            0 => Expected::Absent,
+            etag => Expected::Version(etag),
+        };
+        Edit::put(Source { name: self.source.clone(), as_of, rows, synced_at: now }, expected)
+    }
+}
+
+/// The places that go, geofences first; the report says them too, what stays and why, and what holds all back.
+pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog) -> Vec<PlaceName> {
+    sifted.report.held = bad_file(sync, sifted, catalog);
+    if sifted.report.held.is_some() {
+        sifted.report.forget_rows();
+        return Vec::new();
+    }
+    let fates = fates(sync, sifted, catalog);
+    let (missing, places, percent) = (fates.missing, fates.places, sync.max_removed_percent);
+    if !sync.allow_removals && missing * 100 > u64::from(percent) * places {
+        sifted.report.held = Some(Held::TooManyRemovals { missing, places, percent });
+    }
+    sifted.report.remove(&fates.removed);
+    fates.kept.into_iter().for_each(|(place, why)| sifted.report.keep(&place, why));
+    fates.removed
+}
+
+/// What makes a file one that says nothing about its places.
+fn bad_file(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Option<Held> {
+    let last = known(sync, catalog).and_then(|source| source.as_of);
+    match (sync.as_of, last) {
+        (Some(as_of), Some(last)) if as_of < last => return Some(Held::Stale { as_of, last }),
+        _ => {}
+    }
+    match (sifted.rows, sifted.sound.is_empty()) {
+        (0, _) => Some(Held::Empty),
+        (rows, true) => Some(Held::Unreadable { rows }),
+        (_, false) => None,
+    }
+}
+
+impl Report {
+    /// A bad file's rows are no news of any place.
+    fn forget_rows(&mut self) {
+        (self.created, self.changed, self.unchanged) = (0, 0, 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! What one sync does to the places of its source, and to nobody else's.
+
+use super::*;
+use crate::{
+    app::{
+        campaigns::{
+            Campaigns,
+            tests::{campaign, granted},
+        },
+        fakes::{AUTHOR, at, geofence, geofence_name, owner, resources, store, store_name},
+        places::Places,
+        resources::Kind,
+    },
+    domain::{
+        campaign::On,
+        name::SourceName,
+        place::{Beacon, BeaconIdentity},
+    },
+};
+
+fn source(id: &str) -> SourceName {
+    owner("acme").source(id).expect("sound")
+}
+
+fn rows(rows: impl IntoIterator<Item = Row>) -> Vec<Numbered> {
+    (1..).zip(rows).map(|(number, row)| Numbered::sound(number, row)).collect()
+}
+
+fn stores(ids: &[&str]) -> Vec<Numbered> {
+    rows(ids.iter().map(|id| Row::Store(store(id, "Cafe"))))
+}
+
+fn unread(number: u64, ids: &[&str]) -> Numbered {
+    let may_be = ids.iter().map(|id| PlaceName::Store(store_name(id))).collect();
+    Numbered { number, row: Err(Violations::one("lat", "is missing")), may_be }
+}
+
+fn options(sync: Sync) -> Options {
+    Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) }
+}
+
+/// A file of any length may take the place of the last one.
+fn freely() -> Sync {
+    Sync { allow_removals: true, ..Sync::of(source("erp")) }
+}
+
+struct Network {
+    imports: Imports,
+    resources: Arc<Resources>,
+}
+
+impl Network {
+    async fn new() -> Self {
+        let resources = resources().await;
+        Self { imports: Imports::new(resources.clone()), resources }
+    }
+
+    async fn sync(&self, sync: Sync, rows: Vec<Numbered>) -> Report {
+        self.imports.run(&options(sync), rows, AUTHOR).await.expect("looked at")
+    }
+
+    async fn make<K: Kind>(&self, resource: K) {
+        self.resources.create(resource, AUTHOR, |_| Ok(())).await.expect("made");
+    }
+
+    fn stores(&self) -> Vec<String> {
+        self.resources.snapshot().stores.keys().map(|name| name.id().to_owned()).collect()
+    }
+}
+
+/// Created, changed, unchanged, refused, removed, kept.
+fn counts(report: &Report) -> [u64; 6] {
+    [report.created, report.changed, report.unchanged, report.refused, report.removed, report.kept]
+}
+
+#[tokio::test]
+async fn a_sync_removes_what_its_own_file_no_longer_names() {
+    let network = Network::new().await;
+    network.make(store("hand", "Made by hand")).await;
+    network.make(store("1", "Cafe")).await;
+    let first = network.sync(freely(), stores(&["1", "2", "3"])).await;
+    assert_eq!(counts(&first), [2, 1, 0, 0, 0, 0], "the first becomes the source's");
+    let other = Sync { source: source("other"), ..freely() };
+    network.sync(other.clone(), stores(&["x"])).await;
+
+    let second = network.sync(freely(), stores(&["2", "3", "4"])).await;
+    assert_eq!(counts(&second), [1, 0, 2, 0, 1, 0]);
+    assert_eq!(second.removals, [PlaceName::Store(store_name("1"))]);
+    assert_eq!(network.stores(), ["2", "3", "4", "hand", "x"]);
+    let again = network.sync(freely(), stores(&["2", "3", "4"])).await;
+    assert_eq!(counts(&again), [0, 0, 3, 0, 0, 0]);
+    assert_eq!(network.resources.get::<Source>(&source("erp")).expect("made").value.rows, 3);
+
+    let theirs = network.sync(other, stores(&["2", "x"])).await;
+    assert_eq!(counts(&theirs), [0, 0, 1, 1, 0, 0]);
+    let said = &theirs.problems[0].violation;
+    assert_eq!(said.field, "store.name");
+    assert!(said.description.contains("is a place of organizations/acme/sources/erp"), "{said:?}");
+    let plain = Options { sync: None, ..options(freely()) };
+    let renamed = rows([Row::Store(store("2", "Bar"))]);
+    network.imports.run(&plain, renamed, AUTHOR).await.expect("applied");
+    let kept = network.resources.get::<Store>(&store_name("2")).expect("there").value;
+    assert_eq!((kept.display_name.as_str(), &kept.source), ("Bar", &Some(source("erp"))), "it stays the source's");
+}
+
+#[tokio::test]
+async fn a_bad_file_changes_nothing_and_says_why() {
+    let network = Network::new().await;
+    let of = |seconds| Sync { as_of: Some(at(seconds)), ..Sync::of(source("erp")) };
+    let ids: Vec<String> = (0..20).map(|id| id.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    network.sync(of(500), stores(&ids)).await;
+    let version = network.resources.snapshot().version;
+
+    let stale = Held::Stale { as_of: at(499), last: at(500) };
+    let too_many = Held::TooManyRemovals { missing: 3, places: 20, percent: 10 };
+    for (sync, file, held, removed) in [
+        (of(600), Vec::new(), Held::Empty, 0),
+        (of(600), vec![unread(1, &["3"]), unread(2, &[])], Held::Unreadable { rows: 2 }, 0),
+        (of(499), stores(&ids), stale, 0),
+        (of(600), stores(&ids[3..]), too_many, 3),
+        (of(600), [stores(&ids[3..]), vec![unread(99, &[])]].concat(), too_many, 0),
+    ] {
+        let report = network.sync(sync, file).await;
+        assert_eq!((report.applied, report.held, report.removed), (false, Some(held), removed));
+    }
+    assert_eq!(network.resources.snapshot().version, version);
+
+    let report = network.sync(of(500), stores(&ids[2..])).await;
+    assert_eq!((report.held, report.removed), (None, 2), "ten percent may go, and the same time is no older one");
+    let unknown = network.sync(Sync::of(source("erp")), stores(&ids[2..])).await;
+    assert!(unknown.applied);
+    assert_eq!(network.resources.get::<Source>(&source("erp")).expect("made").value.as_of, Some(at(500)));
+    let far = Sync { as_of: Some(at(1_000 + 3 * 24 * 3_600)), ..freely() };
+    let refused = network.imports.run(&options(far), stores(&ids), AUTHOR).await;
+    assert!(matches!(refused, Err(EditError::Invalid(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_refused_row_keeps_its_place_and_one_of_no_place_keeps_all() {
+    let network = Network::new().await;
+    network.sync(freely(), stores(&["1", "2", "3"])).await;
+    let file = [stores(&["1"]), vec![unread(2, &["2"])]].concat();
+    let report = network.sync(freely(), file).await;
+    assert_eq!((counts(&report), network.stores()), ([0, 0, 1, 1, 1, 1], vec!["1".into(), "2".into()]));
+    assert_eq!(report.keeps, [Kept { place: PlaceName::Store(store_name("2")), why: KeptWhy::RowRefused }]);
+
+    let file = [stores(&["4"]), vec![unread(2, &[])]].concat();
+    let report = network.sync(freely(), file).await;
+    assert_eq!(counts(&report), [1, 0, 0, 1, 0, 2], "what is new comes, and nothing goes");
+    assert_eq!(report.keeps[0].why, KeptWhy::RowUntold);
+    assert_eq!(network.stores(), ["1", "2", "4"]);
+}
+
+#[tokio::test]
+async fn what_a_live_campaign_targets_goes_by_force_only() {
+    let network = Network::new().await;
+    network.sync(freely(), stores(&["1", "2"])).await;
+    let campaigns = Campaigns::new(network.resources.clone());
+    let coffee = campaign(On::Entered, &["stores/1"]);
+    campaigns.create(coffee.clone(), AUTHOR).await.expect("made");
+    granted(&network.resources).await;
+
+    let dry = Options { dry_run: true, ..options(freely()) };
+    let report = network.imports.run(&dry, stores(&["2"]), AUTHOR).await.expect("looked at");
+    assert_eq!((counts(&report), report.applied), ([0, 0, 1, 0, 0, 1], false));
+    let report = network.sync(freely(), stores(&["2"])).await;
+    assert_eq!(report.keeps[0].why, KeptWhy::Targeted(vec![coffee.name]));
+    assert_eq!(network.stores(), ["1", "2"]);
+    let forced = network.sync(Sync { force: true, ..freely() }, stores(&["2"])).await;
+    assert_eq!((counts(&forced), network.stores()), ([0, 0, 1, 0, 1, 0], vec!["2".into()]));
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_removed_store_is_let_go_or_goes_along() {
+    let network = Network::new().await;
+    let file = |ids: &[&str], fences: &[(&str, &str)]| {
+        let fences = fences.iter().map(|(id, store)| Row::Geofence(geofence(id, Some(store), 80.0)));
+        rows(ids.iter().map(|id| Row::Store(store(id, "Cafe"))).chain(fences))
+    };
+    network.sync(freely(), file(&["1", "2", "3"], &[("a", "1"), ("b", "2")])).await;
+    network.make(geofence("hand", Some("1"), 80.0)).await;
+    let identity = BeaconIdentity::IBeacon { uuid: [7; 16], major: 1, minor: 1 };
+    let (name, store) = (owner("acme").beacon("door").expect("sound"), Some(store_name("1")));
+    network.make(Beacon { name, display_name: "Door".into(), identity, store, tags: Default::default() }).await;
+
+    let report = network.sync(freely(), file(&["3"], &[("b", "2")])).await;
+    assert_eq!(counts(&report), [0, 0, 2, 0, 2, 1], "{report:?}");
+    let kept = Kept { place: PlaceName::Store(store_name("2")), why: KeptWhy::HasGeofence };
+    assert_eq!((network.stores(), report.keeps), (vec!["2".into(), "3".into()], vec![kept]));
+    let left = network.resources.snapshot();
+    assert_eq!(left.geofences.keys().map(|name| name.id()).collect::<Vec<_>>(), ["b", "hand"]);
+    assert_eq!(left.geofences.get(&geofence_name("hand")).expect("stays").value.store, None);
+    assert!(left.beacons.values().all(|beacon| beacon.value.store.is_none()));
+}
+
+#[tokio::test]
+async fn a_place_may_be_let_go_and_none_is_given_a_source_by_hand() {
+    let network = Network::new().await;
+    network.sync(freely(), stores(&["1", "2"])).await;
+    let places = Places::new(network.resources.clone());
+    let owned = |source: Option<SourceName>| move |store: &Store| Ok(Store { source: source.clone(), ..store.clone() });
+    let by_hand = places.update(&store_name("1"), None, AUTHOR, owned(Some(source("other")))).await;
+    assert!(by_hand.expect_err("refused").to_string().contains("only a sync gives a place a source"));
+    let made = places.create(Store { source: Some(source("erp")), ..store("3", "Cafe") }, AUTHOR).await;
+    assert!(matches!(made, Err(EditError::Invalid(_))));
+    places.update(&store_name("1"), None, AUTHOR, owned(None)).await.expect("let go");
+    let report = network.sync(freely(), stores(&["2"])).await;
+    assert_eq!((report.removed, network.stores()), (0, vec!["1".into(), "2".into()]));
+}
+
+#[tokio::test]
+async fn a_sync_that_was_cut_short_is_finished_by_the_same_one() {
+    let network = Network::new().await;
+    network.sync(freely(), stores(&["1", "2", "3"])).await;
+    // What a crash leaves: the rows are applied and one of two removals, and the source is as it was.
+    let half = Sync { as_of: Some(at(900)), ..freely() };
+    let head = half.head(&network.resources.snapshot());
+    let sound: Vec<Row> = stores(&["3", "4"]).into_iter().filter_map(|row| row.row.ok()).collect();
+    network.imports.apply(&options(half.clone()), &sound, AUTHOR, Some(head)).await.expect("applied");
+    let gone = [PlaceName::Store(store_name("1"))];
+    network.imports.remove(&half, &gone, AUTHOR, head).await.expect("removed");
+
+    let report = network.sync(half, stores(&["3", "4"])).await;
+    assert_eq!((counts(&report), network.stores()), ([0, 0, 2, 0, 1, 0], vec!["3".into(), "4".into()]));
+    assert_eq!(network.resources.get::<Source>(&source("erp")).expect("made").value.as_of, Some(at(900)));
+    let late = network.imports.remove(&freely(), &gone, AUTHOR, head).await;
+    assert!(matches!(late, Err(EditError::Changed(_))), "another sync came first: {late:?}");
+}

@@ -1,0 +1,83 @@
+//! Imports of rows that are not the whole of a source.
+
+use super::*;
+use crate::{
+    app::fakes::{AUTHOR, geofence, owner, resources, store, store_name},
+    domain::detection::{Detection, Settings},
+};
+
+fn rows(rows: Vec<Row>) -> Vec<Numbered> {
+    (1..).zip(rows).map(|(number, row)| Numbered::sound(number, row)).collect()
+}
+
+fn options(dry_run: bool, allow_partial: bool) -> Options {
+    Options { network: owner("acme"), dry_run, allow_partial, sync: None }
+}
+
+fn counts(report: &Report) -> [u64; 4] {
+    [report.created, report.changed, report.unchanged, report.refused]
+}
+
+#[tokio::test]
+async fn the_same_rows_again_change_nothing() {
+    let imports = Imports::new(resources().await);
+    let file = || rows(vec![Row::Geofence(geofence("g", Some("1"), 80.0)), Row::Store(store("1", "Cafe"))]);
+    let dry = imports.run(&options(true, false), file(), AUTHOR).await.expect("looked at");
+    assert_eq!((counts(&dry), dry.applied, dry.catalog_version), ([2, 0, 0, 0], false, 2));
+    let first = imports.run(&options(false, false), file(), AUTHOR).await.expect("applied");
+    assert_eq!((counts(&first), first.applied, first.catalog_version), ([2, 0, 0, 0], true, 3));
+    let second = imports.run(&options(false, false), file(), AUTHOR).await.expect("applied");
+    assert_eq!((counts(&second), second.catalog_version), ([0, 0, 2, 0], 3));
+    let renamed = rows(vec![Row::Store(store("1", "Bar"))]);
+    let third = imports.run(&options(false, false), renamed, AUTHOR).await.expect("applied");
+    assert_eq!((counts(&third), third.catalog_version), ([0, 1, 0, 0], 4));
+}
+
+#[tokio::test]
+async fn a_file_that_says_nothing_of_detection_changes_nothing_of_it() {
+    let imports = Imports::new(resources().await);
+    let detection = |leave_margin_m| {
+        Detection::new(Settings { leave_margin_m: Some(leave_margin_m), ..Settings::default() }).expect("sound")
+    };
+    let of = |detection, radius_m| rows(vec![Row::Geofence(Geofence { detection, ..geofence("g", None, radius_m) })]);
+    let run = async |rows| counts(&imports.run(&options(false, false), rows, AUTHOR).await.expect("applied"));
+    assert_eq!(run(of(detection(40.0), 80.0)).await, [1, 0, 0, 0]);
+    assert_eq!(run(of(Detection::default(), 80.0)).await, [0, 0, 1, 0]);
+    assert_eq!(run(of(Detection::default(), 90.0)).await, [0, 1, 0, 0]);
+    let name = geofence("g", None, 80.0).name;
+    assert_eq!(imports.resources.get::<Geofence>(&name).expect("there").value.detection, detection(40.0));
+    assert_eq!(run(of(detection(50.0), 90.0)).await, [0, 1, 0, 0], "but it may say");
+}
+
+#[tokio::test]
+async fn refused_rows_hold_everything_back_unless_parts_are_allowed() {
+    let imports = Imports::new(resources().await);
+    let file = || {
+        let other = Store { name: owner("brand").store("1").expect("sound"), ..store("1", "Not ours") };
+        let sound = [Row::Store(store("1", "Cafe")), Row::Geofence(geofence("small", None, 30.0))];
+        let hanging = Row::Geofence(geofence("g", Some("nowhere"), 80.0));
+        let mut file =
+            rows([sound.to_vec(), vec![hanging, Row::Store(store("1", "Twice")), Row::Store(other)]].concat());
+        let row = Err(Violations::one("store.position", "is required"));
+        file.push(Numbered { number: 6, row, may_be: Vec::new() });
+        file
+    };
+    let held = imports.run(&options(false, false), file(), AUTHOR).await.expect("looked at");
+    assert_eq!((counts(&held), held.applied), ([2, 0, 0, 4], false));
+    let told: Vec<(u64, &str)> = held.problems.iter().map(|p| (p.number, p.violation.field.as_str())).collect();
+    assert_eq!(told, [(3, "geofence.store"), (4, "store.name"), (5, "store.name"), (6, "store.position")]);
+    assert_eq!(held.small.iter().map(|small| small.number).collect::<Vec<_>>(), [2]);
+    assert!(imports.resources.get::<Store>(&store_name("1")).is_err());
+
+    let partly = imports.run(&options(false, true), file(), AUTHOR).await.expect("applied");
+    assert_eq!((counts(&partly), partly.applied), ([2, 0, 0, 4], true));
+    assert_eq!(imports.resources.get::<Store>(&store_name("1")).expect("made").value.display_name, "Cafe");
+}
+
+#[tokio::test]
+async fn more_rows_than_a_part_come_in_several_versions() {
+    let imports = Imports::new(resources().await);
+    let many = (0..PART + 1).map(|i| Row::Store(store(&i.to_string(), "Cafe"))).collect();
+    let report = imports.run(&options(false, false), rows(many), AUTHOR).await.expect("applied");
+    assert_eq!((report.created, report.catalog_version), (PART as u64 + 1, 4));
+}

@@ -1,0 +1,174 @@
+//! `dintorni import --sync`: the file takes the place of yesterday's.
+//!
+//! Laws: the time that was understood is told; every place that goes is named; what stays though the file does not name it
+//! is told with its reason.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use clap::Args;
+
+use super::{NOTHING, PARTLY, faults::these};
+use crate::{
+    app::{imports::MAX_REPORTED, place_files},
+    cli::{
+        names,
+        output::{note, say},
+    },
+    config::Mistakes,
+    domain::{name::OrganizationName, time::Timestamp},
+    grpc::{
+        pb::{self, KeptWhy},
+        wire::timestamp_to_wire,
+    },
+};
+
+/// Flags of a sync.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sync: the file is the whole of its source")]
+pub struct Syncing {
+    /// Remove what the file no longer names, of the places of this source: any id, such as "stations"; made by its first
+    /// sync. Places made by hand or by another source stay. Refused rows keep their places and hold nothing else back; an
+    /// empty, cut or stale file changes nothing
+    #[arg(long, value_name = "SOURCE")]
+    sync: Option<String>,
+    /// Day or time of which the file speaks: 2026-03-12, 12/03/2026 or 2026-03-12T06:30:00Z. By default what the lines
+    /// before the header say, or a map extract says of itself. A file older than the source's last changes nothing
+    #[arg(long, value_name = "TIME", value_parser = place_files::time_of, requires = "sync")]
+    as_of: Option<Timestamp>,
+    /// Remove places however many they are
+    #[arg(long, requires = "sync")]
+    allow_removals: bool,
+    /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
+    max_removals: u32,
+    /// Remove also what campaigns target by name; they go on without it
+    #[arg(long, requires = "sync")]
+    force: bool,
+}
+
+impl Syncing {
+    /// What the server is asked, if it is a sync; the time that was understood is told.
+    pub fn ask(&self, network: &OrganizationName, said: Option<Timestamp>) -> Result<Option<pb::ImportSync>, Mistakes> {
+        let Some(source) = &self.sync else { return Ok(None) };
+        let source = names::source(source, network)?;
+        match (self.as_of, said) {
+            (Some(as_of), _) => note(format!("as of {as_of} (--as-of)")),
+            (None, Some(said)) => note(format!("as of {said} (the file says so)")),
+            (None, None) => note(
+                "warning: it is not known of which time the file is, and a stale one cannot be told: say it with --as-of",
+            ),
+        }
+        Ok(Some(pb::ImportSync {
+            source: source.to_string(),
+            as_of: self.as_of.or(said).map(timestamp_to_wire),
+            allow_removals: self.allow_removals,
+            max_removed_percent: Some(self.max_removals),
+            force: self.force,
+        }))
+    }
+}
+
+/// Tells that a file breaks off, which makes it none.
+pub fn tell_cut(word: &str, row: u64) -> anyhow::Result<ExitCode> {
+    say(format!("nothing was changed: the file breaks off in {word} {row}"))?;
+    Ok(NOTHING.into())
+}
+
+/// Tells what went, what stayed and what it comes to.
+pub fn tell(report: &pb::ImportPlacesResponse, dry_run: bool) -> anyhow::Result<ExitCode> {
+    kept(&report.kept_places).iter().for_each(note);
+    if report.kept_places.len() >= MAX_REPORTED {
+        note(format!("of {} places that stay the first {MAX_REPORTED} are named", report.kept));
+    }
+    let word = if report.applied { "removed" } else { "would be removed" };
+    for place in &report.removed_places {
+        say(format!("{word}: {place}"))?;
+    }
+    let more = report.removed.saturating_sub(report.removed_places.len() as u64);
+    if more > 0 {
+        say(format!("{word}: {more} more"))?;
+    }
+    say(summary(report, dry_run))?;
+    Ok(exit_code(report))
+}
+
+fn summary(report: &pb::ImportPlacesResponse, dry_run: bool) -> String {
+    let pb::ImportPlacesResponse { created, changed, unchanged, removed, kept, refused, .. } = report;
+    let said = format!(
+        "{created} created, {changed} changed, {unchanged} unchanged, {removed} removed, {kept} kept, {refused} refused"
+    );
+    match &report.held {
+        Some(held) if held.why() == pb::HeldWhy::TooManyRemovals => {
+            let why = &held.description;
+            format!("nothing was changed: {why}; with --allow-removals it would be: {said}")
+        }
+        Some(held) => format!("nothing was changed: {}", held.description),
+        None if dry_run => format!("dry run, nothing was changed; it would be: {said}"),
+        None => format!("{said} (catalog version {})", report.catalog_version),
+    }
+}
+
+fn exit_code(report: &pb::ImportPlacesResponse) -> ExitCode {
+    match (&report.held, report.refused + report.kept) {
+        (Some(_), _) => NOTHING.into(),
+        (None, 0) => ExitCode::SUCCESS,
+        (None, _) => PARTLY.into(),
+    }
+}
+
+/// A line for each reason, and one for each place that campaigns keep.
+fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for place in places {
+        let why = match place.why() {
+            KeptWhy::Targeted => {
+                let campaigns = place.campaigns.join(", ");
+                lines.push(format!("kept: {}: {campaigns} targets it (--force removes it)", place.place));
+                continue;
+            }
+            KeptWhy::RowRefused => "the row was refused",
+            KeptWhy::RowUntold => "it cannot be told which places some refused rows mean, and nothing was removed",
+            KeptWhy::HasGeofence => "a geofence of the file belongs to it",
+            KeptWhy::Unspecified => "the server says so",
+        };
+        reasons.entry(why).or_default().push(&place.place);
+    }
+    let line = |(why, places): (&str, Vec<&str>)| {
+        format!("kept: {}: {why}", these("place", places.into_iter().map(str::to_owned)))
+    };
+    lines.extend(reasons.into_iter().map(line));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_is_told_by_reason_and_by_campaign() {
+        let place = |id: &str, why: KeptWhy, campaigns: &[&str]| pb::KeptPlace {
+            place: id.to_owned(),
+            why: why.into(),
+            campaigns: campaigns.iter().map(|&campaign| campaign.to_owned()).collect(),
+        };
+        let told = kept(&[
+            place("a", KeptWhy::RowRefused, &[]),
+            place("b", KeptWhy::Targeted, &["x", "y"]),
+            place("c", KeptWhy::RowRefused, &[]),
+        ]);
+        let both = ["kept: b: x, y targets it (--force removes it)", "kept: 2 places (a, c): the row was refused"];
+        assert_eq!(told, both);
+    }
+
+    #[test]
+    fn the_exit_code_tells_all_partly_and_nothing() {
+        let report = pb::ImportPlacesResponse { applied: true, removed: 2, ..Default::default() };
+        assert_eq!(exit_code(&report), ExitCode::SUCCESS);
+        assert_eq!(exit_code(&pb::ImportPlacesResponse { kept: 1, ..report.clone() }), ExitCode::from(PARTLY));
+        let held = Some(pb::Held { why: pb::HeldWhy::Empty.into(), description: "the file has no row".to_owned() });
+        let held = pb::ImportPlacesResponse { held, applied: false, ..report };
+        assert_eq!(exit_code(&held), ExitCode::from(NOTHING));
+        assert_eq!(summary(&held, true), "nothing was changed: the file has no row");
+    }
+}

@@ -1,0 +1,19 @@
+//! A source: a file of places that is imported again and again, and what its last sync said.
+//!
+//! Law: a sync touches and removes only the places of its own source.
+
+use serde::{Deserialize, Serialize};
+
+use super::{name::SourceName, time::Timestamp};
+
+/// What is known of a file that keeps places in step. Made, and changed, by its syncs alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub name: SourceName,
+    /// The time of which the newest file spoke; none if no file ever said one. Older files are stale.
+    pub as_of: Option<Timestamp>,
+    /// How many rows the last file had.
+    pub rows: u64,
+    /// When the last sync was done.
+    pub synced_at: Timestamp,
+}

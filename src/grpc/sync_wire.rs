@@ -1,0 +1,100 @@
+//! Syncs and sources on the wire.
+//!
+//! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
+
+use crate::{
+    app::imports::{Held, Kept, KeptWhy, Row, Sync},
+    domain::{
+        name::{CampaignName, SourceName},
+        place::PlaceName,
+        source::Source,
+        violation::{Invalid, Violations, at_most},
+    },
+    engine::catalog::Entry,
+    grpc::{
+        pb,
+        resource::Wire,
+        wire::{optional_timestamp, required, timestamp, timestamp_to_wire},
+    },
+};
+
+/// Most places that one unread row may mean.
+const MAX_MEANT: usize = 10;
+
+/// Takes the sync of an import apart.
+pub fn read(wire: &pb::ImportSync) -> Result<Sync, Violations> {
+    let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, force } = wire;
+    let mut wrong = Violations::default();
+    let name = if source.is_empty() { Err(required()) } else { SourceName::parse(source) };
+    let name = wrong.take("source", name);
+    let as_of = wrong.take("as_of", optional_timestamp(*as_of));
+    let percent = wrong.take("max_removed_percent", max_removed_percent.map(percent).transpose());
+    let sync = name.zip(as_of).zip(percent).map(|((name, as_of), percent)| {
+        let usual = Sync::of(name);
+        let max_removed_percent = percent.unwrap_or(usual.max_removed_percent);
+        Sync { as_of, allow_removals: *allow_removals, max_removed_percent, force: *force, ..usual }
+    });
+    wrong.finish(sync)
+}
+
+fn percent(percent: u32) -> Result<u32, Invalid> {
+    if percent <= 100 { Ok(percent) } else { Err(Invalid::new(format!("must be 0 to 100, was {percent}"))) }
+}
+
+/// A row that its sender could not read: it was told what is wrong, and the places are of use alone.
+pub fn unread(wire: &pb::UnreadRow) -> (Vec<PlaceName>, Result<Row, Violations>) {
+    let mut wrong = Violations::default();
+    wrong.take("unread.places", at_most(MAX_MEANT, wire.places.len()));
+    let places = wire.places.iter().take(MAX_MEANT).enumerate();
+    let places = places.filter_map(|(i, place)| wrong.take(format!("unread.places[{i}]"), PlaceName::parse(place)));
+    let places = places.collect();
+    // What it may mean is not told if some of it is wrong.
+    if wrong.is_empty() { (places, Err(wrong)) } else { (Vec::new(), Err(wrong)) }
+}
+
+pub fn kept_to_wire(Kept { place, why }: Kept) -> pb::KeptPlace {
+    let (why, campaigns) = match why {
+        KeptWhy::RowRefused => (pb::KeptWhy::RowRefused, Vec::new()),
+        KeptWhy::RowUntold => (pb::KeptWhy::RowUntold, Vec::new()),
+        KeptWhy::Targeted(campaigns) => {
+            (pb::KeptWhy::Targeted, campaigns.iter().map(CampaignName::to_string).collect())
+        }
+        KeptWhy::HasGeofence => (pb::KeptWhy::HasGeofence, Vec::new()),
+    };
+    pb::KeptPlace { place: place.to_string(), why: why.into(), campaigns }
+}
+
+pub fn held_to_wire(held: Held) -> pb::Held {
+    let why = match held {
+        Held::Empty => pb::HeldWhy::Empty,
+        Held::Unreadable { .. } => pb::HeldWhy::Unreadable,
+        Held::Stale { .. } => pb::HeldWhy::Stale,
+        Held::TooManyRemovals { .. } => pb::HeldWhy::TooManyRemovals,
+    };
+    pb::Held { why: why.into(), description: held.to_string() }
+}
+
+impl Wire for Source {
+    type Message = pb::Source;
+    const FIELD: &'static str = "source";
+
+    /// No call takes one; it is read so that whoever gets one may compare it.
+    fn read(message: pb::Source, name: SourceName) -> Result<Self, Violations> {
+        let pb::Source { name: _, as_of, rows, sync_time, etag: _ } = message;
+        let mut wrong = Violations::default();
+        let as_of = wrong.take("as_of", optional_timestamp(as_of));
+        let synced_at = wrong.take("sync_time", timestamp(sync_time));
+        wrong.finish(as_of.zip(synced_at).map(|(as_of, synced_at)| Source { name, as_of, rows, synced_at }))
+    }
+
+    fn write(entry: &Entry<Self>) -> pb::Source {
+        let Source { name, as_of, rows, synced_at } = entry.value.as_ref();
+        pb::Source {
+            name: name.to_string(),
+            as_of: as_of.map(timestamp_to_wire),
+            rows: *rows,
+            sync_time: Some(timestamp_to_wire(*synced_at)),
+            etag: entry.etag.to_string(),
+        }
+    }
+}
