@@ -14,7 +14,7 @@
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`visits`], [`app_version`], [`few`] |
 //! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`budget`], [`cap`], [`schedule`] |
 //! | when stores are open | [`opening`] |
-//! | what was decided, and why | [`decision`], [`offer`] |
+//! | what was decided, and why | [`decision`], [`reason`], [`offer`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
 //! | everything the catalog holds | [`catalog`] |
 
@@ -42,6 +42,7 @@ pub mod ping;
 pub mod place;
 pub mod presence;
 pub mod profile;
+pub mod reason;
 pub mod redemption;
 pub mod rings;
 pub mod schedule;

@@ -11,6 +11,7 @@ use crate::{
         people::{CallerError, People},
     },
     domain::{
+        decision::{Reason, Verdict},
         name::{CampaignName, ProfileName, StoreName},
         offer::DecisionId,
         organization::Scope,
@@ -93,11 +94,14 @@ fn unless_empty<T>(text: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Res
     if text.is_empty() { Ok(None) } else { read(text).map(Some) }
 }
 
+/// A verdict's code that exists: nobody waits for a list that can only be empty.
 fn code(text: &str) -> Result<String, Invalid> {
-    let sound = text.len() <= 64 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-    let refuse =
-        || Invalid::new(format!("must be CHOSEN or a refusal's code such as QUIET_HOURS, was {}", quoted(text)));
-    if sound { Ok(text.to_owned()) } else { Err(refuse()) }
+    let known = || std::iter::once(Verdict::CHOSEN).chain(Reason::CODES.iter().copied());
+    if known().any(|code| code == text) {
+        return Ok(text.to_owned());
+    }
+    let all: Vec<&str> = known().collect();
+    Err(Invalid::new(format!("must be one of {}, was {}", all.join(", "), quoted(text))))
 }
 
 impl From<ListError> for Status {
@@ -134,6 +138,38 @@ impl From<CallerError> for Status {
         match error {
             CallerError::Revoked => revoked(),
             CallerError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The words in capitals of a comment that are longer than an abbreviation.
+    fn codes(comment: &str) -> BTreeSet<&str> {
+        let words = comment.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+        words.filter(|word| word.len() > 3).collect()
+    }
+
+    #[test]
+    fn the_codes_of_the_api_are_those_that_are_given() {
+        let proto = include_str!("../../proto/dintorni/v1/decision_service.proto");
+        let (_, refusal) = proto.split_once("message Refusal {").expect("there");
+        let (comment, _) = refusal.split_once("string code").expect("there");
+        assert_eq!(codes(comment), Reason::CODES.iter().copied().collect());
+        assert_eq!(Reason::CODES.len(), codes(comment).len(), "each once");
+    }
+
+    #[test]
+    fn only_verdicts_that_exist_are_listed_by() {
+        let sound = ["CHOSEN", "MUTED"].map(code);
+        assert_eq!(sound, ["CHOSEN", "MUTED"].map(|text| Ok(text.to_owned())));
+        for wrong in ["QUIET", "muted", "CHOSEN "] {
+            let told = code(wrong).expect_err(wrong).to_string();
+            assert!(told.contains("CHOSEN, STALE") && told.contains("QUIET_HOURS"), "{told}");
         }
     }
 }

@@ -1,0 +1,231 @@
+//! Why a campaign was refused: a closed list, with the numbers behind each refusal.
+//!
+//! Law 5: one table gives every reason its code and its meaning; a reason that is not in it does not compile.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    campaign::Priority,
+    cap::Within,
+    schedule::Weekdays,
+    time::{TimeOfDay, Timestamp},
+};
+
+/// Why a campaign was refused: the first gate that said no, with the numbers behind it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The transition was learnt too late.
+    Stale {
+        age: Duration,
+    },
+    /// The position is not to be believed.
+    Suspect,
+    NoMarketingConsent,
+    NotStarted {
+        starts_at: Timestamp,
+    },
+    Ended {
+        ended_at: Timestamp,
+    },
+    /// The publisher did not let this brand reach the app's people.
+    NotGranted,
+    /// The person muted the brand.
+    Muted,
+    QuietHours {
+        local: TimeOfDay,
+        from: TimeOfDay,
+        to: TimeOfDay,
+    },
+    /// Outside of the campaign's hours of the week.
+    OutsideWindows {
+        day: Weekdays,
+        local: TimeOfDay,
+        /// When the next of them begins, within eight days.
+        next_at: Option<Timestamp>,
+    },
+    /// It is only for open stores, and nobody knows when this one is; or there is no store.
+    NoOpeningHours,
+    StoreClosed {
+        /// Within eight days.
+        opens_at: Option<Timestamp>,
+    },
+    /// The store closes too soon.
+    LastCall {
+        closes_at: Timestamp,
+        last_call: Duration,
+    },
+    /// Over all campaigns of the app, in the person's civil day.
+    DailyOffers {
+        given: u32,
+        most: u32,
+    },
+    /// Of the class and lower ones, in the person's civil day: the rest of it is kept for higher ones.
+    PriorityShare {
+        priority: Priority,
+        given: u32,
+        most: u32,
+        daily: u32,
+    },
+    /// After any offer in the app.
+    AppCoolDown {
+        until: Timestamp,
+    },
+    /// Of all campaigns of the brand.
+    BrandCap {
+        given: u32,
+        most: u32,
+        #[serde(flatten)]
+        within: Within,
+    },
+    BrandCoolDown {
+        until: Timestamp,
+    },
+    /// The person redeemed one, and gets no more of the campaign.
+    Redeemed {
+        at: Timestamp,
+    },
+    /// Of this campaign.
+    CampaignCap {
+        given: u32,
+        most: u32,
+        #[serde(flatten)]
+        within: Within,
+    },
+    CoolDown {
+        until: Timestamp,
+    },
+    /// The term that failed, in words.
+    Audience {
+        term: Arc<str>,
+    },
+    /// All units of the budget are taken.
+    BudgetExhausted,
+    /// The same campaign was chosen at a better place of this ping.
+    SameCampaign,
+    /// Others ranked higher.
+    Outranked {
+        rank: u32,
+        most: u32,
+    },
+}
+
+/// The one table of codes: of each reason its code, and what it means whatever the numbers.
+macro_rules! codes {
+    ($($variant:ident => $code:literal, $meaning:literal;)*) => {
+        impl Reason {
+            /// All codes there are.
+            pub const CODES: &'static [&'static str] = &[$($code),*];
+
+            /// The stable code of the reason, as the API and metrics spell it.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $(Reason::$variant { .. } => $code,)*
+                }
+            }
+
+            /// What the code means, without the numbers.
+            pub fn meaning(&self) -> &'static str {
+                match self {
+                    $(Reason::$variant { .. } => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    Stale => "STALE", "the transition was learnt too late";
+    Suspect => "SUSPECT", "the position is not to be believed";
+    NoMarketingConsent => "NO_MARKETING_CONSENT", "the person did not agree to marketing";
+    NotStarted => "NOT_STARTED", "the campaign has not started";
+    Ended => "ENDED", "the campaign has ended";
+    NotGranted => "NOT_GRANTED", "the publisher has not let this brand reach the app's people";
+    Muted => "MUTED", "the person muted this brand";
+    QuietHours => "QUIET_HOURS", "it was in the app's quiet hours";
+    OutsideWindows => "OUTSIDE_WINDOWS", "it was outside of the campaign's hours";
+    NoOpeningHours => "NO_OPENING_HOURS", "nobody knows when a store there is open";
+    StoreClosed => "STORE_CLOSED", "the store is closed";
+    LastCall => "LAST_CALL", "the store closes too soon";
+    DailyOffers => "DAILY_OFFERS", "the person got all offers of today";
+    PriorityShare => "PRIORITY_SHARE", "the rest of the person's day is kept for higher priorities";
+    AppCoolDown => "APP_COOL_DOWN", "it is too soon after another offer";
+    BrandCap => "BRAND_CAP", "the person got enough offers of this brand";
+    BrandCoolDown => "BRAND_COOL_DOWN", "the brand rests for this person";
+    Redeemed => "REDEEMED", "the person redeemed an offer of it, and gets no more";
+    CampaignCap => "CAMPAIGN_CAP", "the person got enough offers of this campaign";
+    CoolDown => "COOL_DOWN", "the campaign rests for this person";
+    Audience => "AUDIENCE", "the person is not in the audience";
+    BudgetExhausted => "BUDGET_EXHAUSTED", "the campaign's budget is used up";
+    SameCampaign => "SAME_CAMPAIGN", "the campaign was chosen at a better place";
+    Outranked => "OUTRANKED", "others ranked higher";
+}
+
+impl Reason {
+    /// The reason in words, without what tells of other campaigns than the refused one, or of the person: which condition
+    /// somebody fails is as good as reading what is known of them.
+    pub fn without_others(&self) -> String {
+        match self {
+            Reason::DailyOffers { .. }
+            | Reason::PriorityShare { .. }
+            | Reason::AppCoolDown { .. }
+            | Reason::Outranked { .. }
+            | Reason::Audience { .. } => self.meaning().to_owned(),
+            own => own.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Stale { age } => write!(f, "the transition was learnt {} s late", age.as_secs()),
+            Reason::Suspect => f.write_str("the position is not to be believed"),
+            Reason::NoMarketingConsent => f.write_str("the person did not agree to marketing"),
+            Reason::NotStarted { starts_at } => write!(f, "the campaign starts at {starts_at}"),
+            Reason::Ended { ended_at } => write!(f, "the campaign ended at {ended_at}"),
+            Reason::NotGranted => f.write_str("the publisher has not let this brand reach the app's people"),
+            Reason::Muted => f.write_str("the person muted this brand"),
+            Reason::QuietHours { local, from, to } => {
+                write!(f, "it was {local} for the person, and {from} to {to} is quiet")
+            }
+            Reason::DailyOffers { given, most } => write!(f, "the person got {given} of at most {most} offers today"),
+            Reason::OutsideWindows { day, local, next_at } => {
+                write!(f, "it was {day} {local}, outside of the campaign's hours")?;
+                next_at.map_or(Ok(()), |at| write!(f, ", which begin again at {at}"))
+            }
+            Reason::NoOpeningHours => f.write_str("nobody knows when a store there is open"),
+            Reason::StoreClosed { opens_at } => {
+                f.write_str("the store is closed")?;
+                opens_at.map_or(Ok(()), |at| write!(f, " until {at}"))
+            }
+            Reason::LastCall { closes_at, last_call } => {
+                write!(
+                    f,
+                    "the store closes at {closes_at}, and its last {} s are without offers",
+                    last_call.as_secs_f64()
+                )
+            }
+            Reason::PriorityShare { priority, given, most, daily } => {
+                let class = priority.as_str();
+                write!(f, "of {daily} offers a day {most} may be of {class} or lower priority, and {given} were")
+            }
+            Reason::AppCoolDown { until } => write!(f, "the person is left alone until {until}"),
+            Reason::BrandCap { given, most, within } => {
+                write!(f, "the person got {given} of at most {most} offers of this brand {within}")
+            }
+            Reason::BrandCoolDown { until } => write!(f, "the brand rests for this person until {until}"),
+            Reason::Redeemed { at } => write!(f, "the person redeemed an offer of it at {at}, and gets no more"),
+            Reason::CampaignCap { given, most, within } => {
+                write!(f, "the person got {given} of at most {most} offers of this campaign {within}")
+            }
+            Reason::CoolDown { until } => write!(f, "the campaign rests for this person until {until}"),
+            Reason::Audience { term } => write!(f, "the person is not in the audience: {term}"),
+            Reason::BudgetExhausted => f.write_str("the campaign's budget is used up"),
+            Reason::SameCampaign => f.write_str("the campaign was chosen at a better place"),
+            Reason::Outranked { rank, most } => write!(f, "it ranked {rank}, and {most} could be given"),
+        }
+    }
+}
