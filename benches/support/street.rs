@@ -246,6 +246,7 @@ pub fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
         weight: Weight::new(1.0 + (number % 7) as f64).expect("sound"),
         priority: Default::default(),
         coupon: None,
+        experiment: None,
     }
 }
 

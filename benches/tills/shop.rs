@@ -225,6 +225,7 @@ fn campaign() -> Campaign {
             holder_only: false,
             at: RedeemedAt::Anywhere,
         }),
+        experiment: None,
     }
 }
 
@@ -247,6 +248,7 @@ fn offer(number: usize) -> Offer {
         show_by: now() + DAY,
         valid_until: now() + DAY,
         coupon: Some(OfferCoupon { code: None, instruction: "5 EUR off".to_owned(), valid_from: now() }),
+        arm: None,
     }
 }
 
@@ -264,6 +266,7 @@ fn decision((profile, device): (ProfileName, DeviceName), offer: Offer, number: 
         notes: Vec::new(),
         considered: Vec::new(),
         offers: vec![offer],
+        ghosts: Vec::new(),
         next: Next { safe_radius_m: 0.0, at: now() },
     }
 }

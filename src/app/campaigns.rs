@@ -148,6 +148,7 @@ pub mod tests {
             weight: Weight::default(),
             priority: Default::default(),
             coupon: None,
+            experiment: None,
         }
     }
 

@@ -132,6 +132,7 @@ fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
 fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt> {
     decision.considered.retain(|considered| considered.campaign.organization() == *brand);
     decision.offers.retain(|offer| offer.campaign.organization() == *brand);
+    decision.ghosts.retain(|ghost| ghost.campaign.organization() == *brand);
     decision.considered.iter_mut().for_each(hide_from_brand);
     for offer in &mut decision.offers {
         offer.distance_m = None;
@@ -146,11 +147,18 @@ fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt>
 /// some counts are of other brands' offers.
 fn hide_from_brand(considered: &mut Considered) {
     considered.rank = None;
-    match &mut considered.verdict {
-        Verdict::Refused(Reason::DailyOffers { given, .. }) => *given = 0,
-        Verdict::Refused(Reason::Outranked { rank, .. }) => *rank = 0,
-        Verdict::Refused(Reason::Audience { term }) => *term = "".into(),
-        Verdict::Refused(_) | Verdict::Chosen(_) => {}
+    if let Verdict::Refused(reason) = &mut considered.verdict {
+        hide(reason);
+    }
+}
+
+fn hide(reason: &mut Reason) {
+    match reason {
+        Reason::DailyOffers { given, .. } => *given = 0,
+        Reason::Outranked { rank, .. } => *rank = 0,
+        Reason::Audience { term } => *term = "".into(),
+        Reason::Holdout { otherwise: Some(otherwise), .. } => hide(otherwise),
+        _ => {}
     }
 }
 
@@ -185,6 +193,7 @@ mod tests {
             notes: Vec::new(),
             considered: vec![considered("organizations/x/campaigns/1"), considered("organizations/y/campaigns/1")],
             offers: Vec::new(),
+            ghosts: Vec::new(),
             next: Next { safe_radius_m: 0.0, at: Timestamp::default() },
         }
     }

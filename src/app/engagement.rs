@@ -64,7 +64,7 @@ fn apply(profile: &mut Profile, device: &DeviceName, report: &Report) -> (Vec<Of
     let before = profile.offers.clone();
     let (mut unknown, mut seen) = (Vec::new(), BTreeSet::new());
     for OfferEvent { offer, event, at } in &report.events {
-        match Arc::make_mut(&mut profile.offers).iter_mut().find(|given| given.id == *offer) {
+        match Arc::make_mut(&mut profile.offers).iter_mut().find(|given| given.id == *offer && !given.ghost) {
             Some(given) => note(given, *event, *at, report.received_at),
             None if seen.insert(*offer) => unknown.push(*offer),
             None => {}

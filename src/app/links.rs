@@ -152,6 +152,7 @@ impl Links {
         let offered = person.offers.iter().filter(|offer| offer.device == *device && caps::counts(offer));
         let bare = offered.map(|offer| GivenOffer {
             priority: offer.priority,
+            ghost: offer.ghost,
             returned_at: Some(offer.offered_at),
             ..GivenOffer::new(
                 OfferId::new(offer.offered_at, random(&*self.entropy)),

@@ -13,6 +13,7 @@ use super::{
     cap::{self, Cap, check_span},
     content::Content,
     coupon::Coupon,
+    experiment::Experiment,
     name::{CampaignName, OrganizationName},
     place::PlaceName,
     schedule::Schedule,
@@ -52,6 +53,9 @@ pub struct Campaign {
     /// What an offer is worth at the till.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<Coupon>,
+    /// What is compared, and with whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<Experiment>,
 }
 
 /// draft → active ⇄ paused → archived; a draft may be archived, and archived is the end.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     campaign::Priority,
     name::{CampaignName, DeviceName, ProfileName, StoreName},
-    offer::{DecisionId, Offer, OfferId},
+    offer::{DecisionId, Ghost, Offer, OfferId},
     ping::PingId,
     presence::{Area, Transition},
     time::Timestamp,
@@ -35,6 +35,9 @@ pub struct Decision {
     pub considered: Vec<Considered>,
     /// The chosen, best first.
     pub offers: Vec<Offer>,
+    /// What those held out by experiments would have got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ghosts: Vec<Ghost>,
     pub next: Next,
 }
 

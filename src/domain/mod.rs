@@ -12,7 +12,7 @@
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`visits`], [`app_version`], [`few`] |
-//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`budget`], [`cap`], [`schedule`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
 //! | when stores are open | [`opening`] |
 //! | what was decided, and why | [`decision`], [`reason`], [`offer`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
@@ -32,6 +32,7 @@ pub mod coupon;
 pub mod date;
 pub mod decision;
 pub mod detection;
+pub mod experiment;
 pub mod few;
 pub mod geo;
 pub mod name;

@@ -11,6 +11,7 @@ use super::{
     campaign::Priority,
     code::Code,
     content::Content,
+    experiment::Arm,
     geo::Position,
     name::{CampaignName, DeviceName, StoreName},
     presence::Area,
@@ -95,6 +96,21 @@ pub struct Offer {
     /// How it is redeemed, if it can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<OfferCoupon>,
+    /// Of the campaign's experiment, if it makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<Arm>,
+}
+
+/// What somebody in a holdout would have got. Nobody is told of it, and it takes nothing but a place in the caps of its
+/// campaign, exactly as an offer would.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ghost {
+    pub id: OfferId,
+    pub campaign: CampaignName,
+    /// The arm whose content it would have been.
+    pub arm: Arm,
+    pub area: Area,
+    pub store: Option<StoreName>,
 }
 
 /// Where an offer is meant to be shown: of one ping, the best interrupts, and no other does.
@@ -134,6 +150,8 @@ pub struct GivenOffer {
     pub device: DeviceName,
     /// Of its campaign when it was made.
     pub priority: Priority,
+    /// It was not given: the person is in the holdout of the campaign's experiment.
+    pub ghost: bool,
     pub offered_at: Timestamp,
     pub shown_at: Option<Timestamp>,
     pub opened_at: Option<Timestamp>,
@@ -156,6 +174,7 @@ impl GivenOffer {
             campaign,
             device,
             priority: Priority::default(),
+            ghost: false,
             offered_at,
             shown_at: None,
             opened_at: None,

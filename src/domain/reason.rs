@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     campaign::Priority,
     cap::Within,
+    offer::OfferId,
     schedule::Weekdays,
     time::{TimeOfDay, Timestamp},
 };
@@ -101,6 +102,13 @@ pub enum Reason {
     Audience {
         term: Arc<str>,
     },
+    /// The person is in the holdout of the campaign's experiment, so gets nothing whatever the caps and budgets say.
+    Holdout {
+        /// What they would have got.
+        ghost: Option<OfferId>,
+        /// Why they would have got nothing without the experiment either.
+        otherwise: Option<Box<Reason>>,
+    },
     /// All units of the budget are taken.
     BudgetExhausted,
     /// The same campaign was chosen at a better place of this ping.
@@ -158,6 +166,7 @@ codes! {
     CampaignCap => "CAMPAIGN_CAP", "the person got enough offers of this campaign";
     CoolDown => "COOL_DOWN", "the campaign rests for this person";
     Audience => "AUDIENCE", "the person is not in the audience";
+    Holdout => "HOLDOUT", "the person is in the experiment's holdout";
     BudgetExhausted => "BUDGET_EXHAUSTED", "the campaign's budget is used up";
     SameCampaign => "SAME_CAMPAIGN", "the campaign was chosen at a better place";
     Outranked => "OUTRANKED", "others ranked higher";
@@ -173,8 +182,20 @@ impl Reason {
             | Reason::AppCoolDown { .. }
             | Reason::Outranked { .. }
             | Reason::Audience { .. } => self.meaning().to_owned(),
+            Reason::Holdout { ghost, otherwise } => {
+                held_out(*ghost, otherwise.as_ref().map(|reason| reason.without_others()))
+            }
             own => own.to_string(),
         }
+    }
+}
+
+fn held_out(ghost: Option<OfferId>, otherwise: Option<String>) -> String {
+    let held_out = "the person is in the experiment's holdout";
+    match (ghost, otherwise) {
+        (Some(ghost), _) => format!("{held_out}, and this would have been an offer (ghost {ghost})"),
+        (None, Some(otherwise)) => format!("{held_out}, and this would have been no offer either: {otherwise}"),
+        (None, None) => held_out.to_owned(),
     }
 }
 
@@ -223,6 +244,9 @@ impl fmt::Display for Reason {
             }
             Reason::CoolDown { until } => write!(f, "the campaign rests for this person until {until}"),
             Reason::Audience { term } => write!(f, "the person is not in the audience: {term}"),
+            Reason::Holdout { ghost, otherwise } => {
+                f.write_str(&held_out(*ghost, otherwise.as_ref().map(|reason| reason.to_string())))
+            }
             Reason::BudgetExhausted => f.write_str("the campaign's budget is used up"),
             Reason::SameCampaign => f.write_str("the campaign was chosen at a better place"),
             Reason::Outranked { rank, most } => write!(f, "it ranked {rank}, and {most} could be given"),

@@ -32,12 +32,21 @@ struct Counted<'a> {
     priority: Priority,
 }
 
+impl<'a> Counted<'a> {
+    fn of(campaign: &'a CampaignName, at: Timestamp, priority: Priority) -> Self {
+        Self { tail: tail(campaign.as_str()), campaign, at, priority }
+    }
+}
+
 /// What a person was given, and in this ping is being given.
 pub struct Given<'a> {
     now: Timestamp,
     app: &'a App,
     zone: &'a TimeZone,
     offers: Vec<Counted<'a>>,
+    /// What the person would have been given, were they not held out: for its own campaign it is as good as given, and
+    /// for all others it never was. So caps cut off both sides of an experiment alike.
+    ghosts: Vec<Counted<'a>>,
     redeemed: Vec<(&'a CampaignName, Timestamp)>,
     starts: [OnceCell<Timestamp>; 3],
     /// Offers of the person's civil day by class, counted when somebody asks.
@@ -47,36 +56,50 @@ pub struct Given<'a> {
 impl<'a> Given<'a> {
     /// By a profile of the app, whose person's zone this is.
     pub fn to(profile: &'a Profile, (app, zone): (&'a App, &'a TimeZone), now: Timestamp) -> Self {
-        let counted = profile.offers.iter().filter(|offer| counts(offer)).map(|offer| Counted {
-            tail: tail(offer.campaign.as_str()),
-            campaign: &offer.campaign,
-            at: offer.offered_at,
-            priority: offer.priority,
-        });
+        let counted = |is_ghost| {
+            let some = profile.offers.iter().filter(move |offer| offer.ghost == is_ghost && counts(offer));
+            some.map(|offer| Counted::of(&offer.campaign, offer.offered_at, offer.priority)).collect()
+        };
         let remembered = profile.offers.iter().filter_map(|offer| Some((&offer.campaign, offer.redeemed_at?)));
         let redeemed = remembered.chain(profile.redeemed.iter().map(|(campaign, at)| (campaign, *at))).collect();
-        Self { now, app, zone, offers: counted.collect(), redeemed, starts: Default::default(), today: OnceCell::new() }
+        let (offers, ghosts) = (counted(false), counted(true));
+        Self { now, app, zone, offers, ghosts, redeemed, starts: Default::default(), today: OnceCell::new() }
     }
 
     /// Counts one that was chosen.
     pub fn add(&mut self, campaign: &'a Campaign) {
-        let (name, priority) = (&campaign.name, campaign.priority);
-        self.offers.push(Counted { tail: tail(name.as_str()), campaign: name, at: self.now, priority });
+        self.offers.push(Counted::of(&campaign.name, self.now, campaign.priority));
         if let Some(today) = self.today.get_mut() {
-            today[priority as usize] += 1;
+            today[campaign.priority as usize] += 1;
         }
     }
 
+    /// Counts one that would have been chosen.
+    pub fn add_ghost(&mut self, campaign: &'a Campaign) {
+        self.ghosts.push(Counted::of(&campaign.name, self.now, campaign.priority));
+    }
+
+    /// Everything that was given, as the campaign has to see it: with its own ghosts.
+    fn seen_by<'s>(&'s self, campaign: &'s CampaignName) -> impl Iterator<Item = &'s Counted<'a>> {
+        self.offers.iter().chain(self.ghosts_of(campaign))
+    }
+
+    fn ghosts_of<'s>(&'s self, campaign: &'s CampaignName) -> impl Iterator<Item = &'s Counted<'a>> {
+        self.ghosts.iter().filter(move |ghost| ghost.campaign == campaign)
+    }
+
     /// Why the person gets no offer of anybody's now: the day is used up, or it is too soon.
-    pub fn of_app(&self, priority: Priority) -> Option<Reason> {
-        self.daily(priority).or_else(|| {
-            self.rests(self.app.cool_down, || self.offers.iter()).map(|until| Reason::AppCoolDown { until })
+    pub fn of_app(&self, campaign: &Campaign) -> Option<Reason> {
+        self.daily(campaign).or_else(|| {
+            let until = self.rests(self.app.cool_down, || self.seen_by(&campaign.name))?;
+            Some(Reason::AppCoolDown { until })
         })
     }
 
-    /// Why the person gets none of this brand.
-    pub fn of_brand(&self, brand: &str, limits: &BrandLimits) -> Option<Reason> {
-        let own = || self.offers.iter().filter(move |offer| offer.campaign.owner() == brand);
+    /// Why the person gets none of the campaign's brand, which has these limits.
+    pub fn of_brand(&self, campaign: &CampaignName, limits: &BrandLimits) -> Option<Reason> {
+        let brand = campaign.owner();
+        let own = || self.seen_by(campaign).filter(move |offer| offer.campaign.owner() == brand);
         let cap = |(cap, given): (Cap, u32)| Reason::BrandCap { given, most: cap.offers, within: cap.within };
         self.exceeded(&limits.per_profile, own)
             .map(cap)
@@ -92,7 +115,7 @@ impl<'a> Given<'a> {
             return Some(Reason::Redeemed { at: *at });
         }
         let end = tail(name.as_str());
-        let own = || self.offers.iter().filter(move |offer| offer.tail == end && offer.campaign == name);
+        let own = || self.seen_by(name).filter(move |offer| offer.tail == end && offer.campaign == name);
         let cap = |(cap, given): (Cap, u32)| Reason::CampaignCap { given, most: cap.offers, within: cap.within };
         self.exceeded(&limits.per_profile, own)
             .map(cap)
@@ -100,8 +123,11 @@ impl<'a> Given<'a> {
     }
 
     /// A class may take of the day what its share is, with all lower classes together; so the rest is kept for higher.
-    fn daily(&self, priority: Priority) -> Option<Reason> {
-        let today = self.today.get_or_init(|| self.count_today());
+    fn daily(&self, campaign: &Campaign) -> Option<Reason> {
+        let (priority, mut today) = (campaign.priority, *self.today.get_or_init(|| self.count_today()));
+        for ghost in self.ghosts_of(&campaign.name) {
+            today[ghost.priority as usize] += u32::from(ghost.at >= self.since(CivilPeriod::Day));
+        }
         let (given, most) = (today.iter().sum(), self.app.daily_offers);
         if given >= most {
             return Some(Reason::DailyOffers { given, most });

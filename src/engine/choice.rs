@@ -14,7 +14,7 @@ use crate::domain::{
     budget::Account,
     decision::{Considered, Rank, Reason, Verdict},
     name::CampaignName,
-    offer::{Offer, OfferCoupon, OfferId, OfferStore, Surface},
+    offer::{Ghost, Offer, OfferCoupon, OfferId, OfferStore, Surface},
     presence::{Area, TransitionKind},
 };
 
@@ -25,6 +25,8 @@ pub struct Choice {
     pub offers: Vec<(Offer, Vec<Account>)>,
     /// Best first.
     pub considered: Vec<Considered>,
+    /// What those held out would have got, best first.
+    pub ghosts: Vec<Ghost>,
 }
 
 /// Chooses at most `max_offers`, and spends the person's caps in the order of the result.
@@ -39,7 +41,17 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
     let mut choice = Choice::default();
     for (candidate, rank) in &ranked {
         let verdict = match slots.refusal(candidate, &gates) {
+            Some(reason) if candidate.is_held_out() => {
+                Verdict::Refused(Reason::Holdout { ghost: None, otherwise: Some(Box::new(reason)) })
+            }
             Some(reason) => Verdict::Refused(reason),
+            None if candidate.is_held_out() => {
+                let number = GHOSTS + choice.ghosts.len() as u64;
+                let id = OfferId::new(gates.now, random(seed, number));
+                choice.ghosts.extend(ghost(candidate, id));
+                gates.spend_ghost(candidate.campaign);
+                Verdict::Refused(Reason::Holdout { ghost: Some(id), otherwise: None })
+            }
             None => {
                 let number = choice.offers.len() as u64 + 1;
                 let offer = offer(candidate, &gates, OfferId::new(gates.now, random(seed, number)));
@@ -62,36 +74,56 @@ fn surface(choice: &Choice) -> Surface {
     if choice.offers.is_empty() { Surface::LockScreen } else { Surface::List }
 }
 
-/// How many offers may still be chosen.
+/// Numbers of random bits from here on are those of ghosts: no ping has so many offers.
+const GHOSTS: u64 = 1 << 32;
+
+/// How many offers may still be chosen. A ghost takes no slot: what is offered instead of it is what the person gets
+/// without the campaign.
 struct Slots<'a> {
     max_offers: u32,
     chosen: BTreeSet<&'a CampaignName>,
+    taken: u32,
     rank: u32,
 }
 
 impl<'a> Slots<'a> {
     fn new(max_offers: u32) -> Self {
-        Self { max_offers, chosen: BTreeSet::new(), rank: 0 }
+        Self { max_offers, chosen: BTreeSet::new(), taken: 0, rank: 0 }
     }
 
-    /// Why this one, next in rank, cannot be chosen; if it can, it takes a slot.
+    /// Why this one, next in rank, cannot be chosen; if it can, it takes a slot, unless it is for nobody.
     fn refusal(&mut self, candidate: &Candidate<'a>, gates: &Gates<'a>) -> Option<Reason> {
         if self.chosen.contains(&candidate.campaign.name) {
             return Some(Reason::SameCampaign);
         }
-        self.rank += 1;
-        if self.chosen.len() as u32 >= self.max_offers {
-            return Some(Reason::Outranked { rank: self.rank, most: self.max_offers });
+        let rank = self.rank + 1;
+        if !candidate.is_held_out() {
+            self.rank = rank;
+        }
+        if self.taken >= self.max_offers {
+            return Some(Reason::Outranked { rank, most: self.max_offers });
         }
         // It passed the caps before anything was chosen.
-        if !self.chosen.is_empty()
-            && let Some(reason) = gates.caps(candidate.campaign)
+        if self.taken > 0
+            && let Some(reason) = gates.caps(candidate)
         {
             return Some(reason);
         }
         self.chosen.insert(&candidate.campaign.name);
+        self.taken += u32::from(!candidate.is_held_out());
         None
     }
+}
+
+/// None if the campaign makes no experiment.
+fn ghost(candidate: &Candidate<'_>, id: OfferId) -> Option<Ghost> {
+    Some(Ghost {
+        id,
+        campaign: candidate.campaign.name.clone(),
+        arm: candidate.drawn?.arm(),
+        area: candidate.transition.area.clone(),
+        store: candidate.store.map(|store| store.name.clone()),
+    })
 }
 
 fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
@@ -100,7 +132,8 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
     Offer {
         id,
         campaign: candidate.campaign.name.clone(),
-        content: candidate.campaign.content.clone(),
+        content: candidate.drawn.and_then(|drawn| drawn.content()).unwrap_or(&candidate.campaign.content).clone(),
+        arm: candidate.drawn.map(|drawn| drawn.arm()),
         area: candidate.transition.area.clone(),
         store: candidate.store.map(|store| OfferStore {
             name: store.name.clone(),

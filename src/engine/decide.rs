@@ -6,12 +6,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    audience::{Around, Person},
     catalog::Catalog,
     choice::{self, Choice},
-    eligibility::Gates,
+    eligibility::{Gates, Standing},
     engagement,
     entry::AreaView,
+    experiment::Drawn,
     known::Known,
     presence::{self, Step},
     ranging,
@@ -20,7 +20,8 @@ use super::{
 };
 use crate::domain::{
     budget::{AccountId, Holder, Take},
-    consent::{Consented, Location, Marketing},
+    campaign::Campaign,
+    consent::{Consented, Location},
     decision::{Considered, Decision, Note, Reason, Verdict},
     name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
@@ -29,7 +30,7 @@ use crate::domain::{
     place::{PlaceName, Store},
     presence::{Belief, DevicePresence, Transition},
     profile::{Device, Profile},
-    time::{TimeZone, Timestamp},
+    time::Timestamp,
 };
 
 /// An open visit is saved at least so often, well within the silence that ends one.
@@ -105,6 +106,7 @@ pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping
         notes: Vec::new(),
         considered: Vec::new(),
         offers: Vec::new(),
+        ghosts: Vec::new(),
         next: silence::unknown(at),
     }
 }
@@ -181,18 +183,17 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
     if profiling.is_none() {
         outcome.decision.notes.push(Note::ContextOnly);
     }
-    let fired = candidates(areas, question.ping, &step.transitions);
-    let (now, zone) = (question.ping.clock.received_at, zone_of(device, question.app));
+    let fired = candidates(areas, (&question.profile.name, question.ping), &step.transitions);
+    let now = question.ping.clock.received_at;
     let visits = profiling.map(|permit| outcome.profile.visits(permit).clone());
     let stays = |place: &PlaceName, at| visiting::begun(areas, step, place, at, None);
-    let around = Around { now, zone, device, catalog: question.catalog, visits: visits.as_deref(), stays: &stays };
-    let person = Person::new(question.profile, profiling, around);
-    let gates = Gates::new((question.catalog, now), (question.app, zone), person, question.exhausted);
-    let marketing = question.profile.consents.permit::<Marketing>();
+    let Question { catalog, app, profile, exhausted, .. } = *question;
+    let standing = Standing { catalog, app, profile, device, now, is_suspect: step.suspect, exhausted };
+    let gates = Gates::new(standing, visits.as_deref(), &stays);
     let (mut refused, mut passed) = (Vec::new(), Vec::new());
     for candidate in fired {
-        match refusal(&gates, &candidate, marketing, step.suspect) {
-            Some(reason) => refused.push(refused_as(&candidate, reason)),
+        match gates.refusal(&candidate) {
+            Some((gate, reason)) => refused.push(refused_as(&candidate, candidate.verdict_of(gate, reason))),
             None => passed.push(candidate),
         }
     }
@@ -201,34 +202,22 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
     outcome.decision.considered.extend(refused);
 }
 
-fn refusal(
-    gates: &Gates<'_>,
-    candidate: &Candidate<'_>,
-    marketing: Option<Consented<Marketing>>,
-    suspect: bool,
-) -> Option<Reason> {
-    let Some(marketing) = marketing else { return Some(Reason::NoMarketingConsent) };
-    if candidate.transition.stale {
-        return Some(Reason::Stale { age: gates.now.since(candidate.transition.at) });
-    }
-    if suspect {
-        return Some(Reason::Suspect);
-    }
-    if !gates.may_reach(candidate.campaign) {
-        return Some(Reason::NotGranted);
-    }
-    gates.refusal(candidate, marketing)
-}
-
 /// Each campaign once per area and transition, in the order of names.
-fn candidates<'t, 'c: 't>(areas: &Known<'c>, ping: &Ping, transitions: &'t [Transition]) -> Vec<Candidate<'t>> {
+fn candidates<'t, 'c: 't>(
+    areas: &Known<'c>,
+    (person, ping): (&ProfileName, &Ping),
+    transitions: &'t [Transition],
+) -> Vec<Candidate<'t>> {
     let mut candidates = Vec::new();
     for transition in transitions {
         let number = areas.number(&transition.area);
         let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };
         let store = areas.store_of(view);
         let distance_m = distance(view, store, ping);
-        let candidate = |campaign| Candidate { campaign, transition, view, store, distance_m };
+        let candidate = |campaign: &'t Arc<Campaign>| {
+            let drawn = Drawn::of(campaign, person);
+            Candidate { campaign, transition, view, store, distance_m, drawn }
+        };
         candidates.extend(fired.by(&transition.area, transition.kind).map(candidate));
     }
     candidates.sort_by(|a, b| (&a.campaign.name, &a.transition.area).cmp(&(&b.campaign.name, &b.transition.area)));
@@ -259,18 +248,25 @@ fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
 fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mut Outcome) {
     let offered_at = question.ping.clock.received_at;
     let priority = |campaign: &CampaignName| question.catalog.campaigns.get(campaign).map(|entry| entry.value.priority);
+    let mut all = Vec::new();
+    let mut given = |id, campaign: &CampaignName, ghost| {
+        let priority = priority(campaign).unwrap_or_default();
+        let new = GivenOffer::new(id, campaign.clone(), question.device.clone(), offered_at);
+        all.push(GivenOffer { priority, ghost, ..new });
+    };
     for (offer, accounts) in choice.offers {
         let take = |account| Take { account, holder: Holder::Offer(offer.id), units: 1, lapses_at: None };
         if !device.test {
             outcome.takes.extend(accounts.into_iter().map(take));
         }
-        let given = GivenOffer {
-            priority: priority(&offer.campaign).unwrap_or_default(),
-            ..GivenOffer::new(offer.id, offer.campaign.clone(), question.device.clone(), offered_at)
-        };
-        Arc::make_mut(&mut outcome.profile.offers).push(given);
+        given(offer.id, &offer.campaign, false);
         outcome.decision.offers.push(offer);
     }
+    for ghost in choice.ghosts {
+        given(ghost.id, &ghost.campaign, true);
+        outcome.decision.ghosts.push(ghost);
+    }
+    Arc::make_mut(&mut outcome.profile.offers).extend(all);
     outcome.decision.considered = choice.considered;
     outcome.profile.forget_old_offers(offered_at);
 }
@@ -284,9 +280,4 @@ fn return_unshown(question: &Question<'_>, outcome: &mut Outcome) {
     if !outcome.returned.is_empty() {
         outcome.effect = Effect::Durable;
     }
-}
-
-/// The person's own zone: the device's, else the app's.
-fn zone_of<'a>(device: &'a Device, app: &'a App) -> &'a TimeZone {
-    device.time_zone.as_ref().unwrap_or(&app.time_zone)
 }

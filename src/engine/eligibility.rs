@@ -1,19 +1,130 @@
 //! The gates: may this campaign make an offer to this person now?
 //!
-//! Law: gates are asked in the order of their cost, the first refusal is the verdict, and every refusal carries the
-//! numbers it was made of. Law 4: without a permit for marketing there is nothing to ask.
+//! Law: gates are asked in the order of [`Gate::ORDER`], the first refusal is the verdict, and every refusal carries the
+//! numbers it was made of. Law 4: without a permit for marketing the first gate refuses.
 
-use std::{collections::BTreeSet, sync::Arc};
+//! The gates: may this campaign make an offer to this person now?
+//!
+//! Law: gates are asked in the order of [`Gate::ORDER`], the first refusal is the verdict, and every refusal carries the
+//! numbers it was made of. Law 4: without a permit for marketing the first gate refuses.
 
-use super::{audience::Person, caps::Given, catalog::Catalog, grants::Reach, ranking::Candidate, schedule, taking};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use super::{
+    audience::{Around, Person},
+    caps::Given,
+    catalog::Catalog,
+    grants::Reach,
+    ranking::Candidate,
+    schedule, taking,
+};
 use crate::domain::{
     budget::AccountId,
     campaign::Campaign,
     consent::{Consented, Marketing},
     decision::Reason,
     organization::App,
+    place::PlaceName,
+    profile::{Device, Profile},
     time::{TimeOfDay, TimeZone, Timestamp},
+    visits::Visits,
 };
+
+/// One question that a campaign must pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// The person agreed to marketing.
+    Consent,
+    /// The transition was learnt in time.
+    Freshness,
+    /// The position is to be believed.
+    Position,
+    /// The brand may reach people of the app.
+    Reach,
+    /// The campaign has started and not ended.
+    Dates,
+    /// The person did not mute the brand.
+    Muted,
+    QuietHours,
+    /// The campaign's hours, and the store's.
+    Schedule,
+    Audience,
+    /// What the person had enough of in the app,
+    AppCaps,
+    /// of the brand,
+    BrandCaps,
+    /// and of the campaign.
+    CampaignCaps,
+    /// The campaign has units left.
+    Budget,
+}
+
+impl Gate {
+    /// First who the person is and what the moment is, then what they had, then what is left. The holdout of an experiment
+    /// is told between the first and the second: caps and budgets say nothing of whom it is about, and whom they leave
+    /// out must not decide who is compared.
+    pub const ORDER: [Gate; 13] = [
+        Gate::Consent,
+        Gate::Freshness,
+        Gate::Position,
+        Gate::Reach,
+        Gate::Dates,
+        Gate::Muted,
+        Gate::QuietHours,
+        Gate::Schedule,
+        Gate::Audience,
+        Gate::AppCaps,
+        Gate::BrandCaps,
+        Gate::CampaignCaps,
+        Gate::Budget,
+    ];
+
+    /// How the API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::Consent => "CONSENT",
+            Gate::Freshness => "FRESHNESS",
+            Gate::Position => "POSITION",
+            Gate::Reach => "REACH",
+            Gate::Dates => "DATES",
+            Gate::Muted => "MUTED",
+            Gate::QuietHours => "QUIET_HOURS",
+            Gate::Schedule => "SCHEDULE",
+            Gate::Audience => "AUDIENCE",
+            Gate::AppCaps => "APP_CAPS",
+            Gate::BrandCaps => "BRAND_CAPS",
+            Gate::CampaignCaps => "CAMPAIGN_CAPS",
+            Gate::Budget => "BUDGET",
+        }
+    }
+
+    /// Whether it is asked after experiments were drawn.
+    pub fn is_after_draw(self) -> bool {
+        self > Gate::Audience
+    }
+}
+
+/// Whom the gates are asked about, and when.
+#[derive(Clone, Copy)]
+pub struct Standing<'a> {
+    pub catalog: &'a Catalog,
+    pub app: &'a App,
+    pub profile: &'a Profile,
+    /// The device that pings.
+    pub device: &'a Device,
+    pub now: Timestamp,
+    /// Where it says to be is not to be believed.
+    pub is_suspect: bool,
+    /// Accounts of which the ledger has nothing left.
+    pub exhausted: &'a BTreeSet<AccountId>,
+}
+
+impl<'a> Standing<'a> {
+    /// The person's own zone: the device's, else the app's.
+    pub fn zone(&self) -> &'a TimeZone {
+        self.device.time_zone.as_ref().unwrap_or(&self.app.time_zone)
+    }
+}
 
 /// What the gates look at, the same for all campaigns of one ping.
 pub struct Gates<'a> {
@@ -23,6 +134,8 @@ pub struct Gates<'a> {
     /// The person's own.
     zone: &'a TimeZone,
     pub person: Person<'a>,
+    marketing: Option<Consented<Marketing>>,
+    is_suspect: bool,
     given: Given<'a>,
     /// Who may reach people of the app.
     reach: Reach<'a>,
@@ -33,34 +146,55 @@ pub struct Gates<'a> {
 }
 
 impl<'a> Gates<'a> {
-    /// For a person of the app, whose own zone this is.
+    /// `visits` are the person's with those that begin now; `stays` says when the visit to a place began that goes on at a
+    /// time.
     pub fn new(
-        (catalog, now): (&'a Catalog, Timestamp),
-        (app, zone): (&'a App, &'a TimeZone),
-        person: Person<'a>,
-        exhausted: &'a BTreeSet<AccountId>,
+        standing: Standing<'a>,
+        visits: Option<&'a Visits>,
+        stays: &'a dyn Fn(&PlaceName, Timestamp) -> Option<Timestamp>,
     ) -> Self {
+        let Standing { catalog, app, profile, device, now, is_suspect, exhausted } = standing;
+        let zone = standing.zone();
+        let around = Around { now, zone, device, catalog, visits, stays };
+        let person = Person::new(profile, profile.consents.permit(), around);
         let reach = catalog.areas.grants().reach(&app.name);
-        let given = Given::to(person.profile(), (app, zone), now);
-        Self { now, catalog, app, zone, person, given, reach, quiet: quiet_hours(app, zone, now), exhausted }
+        let given = Given::to(profile, (app, zone), now);
+        let (marketing, quiet) = (profile.consents.permit(), quiet_hours(app, zone, now));
+        Self { now, catalog, app, zone, person, marketing, is_suspect, given, reach, quiet, exhausted }
     }
 
-    /// Whether the brand of the campaign may reach people of the app.
-    pub fn may_reach(&self, campaign: &Campaign) -> bool {
-        self.reach.has(campaign.name.owner())
+    /// The first gate that refuses, and why; none if all let it pass.
+    pub fn refusal(&self, candidate: &Candidate<'_>) -> Option<(Gate, Reason)> {
+        Gate::ORDER.into_iter().find_map(|gate| self.ask(gate, candidate).map(|reason| (gate, reason)))
     }
 
-    /// The first gate that refuses, or none. The permit is the proof that offers may be made at all.
-    pub fn refusal(&self, candidate: &Candidate<'_>, _permit: Consented<Marketing>) -> Option<Reason> {
+    /// Why this gate refuses; none if it does not.
+    pub fn ask(&self, gate: Gate, candidate: &Candidate<'_>) -> Option<Reason> {
         let campaign = &**candidate.campaign;
-        let store = candidate.store.map(|store| &**store);
-        self.dates(campaign)
-            .or_else(|| self.person.profile().muted.contains(campaign.name.owner()).then_some(Reason::Muted))
-            .or_else(|| self.quiet.clone().filter(|_| !self.may_disturb(campaign)))
-            .or_else(|| self.caps(campaign))
-            .or_else(|| schedule::refusal(&campaign.limits.schedule, store, self.zone, self.now))
-            .or_else(|| self.missing(candidate).map(|term| Reason::Audience { term }))
-            .or_else(|| self.is_exhausted(candidate).then_some(Reason::BudgetExhausted))
+        let owner = campaign.name.owner();
+        match gate {
+            Gate::Consent => self.marketing.is_none().then_some(Reason::NoMarketingConsent),
+            Gate::Freshness => self.age(candidate).map(|age| Reason::Stale { age }),
+            Gate::Position => self.is_suspect.then_some(Reason::Suspect),
+            Gate::Reach => (!self.reach.has(owner)).then_some(Reason::NotGranted),
+            Gate::Dates => self.dates(campaign),
+            Gate::Muted => self.person.profile().muted.contains(owner).then_some(Reason::Muted),
+            Gate::QuietHours => self.quiet.clone().filter(|_| !self.may_disturb(campaign)),
+            Gate::Schedule => {
+                let store = candidate.store.map(|store| &**store);
+                schedule::refusal(&campaign.limits.schedule, store, self.zone, self.now)
+            }
+            Gate::Audience => self.missing(candidate).map(|term| Reason::Audience { term }),
+            Gate::AppCaps => self.given.of_app(campaign),
+            Gate::BrandCaps => self.brand_caps(campaign),
+            Gate::CampaignCaps => self.given.of_campaign(campaign),
+            Gate::Budget => self.is_exhausted(candidate).then_some(Reason::BudgetExhausted),
+        }
+    }
+
+    /// How long ago a transition was that is learnt too late.
+    fn age(&self, candidate: &Candidate<'_>) -> Option<Duration> {
+        candidate.transition.stale.then(|| self.now.since(candidate.transition.at))
     }
 
     /// The first term of the audience that fails, in words.
@@ -70,18 +204,24 @@ impl<'a> Gates<'a> {
     }
 
     /// What the person had enough of: of everything, of the brand, of the campaign.
-    pub fn caps(&self, campaign: &Campaign) -> Option<Reason> {
+    pub fn caps(&self, candidate: &Candidate<'_>) -> Option<Reason> {
+        [Gate::AppCaps, Gate::BrandCaps, Gate::CampaignCaps].into_iter().find_map(|gate| self.ask(gate, candidate))
+    }
+
+    fn brand_caps(&self, campaign: &Campaign) -> Option<Reason> {
         let owner = campaign.name.owner();
-        let brand = || self.catalog.organizations.find(|name| name.as_str().cmp(owner));
-        self.given
-            .of_app(campaign.priority)
-            .or_else(|| self.given.of_brand(owner, &brand()?.value.brand_limits))
-            .or_else(|| self.given.of_campaign(campaign))
+        let brand = self.catalog.organizations.find(|name| name.as_str().cmp(owner))?;
+        self.given.of_brand(&campaign.name, &brand.value.brand_limits)
     }
 
     /// Counts an offer that was chosen for what is chosen after it.
     pub fn spend(&mut self, campaign: &'a Campaign) {
         self.given.add(campaign);
+    }
+
+    /// Counts a ghost, for its own campaign only.
+    pub fn spend_ghost(&mut self, campaign: &'a Campaign) {
+        self.given.add_ghost(campaign);
     }
 
     /// Whether it says that it makes offers in quiet hours, and the publisher lets it.

@@ -30,7 +30,7 @@ pub fn note(offer: &mut GivenOffer, event: Event, at: Timestamp, received_at: Ti
 }
 
 /// Returns the offers made to this device before `through` that were not shown; all that was shown until then has been
-/// reported.
+/// reported. A ghost has no phone that could say so, and stays.
 pub fn return_unshown(
     offers: &mut [GivenOffer],
     device: &DeviceName,
@@ -41,7 +41,7 @@ pub fn return_unshown(
     for offer in offers {
         let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.claimed_at.is_none();
         let used = offer.redeemed_at.is_some() || offer.reversed_at.is_some();
-        let unseen = unseen && !used && offer.returned_at.is_none();
+        let unseen = unseen && !used && offer.returned_at.is_none() && !offer.ghost;
         let earlier = offer.offered_at < through.min(now) && offer.device == *device;
         if unseen && earlier {
             offer.returned_at = Some(now);

@@ -123,6 +123,7 @@ pub fn campaign(id: &str, on: On, place: &str) -> Campaign {
         weight: Weight::default(),
         priority: Default::default(),
         coupon: None,
+        experiment: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`] for
 //! the campaigns they fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`], [`caps`], and
-//! [`schedule`] on a [`civil`] clock) for refusals, [`ranking`] and [`choice`] for the best few,
+//! [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out, [`ranking`] and [`choice`] for the best few,
 //! and [`silence`] for when to ask again. What becomes of offers afterwards is in [`engagement`].
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
@@ -34,6 +34,9 @@ pub mod effective;
 pub mod eligibility;
 pub mod engagement;
 pub mod entry;
+pub mod experiment;
+#[cfg(test)]
+mod experiment_tests;
 pub mod faults;
 pub mod firing;
 #[cfg(test)]

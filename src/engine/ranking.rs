@@ -7,9 +7,17 @@ use std::{cmp::Ordering, sync::Arc};
 
 use super::{
     audience::{Person, Site},
+    eligibility::Gate,
     entry::AreaView,
+    experiment::Drawn,
 };
-use crate::domain::{campaign::Campaign, decision::Rank, place::Store, presence::Transition, text::Topic};
+use crate::domain::{
+    campaign::Campaign,
+    decision::{Rank, Reason},
+    place::Store,
+    presence::Transition,
+    text::Topic,
+};
 
 /// Distance at which nearness is a half, in metres: two minutes and a half on foot.
 const HALF_DISTANCE_M: f64 = 200.0;
@@ -23,9 +31,23 @@ pub struct Candidate<'a> {
     pub store: Option<&'a Arc<Store>>,
     /// Metres from the newest fix; none if it is unknown.
     pub distance_m: Option<f64>,
+    /// What the campaign's experiment, if it makes one, has for the person.
+    pub drawn: Option<Drawn<'a>>,
 }
 
 impl<'a> Candidate<'a> {
+    pub fn is_held_out(&self) -> bool {
+        self.drawn.is_some_and(|drawn| drawn.is_held_out)
+    }
+
+    /// The verdict when a gate refuses: of whom the draw holds out before that gate, that.
+    pub fn verdict_of(&self, gate: Gate, reason: Reason) -> Reason {
+        match self.is_held_out() && gate.is_after_draw() {
+            true => Reason::Holdout { ghost: None, otherwise: Some(Box::new(reason)) },
+            false => reason,
+        }
+    }
+
     /// The place, as an audience may look at it.
     pub fn site(&self) -> Site<'a> {
         Site {

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         budget::Unit,
         campaign::{Campaign, CampaignState},
+        organization::Scope,
         violation::Violations,
     },
     grpc::{
@@ -19,9 +20,11 @@ use crate::{
         auth::Auth,
         campaign_wire::state_filter,
         code_upload::CodeUpload,
+        experiment_wire::results_to_wire,
         overload::Guard,
         pb::{self, campaign_service_server::CampaignService},
         resource::{self, ListRequest, Patch, Wire},
+        status::Problem,
         versions,
     },
     ports::{AccountUse, Ledger},
@@ -139,6 +142,19 @@ impl CampaignService for CampaignGrpc {
         let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name)?;
         let accounts = self.ledger.accounts(&campaign.value.name, MAX_ACCOUNTS).await?;
         Ok(Response::new(pb::CampaignUse { accounts: accounts.iter().map(account_use_to_wire).collect() }))
+    }
+
+    async fn get_experiment_results(
+        &self,
+        request: Request<pb::GetExperimentResultsRequest>,
+    ) -> Answer<pb::ExperimentResults> {
+        let access = self.access(request.metadata())?;
+        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name)?.value;
+        let missing = || Problem::Precondition.says(format!("{} makes no experiment", campaign.name));
+        let experiment = campaign.experiment.as_ref().ok_or_else(missing)?;
+        let arms = self.ledger.arms(&campaign.name, &experiment.id).await?;
+        let is_operator = access.scope == Scope::Operator;
+        Ok(Response::new(results_to_wire(&experiment.id, &arms, is_operator)))
     }
 
     type UploadCodesStream = Pin<Box<dyn Stream<Item = Result<pb::UploadCodesResponse, Status>> + Send>>;

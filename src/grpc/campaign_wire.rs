@@ -20,6 +20,7 @@ use crate::{
         audience_wire::{Rules, audience_to_wire},
         campaign_limits_wire::{limits, limits_to_wire},
         coupon_wire::{coupon, coupon_to_wire},
+        experiment_wire::{experiment, experiment_to_wire},
         pb,
         place_wire::tags,
         resource::{Patched, Wire, owner_of},
@@ -45,6 +46,7 @@ impl Wire for Campaign {
             etag: _,
             coupon: worth,
             priority: class,
+            experiment: compared,
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
@@ -56,6 +58,7 @@ impl Wire for Campaign {
         let weight = wrong.take("weight", weight.map_or(Ok(Weight::default()), Weight::new));
         let priority = wrong.take("priority", priority(class));
         let coupon = wrong.nest("coupon", worth.map(coupon).transpose());
+        let experiment = wrong.nest("experiment", compared.map(experiment).transpose());
         if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
             wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
             if coupon.as_ref().is_some_and(|coupon| coupon.redeem_after >= limits.valid_for) {
@@ -75,6 +78,7 @@ impl Wire for Campaign {
                 weight: weight?,
                 priority: priority?,
                 coupon: coupon?,
+                experiment: experiment?,
             })
         })();
         wrong.finish(campaign)
@@ -93,6 +97,7 @@ impl Wire for Campaign {
             weight,
             priority,
             coupon,
+            experiment,
         } = entry.value.as_ref();
         pb::Campaign {
             name: name.to_string(),
@@ -107,6 +112,7 @@ impl Wire for Campaign {
             etag: entry.etag.to_string(),
             coupon: coupon.as_ref().map(coupon_to_wire),
             priority: priority_to_wire(*priority).into(),
+            experiment: experiment.as_ref().map(experiment_to_wire),
         }
     }
 }
@@ -161,7 +167,7 @@ pub fn state_filter(wire: i32) -> Result<Option<CampaignState>, Invalid> {
     }
 }
 
-fn content(wire: pb::Content) -> Result<Content, Violations> {
+pub fn content(wire: pb::Content) -> Result<Content, Violations> {
     let pb::Content { title, body, image_url, link, price } = wire;
     let mut wrong = Violations::default();
     let price = wrong.nest("price", money(price));
@@ -169,7 +175,7 @@ fn content(wire: pb::Content) -> Result<Content, Violations> {
     wrong.finish(content)
 }
 
-fn content_to_wire(content: &Content) -> pb::Content {
+pub fn content_to_wire(content: &Content) -> pb::Content {
     let Content { title, body, image_url, link, price } = content.clone();
     pb::Content { title, body, image_url, link, price: price.as_ref().map(money_to_wire) }
 }

@@ -31,6 +31,7 @@ pub mod decision_service;
 pub mod detection_wire;
 pub mod device_service;
 pub mod engagement_service;
+mod experiment_wire;
 pub mod ledger_service;
 pub mod limits;
 pub mod mask;

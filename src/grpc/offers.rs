@@ -4,7 +4,8 @@ use crate::{
     app::decisions::Receipt,
     domain::{
         decision::{Considered, Decision, Next, Note, Rank, Reason, Verdict},
-        offer::{Offer, OfferStore, Surface},
+        experiment::Arm,
+        offer::{Ghost, Offer, OfferStore, Surface},
         presence::{Area, Transition, TransitionKind},
     },
     grpc::{
@@ -15,7 +16,8 @@ use crate::{
 };
 
 pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
-    let Offer { id, campaign, content, area, store, distance_m, reason, surface, show_by, valid_until, coupon } = offer;
+    let Offer { id, campaign, content, area, store, distance_m, reason, surface, show_by, valid_until, coupon, arm } =
+        offer;
     pb::Offer {
         id: id.to_string(),
         campaign: campaign.to_string(),
@@ -32,7 +34,17 @@ pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
         valid_until: Some(timestamp_to_wire(*valid_until)),
         coupon: coupon.as_ref().map(offer_coupon_to_wire),
         surface: surface_to_wire(*surface).into(),
+        variant: arm.as_ref().map(variant_of).unwrap_or_default(),
     }
+}
+
+fn variant_of(arm: &Arm) -> String {
+    arm.variant.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+fn ghost_to_wire(ghost: &Ghost) -> pb::GhostOffer {
+    let Ghost { id, campaign, arm, area: _, store: _ } = ghost;
+    pb::GhostOffer { id: id.to_string(), campaign: campaign.to_string(), variant: variant_of(arm) }
 }
 
 fn surface_to_wire(surface: Surface) -> pb::Surface {
@@ -124,6 +136,7 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         notes,
         considered,
         offers,
+        ghosts,
         next,
     } = decision;
     pb::Decision {
@@ -139,6 +152,7 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         considered: considered.iter().map(|one| considered_to_wire(one, Reason::to_string)).collect(),
         offers: offers.iter().map(offer_to_wire).collect(),
         next: Some(next_to_wire(next)),
+        ghosts: ghosts.iter().map(ghost_to_wire).collect(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is taken of budgets, and the proof that nothing was oversold.
+//! What is taken of budgets, what came of experiments, and the proof that nothing was oversold.
 //!
 //! Law: everything it says was so at one moment, while changes go on.
 
@@ -8,6 +8,7 @@ use super::error::StoreError;
 use crate::domain::{
     budget::{Account, Unit},
     name::CampaignName,
+    text::{ExperimentId, VariantId},
     time::Timestamp,
 };
 
@@ -74,10 +75,28 @@ pub struct AccountUse {
     pub late_overrun: u64,
 }
 
+/// What became of one arm of an experiment, without test devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmResult {
+    /// None if the experiment has a holdout only.
+    pub variant: Option<VariantId>,
+    pub offers: u64,
+    /// What people in the holdout would have got of it.
+    pub ghosts: u64,
+    pub shown: u64,
+    pub opened: u64,
+    /// And not taken back.
+    pub redeemed: u64,
+}
+
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// The accounts of a campaign by their ids, backwards, so that of periods the newest come first; at most `most`.
     async fn accounts(&self, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError>;
+
+    /// The arms of an experiment of the campaign that had an offer or a ghost, by their variants; of people who were not
+    /// erased since, and for as long as offers are kept.
+    async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError>;
 
     /// Reads the whole record at one moment; `at` is that moment by the server's clock.
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError>;

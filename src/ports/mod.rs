@@ -20,7 +20,7 @@ pub use clock::{Clock, Entropy};
 pub use coupons::{Coupons, OfferQuery, OfferState, RedemptionQuery, RedemptionsOf, Uploaded};
 pub use error::StoreError;
 pub use history::{Action, ChangeRecord, History, HistoryOf, HistoryQuery};
-pub use ledger::{AccountUse, Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
+pub use ledger::{AccountUse, ArmResult, Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
 pub use receipts::{ReceiptQuery, Receipts, ReceiptsOf};
 pub use records::{
     Absorbed, Answer, Claim, Commit, Committed, EngagementMark, NewCode, ProfileWrite, Records, TillAnswer, TillChange,

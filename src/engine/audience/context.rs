@@ -57,10 +57,7 @@ impl Site<'_> {
 
 impl Person<'_> {
     pub(super) fn is_now(&self, test: &MomentTest, site: &Site<'_>) -> bool {
-        let local = match (test.clock, site.store) {
-            (Clock::Store, Some(store)) => store.time_zone.local(self.around.now),
-            (Clock::Store, None) | (Clock::Person, _) => self.local(),
-        };
+        let local = self.clock_of(test, site);
         let mut date = local.date();
         if let Some(hours) = test.hours {
             let (time, crosses) = (TimeOfDay::of(local), hours.to < hours.from);
@@ -75,6 +72,14 @@ impl Person<'_> {
         }
         let weekday = date.weekday().to_monday_one_offset().unsigned_abs();
         test.weekdays.is_empty() || test.weekdays.contains(&weekday)
+    }
+
+    /// What the clock shows that the test is about.
+    pub(super) fn clock_of(&self, test: &MomentTest, site: &Site<'_>) -> jiff::civil::DateTime {
+        match (test.clock, site.store) {
+            (Clock::Store, Some(store)) => store.time_zone.local(self.around.now),
+            (Clock::Store, None) | (Clock::Person, _) => self.local(),
+        }
     }
 
     pub(super) fn uses(&self, test: &DeviceTest) -> bool {

@@ -64,7 +64,7 @@ impl Person<'_> {
             OffersOf::Campaign(name) => offer.campaign == *name && name.owner() == brand,
             OffersOf::Brand => offer.campaign.owner() == brand,
         };
-        let offers = self.past?.offers.iter().filter(is_meant);
+        let offers = self.past?.offers.iter().filter(|offer| !offer.ghost).filter(is_meant);
         Some(offers.filter_map(|offer| when(offer, event)).filter(|&at| at > since).count())
     }
 

@@ -32,7 +32,7 @@ use super::known::Known;
 use crate::domain::{
     beliefs::Beliefs,
     ping::{Fix, Ping, STALE_AFTER},
-    presence::{Belief, DevicePresence, LastSeen, Transition, TransitionKind, Visit},
+    presence::{Area, Belief, DevicePresence, Hearing, LastSeen, Transition, TransitionKind, Visit},
     time::Timestamp,
 };
 
@@ -65,6 +65,30 @@ pub struct Step {
     way_m: f64,
     /// What is believed at each area that has a number in [`Known`]; `presence.areas` is told at the end.
     beliefs: Vec<Option<Belief>>,
+}
+
+impl Step {
+    /// As if this transition had just happened to a device of which that is believed: who came in is inside.
+    pub fn supposed(before: &DevicePresence, transition: Transition) -> Self {
+        let (mut presence, at) = (before.clone(), transition.at);
+        let visit = |entered_at| {
+            let (last_inside, leaving_since, dwelt) = (at, None, Duration::ZERO);
+            Belief::Inside(Visit { not_before: entered_at, entered_at, last_inside, leaving_since, dwelt })
+        };
+        let entered_at = match transition.kind {
+            TransitionKind::Entered => Some(at),
+            TransitionKind::Dwelt(after) => Some(at - after),
+            TransitionKind::Exited(_) | TransitionKind::Crossed | TransitionKind::Heard => None,
+        };
+        let others = presence.areas.iter().filter(|(area, _)| **area != transition.area);
+        let others: Vec<(Area, Belief)> = others.map(|(area, belief)| (area.clone(), *belief)).collect();
+        let entered = entered_at.map(|entered_at| (transition.area.clone(), visit(entered_at)));
+        presence.areas = others.into_iter().chain(entered).collect();
+        if let (TransitionKind::Heard, Area::Beacon(name)) = (transition.kind, &transition.area) {
+            presence.heard.insert(name.clone(), Hearing { first: at, last: at, confirmed: true });
+        }
+        Self { presence, transitions: vec![transition], ..Self::default() }
+    }
 }
 
 /// Takes the fixes of a ping into account, in their order.

@@ -180,6 +180,7 @@ impl From<&GivenOffer> for state::GivenOffer {
             redeemed_at: given.redeemed_at.map(Timestamp::micros),
             reversed_at: given.reversed_at.map(Timestamp::micros),
             priority: priority(given.priority).into(),
+            ghost: given.ghost,
         }
     }
 }
@@ -190,6 +191,7 @@ impl TryFrom<state::GivenOffer> for GivenOffer {
     fn try_from(message: state::GivenOffer) -> Result<Self, Undecodable> {
         Ok(Self {
             priority: read_priority(message.priority()),
+            ghost: message.ghost,
             id: at("offers.id", OfferId::parse(&message.id))?,
             campaign: at("offers.campaign", CampaignName::parse(&message.campaign))?,
             device: at("offers.device", DeviceName::parse(&message.device))?,

@@ -109,9 +109,10 @@ fn given() -> impl Strategy<Value = GivenOffer> {
     let times = (time(), of(time()), of(time()), of(time()), of(time()));
     let till = (of(time()), of(time()), of(time()));
     let priority = prop_oneof![Just(Priority::Low), Just(Priority::Normal), Just(Priority::High)];
-    let parts = (any::<u128>(), organization(), device_name(), times, till, priority);
-    parts.prop_map(|(random, owner, device, times, till, priority)| GivenOffer {
+    let parts = (any::<u128>(), organization(), device_name(), times, till, (priority, any::<bool>()));
+    parts.prop_map(|(random, owner, device, times, till, (priority, ghost))| GivenOffer {
         priority,
+        ghost,
         id: OfferId::new(times.0, random),
         campaign: owner.campaign("coffee").expect("sound"),
         device,

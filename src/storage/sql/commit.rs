@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 
 use super::{
-    Retention,
+    Retention, arms,
     batch::{Batch, Halt},
     change::{Change, Outcome},
     conn::{Conn, values},
@@ -60,6 +60,9 @@ impl Recorded {
             receipts::write(batch, decision, decision.at + self.keep.receipts).await?;
             for offer in &decision.offers {
                 self.write_offer(batch, decision, offer).await?;
+            }
+            for ghost in &decision.ghosts {
+                arms::write_ghost(batch, decision, ghost, decision.at + self.keep.offers).await?;
             }
         }
         let (mut units, at) = (Units::default(), self.commit.at);
@@ -149,12 +152,13 @@ impl Recorded {
     async fn write_offer(&self, batch: &mut Batch<'_, '_>, decision: &Decision, offer: &Offer) -> Result<(), Halt> {
         const SQL: &str =
             "INSERT INTO offer (id, profile_id, given_to, campaign_id, decision_id, catalog_version, store_id,
-                test, accounts, offered_at, show_by, valid_from, valid_until, expires_at)
-            VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+                test, accounts, offered_at, show_by, valid_from, valid_until, expires_at, arm)
+            VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         let (profile, campaign) = (decision.profile.as_str(), offer.campaign.as_str());
         let store = offer.store.as_ref().map(|store| store.name.to_string());
         let holder = Holder::Offer(offer.id);
         let accounts = self.commit.takes.iter().filter(|take| take.holder == holder).count() as u64;
+        let arm = offer.arm.as_ref().map(arms::key);
         let valid_from = offer.coupon.as_ref().map_or(decision.at, |coupon| coupon.valid_from);
         let values = values![
             &offer.id,
@@ -170,6 +174,7 @@ impl Recorded {
             valid_from,
             offer.valid_until,
             decision.at + self.keep.offers,
+            arm.as_ref(),
         ];
         batch.add(SQL, values).await
     }
@@ -205,6 +210,7 @@ async fn absorb(batch: &mut Batch<'_, '_>, absorbed: &Absorbed, at: Timestamp) -
     for sql in [
         "UPDATE offer SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE redemption SET profile_id = $2 WHERE profile_id = $1",
+        "UPDATE ghost SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE decision SET profile_id = $2 WHERE profile_id = $1",
     ] {
         batch.add(sql, values![name, by]).await?;

@@ -35,7 +35,11 @@ impl Change for Erasure {
         let version = row.count(0)?;
         erase_answers(conn, name).await?;
         erase_offers(conn, name).await?;
-        for sql in ["DELETE FROM decision WHERE profile_id = $1", "DELETE FROM device WHERE profile_id = $1"] {
+        for sql in [
+            "DELETE FROM ghost WHERE profile_id = $1",
+            "DELETE FROM decision WHERE profile_id = $1",
+            "DELETE FROM device WHERE profile_id = $1",
+        ] {
             conn.execute(sql, values![name]).await?;
         }
         Ok(Outcome::Keep(Some(version)))

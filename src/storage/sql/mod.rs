@@ -15,6 +15,7 @@
 //! | `proof` | the same from outside of a server |
 
 mod accounts;
+mod arms;
 mod audit;
 mod backup;
 mod batch;
@@ -64,10 +65,11 @@ use crate::{
         ping::PingId,
         profile::Profile,
         redemption::{KeptOffer, Redemption, TillRequest},
+        text::ExperimentId,
         time::Timestamp,
     },
     ports::{
-        AccountUse, Answer, Appended, CatalogStore, ChangeRecord, Commit, Committed, Coupons, Edit, History,
+        AccountUse, Answer, Appended, ArmResult, CatalogStore, ChangeRecord, Commit, Committed, Coupons, Edit, History,
         HistoryQuery, Ledger, LedgerProof, OfferQuery, ReceiptQuery, Receipts, Records, RedemptionQuery, StoreError,
         TillAnswer, Uploaded,
     },
@@ -183,6 +185,10 @@ impl Coupons for Sql {
 impl Ledger for Sql {
     async fn accounts(&self, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError> {
         accounts::of_campaign(&mut self.engine.reader().await?.conn(), campaign, most).await
+    }
+
+    async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {
+        arms::of_experiment(&mut self.engine.reader().await?.conn(), campaign, experiment).await
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {

@@ -43,6 +43,8 @@ impl Change for Sweep {
             (SELECT id FROM decision WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         const OFFERS: &str = "DELETE FROM offer WHERE id IN
             (SELECT id FROM offer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        const GHOSTS: &str = "DELETE FROM ghost WHERE id IN
+            (SELECT id FROM ghost WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         const REDEMPTIONS: &str = "DELETE FROM redemption WHERE id IN
             (SELECT id FROM redemption WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         const ASKED: &str = "DELETE FROM till_request WHERE (key_id, request_id) IN
@@ -52,7 +54,7 @@ impl Change for Sweep {
                 ORDER BY expires_at LIMIT $2)
             RETURNING account_id, units - returned";
         let mut gone = 0;
-        for sql in [ANSWERS, DECISIONS, OFFERS, REDEMPTIONS, ASKED] {
+        for sql in [ANSWERS, DECISIONS, OFFERS, GHOSTS, REDEMPTIONS, ASKED] {
             gone += conn.execute(sql, values![self.now, u64::from(self.most)]).await?;
         }
         let holds = conn.rows(HOLDS, values![self.now, u64::from(self.most)]).await?;

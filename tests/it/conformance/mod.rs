@@ -1,5 +1,6 @@
 //! The laws of the ports, each a test, written once and run on every adapter against real servers.
 
+mod arms;
 mod catalog_store;
 mod coupon_histories;
 mod coupons;

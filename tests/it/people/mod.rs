@@ -1,10 +1,11 @@
 //! People through the public API: who may touch a profile, what may be written, logging in and out, erasure, what became
-//! of offers, audiences, and looking around.
+//! of offers, audiences, experiments, and looking around.
 
 mod audiences;
 mod caps;
 mod engagement;
 mod erasure;
+mod experiments;
 mod linking;
 mod nearby;
 mod receipts;

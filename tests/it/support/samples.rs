@@ -96,6 +96,7 @@ impl Person {
             notes: Vec::new(),
             considered: Vec::new(),
             offers: offers.iter().map(|(id, campaign)| offer(*id, campaign, at)).collect(),
+            ghosts: Vec::new(),
             next: Next { safe_radius_m: 0.1 + 0.2, at: at + Duration::from_secs(60) },
         }
     }
@@ -114,6 +115,7 @@ fn offer(id: OfferId, campaign: &CampaignName, at: Timestamp) -> Offer {
         show_by: at + Duration::from_secs(900),
         valid_until: at + Duration::from_secs(86_400),
         coupon: None,
+        arm: None,
     }
 }
 
@@ -155,6 +157,7 @@ pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
         weight: Weight::default(),
         priority: Default::default(),
         coupon: None,
+        experiment: None,
     }
 }
 

@@ -1,0 +1,72 @@
+//! Arms of experiments in [`Records`] and [`Ledger`]: what is counted, and what goes with its person and its time.
+
+use dintorni::{
+    domain::{
+        experiment::Arm,
+        offer::Ghost,
+        presence::Area,
+        text::{ExperimentId, VariantId},
+    },
+    ports::{ArmResult, Committed, EngagementMark, Ledger, Records},
+};
+
+use super::on_every_engine;
+use crate::support::{
+    databases::Database,
+    samples::{app, at, campaign_name, offer_id, organization, person, returned},
+};
+
+on_every_engine! {
+    each_arm_is_counted_until_its_people_or_its_time_are_gone
+}
+
+fn arm(experiment: &str, variant: Option<&str>) -> Arm {
+    let variant = variant.map(|variant| VariantId::new(variant).expect("sound"));
+    Arm { experiment: ExperimentId::new(experiment).expect("sound"), variant }
+}
+
+fn ghost(of: Arm) -> Ghost {
+    let area = Area::Geofence(organization().geofence("square").expect("sound"));
+    Ghost { id: offer_id(), campaign: campaign_name("coffee"), arm: of, area, store: None }
+}
+
+/// The variants of the experiment, with offers, ghosts and those shown.
+async fn counts(database: &Database, experiment: &str) -> Vec<(String, u64, u64, u64)> {
+    let id = ExperimentId::new(experiment).expect("sound");
+    let arms = database.sql.arms(&campaign_name("coffee"), &id).await.expect("read");
+    let count = |ArmResult { variant, offers, ghosts, shown, .. }: ArmResult| {
+        (variant.map(|variant| variant.to_string()).unwrap_or_default(), offers, ghosts, shown)
+    };
+    arms.into_iter().map(count).collect()
+}
+
+async fn each_arm_is_counted_until_its_people_or_its_time_are_gone(database: Database) {
+    let app = app();
+    let (coffee, people) = (campaign_name("coffee"), ["ada", "bob"].map(|id| person(&app, id)));
+    for (number, person) in people.iter().enumerate() {
+        let offer = offer_id();
+        let mut commit = person.answers(1, "ping-0001", &[(offer, &coffee)]);
+        commit.takes.clear();
+        let decision = commit.decision.as_mut().expect("made");
+        decision.offers[0].arm = Some(arm("spring", Some(["tea", "cake"][number])));
+        decision.ghosts = vec![ghost(arm("spring", Some("tea"))), ghost(arm("spring-2", None))];
+        assert_eq!(database.sql.commit(commit).await.expect("answers"), Committed::Done);
+        let shown_at = Some(at(2));
+        let mut seen = person.writes(2);
+        seen.engagement = vec![EngagementMark { shown_at, returned_at: None, ..returned(offer, at(2)) }];
+        assert_eq!(database.sql.commit(seen).await.expect("answers"), Committed::Done);
+    }
+    let mut tested = people[0].answers(3, "ping-0003", &[]);
+    let decision = tested.decision.as_mut().expect("made");
+    (decision.test, decision.ghosts) = (true, vec![ghost(arm("spring", Some("tea")))]);
+    assert_eq!(database.sql.commit(tested).await.expect("answers"), Committed::Done);
+
+    let cake = ("cake".to_owned(), 1, 0, 1);
+    assert_eq!(counts(&database, "spring").await, [cake.clone(), ("tea".to_owned(), 1, 2, 1)], "and no tests");
+    assert_eq!(counts(&database, "spring-2").await, [(String::new(), 0, 2, 0)]);
+    assert_eq!(counts(&database, "sprin").await, []);
+    database.sql.erase(&people[0].name, at(9)).await.expect("erased").expect("there");
+    assert_eq!(counts(&database, "spring").await, [cake, ("tea".to_owned(), 0, 1, 0)]);
+    database.sql.sweep(at(500 * 86_400), 1_000).await.expect("swept");
+    assert_eq!(counts(&database, "spring").await, []);
+}
