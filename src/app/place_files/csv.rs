@@ -22,6 +22,9 @@ type Columns = HashMap<String, usize>;
 pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Result<File, Unreadable> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).quoting(quotes).flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|error| Unreadable(format!("the header cannot be read: {error}")))?.clone();
+    if header.iter().all(|name| name.trim().is_empty()) {
+        return Err(Unreadable("has no header".to_owned()));
+    }
     let columns: Columns = header.iter().enumerate().map(|(i, name)| (name.trim().to_lowercase(), i)).collect();
     check_header(&columns, reading)?;
     let fields = Fields::new(reading);
@@ -160,6 +163,7 @@ mod tests {
     fn a_header_without_what_is_needed_is_refused_once() {
         let said = parse(b"id,lat,lng\n1,2,3\n", &reading()).expect_err("one column").to_string();
         assert!(said.contains("\"id\"") && said.contains("is the delimiter right"), "{said}");
+        assert_eq!(parse(b"", &reading()).expect_err("empty").to_string(), "has no header");
         let comma = Reading { format: Format::Csv { delimiter: b',', quotes: true }, ..reading() };
         let said = parse(b"id,lat,lng\n1,2,3\n", &comma).expect_err("no name").to_string();
         assert!(said.contains("--map name=COLUMN") && !said.contains("--id-from"), "{said}");

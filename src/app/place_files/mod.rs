@@ -1,4 +1,4 @@
-//! Places out of files: GeoJSON and CSV become the rows of an import.
+//! Places out of files: GeoJSON, CSV and map extracts become the rows of an import.
 //!
 //! Laws: a file that cannot be read is refused as a whole; a wrong row is refused alone, by the number, column and value
 //! that its owner will look for; the same file gives the same names every time.
@@ -10,11 +10,13 @@ mod detection;
 mod fields;
 mod geojson;
 mod ids;
+mod osm;
 mod stamp;
 
 pub use fields::Field;
 use fields::{Fields, Values};
 pub use ids::id_of;
+pub use osm::OsmFilter;
 pub use stamp::time as time_of;
 
 use super::imports::{Numbered, Row};
@@ -35,6 +37,8 @@ pub enum Format {
     GeoJson,
     /// A header line, then a store a line. With `quotes` a value may stand in them; without they are part of it.
     Csv { delimiter: u8, quotes: bool },
+    /// An OpenStreetMap extract: named nodes and areas are stores.
+    OsmPbf,
 }
 
 /// How a file is to be understood.
@@ -50,12 +54,23 @@ pub struct Reading {
     pub time_zone: Option<TimeZone>,
     /// Columns or properties by field, where the usual names do not fit.
     pub map: Vec<(Field, String)>,
+    /// Which elements of a map extract are places: those that any of these takes; without any, shops and the usual
+    /// amenities.
+    pub osm_filters: Vec<OsmFilter>,
 }
 
 impl Reading {
     /// A file of this format with the usual columns, and `id` for the id.
     pub fn new(network: OrganizationName, format: Format) -> Self {
-        Self { network, format, skip_lines: 0, id_from: "id".to_owned(), time_zone: None, map: Vec::new() }
+        Self {
+            network,
+            format,
+            skip_lines: 0,
+            id_from: "id".to_owned(),
+            time_zone: None,
+            map: Vec::new(),
+            osm_filters: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +82,7 @@ pub struct Unreadable(String);
 /// A file of places, read.
 #[derive(Debug, Default)]
 pub struct File {
-    /// A CSV row has the number of its line, a feature its number from 1.
+    /// A CSV row has the number of its line, a feature its number from 1, an element of a map its own.
     pub rows: Vec<Numbered>,
     /// The time of which the file itself says it speaks: in the lines before its header, or in its own words.
     pub as_of: Option<Timestamp>,
@@ -81,6 +96,7 @@ pub fn read(bytes: &[u8], reading: &Reading) -> Result<File, Unreadable> {
     let mut file = match reading.format {
         Format::GeoJson => geojson::read(bytes, reading)?,
         Format::Csv { delimiter, quotes } => csv::read(bytes, delimiter, quotes, reading)?,
+        Format::OsmPbf => osm::read(bytes, reading)?,
     };
     file.as_of = stamp::find(&String::from_utf8_lossy(skipped)).or(file.as_of);
     Ok(file)

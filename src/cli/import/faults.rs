@@ -24,6 +24,7 @@ pub fn row_word(format: Format) -> &'static str {
     match format {
         Format::GeoJson => "feature",
         Format::Csv { .. } => "line",
+        Format::OsmPbf => "element",
     }
 }
 

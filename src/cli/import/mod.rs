@@ -27,7 +27,7 @@ use super::{connection::Connection, names, output::say};
 use crate::{
     app::{
         imports::Numbered,
-        place_files::{self, Field, File, Reading},
+        place_files::{self, Field, File, OsmFilter, Reading},
     },
     domain::{name::OrganizationName, time::TimeZone},
     grpc::pb,
@@ -38,7 +38,7 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 const PARTLY: u8 = 2;
 const NOTHING: u8 = 1;
 
-/// Bring a network's stores and geofences to what a GeoJSON or CSV file says
+/// Bring a network's stores and geofences to what a GeoJSON, CSV or OpenStreetMap file says
 ///
 /// Places are known by their id, so importing again changes only what changed; nothing is deleted, but by --sync. If a row
 /// is wrong, nothing is imported (with --sync or --allow-partial the other rows are): every fault is printed with its row
@@ -48,7 +48,8 @@ const NOTHING: u8 = 1;
 /// were refused, or some places stay that the file does not name.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// GeoJSON (points become stores, polygons geofences) or CSV (a store a line); - for standard input, with --format
+    /// GeoJSON (points become stores, polygons geofences), CSV (a store a line) or a map extract (.osm.pbf: named nodes and
+    /// areas become stores); - for standard input, with --format
     file: PathBuf,
     /// Whose places these are: organizations/ID, or the ID alone
     #[arg(long, value_name = "ORGANIZATION", value_parser = names::organization)]
@@ -76,6 +77,10 @@ pub struct Import {
     /// Lines to leave out before the header or the document
     #[arg(long, value_name = "LINES", default_value_t = 0)]
     skip_lines: usize,
+    /// Which elements of a map extract are places; repeatable. By default every shop, and amenities such as cafe, fuel,
+    /// pharmacy and restaurant
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    osm_filter: Vec<OsmFilter>,
     /// Tell what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -92,6 +97,7 @@ pub struct Import {
 enum Format {
     Geojson,
     Csv,
+    OsmPbf,
 }
 
 fn mapping(text: &str) -> Result<(Field, String), String> {
@@ -161,14 +167,16 @@ impl Import {
             (Some(Format::Csv), _) | (None, Some("csv" | "tsv" | "txt")) => {
                 place_files::Format::Csv { delimiter: self.delimiter, quotes: !self.no_quotes }
             }
+            (Some(Format::OsmPbf), _) | (None, Some("pbf")) => place_files::Format::OsmPbf,
             (None, Some("gz")) => anyhow::bail!("{} is compressed: unpack it first (gunzip)", self.file.display()),
-            _ => anyhow::bail!("{}: say what it is with --format geojson or --format csv", self.file.display()),
+            _ => anyhow::bail!("{}: say what it is with --format geojson, csv or osm-pbf", self.file.display()),
         };
         Ok(Reading {
             skip_lines: self.skip_lines,
             id_from: self.id_from.clone(),
             time_zone: self.time_zone.clone(),
             map: self.map.clone(),
+            osm_filters: self.osm_filter.clone(),
             ..Reading::new(self.network.clone(), format)
         })
     }

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// Removals that are named of a file that may not remove them; --dry-run --allow-removals names more.
+const NAMED_IF_HELD: usize = 10;
+
 /// Flags of a sync.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sync: the file is the whole of its source")]
@@ -81,10 +84,11 @@ pub fn tell(report: &pb::ImportPlacesResponse, dry_run: bool) -> anyhow::Result<
         note(format!("of {} places that stay the first {MAX_REPORTED} are named", report.kept));
     }
     let word = if report.applied { "removed" } else { "would be removed" };
-    for place in &report.removed_places {
+    let shown = if report.held.is_some() { NAMED_IF_HELD } else { MAX_REPORTED };
+    for place in report.removed_places.iter().take(shown) {
         say(format!("{word}: {place}"))?;
     }
-    let more = report.removed.saturating_sub(report.removed_places.len() as u64);
+    let more = report.removed.saturating_sub(report.removed_places.len().min(shown) as u64);
     if more > 0 {
         say(format!("{word}: {more} more"))?;
     }

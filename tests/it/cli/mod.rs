@@ -4,6 +4,7 @@ mod backups;
 mod codes;
 mod deploy;
 mod health;
+mod imports;
 mod keys;
 mod ledgers;
 mod loads;

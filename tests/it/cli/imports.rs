@@ -1,0 +1,140 @@
+//! `dintorni import --sync`: good days, bad days, and the two real days of a network.
+
+use std::{io::Read, path::Path};
+
+use dintorni::grpc::pb::{self, key::Scope};
+
+use super::{Ran, call};
+use crate::support::harness::{TestServer, bearing, fields};
+
+const HEADER: &str = "idImpianto|Nome Impianto|Latitudine|Longitudine\n";
+
+/// A file of this day and these lines.
+fn written(day: &str, lines: impl IntoIterator<Item = String>) -> String {
+    format!("Estrazione del {day}\n{HEADER}{}", lines.into_iter().collect::<String>())
+}
+
+fn line(id: u32) -> String {
+    format!("{id}|Station {id}|45.{id}|9.1\n")
+}
+
+/// Syncs the file from where it is, with these flags beside those its form needs.
+async fn sync(server: &TestServer, key: &str, file: &Path, flags: &[&str]) -> Ran {
+    let form = ["--delimiter", "|", "--no-quotes", "--skip-lines", "1", "--time-zone", "Europe/Rome"];
+    let columns = ["--id-from", "idImpianto", "--map", "name=Nome Impianto", "--network", "acme", "--sync", "stations"];
+    let file = file.to_str().expect("text");
+    call(server.address, key, &[&["import", file], &form[..], &columns, flags].concat()).await
+}
+
+#[tokio::test]
+async fn a_sync_follows_the_file_and_a_bad_one_changes_nothing() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stations.csv");
+    let run = async |file: String, flags: &[&str]| {
+        std::fs::write(&path, file).expect("written");
+        sync(&server, &key, &path, flags).await
+    };
+    let first = run(written("2026-03-12", (1..=20).map(line)), &[]).await;
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.err.contains("as of 2026-03-12T00:00:00Z (the file says so)"), "{first:?}");
+    assert!(first.out.starts_with("20 created, 0 changed, 0 unchanged, 0 removed, 0 kept, 0 refused"), "{first:?}");
+
+    // Station 1 is gone, 2 has no position, 3 the separator in its name.
+    let odd = ["2|Two|NULL|NULL\n".to_owned(), "3|Three|Nord|45.3|9.1\n".to_owned()];
+    let second = || written("2026-03-13", odd.iter().cloned().chain((4..=20).map(line)));
+    let dry = run(second(), &["--dry-run"]).await;
+    assert_eq!(dry.code, Some(2), "{dry:?}");
+    assert!(dry.out.starts_with("would be removed: organizations/acme/stores/1\ndry run"), "{dry:?}");
+    let second = run(second(), &[]).await;
+    assert_eq!(second.code, Some(2), "{second:?}");
+    let counted = "0 created, 0 changed, 17 unchanged, 1 removed, 2 kept, 2 refused (catalog";
+    assert!(
+        second.out.starts_with("removed: organizations/acme/stores/1\n") && second.out.contains(counted),
+        "{second:?}"
+    );
+    assert!(second.err.contains("latitudine: is missing") && second.err.contains("has 5 values"), "{second:?}");
+    assert!(second.err.contains("kept: 2 places (") && second.err.contains("the row was refused"), "{second:?}");
+
+    let cut = written("2026-03-14", (2..=20).map(line));
+    for (file, said) in [
+        (cut[..cut.len() - 9].to_owned(), "the file breaks off in line 21"),
+        (written("2026-03-14", []), "the file has no row"),
+        (written("2026-03-12", (1..=20).map(line)), "the source has had one of 2026-03-13T00:00:00Z"),
+        (written("2026-03-14", (102..=120).map(line)), "lacks 19 of the source's 19 places"),
+    ] {
+        let ran = run(file, &[]).await;
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.out.contains("nothing was changed: ") && ran.out.contains(said), "{ran:?}");
+    }
+    let known = pb::ListSourcesRequest { parent: "organizations/acme".into(), ..Default::default() };
+    let known = server.places().list_sources(bearing(&key, known)).await.expect("listed").into_inner().sources;
+    assert_eq!(
+        known.iter().map(|source| (source.name.as_str(), source.rows)).collect::<Vec<_>>(),
+        [("organizations/acme/sources/stations", 19)]
+    );
+    assert_eq!(known[0].as_of.map(|at| at.seconds), Some(1_773_360_000));
+
+    let third = run(written("14/03/2026", (11..=20).map(line)), &["--allow-removals"]).await;
+    assert_eq!(third.code, Some(0), "{third:?}");
+    assert!(third.out.contains("0 created, 0 changed, 10 unchanged, 9 removed, 0 kept, 0 refused"), "{third:?}");
+    let alone = call(server.address, &key, &["import", "x.csv", "--network", "acme", "--force"]).await;
+    assert_eq!(alone.code, Some(64), "{alone:?}");
+}
+
+#[tokio::test]
+async fn a_place_may_be_let_go_over_the_wire() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stations.csv");
+    std::fs::write(&path, written("2026-03-12", (1..=2).map(line))).expect("written");
+    assert_eq!(sync(&server, &key, &path, &[]).await.code, Some(0));
+    let update = async |source: &str| {
+        let name = "organizations/acme/stores/1".into();
+        let store = Some(pb::Store { name, source: source.into(), ..Default::default() });
+        let update_mask = Some(prost_types::FieldMask { paths: vec!["source".into()] });
+        server.places().update_store(bearing(&key, pb::UpdateStoreRequest { store, update_mask })).await
+    };
+    let refused = update("organizations/acme/sources/other").await.expect_err("refused");
+    assert_eq!(fields(&refused), ["store.source"]);
+    assert_eq!(update("").await.expect("let go").into_inner().source, "");
+}
+
+/// The day's file as it was published, unpacked.
+fn unpacked(path: &str) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path)?).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[tokio::test]
+async fn two_real_days_of_fuel_stations() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/it-fuel-stations/raw_first");
+    let day = |day: u32| unpacked(&format!("{folder}/2026-03-{day}_anagrafica.csv.gz"));
+    let (Ok(first), Ok(second)) = (day(12), day(13)) else {
+        eprintln!("not tried: there is no {folder}");
+        return;
+    };
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let space = tempfile::tempdir().expect("a folder");
+    let path = space.path().join("stations.csv");
+    let run = async |file: &[u8]| {
+        std::fs::write(&path, file).expect("written");
+        sync(&server, &key, &path, &["--map", "brand=Bandiera"]).await
+    };
+    // As counted apart from this program. What is refused has no name, or no coordinates: 15 stations and 16.
+    let told = [
+        (&first, "23596 created, 0 changed, 0 unchanged, 0 removed, 0 kept, 15 refused"),
+        (&second, "6 created, 2 changed, 23582 unchanged, 12 removed, 0 kept, 16 refused"),
+        (&second, "0 created, 0 changed, 23590 unchanged, 0 removed, 0 kept, 16 refused"),
+    ];
+    for (file, counted) in told {
+        let ran = run(file).await;
+        assert!(ran.code == Some(2) && ran.out.contains(counted), "{counted}: {ran:?}");
+    }
+    let stale = run(&first).await;
+    assert!(stale.code == Some(1) && stale.out.contains("of 2026-03-12T00:00:00Z"), "{stale:?}");
+}
