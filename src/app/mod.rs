@@ -8,6 +8,7 @@ pub mod decisions;
 pub mod devices;
 pub mod doubts;
 pub mod engagement;
+pub mod explanations;
 pub mod imports;
 pub mod ingest;
 pub mod keys;

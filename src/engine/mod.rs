@@ -3,7 +3,7 @@
 //! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`] for
 //! the campaigns they fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`], [`caps`], and
 //! [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out, [`ranking`] and [`choice`] for the best few,
-//! and [`silence`] for when to ask again. What becomes of offers afterwards is in [`engagement`].
+//! and [`silence`] for when to ask again. [`explain`] supposes that something happened, and asks the same. What becomes of offers afterwards is in [`engagement`].
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] says what all of
@@ -37,6 +37,9 @@ pub mod entry;
 pub mod experiment;
 #[cfg(test)]
 mod experiment_tests;
+pub mod explain;
+#[cfg(test)]
+mod explain_tests;
 pub mod faults;
 pub mod firing;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     app::{
         decisions::{Decisions, ListError, Reader, Wanted},
+        explanations::{ExplainError, Explanations},
         people::{CallerError, People},
     },
     domain::{
@@ -20,6 +21,7 @@ use crate::{
     },
     grpc::{
         auth::{Auth, Principal, denied},
+        explain_wire::{self, explanation_to_wire},
         offers::receipt_to_wire,
         pages::{self, MAX_BYTES},
         pb::{self, decision_service_server::DecisionService},
@@ -33,6 +35,7 @@ pub struct DecisionGrpc {
     pub auth: Auth,
     pub people: Arc<People>,
     pub decisions: Arc<Decisions>,
+    pub explanations: Arc<Explanations>,
 }
 
 #[tonic::async_trait]
@@ -65,6 +68,27 @@ impl DecisionService for DecisionGrpc {
         let last = cut.map(|cut| cut.id.clone()).or_else(|| last.map(|last| last.to_string()));
         let next_page_token = last.map(|last| pages::token(&last, &bound)).unwrap_or_default();
         Ok(Response::new(pb::ListDecisionsResponse { decisions, next_page_token }))
+    }
+
+    async fn explain_campaign(
+        &self,
+        request: Request<pb::ExplainCampaignRequest>,
+    ) -> Result<Response<pb::Explanation>, Status> {
+        let reader = self.reader(self.auth.principal(request.metadata())?).await?;
+        let wanted = explain_wire::wanted(request.into_inner())?;
+        let (explanation, at) = self.explanations.explain(&wanted, &reader).await?;
+        Ok(Response::new(explanation_to_wire(&explanation, at)))
+    }
+}
+
+impl From<ExplainError> for Status {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Denied(why) => Problem::ScopeTooNarrow.says(why),
+            ExplainError::Invalid(violations) => violations.into(),
+            ExplainError::People(error) => error.into(),
+            ExplainError::Store(error) => error.into(),
+        }
     }
 }
 

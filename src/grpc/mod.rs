@@ -32,6 +32,7 @@ pub mod detection_wire;
 pub mod device_service;
 pub mod engagement_service;
 mod experiment_wire;
+mod explain_wire;
 pub mod ledger_service;
 pub mod limits;
 pub mod mask;

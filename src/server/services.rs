@@ -10,6 +10,7 @@ use crate::{
         decisions::Decisions,
         devices::Devices,
         engagement::Engagement,
+        explanations::Explanations,
         imports::Imports,
         ingest::Ingest,
         links::Links,
@@ -207,7 +208,9 @@ impl Services {
 
     fn decision_service(&self) -> DecisionGrpc {
         let (auth, people) = (self.auth.clone(), self.people.clone());
-        DecisionGrpc { auth, people, decisions: self.decisions.clone() }
+        let explanations =
+            Explanations::new(people.clone(), self.live.clone(), self.ledger.clone(), self.clock.clone());
+        DecisionGrpc { auth, people, decisions: self.decisions.clone(), explanations: Arc::new(explanations) }
     }
 
     fn organization_service(&self) -> OrganizationGrpc {

@@ -6,6 +6,7 @@
 //!
 //! What was is in [`past`]; where, when and by which device in [`context`].
 
+mod changes;
 mod context;
 #[cfg(test)]
 mod oracle;
@@ -15,6 +16,7 @@ mod tests;
 
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
+pub use changes::Change;
 pub use context::Site;
 
 use super::catalog::Catalog;

@@ -1,0 +1,138 @@
+//! What would have to be otherwise for a person to be in an audience.
+//!
+//! Laws: of alternatives the one with the fewest changes, and of those the first; it is asked by the same questions that
+//! decide ([`Person::holds`]). What is told has the person's own values in it: it is for who may read them.
+
+use super::{Person, Site};
+use crate::domain::audience::{
+    Audience, Rule,
+    condition::{DeviceTest, MomentTest, PlaceTest},
+};
+
+/// One condition that has to change its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub rule: Rule,
+    /// Whether it has to hold, or not to.
+    pub must_hold: bool,
+    /// The person's own value, in words.
+    pub is: String,
+}
+
+impl Person<'_> {
+    /// The fewest conditions that have to change for the person to be in the audience at this place; none if they are.
+    pub fn changes_to(&self, audience: &Audience, site: &Site<'_>) -> Vec<Change> {
+        self.needed(audience.rule(), true, site)
+    }
+
+    fn needed(&self, rule: &Rule, must_hold: bool, site: &Site<'_>) -> Vec<Change> {
+        if self.holds(rule, site) == must_hold {
+            return Vec::new();
+        }
+        match rule {
+            Rule::Not(inner) => self.needed(inner, !must_hold, site),
+            Rule::All(rules) if must_hold => self.every(rules, must_hold, site),
+            Rule::Any(rules) if !must_hold => self.every(rules, must_hold, site),
+            Rule::All(rules) | Rule::Any(rules) if !rules.is_empty() => {
+                let each = rules.iter().map(|rule| self.needed(rule, must_hold, site));
+                each.min_by_key(Vec::len).unwrap_or_default()
+            }
+            Rule::Segment(name) => match (site.in_segment(), self.around.catalog.segments.get(name)) {
+                (Some(site), Some(segment)) if name.owner() == site.campaign.owner() => {
+                    self.needed(segment.value.audience.rule(), must_hold, &site)
+                }
+                _ => vec![self.change(rule, must_hold, &site.clone())],
+            },
+            leaf => vec![self.change(leaf, must_hold, site)],
+        }
+    }
+
+    fn every(&self, rules: &[Rule], must_hold: bool, site: &Site<'_>) -> Vec<Change> {
+        let mut all: Vec<Change> = Vec::new();
+        for change in rules.iter().flat_map(|rule| self.needed(rule, must_hold, site)) {
+            if !all.contains(&change) {
+                all.push(change);
+            }
+        }
+        all
+    }
+
+    fn change(&self, leaf: &Rule, must_hold: bool, site: &Site<'_>) -> Change {
+        Change { rule: leaf.clone(), must_hold, is: self.own(leaf, site) }
+    }
+
+    /// What the person has of what the condition asks, in words.
+    fn own(&self, leaf: &Rule, site: &Site<'_>) -> String {
+        let unknown = || match self.past {
+            Some(_) => "is not known".to_owned(),
+            None => "is not to be known without consent to profiling".to_owned(),
+        };
+        let is = |value: Option<String>| value.map_or_else(unknown, |value| format!("is {value}"));
+        match leaf {
+            Rule::Trait { key, .. }
+            | Rule::TraitIn { key, .. }
+            | Rule::TraitKnown(key)
+            | Rule::TraitDate { key, .. } => is(self.trait_value(key).map(ToString::to_string)),
+            Rule::Interest { topic, .. } => is(self.interest(topic).map(|strength| strength.to_string())),
+            Rule::Visits { at, within_days, .. } => is(self.visits(at, *within_days, site).map(|n| n.to_string())),
+            Rule::LastVisit { at, .. } => is(self.last_visit(at, site).map(|last| format!("at {last}"))),
+            Rule::Offers { of, event, within_days, .. } => {
+                is(self.offers(of, *event, *within_days, site).map(|n| n.to_string()))
+            }
+            Rule::Consent(purpose) => match self.profile.consents.granted(*purpose) {
+                true => "is given".to_owned(),
+                false => "is not given".to_owned(),
+            },
+            Rule::Place(test) => self.of_place(test, site),
+            Rule::Moment(test) => self.of_moment(test, site),
+            Rule::Device(test) => self.of_device(test),
+            Rule::Segment(_) => "is no segment of this organization".to_owned(),
+            Rule::All(_) | Rule::Any(_) | Rule::Not(_) => "never holds".to_owned(),
+        }
+    }
+
+    fn of_place(&self, test: &PlaceTest, site: &Site<'_>) -> String {
+        match test {
+            PlaceTest::AllTags(_) | PlaceTest::AnyTag(_) => {
+                let of_store = site.store.iter().flat_map(|store| &store.tags);
+                let tags: Vec<String> = site.tags.iter().chain(of_store).map(ToString::to_string).collect();
+                if tags.is_empty() { "has no tags".to_owned() } else { format!("is tagged {}", tags.join(", ")) }
+            }
+            PlaceTest::OpenNow => match site.store {
+                Some(_) if site.is(test, self.around.now) => "is open".to_owned(),
+                Some(store) if store.opening_hours.is_known() => "is closed".to_owned(),
+                Some(_) => "has no opening hours".to_owned(),
+                None => "is no store".to_owned(),
+            },
+            PlaceTest::Network(_) => format!("is of {}", site.place.owner()),
+            PlaceTest::Within { .. } => match site.distance_m {
+                Some(metres) => format!("is {metres:.0} m away"),
+                None => "is at no known distance".to_owned(),
+            },
+        }
+    }
+
+    fn of_moment(&self, test: &MomentTest, site: &Site<'_>) -> String {
+        let local = self.clock_of(test, site);
+        format!("is {} on a {:?}", crate::domain::time::TimeOfDay::of(local), local.weekday())
+    }
+
+    fn of_device(&self, test: &DeviceTest) -> String {
+        let device = self.around.device;
+        match test {
+            DeviceTest::Platform(_) => format!("is {}", device.platform.as_str()),
+            DeviceTest::Language(_) => format!("is {}", device.language),
+            DeviceTest::AppVersion(_) => match device.app_version {
+                Some(version) => format!("is {version}"),
+                None => "is not known".to_owned(),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let must = if self.must_hold { "must be so" } else { "must not be so" };
+        write!(f, "\"{}\" {must}, and it {}", self.rule, self.is)
+    }
+}

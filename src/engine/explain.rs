@@ -1,0 +1,309 @@
+//! Would this person get this campaign at this place and time, and if not, what would have to be otherwise?
+//!
+//! Laws: every gate answers by the very function that decides ([`Gates::ask`]), and a moment that is promised was asked.
+//! Nothing changes, and nobody competes: that another campaign may rank higher is for the day itself. It is supposed that
+//! the trigger happens then.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    civil,
+    eligibility::{Gate, Gates, Standing},
+    experiment::Drawn,
+    known::Known,
+    presence::Step,
+    ranking::Candidate,
+    visiting,
+};
+use crate::domain::{
+    campaign::{Campaign, CampaignState, On},
+    cap::{CivilPeriod, Within},
+    decision::Reason,
+    place::PlaceName,
+    presence::{Area, Transition, TransitionKind},
+    schedule::{self, Weekdays, Window},
+    time::Timestamp,
+};
+
+/// Most moments that one gate is asked at, and most rounds until all gates agree: a year of days, or the offers that a
+/// profile remembers.
+const MOST_MOMENTS: usize = 1_000;
+const MOST_ROUNDS: usize = 100;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What is supposed.
+pub struct Case<'a> {
+    /// Under a catalog in which the campaign is active.
+    pub standing: Standing<'a>,
+    pub campaign: &'a Arc<Campaign>,
+    /// What it really is.
+    pub state: CampaignState,
+    /// Where the trigger happens: the place, or one of what belongs to it.
+    pub place: &'a PlaceName,
+    /// From the person to the store, else into the geofence.
+    pub distance_m: f64,
+}
+
+/// What one question was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// STATE, TRIGGER, HOLDOUT, or the gate's name.
+    pub gate: &'static str,
+    /// The code and the words of the refusal; none if it passed.
+    pub refusal: Option<(&'static str, String)>,
+}
+
+/// One thing that would have to be otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flip {
+    /// Of which answer.
+    pub gate: &'static str,
+    pub words: String,
+    /// If waiting will do, until when.
+    pub at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    pub would_offer: bool,
+    /// In the order in which they are asked. Nothing is asked where the campaign does not fire.
+    pub answers: Vec<Answer>,
+    /// All that must change, in the same order; the fewest conditions of the audience.
+    pub flips: Vec<Flip>,
+    /// When first nothing refuses, if all else stays as it is and waiting is enough.
+    pub at: Option<Timestamp>,
+    /// The variant of the experiment that the person is drawn, held out or not.
+    pub variant: Option<String>,
+}
+
+/// Asks everything.
+pub fn explain(case: &Case<'_>) -> Explanation {
+    let is_active = case.state == CampaignState::Active;
+    let state = (!is_active).then(|| ("NOT_ACTIVE", format!("the campaign is {}", case.state.as_str())));
+    let mut answers = vec![Answer { gate: "STATE", refusal: state }];
+    let mut flips = Vec::new();
+    if !is_active {
+        flips.push(Flip::new("STATE", "the campaign must be activated"));
+    }
+    let now = case.standing.now;
+    let Some(asked) = case.at(now, |gates, candidate| ask(case, gates, candidate)) else {
+        let words = format!("the campaign does not fire at {}", case.place);
+        answers.push(Answer { gate: "TRIGGER", refusal: Some(("NOT_TARGETED", words)) });
+        flips.push(Flip::new("TRIGGER", "the campaign must target the place, and its network must grant it"));
+        return Explanation { would_offer: false, answers, flips, at: None, variant: None };
+    };
+    answers.push(Answer { gate: "TRIGGER", refusal: None });
+    answers.extend(asked.answers);
+    flips.extend(asked.flips);
+    let would_offer = answers.iter().all(|answer| answer.refusal.is_none());
+    let can_wait = !would_offer && flips.iter().all(|flip| flip.at.is_some());
+    let at = can_wait.then(|| case.first_of_all(now)).flatten();
+    Explanation { would_offer, answers, flips, at, variant: asked.variant }
+}
+
+/// What the gates and the draw say.
+struct Asked {
+    answers: Vec<Answer>,
+    flips: Vec<Flip>,
+    variant: Option<String>,
+}
+
+fn ask(case: &Case<'_>, gates: &Gates<'_>, candidate: &Candidate<'_>) -> Asked {
+    let variant = candidate.drawn.and_then(|drawn| Some(drawn.variant?.id.to_string()));
+    let mut asked = Asked { answers: Vec::new(), flips: Vec::new(), variant };
+    let mut is_drawn = false;
+    for gate in Gate::ORDER {
+        if gate.is_after_draw() && !std::mem::replace(&mut is_drawn, true) {
+            asked.draw(candidate.drawn);
+        }
+        let reason = gates.ask(gate, candidate);
+        if let Some(reason) = &reason {
+            asked.flips.extend(flips(case, gate, reason, (gates, candidate)));
+        }
+        let refusal = reason.map(|reason| (reason.code(), reason.to_string()));
+        asked.answers.push(Answer { gate: gate.name(), refusal });
+    }
+    asked
+}
+
+impl Asked {
+    fn draw(&mut self, drawn: Option<Drawn<'_>>) {
+        let Some(drawn) = drawn else { return };
+        let reason = drawn.is_held_out.then_some(Reason::Holdout { ghost: None, otherwise: None });
+        if reason.is_some() {
+            self.flips.push(Flip::new("HOLDOUT", "the experiment must end, or its holdout be smaller"));
+        }
+        let refusal = reason.map(|reason| (reason.code(), reason.to_string()));
+        self.answers.push(Answer { gate: "HOLDOUT", refusal });
+    }
+}
+
+/// What must change for the gate to pass: conditions of the audience each by itself.
+fn flips(case: &Case<'_>, gate: Gate, reason: &Reason, (gates, candidate): (&Gates<'_>, &Candidate<'_>)) -> Vec<Flip> {
+    if gate == Gate::Audience {
+        let changes = gates.person.changes_to(&case.campaign.audience, &candidate.site());
+        return changes.iter().map(|change| Flip::new(gate.name(), change.to_string())).collect();
+    }
+    let at = case.first(gate, case.standing.now);
+    vec![Flip { at, ..Flip::new(gate.name(), remedy(reason)) }]
+}
+
+/// What somebody could do about it.
+fn remedy(reason: &Reason) -> String {
+    match reason {
+        Reason::Stale { .. } => "the ping must come sooner".to_owned(),
+        Reason::Suspect => "the position must be the phone's own".to_owned(),
+        Reason::NoMarketingConsent => "the person must agree to marketing".to_owned(),
+        Reason::NotStarted { .. } => "the campaign must have started".to_owned(),
+        Reason::Ended { .. } => "the campaign must end later".to_owned(),
+        Reason::NotGranted => "the publisher must let the brand reach the app's people".to_owned(),
+        Reason::Muted => "the person must unmute the brand".to_owned(),
+        Reason::QuietHours { from, to, .. } => {
+            format!("it must not be {from} to {to} for the person, or the campaign be let into quiet hours")
+        }
+        Reason::OutsideWindows { .. } => "it must be within the campaign's hours".to_owned(),
+        Reason::NoOpeningHours => "the store must have opening hours".to_owned(),
+        Reason::StoreClosed { .. } => "the store must be open".to_owned(),
+        Reason::LastCall { last_call, .. } => {
+            format!("the store must stay open for {} s more", last_call.as_secs_f64())
+        }
+        Reason::DailyOffers { most, .. } => format!("the person must have got less than {most} offers that day"),
+        Reason::PriorityShare { most, priority, .. } => {
+            format!("the person must have got less than {most} offers of {} or lower priority", priority.as_str())
+        }
+        Reason::AppCoolDown { .. } | Reason::BrandCoolDown { .. } | Reason::CoolDown { .. } => {
+            "the last offer must be longer ago".to_owned()
+        }
+        Reason::BrandCap { most, within, .. } => {
+            format!("the person must have got less than {most} offers of the brand {within}")
+        }
+        Reason::CampaignCap { most, within, .. } => {
+            format!("the person must have got less than {most} offers of the campaign {within}")
+        }
+        Reason::Redeemed { .. } => "the person must not have redeemed one of it".to_owned(),
+        Reason::BudgetExhausted => "the budget must be raised, or units come back".to_owned(),
+        reason @ (Reason::Audience { .. }
+        | Reason::Holdout { .. }
+        | Reason::SameCampaign
+        | Reason::Outranked { .. }) => reason.meaning().to_owned(),
+    }
+}
+
+impl Flip {
+    fn new(gate: &'static str, words: impl Into<String>) -> Self {
+        Self { gate, words: words.into(), at: None }
+    }
+}
+
+impl Case<'_> {
+    /// Supposes that the trigger happens at that moment, and asks; none if the campaign does not fire there.
+    fn at<T>(&self, now: Timestamp, ask: impl FnOnce(&Gates<'_>, &Candidate<'_>) -> T) -> Option<T> {
+        let standing = Standing { now, ..self.standing };
+        let catalog = standing.catalog;
+        let areas = &Known::of(&catalog.areas);
+        let area = self.area()?;
+        let kind = kind(self.campaign.trigger.on);
+        let transition = Transition { area, kind, at: now, stale: false, initial: false, distance_m: None };
+        let view = areas.view(areas.number(&transition.area))?;
+        let step = Step::supposed(&standing.device.presence, transition.clone());
+        let mut after = standing.profile.clone();
+        if let Some(permit) = standing.profile.consents.permit() {
+            visiting::note(areas, &step, &mut after, permit, now);
+        }
+        let stays = |place: &PlaceName, at| visiting::begun(areas, &step, place, at, None);
+        let visits = standing.profile.consents.permit().map(|permit| after.visits(permit).clone());
+        let gates = Gates::new(standing, visits.as_deref(), &stays);
+        let drawn = Drawn::of(self.campaign, &standing.profile.name);
+        let (store, distance_m) = (areas.store_of(view), Some(self.distance_m));
+        let campaign = self.campaign;
+        Some(ask(&gates, &Candidate { campaign, transition: &transition, view, store, distance_m, drawn }))
+    }
+
+    /// Where the campaign fires, of all that the place stands for.
+    fn area(&self) -> Option<Area> {
+        let catalog = self.standing.catalog;
+        let targets = catalog.areas.targets();
+        let areas = targets.areas_of(self.place, self.campaign.trigger.on);
+        areas.into_iter().find(|area| targets.means(catalog, self.campaign, area))
+    }
+
+    /// The first moment, not before this one, at which the gate lets it pass if all else stays; none if waiting is no use.
+    fn first(&self, gate: Gate, from: Timestamp) -> Option<Timestamp> {
+        let mut at = from;
+        for _ in 0..MOST_MOMENTS {
+            match self.at(at, |gates, candidate| gates.ask(gate, candidate))? {
+                None => return Some(at),
+                Some(reason) => at = self.next(&reason, at).filter(|&next| next > at)?,
+            }
+        }
+        None
+    }
+
+    /// The first moment at which all gates do.
+    fn first_of_all(&self, from: Timestamp) -> Option<Timestamp> {
+        let mut at = from;
+        for _ in 0..MOST_ROUNDS {
+            let before = at;
+            for gate in Gate::ORDER {
+                at = self.first(gate, at)?;
+            }
+            if at == before {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// A moment before which nothing about the refusal changes, and at which something may.
+    fn next(&self, reason: &Reason, now: Timestamp) -> Option<Timestamp> {
+        let zone = self.standing.zone();
+        match reason {
+            Reason::NotStarted { starts_at } => Some(*starts_at),
+            Reason::QuietHours { from, to, .. } => {
+                let loud = [Window { days: Weekdays::ALL, from: *to, to: *from }];
+                let is_whole_day = from == to;
+                let end = || civil::first(zone, (now, now + 3 * DAY), true, |date| schedule::spans(&loud, date));
+                if is_whole_day { None } else { end() }
+            }
+            Reason::OutsideWindows { next_at, .. } => *next_at,
+            Reason::StoreClosed { opens_at } => *opens_at,
+            Reason::LastCall { closes_at, .. } => Some(*closes_at),
+            Reason::DailyOffers { most: 0, .. } | Reason::PriorityShare { most: 0, .. } => None,
+            Reason::DailyOffers { .. } | Reason::PriorityShare { .. } => Some(self.next_period(CivilPeriod::Day, now)),
+            Reason::AppCoolDown { until } | Reason::BrandCoolDown { until } | Reason::CoolDown { until } => {
+                Some(*until)
+            }
+            Reason::BrandCap { within, .. } | Reason::CampaignCap { within, .. } => match *within {
+                Within::Period(period) => Some(self.next_period(period, now)),
+                Within::Window(window) => {
+                    let ends = self.standing.profile.offers.iter().map(|offer| offer.offered_at + window);
+                    ends.filter(|&end| end > now).min()
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// When the person's next day, week or month begins.
+    fn next_period(&self, period: CivilPeriod, now: Timestamp) -> Timestamp {
+        let zone = self.standing.zone();
+        let start = period.start(zone, now);
+        // Half a day into the next one, whatever clocks do: no day has 12 hours, and no month more than 31 days.
+        let span = match period {
+            CivilPeriod::Day => DAY,
+            CivilPeriod::Week => 7 * DAY,
+            CivilPeriod::Month => 31 * DAY,
+        };
+        period.start(zone, start + span + DAY / 2)
+    }
+}
+
+/// What has to happen.
+fn kind(on: On) -> TransitionKind {
+    match on {
+        On::Entered | On::Near { .. } => TransitionKind::Entered,
+        On::Exited => TransitionKind::Exited(Duration::ZERO),
+        On::Dwelt { after } => TransitionKind::Dwelt(after),
+        On::Heard => TransitionKind::Heard,
+    }
+}

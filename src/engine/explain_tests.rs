@@ -1,0 +1,240 @@
+//! Explanations beside decisions: what is said to pass passes, what is said to change does change it, and the moment that
+//! is promised is the first.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use proptest::prelude::*;
+
+use super::{
+    decide::{Question, decide},
+    eligibility::Standing,
+    explain::{Case, Explanation, explain},
+    fixture::{app, at, campaign, catalog, device_name, geofence, here, metres, person},
+};
+use crate::domain::{
+    audience::{Audience, Comparison, Rule, TraitValue},
+    campaign::{Campaign, CampaignState, On},
+    cap::{Cap, CivilPeriod, Within},
+    consent::Purpose,
+    decision::Verdict,
+    name::CampaignName,
+    offer::{GivenOffer, OfferId},
+    organization::App,
+    place::PlaceName,
+    profile::Profile,
+    schedule::{Schedule, Weekdays, Window},
+    text::TraitKey,
+    time::{QuietHours, TimeOfDay, TimeZone, Timestamp},
+};
+
+fn time(text: &str) -> TimeOfDay {
+    TimeOfDay::parse(text).expect("sound")
+}
+
+fn asked(campaign: &Campaign, app: &App, profile: &Profile, now: Timestamp) -> Explanation {
+    let active = Campaign { state: CampaignState::Active, ..campaign.clone() };
+    let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into(), active.clone().into()]);
+    let (active, exhausted) = (Arc::new(active), BTreeSet::new());
+    let place = PlaceName::parse("organizations/acme/geofences/quay").expect("sound");
+    let device = profile.devices.get(&device_name()).expect("there");
+    let standing = Standing { catalog: &catalog, app, profile, device, now, is_suspect: false, exhausted: &exhausted };
+    explain(&Case { standing, campaign: &active, state: campaign.state, place: &place, distance_m: 0.0 })
+}
+
+fn hello() -> Campaign {
+    campaign("hello", On::Entered, "geofences/quay")
+}
+
+/// The code of the first refusal, by a real ping.
+fn verdict(campaign: &Campaign, app: &App, profile: &Profile, seconds: i64) -> &'static str {
+    let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into(), campaign.clone().into()]);
+    let (device, exhausted, ping) = (device_name(), BTreeSet::new(), here(seconds, metres(0.0, 0.0)));
+    let question =
+        Question { catalog: &catalog, app, profile, device: &device, ping: &ping, seed: 7, exhausted: &exhausted };
+    let decision = decide(&question).decision;
+    match &decision.considered[0].verdict {
+        Verdict::Chosen(_) => "CHOSEN",
+        Verdict::Refused(reason) => reason.code(),
+    }
+}
+
+fn given(campaign: &CampaignName, seconds: i64) -> GivenOffer {
+    GivenOffer::new(OfferId::new(at(seconds), 7), campaign.clone(), device_name(), at(seconds))
+}
+
+/// Somebody whom much keeps from the offer, and a campaign that asks much.
+fn troubled() -> impl Strategy<Value = (Campaign, App, Profile)> {
+    let windows = prop::collection::vec((0..1_440_u32, 0..1_440_u32, 1..128_u8), 0..3);
+    let cap = (
+        1..3_u32,
+        prop_oneof![
+            (60..400_000_u64).prop_map(|seconds| Within::Window(Duration::from_secs(seconds))),
+            Just(Within::Period(CivilPeriod::Day)),
+            Just(Within::Period(CivilPeriod::Week)),
+            Just(Within::Period(CivilPeriod::Month)),
+        ],
+    );
+    let offers = prop::collection::vec(-300_000..0_i64, 0..6);
+    let quiet = prop::option::of((0..1_440_u32, 0..1_440_u32));
+    let zone = prop_oneof![Just("UTC"), Just("Europe/Rome"), Just("Asia/Kolkata")];
+    let spans = (windows, cap, offers, quiet, zone);
+    (spans, 0..40_000_u64, 0..3_u32, prop::option::of(0..200_000_i64), any::<bool>()).prop_map(
+        |((windows, (offers, within), past, quiet, zone), rests, daily, starts, refuses)| {
+            let of_minute = |minute: u32| TimeOfDay::new(minute / 60, minute % 60).expect("sound");
+            let mut campaign = hello();
+            let window = |(from, to, days): (u32, u32, u8)| Window {
+                days: Weekdays::try_from(days).expect("days"),
+                from: of_minute(from),
+                to: of_minute(to),
+            };
+            campaign.limits.schedule =
+                Schedule { windows: windows.into_iter().map(window).collect(), ..Schedule::default() };
+            campaign.limits.per_profile = vec![Cap { offers, within }];
+            campaign.limits.cool_down = Duration::from_secs(rests);
+            campaign.limits.starts_at = starts.map(at);
+            let quiet_hours = quiet.map(|(from, to)| QuietHours { from: of_minute(from), to: of_minute(to) });
+            let zone = TimeZone::new(zone).expect("known");
+            let app = App { quiet_hours, daily_offers: daily, time_zone: zone, ..app() };
+            let mut profile = person();
+            let mut past: Vec<GivenOffer> = past.iter().map(|&seconds| given(&campaign.name, seconds)).collect();
+            past.sort_by_key(|offer| offer.offered_at);
+            profile.offers = past.into();
+            if refuses {
+                profile.consents = super::fixture::consents(&[Purpose::Location]);
+            }
+            (campaign, app, profile)
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn the_first_refusal_is_the_verdict_of_a_ping((campaign, app, profile) in troubled()) {
+        let told = asked(&campaign, &app, &profile, at(0));
+        let first = told.answers.iter().find_map(|answer| answer.refusal.as_ref());
+        prop_assert_eq!(first.map_or("CHOSEN", |(code, _)| code), verdict(&campaign, &app, &profile, 0));
+        prop_assert_eq!(told.would_offer, first.is_none());
+        let refusing: Vec<&str> =
+            told.answers.iter().filter(|answer| answer.refusal.is_some()).map(|answer| answer.gate).collect();
+        let flipped: Vec<&str> = told.flips.iter().map(|flip| flip.gate).collect();
+        prop_assert_eq!(refusing, flipped);
+    }
+
+    #[test]
+    fn the_promised_moment_is_the_first((campaign, app, profile) in troubled(), checks in prop::collection::vec(0.0..1.0, 9)) {
+        let told = asked(&campaign, &app, &profile, at(0));
+        let Some(promised) = told.at else {
+            // Within the week that is looked ahead there is none: hours may never meet.
+            for moment in checks.iter().map(|share| at(0) + (Duration::from_secs(7 * 86_400)).mul_f64(*share)) {
+                let passes = asked(&campaign, &app, &profile, moment).would_offer;
+                prop_assert!(told.would_offer || !passes, "{} of {:?}", moment, told);
+            }
+            return Ok(());
+        };
+        prop_assert!(asked(&campaign, &app, &profile, promised).would_offer, "{}", promised);
+        let span = promised.since(at(0));
+        let before = checks.iter().map(|share| at(0) + span.mul_f64(*share)).chain([promised - Duration::from_micros(1)]);
+        for moment in before.filter(|&moment| moment < promised) {
+            prop_assert!(!asked(&campaign, &app, &profile, moment).would_offer, "{} before {}", moment, promised);
+        }
+    }
+}
+
+/// A tree whose leaves are flags of their own, a to z.
+fn tree() -> impl Strategy<Value = Rule> {
+    let leaf = Just(Rule::All(Vec::new()));
+    let inner = |rule: BoxedStrategy<Rule>| {
+        prop_oneof![
+            prop::collection::vec(rule.clone(), 1..4).prop_map(Rule::All),
+            prop::collection::vec(rule.clone(), 1..4).prop_map(Rule::Any),
+            rule.prop_map(|rule| Rule::Not(Box::new(rule))),
+        ]
+    };
+    leaf.prop_recursive(3, 10, 3, move |rule| inner(rule.boxed())).prop_map(|mut rule| {
+        let mut next = 0;
+        name_leaves(&mut rule, &mut next);
+        rule
+    })
+}
+
+fn name_leaves(rule: &mut Rule, next: &mut u8) {
+    match rule {
+        Rule::All(rules) if rules.is_empty() => {
+            let key = TraitKey::new(&char::from(b'a' + *next).to_string()).expect("sound");
+            *rule = Rule::Trait { key, comparison: Comparison::Equals, value: TraitValue::Flag(true) };
+            *next += 1;
+        }
+        Rule::All(rules) | Rule::Any(rules) => rules.iter_mut().for_each(|rule| name_leaves(rule, next)),
+        Rule::Not(rule) => name_leaves(rule, next),
+        _ => {}
+    }
+}
+
+/// By truth tables, without what evaluates rules.
+fn naive(rule: &Rule, flags: u32) -> bool {
+    match rule {
+        Rule::All(rules) => rules.iter().all(|rule| naive(rule, flags)),
+        Rule::Any(rules) => rules.iter().any(|rule| naive(rule, flags)),
+        Rule::Not(rule) => !naive(rule, flags),
+        Rule::Trait { key, .. } => flags & (1 << (key.as_str().as_bytes()[0] - b'a')) != 0,
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_fewer_conditions_than_told_would_do_and_those_told_do(rule in tree(), flags in any::<u32>()) {
+        let leaves = rule.nodes().filter(|rule| matches!(rule, Rule::Trait { .. })).count();
+        prop_assume!(leaves <= 12);
+        let flags = flags & ((1 << leaves) - 1);
+        let mut profile = person();
+        for leaf in 0..leaves {
+            let key = TraitKey::new(&char::from(b'a' + leaf as u8).to_string()).expect("sound");
+            profile.personal_of_record_mut().traits.insert(key, TraitValue::Flag(flags & (1 << leaf) != 0));
+        }
+        let audience = Audience::new(rule.clone()).expect("small");
+        let told = asked(&Campaign { audience, ..hello() }, &app(), &profile, at(0));
+        let least = (0..1_u32 << leaves).filter(|other| naive(&rule, *other)).map(|other| (other ^ flags).count_ones()).min();
+        prop_assert_eq!(told.flips.len() as u32, least.expect("each leaf is one of a kind, so there is a way"));
+        let mut changed = flags;
+        for flip in &told.flips {
+            // As in "a = true" must be so.
+            let leaf = flip.words.as_bytes()[1] - b'a';
+            let must_hold = flip.words.contains("must be so");
+            changed = if must_hold { changed | 1 << leaf } else { changed & !(1 << leaf) };
+        }
+        prop_assert!(naive(&rule, changed), "{:?}", told.flips);
+    }
+}
+
+#[test]
+fn a_draft_is_asked_as_if_it_were_active_and_a_wrong_place_is_told() {
+    let draft = Campaign { state: CampaignState::Draft, ..hello() };
+    let told = asked(&draft, &app(), &person(), at(0));
+    assert_eq!(told.flips.iter().map(|flip| flip.gate).collect::<Vec<_>>(), ["STATE"]);
+    assert!(!told.would_offer && told.at.is_none());
+    let elsewhere = campaign("hello", On::Entered, "geofences/market");
+    let told = asked(&elsewhere, &app(), &person(), at(0));
+    assert_eq!(told.answers.last().expect("asked").refusal.as_ref().expect("refused").0, "NOT_TARGETED");
+}
+
+#[test]
+fn the_person_is_told_of_with_what_they_have() {
+    let key = TraitKey::new("points").expect("sound");
+    let rule = Rule::Trait { key: key.clone(), comparison: Comparison::AtLeast, value: TraitValue::Number(10.0) };
+    let members = Campaign { audience: Audience::new(rule).expect("sound"), ..hello() };
+    let mut ann = person();
+    ann.personal_of_record_mut().traits.insert(key, TraitValue::Number(7.0));
+    let words = |profile: &Profile| asked(&members, &app(), profile, at(0)).flips.remove(0).words;
+    assert_eq!(words(&ann), "\"points ≥ 10\" must be so, and it is 7");
+    ann.consents = super::fixture::consents(&[Purpose::Location, Purpose::Marketing]);
+    assert_eq!(words(&ann), "\"points ≥ 10\" must be so, and it is not to be known without consent to profiling");
+}
+
+#[test]
+fn quiet_hours_end_when_they_do_where_the_person_is() {
+    let quiet = App { quiet_hours: Some(QuietHours { from: time("11:00"), to: time("13:00") }), ..app() };
+    assert_eq!(asked(&hello(), &quiet, &person(), at(0)).at, Some(at(3_600)));
+    let always = App { quiet_hours: Some(QuietHours { from: time("11:00"), to: time("11:00") }), ..app() };
+    assert_eq!(asked(&hello(), &always, &person(), at(0)).at, None);
+}
