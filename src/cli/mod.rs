@@ -19,6 +19,7 @@ mod backup;
 mod codes;
 mod connection;
 mod demo;
+mod explain;
 mod health;
 mod import;
 mod json;
@@ -67,6 +68,7 @@ enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Ping(ping::Ping),
+    Explain(Box<explain::Explain>),
     Till(Box<till::Till>),
     Load(Box<load::Load>),
     Health(health::Health),
@@ -92,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Backup(backup) => block_on(backup.run(variables)),
         Command::Restore(restore) => block_on(restore.run(variables)),
         Command::Ping(ping) => block_on(ping.run()),
+        Command::Explain(explain) => block_on(explain.run()),
         Command::Till(till) => block_on(till.run()),
         Command::Load(load) => block_on(load.run()),
         Command::Health(health) => block_on(health.run()),

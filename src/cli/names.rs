@@ -47,6 +47,11 @@ pub fn store_of(text: &str) -> Result<StoreName, Invalid> {
     StoreName::parse(&in_full(text, "stores"))
 }
 
+/// The whole name of what is typed with or without `organizations/` before it.
+pub fn whole(text: &str) -> String {
+    if text.starts_with("organizations/") { text.to_owned() } else { format!("organizations/{text}") }
+}
+
 fn in_full(text: &str, kind: &str) -> String {
     match text.split_once('/') {
         Some((organization, id)) if organization != "organizations" => {

@@ -5,7 +5,7 @@
 
 mod answer;
 mod device;
-mod receipt;
+pub(super) mod receipt;
 
 use std::process::ExitCode;
 

@@ -32,11 +32,18 @@ fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
         Some(Verdict::Refused(refusal)) => (paint.bad("refused"), format!("{}: {}", refusal.code, refusal.description)),
         None => ("unknown".to_owned(), "this binary is older than the server".to_owned()),
     };
+    let otherwise = match &considered.verdict {
+        Some(Verdict::Refused(refusal)) => otherwise(&refusal.code),
+        _ => "",
+    };
     let mut lines = vec![
         format!("{verdict}  {}", considered.campaign),
         format!("         at {}", considered.place),
         format!("         {because}"),
     ];
+    if !otherwise.is_empty() {
+        lines.push(paint.faint(format!("         otherwise if {otherwise}")));
+    }
     if let Some(pb::Rank { score, weight, affinity, nearness, priority }) = &considered.rank {
         let made = format!("weight {weight} x (1 + interest {affinity:.2}) x nearness {nearness:.2}");
         lines.push(format!("         ranked {priority}, by {score:.2} = {made}"));
@@ -44,9 +51,51 @@ fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
     lines
 }
 
+/// What would have changed such a refusal; empty for codes that this binary does not know.
+fn otherwise(code: &str) -> &'static str {
+    match code {
+        "STALE" => "the phone had sent the fix within two minutes",
+        "SUSPECT" => "the position had been the phone's own, and possible",
+        "NO_MARKETING_CONSENT" => "the person had agreed to marketing",
+        "NOT_STARTED" => "it had been later, or start_time earlier",
+        "ENDED" => "it had been earlier, or end_time later",
+        "NOT_GRANTED" => "the publisher had granted the brand its app's people",
+        "MUTED" => "the person had not muted the brand",
+        "QUIET_HOURS" => "it had been outside of the quiet hours, or the campaign been let into them",
+        "OUTSIDE_WINDOWS" => "it had been within limits.windows",
+        "NO_OPENING_HOURS" => "the network had said when the store is open",
+        "STORE_CLOSED" => "the store had been open",
+        "LAST_CALL" => "the store had stayed open longer, or last_call been shorter",
+        "DAILY_OFFERS" => "the person had got fewer offers that day, or the app allowed more",
+        "PRIORITY_SHARE" => "the campaign's priority had been higher, or the person got fewer offers that day",
+        "APP_COOL_DOWN" => "the last offer of anybody had been longer ago",
+        "BRAND_CAP" => "the person had got fewer offers of the brand, or brand_limits allowed more",
+        "BRAND_COOL_DOWN" => "the brand's last offer had been longer ago",
+        "REDEEMED" => "the person had redeemed none, or never_after_redeemed been off",
+        "CAMPAIGN_CAP" => "the person had got fewer offers of the campaign, or limits.per_profile allowed more",
+        "COOL_DOWN" => "the campaign's last offer had been longer ago, or limits.cool_down shorter",
+        "AUDIENCE" => {
+            "the person had been in the audience: dintorni explain CAMPAIGN tells which conditions are missing"
+        }
+        "HOLDOUT" => "the experiment had not held the person out",
+        "BUDGET_EXHAUSTED" => "the budget had been higher, or units had come back",
+        "SAME_CAMPAIGN" => "it had not been chosen at the better place",
+        "OUTRANKED" => "it had ranked higher, by priority, weight, interest or nearness, or the phone asked for more",
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decision::Reason;
+
+    #[test]
+    fn every_refusal_is_told_what_would_have_changed_it() {
+        for code in Reason::CODES {
+            assert_ne!(otherwise(code), "", "{code}");
+        }
+    }
 
     #[test]
     fn a_refusal_is_told_with_its_reason_and_a_choice_with_its_score() {

@@ -3,6 +3,7 @@
 mod backups;
 mod codes;
 mod deploy;
+mod explains;
 mod health;
 mod imports;
 mod keys;
