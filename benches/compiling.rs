@@ -2,9 +2,9 @@
 //!
 //! Run with `cargo bench --bench compiling`; it needs about 2 GB.
 
-mod support;
 #[path = "support/street.rs"]
 mod street;
+mod support;
 
 use dintorni::{
     domain::{
