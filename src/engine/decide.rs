@@ -186,7 +186,7 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
     let fired = candidates(areas, (&question.profile.name, question.ping), &step.transitions);
     let now = question.ping.clock.received_at;
     let visits = profiling.map(|permit| outcome.profile.visits(permit).clone());
-    let stays = |place: &PlaceName, at| visiting::begun(areas, step, place, at, None);
+    let stays = |place: &PlaceName, at| visiting::begun(areas, step, place, at);
     let Question { catalog, app, profile, exhausted, .. } = *question;
     let standing = Standing { catalog, app, profile, device, now, is_suspect: step.suspect, exhausted };
     let gates = Gates::new(standing, visits.as_deref(), &stays);

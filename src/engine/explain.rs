@@ -210,7 +210,7 @@ impl Case<'_> {
         if let Some(permit) = standing.profile.consents.permit() {
             visiting::note(areas, &step, &mut after, permit, now);
         }
-        let stays = |place: &PlaceName, at| visiting::begun(areas, &step, place, at, None);
+        let stays = |place: &PlaceName, at| visiting::begun(areas, &step, place, at);
         let visits = standing.profile.consents.permit().map(|permit| after.visits(permit).clone());
         let gates = Gates::new(standing, visits.as_deref(), &stays);
         let drawn = Drawn::of(self.campaign, &standing.profile.name);

@@ -4,6 +4,8 @@
 //! beacon and coming near its point are one visit while any of them lasts. Law 4: nothing is remembered without consent to
 //! profiling, for nothing else may ask for it.
 
+use std::borrow::Cow;
+
 use super::{entry::AreaView, known::Known, presence::Step};
 use crate::domain::{
     consent::{Consented, Profiling},
@@ -17,43 +19,60 @@ use crate::domain::{
 /// from farther away people pass by.
 const NEAR_A_STORE_M: u32 = 100;
 
+/// A stay that a step knows of: one that goes on, or that it ended.
+struct Stay<'a> {
+    area: Cow<'a, Area>,
+    /// What it is a visit to.
+    place: PlaceName,
+    begun: Timestamp,
+    ended: Timestamp,
+}
+
 /// Remembers the visits that the transitions of a step begin.
 pub fn note(areas: &Known<'_>, step: &Step, profile: &mut Profile, _permit: Consented<Profiling>, now: Timestamp) {
-    let entries = step.transitions.iter().filter(|transition| is_entry(transition.kind));
+    let mut entries = step.transitions.iter().filter(|transition| is_entry(transition.kind)).peekable();
+    if entries.peek().is_none() {
+        return;
+    }
+    let stays = stays(areas, step);
     for Transition { area, at, .. } in entries {
         let Some(place) = areas.view(areas.number(area)).and_then(|view| place_visited(areas, view)) else { continue };
-        let is_going_on = || begun(areas, step, &place, *at, Some(area)).is_some_and(|begun| begun < *at);
+        let others = || stays.iter().filter(|stay| *stay.area != *area);
+        let is_going_on = || begun_of(others(), &place, *at).is_some_and(|begun| begun < *at);
         if profile.visits_of_record().is_new(&place, *at, now) && !is_going_on() {
             profile.visits_of_record_mut().note(&place, *at, now);
         }
     }
 }
 
-/// When the visit to the place began that went on at that time, as far as this device knows; none if there was none. One
-/// area may be left out.
-pub fn begun(
-    areas: &Known<'_>,
-    step: &Step,
-    place: &PlaceName,
-    at: Timestamp,
-    without: Option<&Area>,
-) -> Option<Timestamp> {
-    let is_there = |area: &Area| {
-        without != Some(area)
-            && areas.view(areas.number(area)).is_some_and(|view| place_visited(areas, view).as_ref() == Some(place))
-    };
+/// When the visit to the place began that went on at that time, as far as this device knows; none if there was none.
+pub fn begun(areas: &Known<'_>, step: &Step, place: &PlaceName, at: Timestamp) -> Option<Timestamp> {
+    begun_of(stays(areas, step).iter(), place, at)
+}
+
+fn begun_of<'s>(stays: impl Iterator<Item = &'s Stay<'s>>, place: &PlaceName, at: Timestamp) -> Option<Timestamp> {
+    let there = stays.filter(|stay| (stay.begun..=stay.ended).contains(&at) && stay.place == *place);
+    there.map(|stay| stay.begun).min()
+}
+
+fn stays<'a>(areas: &Known<'_>, step: &'a Step) -> Vec<Stay<'a>> {
     let inside = step.presence.areas.iter().filter_map(|(area, belief)| match belief {
-        Belief::Inside(visit) => Some((area.clone(), visit.entered_at, Timestamp::MAX)),
+        Belief::Inside(visit) => Some((Cow::Borrowed(area), visit.entered_at, Timestamp::MAX)),
         Belief::Entering(_) => None,
     });
     let left = step.transitions.iter().filter_map(|transition| match transition.kind {
-        TransitionKind::Exited(lasted) => Some((transition.area.clone(), transition.at - lasted, transition.at)),
+        TransitionKind::Exited(lasted) => {
+            Some((Cow::Borrowed(&transition.area), transition.at - lasted, transition.at))
+        }
         _ => None,
     });
     let heard = step.presence.heard.iter().filter(|(_, hearing)| hearing.confirmed);
-    let heard = heard.map(|(name, hearing)| (Area::Beacon(name.clone()), hearing.first, Timestamp::MAX));
-    let stays = inside.chain(left).chain(heard).filter(|(_, begun, ended)| (*begun..=*ended).contains(&at));
-    stays.filter(|(area, ..)| is_there(area)).map(|(_, begun, _)| begun).min()
+    let heard = heard.map(|(name, hearing)| (Cow::Owned(Area::Beacon(name.clone())), hearing.first, Timestamp::MAX));
+    let stay = |(area, begun, ended): (Cow<'a, Area>, _, _)| {
+        let place = areas.view(areas.number(&area)).and_then(|view| place_visited(areas, view))?;
+        Some(Stay { area, place, begun, ended })
+    };
+    inside.chain(left).chain(heard).filter_map(stay).collect()
 }
 
 fn is_entry(kind: TransitionKind) -> bool {
