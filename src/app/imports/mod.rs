@@ -2,7 +2,7 @@
 //!
 //! Laws: a row is created, changed, unchanged or refused, and counted once; refused rows hold everything back unless the
 //! caller allows parts; the same rows again change nothing. With a [`Sync`] the file is the whole of its source: see
-//! [`sync`].
+//! `sync`.
 
 use std::sync::Arc;
 

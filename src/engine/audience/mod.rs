@@ -4,7 +4,7 @@
 //! version of its campaign or segment. Law 4: traits, interests, visits and offers are read with a permit for profiling
 //! only; without it they are missing data, and missing data makes a condition false, never an error.
 //!
-//! What was is in [`past`]; where, when and by which device in [`context`].
+//! What was is in `past`; where, when and by which device in `context`.
 
 mod changes;
 mod context;
