@@ -19,7 +19,7 @@ use dintorni::{
         campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
         code::Code,
         consent::Consents,
-        content::{Content, Money},
+        content::{Content, Message, Money},
         coupon::{Codes, Coupon, RedeemedAt},
         decision::{Decision, Next},
         geo::Position,
@@ -234,7 +234,7 @@ fn offer(number: usize) -> Offer {
     Offer {
         id: OfferId::new(now(), (number as u128) << 64),
         campaign: campaign_name(),
-        content: campaign().content,
+        content: Message { title: "An umbrella".to_owned(), ..Message::default() },
         area: Area::Around(store.name.clone(), 60),
         store: Some(OfferStore {
             name: store.name,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
+        content::Message,
         decision::{Considered, Decision, Reason, Verdict},
         name::{AppName, CampaignName, OrganizationName, ProfileName, StoreName},
         offer::DecisionId,
@@ -137,10 +138,18 @@ fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt>
     for offer in &mut decision.offers {
         offer.distance_m = None;
         offer.reason.clear();
+        hide_words(&mut offer.content);
     }
     decision.transitions.clear();
     decision.notes.clear();
     (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
+}
+
+/// What is known of the person stays in their offer.
+fn hide_words(message: &mut Message) {
+    if message.personal {
+        [&mut message.title, &mut message.body, &mut message.call_to_action].into_iter().for_each(String::clear);
+    }
 }
 
 /// Nearness is the distance in other words, affinity the person's interest, a failed condition what is known of them, and
@@ -244,6 +253,17 @@ mod tests {
         for reader in [Reader::Operator, server, Reader::Owner(organization("pub"))] {
             assert_eq!(seen_by(decision.clone(), &reader), Some(Receipt::Whole(decision.clone())), "{reader:?}");
         }
+    }
+
+    #[test]
+    fn a_brand_does_not_read_people_by_its_own_words() {
+        let said = Message { title: "Ciao Aino".into(), body: "5 m".into(), link: "l".into(), ..Message::default() };
+        let mut personal = Message { personal: true, call_to_action: "Aino".into(), ..said.clone() };
+        hide_words(&mut personal);
+        assert_eq!(personal, Message { personal: true, link: "l".into(), ..Message::default() });
+        let mut plain = said.clone();
+        hide_words(&mut plain);
+        assert_eq!(plain, said);
     }
 
     #[test]

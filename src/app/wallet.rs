@@ -15,19 +15,23 @@ use crate::{
         budget::Account,
         campaign::Campaign,
         code::Code,
+        content::Message,
         coupon::{Codes, Coupon},
-        name::ProfileName,
+        name::DeviceName,
         offer::OfferId,
         place::Store,
         profile::Profile,
         redemption::KeptOffer,
+        text::TraitKey,
         time::Timestamp,
     },
     engine::{
         catalog::Catalog,
         engagement::{self, Event},
+        experiment::Drawn,
         redeeming::{ClaimRefusal, claim_refusal},
         taking,
+        wording::{self, Facts},
     },
     ports::{
         Claim, Commit, Committed, Coupons, EngagementMark, Entropy, NewCode, OfferQuery, ProfileWrite, StoreError,
@@ -63,7 +67,12 @@ pub struct Held {
     pub offer: KeptOffer,
     pub campaign: Option<Arc<Campaign>>,
     pub store: Option<Arc<Store>>,
+    /// What the campaign says today to whoever asks.
+    pub message: Option<Message>,
 }
+
+/// Who opens a wallet: a person, and by which device.
+pub type Holder<'a> = (&'a Profile, &'a DeviceName);
 
 impl Held {
     /// What the till wants to see, if it was given: the offer's own code, or everyone's.
@@ -102,20 +111,21 @@ impl Wallet {
     }
 
     /// A page of what the person holds, newest first.
-    pub async fn list(&self, query: &OfferQuery) -> Result<Vec<Held>, StoreError> {
+    pub async fn list(&self, query: &OfferQuery, holder: Holder<'_>) -> Result<Vec<Held>, StoreError> {
         let snapshot = self.live.snapshot();
         let offers = self.coupons.offers(query).await?;
-        Ok(offers.into_iter().map(|offer| held(&snapshot, offer)).collect())
+        Ok(offers.into_iter().map(|offer| held(&snapshot, offer, holder)).collect())
     }
 
     /// The offer with its code.
-    pub async fn claim(&self, profile: &ProfileName, id: OfferId) -> Result<Held, ClaimError> {
+    pub async fn claim(&self, holder: Holder<'_>, id: OfferId) -> Result<Held, ClaimError> {
+        let profile = &holder.0.name;
         let snapshot = self.live.snapshot();
         for now in self.edits.tries(&[profile]).await {
             let own = self.coupons.offer(&id).await?.filter(|offer| offer.profile == *profile);
             let offer = own.ok_or(ClaimError::NotFound)?;
             if offer.claimed_at.is_some() || offer.redeemed_at.is_some() {
-                return Ok(held(&snapshot, offer));
+                return Ok(held(&snapshot, offer, holder));
             }
             let person = self.edits.newest(profile).await?.ok_or(ClaimError::NotFound)?;
             let (campaign, coupon) = self.may_claim(&snapshot, &person, &offer, now)?;
@@ -124,7 +134,7 @@ impl Wallet {
             let (profiles, engagement) = marked(person, &offer, now);
             let commit = Commit { at: now, profiles, engagement, takes, claim: Some(claim), ..Commit::default() };
             match self.edits.profiles.commit(commit).await? {
-                Committed::Done => return self.after_claim(&snapshot, offer, code, now).await,
+                Committed::Done => return self.after_claim((&snapshot, holder), offer, code, now).await,
                 Committed::Exhausted(account) if account == Account::pool(&campaign.name).id => {
                     return Err(ClaimError::Refused(ClaimRefusal::CodesExhausted));
                 }
@@ -165,17 +175,17 @@ impl Wallet {
 
     async fn after_claim(
         &self,
-        snapshot: &Catalog,
+        (snapshot, holder): (&Catalog, Holder<'_>),
         before: KeptOffer,
         code: Option<Code>,
         now: Timestamp,
     ) -> Result<Held, ClaimError> {
         if code.is_none() {
             let offer = self.coupons.offer(&before.id).await?.ok_or(ClaimError::NotFound)?;
-            return Ok(held(snapshot, offer));
+            return Ok(held(snapshot, offer, holder));
         }
         let shown_at = before.shown_at.or(Some(now));
-        Ok(held(snapshot, KeptOffer { code, claimed_at: Some(now), shown_at, ..before }))
+        Ok(held(snapshot, KeptOffer { code, claimed_at: Some(now), shown_at, ..before }, holder))
     }
 }
 
@@ -195,8 +205,14 @@ fn marked(mut person: Profile, offer: &KeptOffer, now: Timestamp) -> (Vec<Profil
     (vec![next(person)], vec![mark])
 }
 
-fn held(catalog: &Catalog, offer: KeptOffer) -> Held {
+fn held(catalog: &Catalog, offer: KeptOffer, (person, device): Holder<'_>) -> Held {
     let campaign = catalog.campaigns.get(&offer.campaign).map(|entry| entry.value.clone());
     let store = offer.store.as_ref().and_then(|store| catalog.stores.get(store)).map(|entry| entry.value.clone());
-    Held { offer, campaign, store }
+    let personal = person.consents.permit().map(|permit| person.personal(permit));
+    let traits = |key: &TraitKey| personal?.traits.get(key);
+    let facts = Facts { traits: &traits, store: store.as_deref(), place: None, distance_m: None };
+    let language = person.devices.get(device).map_or("", |device| &device.language);
+    let says = |campaign| wording::message(campaign, Drawn::of(campaign, &person.name), language, &facts);
+    let message = campaign.as_deref().map(says);
+    Held { offer, campaign, store, message }
 }

@@ -1,13 +1,15 @@
-//! WHAT: the words, picture, link and price a person sees.
+//! WHAT: the words, picture, link and price a person sees, in each language.
 //!
-//! Law: money is a currency and minor units, never a float; links are https or an app's own scheme.
-
-use std::fmt;
+//! Laws: every text is checked when it is written, so that no offer can break; whoever speaks none of the languages is
+//! answered in the default one. What an offer shows is a [`Message`]: one language, with everything filled in.
 
 use serde::{Deserialize, Serialize};
 
+pub use super::money::Money;
 use super::{
-    text::quoted,
+    link::{any_link, web_address},
+    template::Template,
+    text::{self, quoted},
     violation::{Invalid, Violations},
 };
 
@@ -15,173 +17,283 @@ use super::{
 pub const MAX_TITLE: usize = 100;
 /// Longest body, in characters.
 pub const MAX_BODY: usize = 1_000;
-/// Longest link, in characters.
-pub const MAX_LINK: usize = 2_000;
+/// Longest text of a button, in characters.
+pub const MAX_CALL_TO_ACTION: usize = 40;
+/// Most languages beside the default one.
+pub const MAX_TRANSLATIONS: usize = 32;
+/// Longest id of a survey, in characters.
+pub const MAX_SURVEY_ID: usize = 128;
+/// Longest custom JSON, in bytes.
+pub const MAX_CUSTOM_JSON: usize = 4_096;
 
-/// An amount of money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Money {
-    currency: String,
-    minor_units: i64,
-}
-
-impl Money {
-    /// `currency` is an ISO 4217 code; `minor_units` are its smallest coins (499 is 4.99 EUR and 499 JPY).
-    pub fn new(currency: &str, minor_units: i64) -> Result<Self, Invalid> {
-        if iso_currency::Currency::from_code(currency).is_none() {
-            return Err(Invalid::new(format!(
-                "currency must be an ISO 4217 code such as \"EUR\", was {}",
-                quoted(currency)
-            )));
-        }
-        if minor_units < 0 {
-            return Err(Invalid::new(format!("minor_units must not be negative, was {minor_units}")));
-        }
-        Ok(Self { currency: currency.to_owned(), minor_units })
-    }
-
-    /// Reads what people write: `4.99`, `4,99` or `5`, with no more decimals than the currency has. Whole numbers all the
-    /// way, so that no cent is lost to rounding.
-    pub fn read(currency: &str, text: &str) -> Result<Self, Invalid> {
-        let places = Self::new(currency, 0)?.decimals();
-        let wrong = || {
-            let example = Self { currency: currency.to_owned(), minor_units: 499 };
-            Invalid::new(format!("must be an amount such as {example}, was {}", quoted(text)))
-        };
-        let text = text.trim();
-        let (whole, rest) = text.split_once(['.', ',']).map_or((text, None), |(whole, rest)| (whole, Some(rest)));
-        let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
-        // What begins with zeros is rather a scanned code.
-        let sound = !whole.is_empty() && digits(whole) && (whole == "0" || !whole.starts_with('0'));
-        let decimals = rest.unwrap_or_default();
-        let sound_rest = rest.is_none_or(|rest| !rest.is_empty() && rest.len() <= places && digits(rest));
-        if !sound || !sound_rest {
-            return Err(wrong());
-        }
-        let minor_units = format!("{whole}{decimals:0<places$}").parse().map_err(|_| wrong())?;
-        Self::new(currency, minor_units)
-    }
-
-    fn decimals(&self) -> usize {
-        let exponent = iso_currency::Currency::from_code(&self.currency).and_then(|currency| currency.exponent());
-        usize::from(exponent.unwrap_or(0))
-    }
-
-    pub fn currency(&self) -> &str {
-        &self.currency
-    }
-
-    pub fn minor_units(&self) -> i64 {
-        self.minor_units
-    }
-}
-
-impl fmt::Display for Money {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.decimals();
-        let whole = (0..width).fold(1, |whole, _| whole * 10);
-        let (units, rest) = (self.minor_units / whole, self.minor_units % whole);
-        if width == 0 {
-            return write!(f, "{units} {}", self.currency);
-        }
-        write!(f, "{units}.{rest:0width$} {}", self.currency)
-    }
-}
-
-/// What an offer shows. Empty strings mean "none".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What offers of a campaign show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Content {
+    /// BCP 47, of [`Self::words`]; empty if it was not said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// For everybody who speaks none of the other languages.
+    #[serde(flatten)]
+    pub words: Words,
+    pub price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub translations: Vec<Translation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survey: Option<Survey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomJson>,
+}
+
+/// What is said in one language. Empty means there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Words {
+    pub title: Template,
+    pub body: Template,
+    /// The text of the button.
+    #[serde(default, skip_serializing_if = "Template::is_empty")]
+    pub call_to_action: Template,
+    pub image_url: String,
+    pub link: String,
+}
+
+/// The words in another language. An image or link that is empty is that of the default language.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Translation {
+    /// BCP 47.
+    pub language: String,
+    #[serde(flatten)]
+    pub words: Words,
+}
+
+/// What an offer shows to one person. Empty strings mean "none".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// BCP 47, of the words; empty if the campaign does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
     pub title: String,
     pub body: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub call_to_action: String,
     pub image_url: String,
     pub link: String,
     pub price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survey: Option<Survey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomJson>,
+    /// The words have something in them that is known of this person: they are for the person's eyes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal: bool,
+}
+
+/// The texts of one language, as they are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written<'a> {
+    pub title: &'a str,
+    pub body: &'a str,
+    pub call_to_action: &'a str,
+    pub image_url: &'a str,
+    pub link: &'a str,
+}
+
+impl Words {
+    /// `price_known`: `{{price}}` needs no default.
+    pub fn new(written: Written<'_>, price_known: bool) -> Result<Self, Violations> {
+        let mut wrong = Violations::default();
+        let title = wrong.nest("title", Template::required(written.title, MAX_TITLE, price_known));
+        let body = wrong.nest("body", Template::new(written.body, MAX_BODY, price_known));
+        let button = Template::new(written.call_to_action, MAX_CALL_TO_ACTION, price_known);
+        let call_to_action = wrong.nest("call_to_action", button);
+        let image_url = wrong.take("image_url", web_address(written.image_url, &["https"]));
+        let link = wrong.take("link", any_link(written.link));
+        let words = (|| {
+            let (image_url, link) = (image_url?, link?);
+            Some(Self { title: title?, body: body?, call_to_action: call_to_action?, image_url, link })
+        })();
+        wrong.finish(words)
+    }
 }
 
 impl Content {
+    /// In one language, which is not said.
     pub fn new(title: &str, body: &str, image_url: &str, link: &str, price: Option<Money>) -> Result<Self, Violations> {
+        let written = Written { title, body, call_to_action: "", image_url, link };
+        let words = Words::new(written, price.is_some())?;
+        Ok(Self { language: String::new(), words, price, translations: Vec::new(), survey: None, custom: None })
+    }
+
+    /// Whether each language is there once, and the default one is said if there are others.
+    pub fn check(self) -> Result<Self, Violations> {
         let mut wrong = Violations::default();
-        let title = wrong.take("title", super::text::line(title, MAX_TITLE));
-        let body = wrong.take("body", super::text::optional_line(body, MAX_BODY));
-        let image_url = wrong.take("image_url", web_address(image_url, &["https"]));
-        let link = wrong.take("link", any_link(link));
-        let content = (|| {
-            let body = body?.unwrap_or_default();
-            Some(Self { title: title?, body, image_url: image_url?, link: link?, price })
-        })();
-        wrong.finish(content)
-    }
-}
-
-fn any_link(link: &str) -> Result<String, Invalid> {
-    const FORBIDDEN: [&str; 4] = ["javascript", "data", "file", "http"];
-    let scheme = scheme_of(link).map(str::to_ascii_lowercase);
-    match scheme {
-        Some(scheme) if FORBIDDEN.contains(&scheme.as_str()) => {
-            Err(Invalid::new(format!("must be https or an app's own scheme, was {}", quoted(link))))
+        if !self.language.is_empty() {
+            wrong.take("language", text::language(&self.language));
+        } else if !self.translations.is_empty() {
+            wrong.add("language", "is required where there are translations: it is that of the title");
         }
-        Some(scheme) => web_address(link, &[&scheme]),
-        None => web_address(link, &["https"]),
+        for (i, translation) in self.translations.iter().enumerate() {
+            let field = format!("translations[{i}].language");
+            let sound = wrong.take(&field, text::language(&translation.language));
+            let earlier = self.translations[..i].iter().map(|other| &other.language).chain([&self.language]);
+            if sound.is_some() && earlier.into_iter().any(|other| other.eq_ignore_ascii_case(&translation.language)) {
+                wrong.add(field, format!("is there already, was {}", quoted(&translation.language)));
+            }
+        }
+        wrong.finish(Some(self))
+    }
+
+    /// The words for somebody who speaks this language, and what language they are in: the longest tag that is theirs or
+    /// begins it (RFC 4647, lookup: `pt` for `pt-BR`), else the default one.
+    pub fn words_for(&self, language: &str) -> (&str, &Words) {
+        let default = (self.language.as_str(), &self.words);
+        if self.translations.is_empty() {
+            return default;
+        }
+        let others = self.translations.iter().map(|other| (other.language.as_str(), &other.words));
+        let spoken = others.chain([default]).filter(|(tag, _)| begins(language, tag));
+        spoken.max_by_key(|(tag, _)| tag.len()).unwrap_or(default)
     }
 }
 
-fn scheme_of(link: &str) -> Option<&str> {
-    let (scheme, _) = link.split_once(':')?;
-    let sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    sound.then_some(scheme)
+fn begins(language: &str, tag: &str) -> bool {
+    let (language, tag) = (language.as_bytes(), tag.as_bytes());
+    let is_prefix = language.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
+    !tag.is_empty() && is_prefix && matches!(language.get(tag.len()), None | Some(b'-'))
 }
 
-fn web_address(link: &str, schemes: &[&str]) -> Result<String, Invalid> {
-    let sound = link.is_empty()
-        || (link.len() <= MAX_LINK
-            && link.chars().all(|c| c.is_ascii_graphic())
-            && scheme_of(link).is_some_and(|scheme| schemes.iter().any(|s| scheme.eq_ignore_ascii_case(s))));
-    if sound {
-        return Ok(link.to_owned());
+/// Which survey the app shall show: an id that the app knows, or an https link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Survey(String);
+
+impl Survey {
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let is_id = (1..=MAX_SURVEY_ID).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '~'));
+        if is_id || (!text.is_empty() && web_address(text, &["https"]).is_ok()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Invalid::new(format!(
+            "must be an id of 1 to {MAX_SURVEY_ID} letters, digits, - _ . : ~ or an https link, was {}",
+            quoted(text)
+        )))
     }
-    Err(Invalid::new(format!(
-        "must be a {} link of at most {MAX_LINK} ASCII characters, was {}",
-        schemes.join(" or "),
-        quoted(link)
-    )))
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
+
+/// A JSON object that only the app understands. Dintorni hands it on as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CustomJson(String);
+
+impl CustomJson {
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        if text.len() > MAX_CUSTOM_JSON {
+            return Err(Invalid::new(format!("must be at most {MAX_CUSTOM_JSON} bytes, were {}", text.len())));
+        }
+        match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(fault) => Err(Invalid::new(format!("must be a JSON object: {fault}"))),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! stored_as_text {
+    ($($T:ident),*) => { $(
+        impl TryFrom<String> for $T {
+            type Error = Invalid;
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$T> for String {
+            fn from(value: $T) -> String {
+                value.0
+            }
+        }
+    )* };
+}
+
+stored_as_text!(Survey, CustomJson);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn money_is_shown_in_its_own_units() {
-        assert_eq!(Money::new("EUR", 405).expect("sound").to_string(), "4.05 EUR");
-        assert_eq!(Money::new("JPY", 405).expect("sound").to_string(), "405 JPY");
-        assert!(Money::new("EURO", 1).is_err() && Money::new("EUR", -1).is_err());
+    fn fields(wrong: &Violations) -> Vec<&str> {
+        wrong.iter().map(|violation| violation.field.as_str()).collect()
     }
 
-    #[test]
-    fn amounts_are_read_in_the_decimals_of_their_currency() {
-        let units = |currency, text| Money::read(currency, text).map(|money| money.minor_units()).ok();
-        assert_eq!(
-            [units("EUR", "4.99"), units("EUR", " 4,99 "), units("EUR", "5")],
-            [Some(499), Some(499), Some(500)]
-        );
-        assert_eq!([units("EUR", "4.5"), units("EUR", "0.05"), units("EUR", "0")], [Some(450), Some(5), Some(0)]);
-        assert_eq!([units("JPY", "405"), units("JPY", "4.05"), units("KWD", "1.005")], [Some(405), None, Some(1_005)]);
-        // The largest, and one more.
-        assert_eq!(units("JPY", "9223372036854775807"), Some(i64::MAX));
-        for wrong in
-            ["", ".", "5.", ".5", "1,234", "1.2.3", "-1", "+1", "1e2", "0005", "4 99", "٤", "92233720368547758.08"]
-        {
-            assert_eq!(units("EUR", wrong), None, "{wrong}");
-        }
-        assert_eq!(units("EURO", "1"), None);
+    fn in_languages(default: &str, others: &[&str]) -> Content {
+        let words =
+            |language: &str| Words::new(Written { title: language, ..Written::default() }, false).expect("sound");
+        let other = |&language: &&str| Translation { language: language.into(), words: words(language) };
+        let translations = others.iter().map(other).collect();
+        Content { language: default.into(), translations, ..Content::new("default", "", "", "", None).expect("sound") }
     }
 
     #[test]
     fn content_names_every_fault_at_once() {
         let wrong = Content::new("", "", "http://x", "javascript:alert(1)", None).expect_err("three faults");
-        let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(fields, ["title", "image_url", "link"]);
+        assert_eq!(fields(&wrong), ["title", "image_url", "link"]);
         assert!(Content::new("Coffee", "", "", "shopper://offers/1", None).is_ok());
+    }
+
+    #[test]
+    fn the_longest_tag_that_begins_a_language_is_spoken() {
+        let content = in_languages("en", &["pt", "pt-BR", "zh-Hant"]);
+        let cases = [
+            ("pt-BR", "pt-BR"),
+            ("PT-br", "pt-BR"),
+            ("pt-PT", "pt"),
+            ("zh-Hant-TW", "zh-Hant"),
+            ("zh", "en"),
+            ("ptx", "en"),
+            ("en-GB", "en"),
+            ("fi", "en"),
+            ("", "en"),
+        ];
+        for (device, spoken) in cases {
+            assert_eq!(content.words_for(device).0, spoken, "{device}");
+        }
+        assert_eq!(in_languages("en-GB", &["en"]).words_for("en-GB").0, "en-GB", "the default one competes");
+    }
+
+    #[test]
+    fn each_language_is_there_once() {
+        let wrong = in_languages("en", &["it", "EN", "x", "IT"]).check().expect_err("three faults");
+        assert_eq!(
+            fields(&wrong),
+            ["translations[1].language", "translations[2].language", "translations[3].language"]
+        );
+        assert_eq!(fields(&in_languages("", &["it"]).check().expect_err("which is the title?")), ["language"]);
+        assert!(in_languages("", &[]).check().is_ok() && in_languages("en", &["it"]).check().is_ok());
+    }
+
+    #[test]
+    fn content_stored_before_there_were_languages_is_read_and_written_as_it_was() {
+        let old = r#"{"title":"One {{free}}","body":"","image_url":"","link":"","price":null}"#;
+        let read: Content = serde_json::from_str(old).expect("sound");
+        assert_eq!(read.words.title.unfilled(), "One {{free}}", "what is no variable is text");
+        assert_eq!(serde_json::to_string(&read).expect("plain"), old);
+    }
+
+    #[test]
+    fn custom_json_is_an_object_of_bounded_size() {
+        assert_eq!(CustomJson::new(r#"{"a": [1.0, null]}"#).expect("sound").as_str(), r#"{"a": [1.0, null]}"#);
+        let (deep, long) = ("[".repeat(4_000), format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_CUSTOM_JSON)));
+        for bad in ["", "[]", "1", "{", "{}x", "{'a':1}", &format!(r#"{{"a":{deep}"#), &long] {
+            assert!(CustomJson::new(bad).is_err(), "{bad}");
+        }
+        assert!(Survey::new("nps-2026").is_ok() && Survey::new("https://example.org/s?x=1").is_ok());
+        assert!(Survey::new("").is_err() && Survey::new("http://example.org").is_err() && Survey::new("a b").is_err());
     }
 }

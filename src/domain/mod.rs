@@ -12,7 +12,7 @@
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`visits`], [`app_version`], [`few`] |
-//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`template`], [`link`], [`money`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
 //! | when stores are open | [`opening`] |
 //! | what was decided, and why | [`decision`], [`reason`], [`offer`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
@@ -35,6 +35,8 @@ pub mod detection;
 pub mod experiment;
 pub mod few;
 pub mod geo;
+pub mod link;
+pub mod money;
 pub mod name;
 pub mod offer;
 pub mod opening;
@@ -50,6 +52,7 @@ pub mod schedule;
 pub mod segment;
 pub mod shape;
 pub mod source;
+pub mod template;
 pub mod text;
 pub mod time;
 pub mod violation;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     campaign::Priority,
     code::Code,
-    content::Content,
+    content::Message,
     experiment::Arm,
     geo::Position,
     name::{CampaignName, DeviceName, StoreName},
@@ -78,7 +78,7 @@ random_id! {
 pub struct Offer {
     pub id: OfferId,
     pub campaign: CampaignName,
-    pub content: Content,
+    pub content: Message,
     pub area: Area,
     /// The store it is about, if the place has one.
     pub store: Option<OfferStore>,

@@ -113,6 +113,22 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Text without control and invisible characters, and without blanks around it, whatever it was.
+pub fn plain(text: &str) -> String {
+    let clean: String = text.chars().filter(|&c| !c.is_control() && !is_invisible(c)).collect();
+    clean.trim().to_owned()
+}
+
+/// Text of at most `max` characters; of a longer one the beginning and an ellipsis.
+pub fn shortened(text: String, max: usize) -> String {
+    if text.len() <= max || text.chars().count() <= max {
+        return text;
+    }
+    let start: String = text.chars().take(max.saturating_sub(1)).collect();
+    // A joiner would join the ellipsis.
+    format!("{}…", start.trim_end_matches(|c: char| c.is_whitespace() || c == '\u{200d}'))
+}
+
 /// As [`line()`], and empty text is no text.
 pub fn optional_line(text: &str, max: usize) -> Result<Option<String>, Invalid> {
     if text.trim().is_empty() { Ok(None) } else { line(text, max).map(Some) }

@@ -3,19 +3,22 @@
 //! Law: all candidates compete once; a campaign is offered at its best place only; caps are spent in the order of the
 //! result, the better before the worse; what is left out says by what.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     eligibility::Gates,
     ranking::{self, Candidate},
     taking,
+    wording::{self, Facts},
 };
 use crate::domain::{
     budget::Account,
+    content::Message,
     decision::{Considered, Rank, Reason, Verdict},
     name::CampaignName,
     offer::{Ghost, Offer, OfferCoupon, OfferId, OfferStore, Surface},
     presence::{Area, TransitionKind},
+    text::TraitKey,
 };
 
 /// What was chosen, and the verdict on everything that competed.
@@ -132,7 +135,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
     Offer {
         id,
         campaign: candidate.campaign.name.clone(),
-        content: candidate.drawn.and_then(|drawn| drawn.content()).unwrap_or(&candidate.campaign.content).clone(),
+        content: message(candidate, gates),
         arm: candidate.drawn.map(|drawn| drawn.arm()),
         area: candidate.transition.area.clone(),
         store: candidate.store.map(|store| OfferStore {
@@ -152,6 +155,18 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
             valid_from: gates.now + coupon.redeem_after,
         }),
     }
+}
+
+/// What it says to this person, here.
+fn message(candidate: &Candidate<'_>, gates: &Gates<'_>) -> Message {
+    let traits = |key: &TraitKey| gates.person.trait_value(key);
+    let facts = Facts {
+        traits: &traits,
+        store: candidate.store.map(Arc::as_ref),
+        place: Some(candidate.view.display_name()),
+        distance_m: candidate.distance_m,
+    };
+    wording::message(candidate.campaign, candidate.drawn, &gates.person.device().language, &facts)
 }
 
 /// Why this person got it, in words: what happened, where, and what they like.

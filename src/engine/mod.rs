@@ -2,8 +2,9 @@
 //!
 //! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`] for
 //! the campaigns they fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`], [`caps`], and
-//! [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out, [`ranking`] and [`choice`] for the best few,
-//! and [`silence`] for when to ask again. [`explain`] supposes that something happened, and asks the same. What becomes of offers afterwards is in [`engagement`].
+//! [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out, [`ranking`] and [`choice`] for the
+//! best few, [`wording`] for what they say, and [`silence`] for when to ask again. [`explain`] supposes that something
+//! happened, and asks the same. What becomes of offers afterwards is in [`engagement`].
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] says what all of
@@ -69,3 +70,6 @@ pub mod targets;
 pub mod visiting;
 #[cfg(test)]
 mod visiting_tests;
+pub mod wording;
+#[cfg(test)]
+mod wording_tests;

@@ -9,7 +9,6 @@ use crate::{
         campaign::{
             Campaign, CampaignState, MAX_TARGETS, MAX_TOPICS, On, Priority, Target, Trigger, Weight, check_budgets,
         },
-        content::Content,
         name::{CampaignName, OrganizationName},
         place::PlaceName,
         text::{MAX_DISPLAY_NAME, Tag, Topic, line},
@@ -19,12 +18,13 @@ use crate::{
     grpc::{
         audience_wire::{Rules, audience_to_wire},
         campaign_limits_wire::{limits, limits_to_wire},
+        content_wire::{content, content_to_wire},
         coupon_wire::{coupon, coupon_to_wire},
         experiment_wire::{experiment, experiment_to_wire},
         pb,
         place_wire::tags,
         resource::{Patched, Wire, owner_of},
-        wire::{duration, duration_to_wire, money, money_to_wire},
+        wire::{duration, duration_to_wire},
     },
 };
 
@@ -165,19 +165,6 @@ pub fn state_filter(wire: i32) -> Result<Option<CampaignState>, Invalid> {
         Ok(State::Archived) => Ok(Some(CampaignState::Archived)),
         Err(_) => Err(crate::grpc::wire::unknown(wire)),
     }
-}
-
-pub fn content(wire: pb::Content) -> Result<Content, Violations> {
-    let pb::Content { title, body, image_url, link, price } = wire;
-    let mut wrong = Violations::default();
-    let price = wrong.nest("price", money(price));
-    let content = wrong.nest("", Content::new(&title, &body, &image_url, &link, price.flatten()));
-    wrong.finish(content)
-}
-
-pub fn content_to_wire(content: &Content) -> pb::Content {
-    let Content { title, body, image_url, link, price } = content.clone();
-    pb::Content { title, body, image_url, link, price: price.as_ref().map(money_to_wire) }
 }
 
 fn topics(wrong: &mut Violations, topics: &[String]) -> BTreeSet<Topic> {

@@ -10,7 +10,7 @@ use crate::{
         violation::{Violations, at_most},
     },
     grpc::{
-        campaign_wire::{content, content_to_wire},
+        content_wire::{content, content_to_wire},
         pb,
     },
     ports::ArmResult,

@@ -130,7 +130,7 @@ masked!(
     output { name, state, etag }
 );
 masked!(Segment { display_name, rule } output { name, etag });
-masked!(Content { title, body, image_url, link, price });
+masked!(Content { title, body, image_url, link, price, call_to_action, language, translations, survey, custom_json });
 masked!(Limits {
     start_time,
     end_time,

@@ -26,6 +26,7 @@ pub mod campaign_wire;
 mod cap_wire;
 mod code_upload;
 pub mod codec;
+mod content_wire;
 mod coupon_wire;
 pub mod decision_service;
 pub mod detection_wire;

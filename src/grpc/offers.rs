@@ -9,6 +9,7 @@ use crate::{
         presence::{Area, Transition, TransitionKind},
     },
     grpc::{
+        content_wire::{custom_to_wire, survey_to_wire},
         coupon_wire::offer_coupon_to_wire,
         pb,
         wire::{duration_to_wire, money_to_wire, position_to_wire, timestamp_to_wire},
@@ -35,6 +36,10 @@ pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
         coupon: coupon.as_ref().map(offer_coupon_to_wire),
         surface: surface_to_wire(*surface).into(),
         variant: arm.as_ref().map(variant_of).unwrap_or_default(),
+        language: content.language.clone(),
+        call_to_action: content.call_to_action.clone(),
+        survey: survey_to_wire(content.survey.as_ref()),
+        custom_json: custom_to_wire(content.custom.as_ref()),
     }
 }
 

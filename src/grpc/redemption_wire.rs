@@ -122,7 +122,7 @@ fn terms_to_wire(found: &Found) -> pb::CouponTerms {
     let (valid_from, valid_until) = valid.unwrap_or((limits.starts_at, limits.ends_at));
     pb::CouponTerms {
         campaign: campaign.name.to_string(),
-        title: campaign.content.title.clone(),
+        title: campaign.content.words.title.unfilled(),
         instruction: coupon.instruction.clone(),
         value: coupon.value.as_ref().map(money_to_wire),
         valid_from: valid_from.map(timestamp_to_wire),

@@ -20,6 +20,7 @@ use crate::{
     },
     grpc::{
         auth::Auth,
+        content_wire::{custom_to_wire, survey_to_wire},
         device_service::token_to_wire,
         pages,
         pb::{self, wallet_offer::State, wallet_service_server::WalletService},
@@ -51,7 +52,7 @@ impl WalletService for WalletGrpc {
         let profile = self.people.own(&verified.caller).await?;
         let Asked { state, after, most, bound } = asked;
         let query = OfferQuery { profile: profile.name.clone(), state, now, after, most };
-        let held = self.wallet.list(&query).await?;
+        let held = self.wallet.list(&query, (&profile, &verified.caller.device)).await?;
         let full = held.len() >= query.most as usize;
         let last = held.last().filter(|_| full).map(|held| &held.offer);
         let token = last.map(|last| pages::token(&place_in_list(last.offered_at, last.id), &bound));
@@ -71,7 +72,7 @@ impl WalletService for WalletGrpc {
         let pb::ClaimOfferRequest { offer } = request.into_inner();
         let id = OfferId::parse(&offer).map_err(|invalid| Violations::one("offer", invalid))?;
         let profile = self.people.own(&verified.caller).await?;
-        let held = self.wallet.claim(&profile.name, id).await?;
+        let held = self.wallet.claim((&profile, &verified.caller.device), id).await?;
         let renewed_token = self.renewal(&verified, &profile, now);
         Ok(Response::new(pb::ClaimOfferResponse { offer: Some(held_to_wire(&held, now)), renewed_token }))
     }
@@ -129,17 +130,17 @@ fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
         OfferState::Ended => State::Ended,
         OfferState::Returned => State::Returned,
     };
-    let content = campaign.map(|campaign| campaign.content.clone());
+    let said = held.message.clone().unwrap_or_default();
     let coupon = campaign.and_then(|campaign| campaign.coupon.as_ref());
     pb::WalletOffer {
         id: offer.id.to_string(),
         campaign: offer.campaign.to_string(),
         state: state.into(),
-        title: content.as_ref().map(|content| content.title.clone()).unwrap_or_default(),
-        body: content.as_ref().map(|content| content.body.clone()).unwrap_or_default(),
-        image_url: content.as_ref().map(|content| content.image_url.clone()).unwrap_or_default(),
-        link: content.as_ref().map(|content| content.link.clone()).unwrap_or_default(),
-        price: content.and_then(|content| content.price).as_ref().map(money_to_wire),
+        title: said.title,
+        body: said.body,
+        image_url: said.image_url,
+        link: said.link,
+        price: said.price.as_ref().map(money_to_wire),
         store: held.store.as_deref().map(store_to_wire),
         coupon: coupon.map(|coupon| pb::OfferCoupon {
             code: held.code().unwrap_or_default(),
@@ -155,6 +156,10 @@ fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
         claim_time: offer.claimed_at.map(timestamp_to_wire),
         redeem_time: offer.redeemed_at.map(timestamp_to_wire),
         reverse_time: offer.reversed_at.map(timestamp_to_wire),
+        language: said.language,
+        call_to_action: said.call_to_action,
+        survey: survey_to_wire(said.survey.as_ref()),
+        custom_json: custom_to_wire(said.custom.as_ref()),
     }
 }
 

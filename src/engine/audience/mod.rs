@@ -105,7 +105,13 @@ impl<'a> Person<'a> {
         self.interests.get(topic).copied()
     }
 
-    fn trait_value(&self, key: &TraitKey) -> Option<&'a TraitValue> {
+    /// The device that pings.
+    pub fn device(&self) -> &'a Device {
+        self.around.device
+    }
+
+    /// None if unknown or not to be known.
+    pub fn trait_value(&self, key: &TraitKey) -> Option<&'a TraitValue> {
         self.traits.get(key)
     }
 

@@ -12,7 +12,7 @@ use dintorni::{
         budget::{Budget, Holder, Period, Spot, Take, Unit},
         campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
         consent::Consents,
-        content::Content,
+        content::{Content, Message},
         decision::{Decision, Next},
         name::{AppName, CampaignName, DeviceName, OrganizationName, ProfileName},
         offer::{DecisionId, Offer, OfferId},
@@ -106,7 +106,7 @@ fn offer(id: OfferId, campaign: &CampaignName, at: Timestamp) -> Offer {
     Offer {
         id,
         campaign: campaign.clone(),
-        content: content(),
+        content: Message { title: "Caffè".to_owned(), ..Message::default() },
         area: Area::Geofence(organization().geofence("square").expect("sound")),
         store: None,
         distance_m: Some(1.0 / 3.0),
@@ -117,10 +117,6 @@ fn offer(id: OfferId, campaign: &CampaignName, at: Timestamp) -> Offer {
         coupon: None,
         arm: None,
     }
-}
-
-fn content() -> Content {
-    Content::new("Caffè", "", "", "", None).expect("sound")
 }
 
 /// A number nobody had before: the random part of an id.
@@ -150,7 +146,7 @@ pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
         display_name: "Coffee".to_owned(),
         state: CampaignState::Active,
         audience: Audience::everyone(),
-        content: content(),
+        content: Content::new("Caffè", "", "", "", None).expect("sound"),
         topics: BTreeSet::new(),
         trigger: Trigger { on: On::Entered, at: Target::Places(BTreeSet::new()) },
         limits: Limits { budgets: budget.map(offers).into_iter().collect(), ..Limits::default() },
