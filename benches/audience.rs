@@ -81,7 +81,7 @@ fn main() {
     let (campaign, tags) = (campaign("c0"), BTreeSet::from([Tag::new("cafe").expect("sound")]));
     let site = Site {
         campaign: &campaign,
-        place: place(0),
+        place: Some(place(0)),
         tags: &tags,
         store: None,
         distance_m: Some(12.0),

@@ -39,6 +39,13 @@ impl ProximityService for Bare {
         Ok(Response::new(Box::pin(answers)))
     }
 
+    async fn report_app_event(
+        &self,
+        _: Request<pb::ReportAppEventRequest>,
+    ) -> Result<Response<pb::PingResponse>, Status> {
+        Err(Status::unimplemented("a bare server"))
+    }
+
     async fn list_nearby_stores(
         &self,
         _: Request<pb::ListNearbyStoresRequest>,

@@ -95,7 +95,7 @@ impl Street {
             mocked: false,
         };
         let id = PingId::new("0194f3a0-0000-7000-8000-000000000001").expect("sound");
-        Ping { id, clock, fixes: vec![fix], sightings: Vec::new(), max_offers: 3, reported_through: None }
+        Ping { id, clock, fixes: vec![fix], sightings: Vec::new(), event: None, max_offers: 3, reported_through: None }
     }
 
     /// The person before the first ping.
@@ -224,8 +224,8 @@ fn campaigns() -> impl Iterator<Item = Resource> {
         let (shop, turn) = (number % SHOPS, (number / SHOPS) as usize);
         let place = |kind: &str, id: &str| format!("{}/{kind}/{id}", network());
         let (on, place) = match turns.get(turn) {
-            Some(on @ On::Near { .. }) => (*on, place("stores", &format!("shop{shop}"))),
-            Some(on) => (*on, place("geofences", &format!("shop{shop}"))),
+            Some(on @ On::Near { .. }) => (on.clone(), place("stores", &format!("shop{shop}"))),
+            Some(on) => (on.clone(), place("geofences", &format!("shop{shop}"))),
             None => (if shop < 2 { On::Entered } else { On::Exited }, place("geofences", "mall")),
         };
         campaign(number, on, PlaceName::parse(&place).expect("sound")).into()
@@ -241,7 +241,7 @@ pub fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
         content: Content::new("Two for one", "Only today, only here.", "", "https://example.org/two", None)
             .expect("sound"),
         topics: BTreeSet::from([Topic::new(&format!("topic-{}", number % 12)).expect("sound")]),
-        trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
+        trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])), visit: Default::default() },
         limits: Limits { per_profile: vec![Cap::rolling(1, DAY * 7)], cool_down: DAY, ..Limits::default() },
         weight: Weight::new(1.0 + (number % 7) as f64).expect("sound"),
         priority: Default::default(),

@@ -143,7 +143,7 @@ pub mod tests {
             audience: Audience::everyone(),
             content: Content::new("One free", "", "", "", None).expect("sound"),
             topics: Default::default(),
-            trigger: Trigger { on, at: Target::Places(places.iter().map(place).collect()) },
+            trigger: Trigger { on, at: Target::Places(places.iter().map(place).collect()), visit: Default::default() },
             limits: Limits::default(),
             weight: Weight::default(),
             priority: Default::default(),
@@ -188,8 +188,11 @@ pub mod tests {
         places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
         for tag in ["cafe", "unheard-of"] {
             let tags = [crate::domain::text::Tag::new(tag).expect("sound")].into();
-            let trigger =
-                Trigger { on: On::Near { radius_m: 100 }, at: Target::Tagged { network: owner("acme"), tags } };
+            let trigger = Trigger {
+                on: On::Near { radius_m: 100 },
+                at: Target::Tagged { network: owner("acme"), tags },
+                visit: Default::default(),
+            };
             let name = owner("brand").campaign(tag).expect("sound");
             let draft = Campaign { name: name.clone(), trigger, ..campaign(On::Entered, &[]) };
             campaigns.create(draft, AUTHOR).await.expect("made");

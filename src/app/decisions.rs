@@ -141,6 +141,7 @@ fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt>
         hide_words(&mut offer.content);
     }
     decision.transitions.clear();
+    decision.event = None;
     decision.notes.clear();
     (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
 }
@@ -166,6 +167,7 @@ fn hide(reason: &mut Reason) {
         Reason::DailyOffers { given, .. } => *given = 0,
         Reason::Outranked { rank, .. } => *rank = 0,
         Reason::Audience { term } => *term = "".into(),
+        Reason::Visit { visit, .. } => *visit = None,
         Reason::Holdout { otherwise: Some(otherwise), .. } => hide(otherwise),
         _ => {}
     }
@@ -198,6 +200,7 @@ mod tests {
             catalog_version: 1,
             seed: 0,
             test: false,
+            event: None,
             transitions: Vec::new(),
             notes: Vec::new(),
             considered: vec![considered("organizations/x/campaigns/1"), considered("organizations/y/campaigns/1")],

@@ -1,4 +1,4 @@
-//! A ping, from the edge to the record and back.
+//! A ping, or an event of the app, from the edge to the record and back.
 //!
 //! Laws 1 and 2: what is answered is durable; a ping happens once, on any node, and its retries get the same answer.
 //! Pings of one person are serialised within the node; the profile's version serialises them between nodes.
@@ -62,7 +62,7 @@ pub struct Answered {
 pub enum PingError {
     #[error("the device's token is revoked, or its profile is gone; register the device again")]
     Revoked,
-    #[error("this ping_id was used for another ping")]
+    #[error("this id was used for another ping or event")]
     AnotherBody,
     #[error("the profile is changing too fast; try again")]
     Busy,

@@ -1,12 +1,13 @@
 //! A campaign: WHO + WHAT + TRIGGER + limits.
 //!
-//! Law: only transitions fire campaigns; a campaign that can be read back is sound in itself (whether its places
+//! Law: only transitions and app events fire campaigns; a campaign that can be read back is sound in itself (whether its places
 //! exist is the catalog's question, asked when it is activated).
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use super::trigger::{DWELL, MAX_TARGETS, NEAR_RADIUS_M, NthVisit, On, Target, Trigger};
 use super::{
     audience::Audience,
     budget::{self, Budget, Period, Unit},
@@ -14,25 +15,17 @@ use super::{
     content::Content,
     coupon::Coupon,
     experiment::Experiment,
-    name::{CampaignName, OrganizationName},
-    place::PlaceName,
+    name::CampaignName,
     schedule::Schedule,
-    text::{Tag, Topic},
+    text::Topic,
     time::Timestamp,
     violation::{Invalid, Violations},
 };
 
-/// Most places one campaign names one by one; a tag has no such bound.
-pub const MAX_TARGETS: usize = 1_000;
 /// Most topics of one campaign.
 pub const MAX_TOPICS: usize = 32;
 /// Longest window of a cap or cool-down: offers older than this leave the profile.
 pub const MAX_WINDOW: Duration = Duration::from_secs(90 * 86_400);
-/// Smallest and largest radius of a `near` trigger, in metres: phones know no less, people walk no more.
-pub const NEAR_RADIUS_M: std::ops::RangeInclusive<u32> = 20..=10_000;
-/// Shortest and longest dwell.
-pub const DWELL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(12 * 3_600);
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Campaign {
     pub name: CampaignName,
@@ -104,60 +97,6 @@ impl Priority {
             Priority::High => "high",
         }
     }
-}
-
-/// TRIGGER: which transition, at which places.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trigger {
-    pub on: On,
-    pub at: Target,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum On {
-    Entered,
-    Exited,
-    Dwelt { after: Duration },
-    Near { radius_m: u32 },
-    Heard,
-}
-
-impl On {
-    /// Whether geofences are what it happens at.
-    pub fn is_at_geofences(self) -> bool {
-        match self {
-            On::Entered | On::Exited | On::Dwelt { .. } => true,
-            On::Near { .. } | On::Heard => false,
-        }
-    }
-
-    pub fn check(self) -> Result<Self, Invalid> {
-        match self {
-            On::Near { radius_m } if !NEAR_RADIUS_M.contains(&radius_m) => Err(Invalid::new(format!(
-                "radius must be {} to {} metres, was {radius_m}",
-                NEAR_RADIUS_M.start(),
-                NEAR_RADIUS_M.end()
-            ))),
-            On::Dwelt { after } if !DWELL.contains(&after) => Err(Invalid::new(format!(
-                "dwell must be {} to {} seconds, was {}",
-                DWELL.start().as_secs(),
-                DWELL.end().as_secs(),
-                after.as_secs_f64()
-            ))),
-            sound => Ok(sound),
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Target {
-    /// These places. A store stands for its geofences (entered, exited, dwelt), for the circle around it (near) and
-    /// for its beacons (heard).
-    Places(BTreeSet<PlaceName>),
-    /// Every place of the network that has all of the tags, or belongs to a store that has.
-    Tagged { network: OrganizationName, tags: BTreeSet<Tag> },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,9 @@ use super::{
     name::{CampaignName, DeviceName, ProfileName, StoreName},
     offer::{DecisionId, Ghost, Offer, OfferId},
     ping::PingId,
+    place::PlaceName,
     presence::{Area, Transition},
+    text::EventKey,
     time::Timestamp,
 };
 
@@ -28,6 +30,9 @@ pub struct Decision {
     pub catalog_version: u64,
     pub seed: u64,
     pub test: bool,
+    /// What the app said that happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Happened>,
     pub transitions: Vec<Transition>,
     /// What was so of the ping as a whole.
     pub notes: Vec<Note>,
@@ -39,6 +44,16 @@ pub struct Decision {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ghosts: Vec<Ghost>,
     pub next: Next,
+}
+
+/// An event of the app, as it was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Happened {
+    pub key: EventKey,
+    /// None if none was named, it is unknown, or it is not to be known.
+    pub place: Option<PlaceName>,
+    /// Event time.
+    pub at: Timestamp,
 }
 
 /// One campaign at one area.
@@ -106,6 +121,8 @@ pub enum Note {
     Implausible { fixes: u32 },
     /// Beacons that nobody registered.
     UnknownBeacons { sightings: u32 },
+    /// The place of an app event, which nobody registered.
+    UnknownPlace,
 }
 
 impl Note {
@@ -118,6 +135,7 @@ impl Note {
             Note::Mocked => "MOCKED",
             Note::Implausible { .. } => "IMPLAUSIBLE",
             Note::UnknownBeacons { .. } => "UNKNOWN_BEACONS",
+            Note::UnknownPlace => "UNKNOWN_PLACE",
         }
     }
 }

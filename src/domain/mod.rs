@@ -12,7 +12,7 @@
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`visits`], [`app_version`], [`few`] |
-//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`segment`], [`content`], [`template`], [`link`], [`money`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`trigger`], [`segment`], [`content`], [`template`], [`link`], [`money`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
 //! | when stores are open | [`opening`] |
 //! | what was decided, and why | [`decision`], [`reason`], [`offer`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
@@ -55,5 +55,6 @@ pub mod source;
 pub mod template;
 pub mod text;
 pub mod time;
+pub mod trigger;
 pub mod violation;
 pub mod visits;

@@ -1,4 +1,4 @@
-//! What a phone reports: fixes, beacon sightings, and how much it wants back.
+//! What a phone reports: fixes, beacon sightings, events of its app, and how much it wants back.
 //!
 //! Law 3: event time = received − (sent_at − fix_at), both of the same device clock, so a wrong phone clock harms nobody.
 
@@ -6,7 +6,13 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{geo::Position, place::BeaconIdentity, text::quoted, time::Timestamp, violation::Invalid};
+use super::{
+    geo::Position,
+    place::{BeaconIdentity, PlaceName},
+    text::{EventKey, quoted},
+    time::Timestamp,
+    violation::Invalid,
+};
 
 /// Most fixes in one ping: a night's offline buffer at one fix every five minutes is 96.
 pub const MAX_FIXES: usize = 120;
@@ -152,6 +158,15 @@ pub struct Sighting {
     pub read: Reading,
 }
 
+/// Something that happened in the app: a totem was scanned, a tag touched, a cart left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppEvent {
+    pub key: EventKey,
+    /// Where, as the app says: nobody has checked it.
+    pub place: Option<PlaceName>,
+    pub read: Reading,
+}
+
 /// A ping, sound in itself. Fixes and sightings are in the order of the device's clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ping {
@@ -159,6 +174,8 @@ pub struct Ping {
     pub clock: ClockReading,
     pub fixes: Vec<Fix>,
     pub sightings: Vec<Sighting>,
+    /// What the app says beside where the device is.
+    pub event: Option<AppEvent>,
     pub max_offers: u32,
     /// Event time up to which the device has reported everything it showed.
     pub reported_through: Option<Timestamp>,

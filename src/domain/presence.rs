@@ -17,13 +17,20 @@ use super::{
     violation::Invalid,
 };
 
-/// Where presence can be: a geofence, the circle of so many metres around a store, or the reach of a beacon.
+/// What no name of an area looks like.
+const ANYWHERE: &str = "anywhere";
+
+/// Where presence can be, or an app event happen: a geofence, the circle of so many metres around a store, or the reach of a beacon.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Area {
     Geofence(GeofenceName),
     Around(StoreName, u32),
     Beacon(BeaconName),
+    /// A store itself: only app events happen there.
+    Store(StoreName),
+    /// Wherever an app event happens.
+    Anywhere,
 }
 
 impl Area {
@@ -37,6 +44,8 @@ impl Area {
         match text.split('/').nth(2) {
             Some("geofences") => GeofenceName::parse(text).map(Self::Geofence),
             Some("beacons") => BeaconName::parse(text).map(Self::Beacon),
+            Some("stores") => StoreName::parse(text).map(Self::Store),
+            None if text == ANYWHERE => Ok(Self::Anywhere),
             _ => Err(unknown()),
         }
     }
@@ -48,6 +57,8 @@ impl fmt::Display for Area {
             Self::Geofence(name) => name.fmt(f),
             Self::Around(store, radius) => write!(f, "{store}@{radius}m"),
             Self::Beacon(name) => name.fmt(f),
+            Self::Store(name) => name.fmt(f),
+            Self::Anywhere => f.write_str(ANYWHERE),
         }
     }
 }

@@ -58,6 +58,14 @@ pub enum Reason {
         closes_at: Timestamp,
         last_call: Duration,
     },
+    /// It is for another visit of the person to the place.
+    Visit {
+        /// None if it is not to be known.
+        visit: Option<u32>,
+        wanted: u32,
+        /// Counted since the campaign's last offer.
+        since_offer: bool,
+    },
     /// Over all campaigns of the app, in the person's civil day.
     DailyOffers {
         given: u32,
@@ -157,6 +165,7 @@ codes! {
     NoOpeningHours => "NO_OPENING_HOURS", "nobody knows when a store there is open";
     StoreClosed => "STORE_CLOSED", "the store is closed";
     LastCall => "LAST_CALL", "the store closes too soon";
+    Visit => "VISIT_NUMBER", "it was not the visit that the campaign is for";
     DailyOffers => "DAILY_OFFERS", "the person got all offers of today";
     PriorityShare => "PRIORITY_SHARE", "the rest of the person's day is kept for higher priorities";
     AppCoolDown => "APP_COOL_DOWN", "it is too soon after another offer";
@@ -181,6 +190,7 @@ impl Reason {
             | Reason::PriorityShare { .. }
             | Reason::AppCoolDown { .. }
             | Reason::Outranked { .. }
+            | Reason::Visit { .. }
             | Reason::Audience { .. } => self.meaning().to_owned(),
             Reason::Holdout { ghost, otherwise } => {
                 held_out(*ghost, otherwise.as_ref().map(|reason| reason.without_others()))
@@ -228,6 +238,11 @@ impl fmt::Display for Reason {
                     "the store closes at {closes_at}, and its last {} s are without offers",
                     last_call.as_secs_f64()
                 )
+            }
+            Reason::Visit { visit: None, .. } => f.write_str("it is not known which visit of the person it was"),
+            Reason::Visit { visit: Some(visit), wanted, since_offer } => {
+                let since = if *since_offer { " since the last offer of it" } else { " in 90 days" };
+                write!(f, "it was visit {visit}{since}, and the campaign is for visit {wanted} and later ones")
             }
             Reason::PriorityShare { priority, given, most, daily } => {
                 let class = priority.as_str();

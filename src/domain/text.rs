@@ -61,6 +61,7 @@ macro_rules! slug {
 slug!(/** A word an owner puts on places to target them together: `cafe`, `airport`. */ Tag);
 slug!(/** What a person may care about and a campaign may speak of: `coffee`, `running`. */ Topic);
 slug!(/** The key of a profile trait: `loyalty_tier`. */ TraitKey);
+slug!(/** What an app says that happened: `totem_scanned`, `cart_abandoned`. */ EventKey);
 slug!(/** What an experiment is drawn by: `spring`. */ ExperimentId);
 slug!(/** One of the contents that an experiment compares: `with_picture`. */ VariantId);
 

@@ -21,12 +21,13 @@ use crate::domain::{
     place::{Beacon, BeaconIdentity, Geofence, Store},
     presence::{Area, TransitionKind},
     shape::Shape,
+    text::EventKey,
 };
 
 /// What happens at an area.
 #[derive(Debug, Clone, Default)]
 pub struct Fired {
-    /// Campaigns that a transition here may fire, by name.
+    /// Campaigns that a transition or an event here may fire, by name.
     pub campaigns: Vec<Arc<Campaign>>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
@@ -37,14 +38,21 @@ pub struct Fired {
 impl Fired {
     /// The campaigns that a transition at the area fires, by name.
     pub fn by<'a>(&'a self, area: &'a Area, kind: TransitionKind) -> impl Iterator<Item = &'a Arc<Campaign>> {
-        self.campaigns.iter().filter(move |campaign| match (campaign.trigger.on, kind) {
+        self.campaigns.iter().filter(move |campaign| match (&campaign.trigger.on, kind) {
             (On::Entered, TransitionKind::Entered) => matches!(area, Area::Geofence(_)),
-            (On::Near { radius_m }, TransitionKind::Entered) => matches!(area, Area::Around(_, r) if *r == radius_m),
-            (On::Dwelt { after }, TransitionKind::Dwelt(reached)) => after == reached,
+            (On::Near { radius_m }, TransitionKind::Entered) => matches!(area, Area::Around(_, r) if r == radius_m),
+            (On::Dwelt { after }, TransitionKind::Dwelt(reached)) => *after == reached,
             (On::Exited, TransitionKind::Exited(_)) => true,
             (On::Heard, TransitionKind::Heard) => true,
+            (On::Crossed, TransitionKind::Crossed) => matches!(area, Area::Geofence(_)),
             _ => false,
         })
+    }
+
+    /// The campaigns that an event of the app fires here, by name.
+    pub fn by_event<'a>(&'a self, event: &EventKey) -> impl Iterator<Item = &'a Arc<Campaign>> {
+        let is_it = move |on: &On| matches!(on, On::AppEvent { key } if key == event);
+        self.campaigns.iter().filter(move |campaign| is_it(&campaign.trigger.on))
     }
 }
 
@@ -87,6 +95,8 @@ impl Areas {
             }
             Area::Around(..) => self.fired(mark, area)?.around.as_ref().map(AreaEntry::view),
             Area::Beacon(name) => self.beacons.get(name).map(|entry| AreaView::Reach(mark, &entry.value)),
+            Area::Store(name) => self.stores.get(name).map(|entry| AreaView::Site(mark, &entry.value)),
+            Area::Anywhere => None,
         }
     }
 

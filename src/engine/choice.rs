@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     eligibility::Gates,
-    ranking::{self, Candidate},
+    entry::AreaView,
+    ranking::{self, Candidate, Cause},
     taking,
     wording::{self, Facts},
 };
@@ -65,7 +66,7 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
                 verdict
             }
         };
-        let (campaign, area) = (candidate.campaign.name.clone(), candidate.transition.area.clone());
+        let (campaign, area) = (candidate.campaign.name.clone(), candidate.area.clone());
         let store = candidate.store.map(|store| store.name.clone());
         choice.considered.push(Considered { campaign, area, store, verdict, rank: Some(*rank) });
     }
@@ -124,7 +125,7 @@ fn ghost(candidate: &Candidate<'_>, id: OfferId) -> Option<Ghost> {
         id,
         campaign: candidate.campaign.name.clone(),
         arm: candidate.drawn?.arm(),
-        area: candidate.transition.area.clone(),
+        area: candidate.area.clone(),
         store: candidate.store.map(|store| store.name.clone()),
     })
 }
@@ -137,7 +138,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         campaign: candidate.campaign.name.clone(),
         content: message(candidate, gates),
         arm: candidate.drawn.map(|drawn| drawn.arm()),
-        area: candidate.transition.area.clone(),
+        area: candidate.area.clone(),
         store: candidate.store.map(|store| OfferStore {
             name: store.name.clone(),
             display_name: store.display_name.clone(),
@@ -163,7 +164,7 @@ fn message(candidate: &Candidate<'_>, gates: &Gates<'_>) -> Message {
     let facts = Facts {
         traits: &traits,
         store: candidate.store.map(Arc::as_ref),
-        place: Some(candidate.view.display_name()),
+        place: candidate.view.map(AreaView::display_name),
         distance_m: candidate.distance_m,
     };
     wording::message(candidate.campaign, candidate.drawn, &gates.person.device().language, &facts)
@@ -171,18 +172,26 @@ fn message(candidate: &Candidate<'_>, gates: &Gates<'_>) -> Message {
 
 /// Why this person got it, in words: what happened, where, and what they like.
 fn reason(candidate: &Candidate<'_>, gates: &Gates<'_>) -> String {
-    let place = candidate.view.display_name();
-    let event = match (candidate.transition.kind, &candidate.transition.area) {
+    let place = candidate.view.map_or("", AreaView::display_name);
+    let event = match candidate.cause {
+        Cause::Transition(kind) => passage(kind, candidate.area, place),
+        Cause::Event(key) if place.is_empty() => key.to_string(),
+        Cause::Event(key) => format!("{key} at {place}"),
+    };
+    match ranking::favourite(candidate.campaign, &gates.person) {
+        Some((topic, strength)) if strength > 0.0 => format!("{event}; interested in {topic}"),
+        _ => event,
+    }
+}
+
+fn passage(kind: TransitionKind, area: &Area, place: &str) -> String {
+    match (kind, area) {
         (TransitionKind::Entered, Area::Around(_, radius)) => format!("within {radius} m of {place}"),
         (TransitionKind::Entered, _) => format!("entered {place}"),
         (TransitionKind::Dwelt(span), _) => format!("at {place} for {}", minutes(span)),
         (TransitionKind::Exited(_), _) => format!("left {place}"),
         (TransitionKind::Crossed, _) => format!("passed through {place}"),
         (TransitionKind::Heard, _) => format!("close to {place}"),
-    };
-    match ranking::favourite(candidate.campaign, &gates.person) {
-        Some((topic, strength)) if strength > 0.0 => format!("{event}; interested in {topic}"),
-        _ => event,
     }
 }
 

@@ -142,7 +142,7 @@ impl Areas {
                 None => self.geofences.get(name).map(|fence| AreaEntry::of_geofence(&fence.value)),
             },
             Area::Around(..) => self.fired(Mark::of(area), area)?.around.clone(),
-            Area::Beacon(_) => None,
+            Area::Beacon(_) | Area::Store(_) | Area::Anywhere => None,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::domain::{
     place::{Beacon, Geofence, PlaceName, Store},
     presence::Area,
     shape::{Polygons, Shape},
-    text::Tag,
+    text::{EventKey, Tag},
 };
 
 fn network(own: bool) -> OrganizationName {
@@ -31,18 +31,23 @@ fn a_store() -> impl Strategy<Value = Resource> {
     })
 }
 
+/// Its right angle on the quay, moved east.
+fn triangle(east: f64, side_m: f64) -> Shape {
+    let corner = |north: f64, east: f64| {
+        let p = fixture::metres(north, east);
+        [p.longitude(), p.latitude()]
+    };
+    let ring = vec![corner(0.0, east), corner(0.0, east + side_m), corner(side_m, east), corner(0.0, east)];
+    Shape::Polygons(Polygons::new(&vec![vec![ring]]).expect("sound"))
+}
+
 fn a_geofence() -> impl Strategy<Value = Resource> {
     (any::<bool>(), 0..4u8, 0..8u8, prop::option::of(0..3u8), -500.0..500.0f64, any::<bool>()).prop_map(
         |(own, id, mask, store, east, drawn)| {
             let network = network(own);
             let mut fence = fixture::geofence("0", east, 60.0);
             if drawn {
-                let corner = |north: f64, east: f64| {
-                    let p = fixture::metres(north, east);
-                    [p.longitude(), p.latitude()]
-                };
-                let ring = vec![corner(0.0, east), corner(0.0, east + 90.0), corner(90.0, east), corner(0.0, east)];
-                fence.shape = Shape::Polygons(Polygons::new(&vec![vec![ring]]).expect("sound"));
+                fence.shape = triangle(east, 90.0);
             }
             let store = store.map(|store| network.store(&store.to_string()).expect("sound"));
             let name = network.geofence(&id.to_string()).expect("sound");
@@ -64,6 +69,8 @@ fn a_campaign() -> impl Strategy<Value = Resource> {
         Just(On::Dwelt { after: std::time::Duration::from_secs(60) }),
         (50..53u32).prop_map(|radius_m| On::Near { radius_m }),
         Just(On::Heard),
+        Just(On::Crossed),
+        prop_oneof!["a", "b"].prop_map(|key| On::AppEvent { key: EventKey::new(&key).expect("sound") }),
     ];
     let places = prop::collection::btree_set((any::<bool>(), 0..3u8, 0..4u8), 1..3).prop_map(|places| {
         let place = |(own, kind, id): (bool, u8, u8)| {
@@ -74,9 +81,18 @@ fn a_campaign() -> impl Strategy<Value = Resource> {
     });
     let tagged =
         (any::<bool>(), 1..8u8).prop_map(|(own, mask)| Target::Tagged { network: network(own), tags: tags(mask) });
-    (0..4u8, on, prop_oneof![places, tagged], any::<bool>()).prop_map(|(id, on, at, active)| {
+    let within = (-500.0..500.0f64, 50.0..600.0f64, any::<bool>()).prop_map(|(east, radius_m, drawn)| {
+        Target::Within(if drawn { triangle(east, radius_m) } else { fixture::geofence("0", east, radius_m).shape })
+    });
+    let at = prop_oneof![4 => places, 4 => tagged, 4 => within, 1 => Just(Target::Anywhere)];
+    (0..4u8, on, at, any::<bool>()).prop_map(|(id, on, at, active)| {
         let state = if active { CampaignState::Active } else { CampaignState::Paused };
-        Campaign { state, trigger: Trigger { on, at }, ..fixture::campaign(&id.to_string(), on, "stores/0") }.into()
+        Campaign {
+            state,
+            trigger: Trigger { on, at, visit: Default::default() },
+            ..fixture::campaign(&id.to_string(), On::Entered, "stores/0")
+        }
+        .into()
     })
 }
 

@@ -12,10 +12,11 @@ use super::{
     engagement,
     entry::AreaView,
     experiment::Drawn,
+    happening::{Event, note_event},
     known::Known,
     presence::{self, Step},
     ranging,
-    ranking::Candidate,
+    ranking::{Candidate, Cause},
     silence, visiting,
 };
 use crate::domain::{
@@ -85,7 +86,11 @@ pub fn decide(question: &Question<'_>) -> Outcome {
             locate(question, device, permit, &mut outcome);
             return_unshown(question, &mut outcome);
         }
-        _ => outcome.decision.notes.push(Note::NoLocationConsent),
+        (None, Some(device)) => {
+            outcome.decision.notes.push(Note::NoLocationConsent);
+            happen_nowhere(question, device, &mut outcome);
+        }
+        (_, None) => outcome.decision.notes.push(Note::NoLocationConsent),
     }
     outcome
 }
@@ -102,6 +107,7 @@ pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping
         catalog_version: catalog.version,
         seed,
         test: false,
+        event: None,
         transitions: Vec::new(),
         notes: Vec::new(),
         considered: Vec::new(),
@@ -136,13 +142,24 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
     if let Some(permit) = question.profile.consents.permit() {
         visiting::note(areas, &step, &mut outcome.profile, permit, now);
     }
-    if !step.transitions.is_empty() {
-        consider(question, areas, device, &step, outcome);
+    let event = question.ping.event.as_ref().map(|event| Event::of(areas, event, question.ping));
+    note_event(event.as_ref(), question.ping, &mut outcome.decision);
+    if !step.transitions.is_empty() || event.is_some() {
+        consider(question, areas, device, (&step, event.as_ref()), outcome);
     }
     outcome.decision.transitions = step.transitions;
     if let Some(device) = outcome.profile.devices.get_mut(question.device) {
         device.presence = step.presence;
     }
+}
+
+/// An event of the app, where nobody is to know where: it fires what it fires anywhere, and of its place nothing is kept.
+fn happen_nowhere(question: &Question<'_>, device: &Device, outcome: &mut Outcome) {
+    let Some(event) = &question.ping.event else { return };
+    let event = Event::nowhere(event, question.ping);
+    let (areas, step) = (&Known::of(&question.catalog.areas), Step::default());
+    outcome.decision.event = Some(event.happened());
+    consider(question, areas, device, (&step, Some(&event)), outcome);
 }
 
 /// Whether the record knows too little of an open visit: without it, a lost cache would make a long visit look like
@@ -177,13 +194,25 @@ fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, pin
     }
 }
 
-/// Every campaign that the transitions fire gets a verdict; the chosen become offers.
-fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &Step, outcome: &mut Outcome) {
+/// Every campaign that the transitions and the event fire gets a verdict; the chosen become offers.
+fn consider(
+    question: &Question<'_>,
+    areas: &Known<'_>,
+    device: &Device,
+    (step, event): (&Step, Option<&Event<'_>>),
+    outcome: &mut Outcome,
+) {
+    let who = (&question.profile.name, question.ping);
+    let fired = candidates(areas, who, &step.transitions, event);
+    if !fired.is_empty() {
+        outcome.effect = Effect::Durable;
+    } else if step.transitions.is_empty() {
+        return;
+    }
     let profiling = question.profile.consents.permit();
     if profiling.is_none() {
         outcome.decision.notes.push(Note::ContextOnly);
     }
-    let fired = candidates(areas, (&question.profile.name, question.ping), &step.transitions);
     let now = question.ping.clock.received_at;
     let visits = profiling.map(|permit| outcome.profile.visits(permit).clone());
     let stays = |place: &PlaceName, at| visiting::begun(areas, step, place, at);
@@ -202,30 +231,35 @@ fn consider(question: &Question<'_>, areas: &Known<'_>, device: &Device, step: &
     outcome.decision.considered.extend(refused);
 }
 
-/// Each campaign once per area and transition, in the order of names.
+/// Each campaign once per area and transition or event, in the order of names.
 fn candidates<'t, 'c: 't>(
     areas: &Known<'c>,
     (person, ping): (&ProfileName, &Ping),
     transitions: &'t [Transition],
+    event: Option<&'t Event<'_>>,
 ) -> Vec<Candidate<'t>> {
     let mut candidates = Vec::new();
-    for transition in transitions {
-        let number = areas.number(&transition.area);
+    for Transition { area, kind, at, stale, .. } in transitions {
+        let number = areas.number(area);
         let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };
         let store = areas.store_of(view);
-        let distance_m = distance(view, store, ping);
+        let (cause, distance_m) = (Cause::Transition(*kind), distance(view, store, ping));
+        let (at, stale, view) = (*at, *stale, Some(view));
         let candidate = |campaign: &'t Arc<Campaign>| {
             let drawn = Drawn::of(campaign, person);
-            Candidate { campaign, transition, view, store, distance_m, drawn }
+            Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn }
         };
-        candidates.extend(fired.by(&transition.area, transition.kind).map(candidate));
+        candidates.extend(fired.by(area, *kind).map(candidate));
     }
-    candidates.sort_by(|a, b| (&a.campaign.name, &a.transition.area).cmp(&(&b.campaign.name, &b.transition.area)));
+    if let Some(event) = event {
+        event.fire(areas, (person, ping), &mut candidates);
+    }
+    candidates.sort_by(|a, b| (&a.campaign.name, a.area).cmp(&(&b.campaign.name, b.area)));
     candidates
 }
 
 /// Metres from the newest fix to the store, else to the geofence (0 inside).
-fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
+pub(super) fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
     let position = ping.newest_fix()?.position;
     match (store, view.outline()) {
         (Some(store), _) => Some(store.position.distance_to(position)),
@@ -237,7 +271,7 @@ fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, ping: &Ping) -> Opti
 fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
     Considered {
         campaign: candidate.campaign.name.clone(),
-        area: candidate.transition.area.clone(),
+        area: candidate.area.clone(),
         store: candidate.store.map(|store| store.name.clone()),
         verdict: Verdict::Refused(reason),
         rank: None,

@@ -27,7 +27,7 @@ use crate::domain::{
     place::PlaceName,
     profile::{Device, Profile},
     time::{TimeOfDay, TimeZone, Timestamp},
-    visits::Visits,
+    visits::{MAX_AGE, SAME_VISIT, Visits},
 };
 
 /// One question that a campaign must pass.
@@ -48,6 +48,8 @@ pub enum Gate {
     QuietHours,
     /// The campaign's hours, and the store's.
     Schedule,
+    /// It is the visit that the campaign waits for.
+    Visit,
     Audience,
     /// What the person had enough of in the app,
     AppCaps,
@@ -63,7 +65,7 @@ impl Gate {
     /// First who the person is and what the moment is, then what they had, then what is left. The holdout of an experiment
     /// is told between the first and the second: caps and budgets say nothing of whom it is about, and whom they leave
     /// out must not decide who is compared.
-    pub const ORDER: [Gate; 13] = [
+    pub const ORDER: [Gate; 14] = [
         Gate::Consent,
         Gate::Freshness,
         Gate::Position,
@@ -72,6 +74,7 @@ impl Gate {
         Gate::Muted,
         Gate::QuietHours,
         Gate::Schedule,
+        Gate::Visit,
         Gate::Audience,
         Gate::AppCaps,
         Gate::BrandCaps,
@@ -90,6 +93,7 @@ impl Gate {
             Gate::Muted => "MUTED",
             Gate::QuietHours => "QUIET_HOURS",
             Gate::Schedule => "SCHEDULE",
+            Gate::Visit => "VISIT",
             Gate::Audience => "AUDIENCE",
             Gate::AppCaps => "APP_CAPS",
             Gate::BrandCaps => "BRAND_CAPS",
@@ -184,6 +188,7 @@ impl<'a> Gates<'a> {
                 let store = candidate.store.map(|store| &**store);
                 schedule::refusal(&campaign.limits.schedule, store, self.zone, self.now)
             }
+            Gate::Visit => self.another_visit(candidate),
             Gate::Audience => self.missing(candidate).map(|term| Reason::Audience { term }),
             Gate::AppCaps => self.given.of_app(campaign),
             Gate::BrandCaps => self.brand_caps(campaign),
@@ -194,7 +199,26 @@ impl<'a> Gates<'a> {
 
     /// How long ago a transition was that is learnt too late.
     fn age(&self, candidate: &Candidate<'_>) -> Option<Duration> {
-        candidate.transition.stale.then(|| self.now.since(candidate.transition.at))
+        candidate.stale.then(|| self.now.since(candidate.at))
+    }
+
+    /// Whether the campaign waits for another visit than this.
+    fn another_visit(&self, candidate: &Candidate<'_>) -> Option<Reason> {
+        let nth = candidate.campaign.trigger.visit;
+        if nth.is_any() {
+            return None;
+        }
+        let site = candidate.site();
+        let refused = |wanted: u32, since: Timestamp, since_offer: bool| {
+            let visit = self.person.visit_number(&site, since);
+            let is_early = wanted > 1 && visit.is_none_or(|visit| visit < wanted);
+            is_early.then_some(Reason::Visit { visit, wanted, since_offer })
+        };
+        let oldest = self.now - MAX_AGE;
+        // A visit that began soon after the offer is the one that it was made for.
+        let offered = self.person.last_offer(&candidate.campaign.name).map(|at| at + SAME_VISIT);
+        let since = offered.unwrap_or(oldest).max(oldest);
+        refused(nth.at_least, oldest, false).or_else(|| refused(nth.every, since, offered.is_some()))
     }
 
     /// The first term of the audience that fails, in words.

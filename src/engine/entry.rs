@@ -31,6 +31,8 @@ impl Mark {
             Area::Geofence(name) => (name.as_str(), 0),
             Area::Around(name, radius_m) => (name.as_str(), u64::from(*radius_m)),
             Area::Beacon(name) => (name.as_str(), u64::MAX),
+            Area::Store(name) => (name.as_str(), u64::MAX - 1),
+            Area::Anywhere => ("", u64::MAX - 2),
         };
         let word = |part: &[u8]| part.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
         // Both halves of the product count: the lower one alone would not let the first bytes of a word see the last.
@@ -123,6 +125,8 @@ pub enum AreaView<'a> {
     Around(Mark, &'a Around),
     /// What hears a beacon, which has no outline.
     Reach(Mark, &'a Beacon),
+    /// A store itself, where only app events happen.
+    Site(Mark, &'a Store),
 }
 
 impl<'a> AreaView<'a> {
@@ -132,12 +136,15 @@ impl<'a> AreaView<'a> {
             Self::Polygons(_, drawn) => Area::Geofence(drawn.fence.name.clone()),
             Self::Around(_, around) => Area::Around(around.store.name.clone(), around.radius_m),
             Self::Reach(_, beacon) => Area::Beacon(beacon.name.clone()),
+            Self::Site(_, store) => Area::Store(store.name.clone()),
         }
     }
 
     pub fn mark(self) -> Mark {
-        let (Self::Circle(mark, _) | Self::Polygons(mark, _) | Self::Around(mark, _) | Self::Reach(mark, _)) = self;
-        mark
+        match self {
+            Self::Circle(mark, _) | Self::Polygons(mark, _) | Self::Around(mark, _) => mark,
+            Self::Reach(mark, _) | Self::Site(mark, _) => mark,
+        }
     }
 
     /// Whether that is this area by the very name that the catalog holds: of a copy of the name it cannot tell.
@@ -149,6 +156,7 @@ impl<'a> AreaView<'a> {
                 around.radius_m == *radius_m && std::ptr::eq(around.store.name.as_str(), name.as_str())
             }
             (Self::Reach(_, beacon), Area::Beacon(name)) => std::ptr::eq(beacon.name.as_str(), name.as_str()),
+            (Self::Site(_, store), Area::Store(name)) => std::ptr::eq(store.name.as_str(), name.as_str()),
             _ => false,
         }
     }
@@ -160,6 +168,7 @@ impl<'a> AreaView<'a> {
             Self::Polygons(_, drawn) => &drawn.fence.display_name,
             Self::Around(_, around) => &around.store.display_name,
             Self::Reach(_, beacon) => &beacon.display_name,
+            Self::Site(_, store) => &store.display_name,
         }
     }
 
@@ -170,6 +179,7 @@ impl<'a> AreaView<'a> {
             Self::Polygons(_, drawn) => drawn.fence.store.as_ref(),
             Self::Around(_, around) => Some(&around.store.name),
             Self::Reach(_, beacon) => beacon.store.as_ref(),
+            Self::Site(_, store) => Some(&store.name),
         }
     }
 
@@ -180,6 +190,7 @@ impl<'a> AreaView<'a> {
             Self::Polygons(_, drawn) => &drawn.fence.tags,
             Self::Around(_, around) => &around.store.tags,
             Self::Reach(_, beacon) => &beacon.tags,
+            Self::Site(_, store) => &store.tags,
         }
     }
 
@@ -191,6 +202,7 @@ impl<'a> AreaView<'a> {
             (None, Self::Polygons(_, drawn)) => PlaceName::Geofence(drawn.fence.name.clone()),
             (None, Self::Around(_, around)) => PlaceName::Store(around.store.name.clone()),
             (None, Self::Reach(_, beacon)) => PlaceName::Beacon(beacon.name.clone()),
+            (None, Self::Site(_, store)) => PlaceName::Store(store.name.clone()),
         }
     }
 
@@ -199,7 +211,7 @@ impl<'a> AreaView<'a> {
         match self {
             Self::Circle(_, fence) => &fence.detection,
             Self::Polygons(_, drawn) => &drawn.fence.detection,
-            Self::Around(..) | Self::Reach(..) => const { &Detection::USUAL },
+            Self::Around(..) | Self::Reach(..) | Self::Site(..) => const { &Detection::USUAL },
         }
     }
 
@@ -214,7 +226,7 @@ impl<'a> AreaView<'a> {
                 Shape::Circle(_) => None,
             },
             Self::Around(_, around) => Some(Outline::Circle(around.circle)),
-            Self::Reach(..) => None,
+            Self::Reach(..) | Self::Site(..) => None,
         }
     }
 
@@ -225,6 +237,7 @@ impl<'a> AreaView<'a> {
             Self::Polygons(_, drawn) => std::ptr::from_ref(drawn).addr(),
             Self::Around(_, around) => std::ptr::from_ref(around).addr(),
             Self::Reach(_, beacon) => std::ptr::from_ref(beacon).addr(),
+            Self::Site(_, store) => std::ptr::from_ref(store).addr(),
         }
     }
 }

@@ -32,11 +32,12 @@ impl Fault {
 
 /// Every fault of the campaign's targets and of its audience. A campaign that means no area always has one.
 pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
-    let (brand, on) = (campaign.name.organization(), campaign.trigger.on);
+    let (brand, on) = (campaign.name.organization(), &campaign.trigger.on);
     let granted = |network: &OrganizationName| targets.grants.may_target(&brand, network);
     let mut networks: BTreeSet<OrganizationName> = match &campaign.trigger.at {
         Target::Places(places) => places.iter().map(PlaceName::organization).collect(),
         Target::Tagged { network, .. } => BTreeSet::from([network.clone()]),
+        Target::Within(_) | Target::Anywhere => BTreeSet::new(),
     };
     networks.extend(visited_networks(catalog, campaign));
     let foreign = networks.iter().filter(|network| !granted(network));
@@ -53,7 +54,11 @@ pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Faul
             let what = format!("has no {} tagged {}", wants(on), tags.join(" and "));
             faults.push(Fault::new("TARGET_MISSING", network, what));
         }
-        Target::Tagged { .. } => {}
+        Target::Within(_) if targets.meant(catalog, campaign).next().is_none() => {
+            let what = format!("has no {} within its area, of its own or granted to it", wants(on));
+            faults.push(Fault::new("TARGET_MISSING", &brand, what));
+        }
+        Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => {}
     }
     faults.extend(of_segments(catalog, campaign));
     faults
@@ -77,7 +82,7 @@ fn of_segments(catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
     missing.map(|name| Fault::new("SEGMENT_MISSING", name, "does not exist, so nobody is in it")).collect()
 }
 
-fn of_place(targets: &Targets, catalog: &Catalog, place: &PlaceName, on: On) -> Option<Fault> {
+fn of_place(targets: &Targets, catalog: &Catalog, place: &PlaceName, on: &On) -> Option<Fault> {
     let exists = match place {
         PlaceName::Store(name) => catalog.stores.contains_key(name),
         PlaceName::Geofence(name) => catalog.geofences.contains_key(name),
@@ -97,10 +102,11 @@ fn of_place(targets: &Targets, catalog: &Catalog, place: &PlaceName, on: On) -> 
 }
 
 /// What a transition can happen at.
-fn wants(on: On) -> &'static str {
+fn wants(on: &On) -> &'static str {
     match on {
-        On::Entered | On::Exited | On::Dwelt { .. } => "geofence",
+        On::Entered | On::Exited | On::Dwelt { .. } | On::Crossed => "geofence",
         On::Near { .. } => "store",
         On::Heard => "beacon",
+        On::AppEvent { .. } => "place",
     }
 }

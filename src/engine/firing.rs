@@ -108,9 +108,9 @@ impl Areas {
 
     /// Every area that the touched places are, or were, or lend their tags to.
     fn areas_at(&self, old: &Self, campaigns: &[&Arc<Campaign>], touched: &Touched) -> BTreeSet<Area> {
-        let mut triggers: Vec<On> = Vec::new();
-        for on in campaigns.iter().map(|campaign| as_good_as(campaign.trigger.on)) {
-            if !triggers.contains(&on) {
+        let mut triggers: Vec<&On> = Vec::new();
+        for on in campaigns.iter().map(|campaign| &campaign.trigger.on) {
+            if !triggers.iter().any(|other| asks_alike(on, other)) {
                 triggers.push(on);
             }
         }
@@ -134,9 +134,12 @@ impl Areas {
     }
 }
 
-/// Another trigger that asks for the same areas.
-fn as_good_as(on: On) -> On {
-    if on.is_at_geofences() { On::Entered } else { on }
+/// Whether both triggers ask for the same areas.
+fn asks_alike(one: &On, other: &On) -> bool {
+    match (one, other) {
+        (On::AppEvent { .. }, On::AppEvent { .. }) => true,
+        _ => one == other || (one.is_at_geofences() && other.is_at_geofences()),
+    }
 }
 
 pub(super) fn is_around(area: &Area) -> bool {
@@ -161,6 +164,8 @@ fn concerns(campaign: &Campaign, touched: &Touched) -> bool {
                 touched.places.iter().any(|place| places.contains(place) || !matches!(place, PlaceName::Store(_)))
             }
             Target::Tagged { network, .. } => touched.places.iter().any(|place| place.organization() == *network),
+            Target::Within(_) => !touched.places.is_empty(),
+            Target::Anywhere => false,
         }
 }
 
@@ -180,11 +185,11 @@ fn note_problems(
 fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Arc<Campaign>>) -> Option<Fired> {
     let around = match area {
         Area::Around(store, radius_m) => AreaEntry::around(&catalog.stores.get(store)?.value, *radius_m),
-        Area::Geofence(_) | Area::Beacon(_) => None,
+        Area::Geofence(_) | Area::Beacon(_) | Area::Store(_) | Area::Anywhere => None,
     };
     let dwell = |campaign: &Arc<Campaign>| match campaign.trigger.on {
         On::Dwelt { after } => Some(after),
-        On::Entered | On::Exited | On::Near { .. } | On::Heard => None,
+        On::Entered | On::Exited | On::Near { .. } | On::Heard | On::Crossed | On::AppEvent { .. } => None,
     };
     let dwells: BTreeSet<_> = campaigns.iter().filter_map(dwell).collect();
     let dwells = dwells.into_iter().collect();

@@ -118,7 +118,7 @@ pub fn campaign(id: &str, on: On, place: &str) -> Campaign {
         audience: Audience::everyone(),
         content: Content::new(id, "", "", "", None).expect("sound"),
         topics: BTreeSet::new(),
-        trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])) },
+        trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])), visit: Default::default() },
         limits: Limits::default(),
         weight: Weight::default(),
         priority: Default::default(),
@@ -173,7 +173,7 @@ pub fn ping(seconds: i64, fixes: &[(i64, Position, f64)]) -> Ping {
     };
     let id = PingId::new(&format!("ping-{seconds:06}")).expect("sound");
     let fixes = fixes.iter().map(fix).collect();
-    Ping { id, clock, fixes, sightings: Vec::new(), max_offers: 3, reported_through: None }.in_order()
+    Ping { id, clock, fixes, sightings: Vec::new(), event: None, max_offers: 3, reported_through: None }.in_order()
 }
 
 /// One accurate fix, received at once.

@@ -1,7 +1,7 @@
 //! Floor 1: the decision, pure and synchronous: no clock, no I/O, no randomness of its own.
 //!
-//! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`] for
-//! the campaigns they fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`], [`caps`], and
+//! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`]
+//! and [`happening`] for the campaigns that they and events fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`], [`caps`], and
 //! [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out, [`ranking`] and [`choice`] for the
 //! best few, [`wording`] for what they say, and [`silence`] for when to ask again. [`explain`] supposes that something
 //! happened, and asks the same. What becomes of offers afterwards is in [`engagement`].
@@ -11,7 +11,7 @@
 //! it means in metres.
 //!
 //! What there is: [`catalog`] is the snapshot that all of them read. An edit makes the next one from it: [`compile`] and
-//! [`firing`] change what [`targets`] and [`grants`] say they must, [`shared_map`] and [`forest`] share the rest, and
+//! [`firing`] change what [`targets`] (with [`regions`]) and [`grants`] say they must, [`shared_map`] and [`forest`] share the rest, and
 //! [`faults`] are what keeps a campaign from firing.
 
 pub mod areas;
@@ -47,6 +47,9 @@ pub mod firing;
 mod fixture;
 pub mod forest;
 pub mod grants;
+pub mod happening;
+#[cfg(test)]
+mod happening_tests;
 pub mod index;
 pub mod known;
 pub mod nearest;
@@ -57,6 +60,7 @@ pub mod probability;
 pub mod ranging;
 pub mod ranking;
 pub mod redeeming;
+pub mod regions;
 pub mod schedule;
 #[cfg(test)]
 mod schedule_tests;

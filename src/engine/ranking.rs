@@ -3,7 +3,7 @@
 //! Law: higher classes come first; within one, score = weight × (1 + affinity) × nearness; of equal scores the earlier campaign name wins, then the earlier
 //! area. So the order is total, stable, and the same on every node.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use super::{
     audience::{Person, Site},
@@ -15,19 +15,35 @@ use crate::domain::{
     campaign::Campaign,
     decision::{Rank, Reason},
     place::Store,
-    presence::Transition,
-    text::Topic,
+    presence::{Area, TransitionKind},
+    text::{EventKey, Topic},
+    time::Timestamp,
 };
 
 /// Distance at which nearness is a half, in metres: two minutes and a half on foot.
 const HALF_DISTANCE_M: f64 = 200.0;
 
-/// A campaign that a transition fired at an area.
+/// Why a campaign is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Cause<'a> {
+    /// A transition fired it.
+    Transition(TransitionKind),
+    /// An event of the app fired it.
+    Event(&'a EventKey),
+}
+
+/// A campaign that was fired at an area.
 #[derive(Debug, Clone)]
 pub struct Candidate<'a> {
     pub campaign: &'a Arc<Campaign>,
-    pub transition: &'a Transition,
-    pub view: AreaView<'a>,
+    pub cause: Cause<'a>,
+    pub area: &'a Area,
+    /// Event time.
+    pub at: Timestamp,
+    /// Learnt too late to fire anything.
+    pub stale: bool,
+    /// None where an event happened at no place.
+    pub view: Option<AreaView<'a>>,
     pub store: Option<&'a Arc<Store>>,
     /// Metres from the newest fix; none if it is unknown.
     pub distance_m: Option<f64>,
@@ -52,11 +68,11 @@ impl<'a> Candidate<'a> {
     pub fn site(&self) -> Site<'a> {
         Site {
             campaign: &self.campaign.name,
-            place: self.view.visited_place(),
-            tags: self.view.tags(),
+            place: self.view.map(AreaView::visited_place),
+            tags: self.view.map_or(const { &BTreeSet::new() }, AreaView::tags),
             store: self.store.map(Arc::as_ref),
             distance_m: self.distance_m,
-            at: self.transition.at,
+            at: self.at,
             in_segment: false,
         }
     }
@@ -79,6 +95,6 @@ pub fn favourite<'a>(campaign: &'a Campaign, person: &Person<'_>) -> Option<(&'a
 
 /// Best first.
 pub fn order((a, x): &(Candidate<'_>, Rank), (b, y): &(Candidate<'_>, Rank)) -> Ordering {
-    let by_name = || a.campaign.name.cmp(&b.campaign.name).then_with(|| a.transition.area.cmp(&b.transition.area));
+    let by_name = || a.campaign.name.cmp(&b.campaign.name).then_with(|| a.area.cmp(b.area));
     y.priority.cmp(&x.priority).then_with(|| y.score.total_cmp(&x.score)).then_with(by_name)
 }

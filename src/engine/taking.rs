@@ -19,6 +19,9 @@ use crate::domain::{
 /// clocks of nodes differ.
 const LAPSE_GRACE: Duration = Duration::from_secs(5 * 60);
 
+/// What is counted by the store and happens at none of them.
+const ANYWHERE: &str = "anywhere";
+
 /// The accounts of the campaign that count this unit at this spot.
 pub fn accounts<'a>(campaign: &'a Campaign, unit: Unit, spot: Spot<'a>) -> impl Iterator<Item = Account> + 'a {
     let budgets = campaign.limits.budgets.iter().filter(move |budget| budget.unit == unit);
@@ -27,11 +30,12 @@ pub fn accounts<'a>(campaign: &'a Campaign, unit: Unit, spot: Spot<'a>) -> impl 
 
 /// Those that an offer of the candidate is counted in, one unit each.
 pub fn for_offer<'a>(candidate: &'a Candidate<'_>, at: Timestamp) -> impl Iterator<Item = Account> + 'a {
-    let spot = match (candidate.store, &candidate.transition.area) {
+    let spot = match (candidate.store, candidate.area) {
         (Some(store), _) => of_store(store, at),
         (None, Area::Geofence(name)) => Spot { place: name.as_str(), time_zone: None, at },
         (None, Area::Beacon(name)) => Spot { place: name.as_str(), time_zone: None, at },
-        (None, Area::Around(name, _)) => Spot { place: name.as_str(), time_zone: None, at },
+        (None, Area::Around(name, _) | Area::Store(name)) => Spot { place: name.as_str(), time_zone: None, at },
+        (None, Area::Anywhere) => Spot { place: ANYWHERE, time_zone: None, at },
     };
     accounts(candidate.campaign, Unit::Offers, spot)
 }

@@ -9,14 +9,20 @@ use std::{
     sync::Arc,
 };
 
-use super::{catalog::Catalog, grants::Grants, shared_map::SharedMap};
+use super::{catalog::Catalog, grants::Grants, regions, shared_map::SharedMap};
 use crate::domain::{
     campaign::{Campaign, On, Target},
+    geo::Position,
     name::{OrganizationName, StoreName},
     place::{Beacon, Geofence, PlaceName, Store},
     presence::Area,
+    shape::Shape,
     text::Tag,
 };
+
+fn is_event(on: &On) -> bool {
+    matches!(on, On::AppEvent { .. })
+}
 
 /// What campaigns find places by.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +38,10 @@ pub struct Findable<'a> {
     pub place: PlaceName,
     pub tags: &'a BTreeSet<Tag>,
     pub store: Option<&'a StoreName>,
+    /// Of a store.
+    position: Option<Position>,
+    /// Of a geofence.
+    shape: Option<&'a Shape>,
 }
 
 impl<'a> Findable<'a> {
@@ -45,15 +55,36 @@ impl<'a> Findable<'a> {
     }
 
     fn of_store(store: &'a Store) -> Self {
-        Self { place: PlaceName::Store(store.name.clone()), tags: &store.tags, store: None }
+        Self {
+            place: PlaceName::Store(store.name.clone()),
+            tags: &store.tags,
+            store: None,
+            position: Some(store.position),
+            shape: None,
+        }
     }
 
     fn of_geofence(fence: &'a Geofence) -> Self {
-        Self { place: PlaceName::Geofence(fence.name.clone()), tags: &fence.tags, store: fence.store.as_ref() }
+        let (store, place) = (fence.store.as_ref(), PlaceName::Geofence(fence.name.clone()));
+        Self { place, tags: &fence.tags, store, shape: Some(&fence.shape), position: None }
     }
 
     fn of_beacon(beacon: &'a Beacon) -> Self {
-        Self { place: PlaceName::Beacon(beacon.name.clone()), tags: &beacon.tags, store: beacon.store.as_ref() }
+        Self {
+            place: PlaceName::Beacon(beacon.name.clone()),
+            tags: &beacon.tags,
+            store: beacon.store.as_ref(),
+            position: None,
+            shape: None,
+        }
+    }
+
+    /// Where it is: where its store is, if it has one.
+    fn spot(&self, catalog: &Catalog) -> Option<Position> {
+        match self.store {
+            Some(store) => catalog.stores.get(store).map(|store| store.value.position),
+            None => self.position.or_else(|| regions::middle(self.shape?)),
+        }
     }
 
     fn tag_keys(&self) -> impl Iterator<Item = (OrganizationName, Tag)> {
@@ -122,24 +153,29 @@ impl Targets {
     }
 
     /// Areas that a campaign with this trigger may mean by a place, and by what belongs to it.
-    pub fn areas_of(&self, place: &PlaceName, on: On) -> Vec<Area> {
+    pub fn areas_of(&self, place: &PlaceName, on: &On) -> Vec<Area> {
         match place {
-            PlaceName::Geofence(name) if on.is_at_geofences() => vec![Area::Geofence(name.clone())],
-            PlaceName::Beacon(name) if on == On::Heard => vec![Area::Beacon(name.clone())],
+            PlaceName::Geofence(name) if on.is_at_geofences() || is_event(on) => vec![Area::Geofence(name.clone())],
+            PlaceName::Beacon(name) if *on == On::Heard || is_event(on) => vec![Area::Beacon(name.clone())],
             PlaceName::Geofence(_) | PlaceName::Beacon(_) => Vec::new(),
-            PlaceName::Store(store) => match on {
-                On::Near { radius_m } => vec![Area::Around(store.clone(), radius_m)],
-                on => self.parts(store).flat_map(|part| self.areas_of(part, on)).collect(),
-            },
+            PlaceName::Store(store) => {
+                let own = match on {
+                    On::Near { radius_m } => return vec![Area::Around(store.clone(), *radius_m)],
+                    on => is_event(on).then(|| Area::Store(store.clone())),
+                };
+                own.into_iter().chain(self.parts(store).flat_map(|part| self.areas_of(part, on))).collect()
+            }
         }
     }
 
     /// Whether the campaign fires at the area.
     pub fn means(&self, catalog: &Catalog, campaign: &Campaign, area: &Area) -> bool {
-        let place = match (area, campaign.trigger.on) {
-            (Area::Geofence(name), on) if on.is_at_geofences() => PlaceName::Geofence(name.clone()),
-            (Area::Around(store, r), On::Near { radius_m }) if *r == radius_m => PlaceName::Store(store.clone()),
-            (Area::Beacon(name), On::Heard) => PlaceName::Beacon(name.clone()),
+        let place = match (area, &campaign.trigger.on) {
+            (Area::Geofence(name), on) if on.is_at_geofences() || is_event(on) => PlaceName::Geofence(name.clone()),
+            (Area::Around(store, r), On::Near { radius_m }) if r == radius_m => PlaceName::Store(store.clone()),
+            (Area::Beacon(name), On::Heard | On::AppEvent { .. }) => PlaceName::Beacon(name.clone()),
+            (Area::Store(name), On::AppEvent { .. }) => PlaceName::Store(name.clone()),
+            (Area::Anywhere, On::AppEvent { .. }) => return campaign.trigger.at == Target::Anywhere,
             _ => return false,
         };
         let Some(found) = Findable::of(catalog, &place) else { return false };
@@ -153,19 +189,24 @@ impl Targets {
                 *of == network
                     && (tags.is_subset(found.tags) || of_store().is_some_and(|s| tags.is_subset(&s.value.tags)))
             }
+            Target::Within(shape) => found.spot(catalog).is_some_and(|spot| regions::holds(shape, spot)),
+            Target::Anywhere => false,
         };
         aimed_at && self.grants.may_target(&campaign.name.organization(), &network)
     }
 
     /// Every area the campaign fires at.
     pub fn meant<'a>(&'a self, catalog: &'a Catalog, campaign: &'a Campaign) -> impl Iterator<Item = Area> + 'a {
-        let places: Vec<&PlaceName> = match &campaign.trigger.at {
-            Target::Places(places) => places.iter().collect(),
+        let places: Box<dyn Iterator<Item = PlaceName>> = match &campaign.trigger.at {
+            Target::Places(places) => Box::new(places.iter().cloned()),
             Target::Tagged { network, tags } => {
-                tags.first().map(|tag| self.with_tag(network, tag).collect()).unwrap_or_default()
+                Box::new(tags.first().into_iter().flat_map(|tag| self.with_tag(network, tag)).cloned())
             }
+            Target::Within(shape) => Box::new(regions::around(catalog, shape)),
+            Target::Anywhere => Box::new(std::iter::empty()),
         };
-        let areas = places.into_iter().flat_map(|place| self.areas_of(place, campaign.trigger.on));
+        let anywhere = (campaign.trigger.at == Target::Anywhere).then_some(Area::Anywhere);
+        let areas = places.flat_map(|place| self.areas_of(&place, &campaign.trigger.on)).chain(anywhere);
         areas.filter(|area| self.means(catalog, campaign, area))
     }
 }

@@ -91,5 +91,6 @@ fn place_visited(areas: &Known<'_>, view: AreaView<'_>) -> Option<PlaceName> {
             (radius_m <= NEAR_A_STORE_M && !is_drawn()).then_some(place)
         }
         Area::Geofence(_) | Area::Beacon(_) => Some(place),
+        Area::Store(_) | Area::Anywhere => None,
     }
 }

@@ -6,12 +6,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     domain::{
-        campaign::{
-            Campaign, CampaignState, MAX_TARGETS, MAX_TOPICS, On, Priority, Target, Trigger, Weight, check_budgets,
-        },
-        name::{CampaignName, OrganizationName},
-        place::PlaceName,
-        text::{MAX_DISPLAY_NAME, Tag, Topic, line},
+        campaign::{Campaign, CampaignState, MAX_TOPICS, Priority, Weight, check_budgets},
+        name::CampaignName,
+        text::{MAX_DISPLAY_NAME, Topic, line},
         violation::{Invalid, Violations},
     },
     engine::catalog::Entry,
@@ -22,9 +19,8 @@ use crate::{
         coupon_wire::{coupon, coupon_to_wire},
         experiment_wire::{experiment, experiment_to_wire},
         pb,
-        place_wire::tags,
         resource::{Patched, Wire, owner_of},
-        wire::{duration, duration_to_wire},
+        trigger_wire::{trigger, trigger_to_wire},
     },
 };
 
@@ -176,81 +172,6 @@ fn topics(wrong: &mut Violations, topics: &[String]) -> BTreeSet<Topic> {
     each.filter_map(|(i, topic)| wrong.take(format!("topics[{i}]"), Topic::new(topic))).collect()
 }
 
-fn trigger(wire: pb::Trigger) -> Result<Trigger, Violations> {
-    let pb::Trigger { on: transition, at: place } = wire;
-    let mut wrong = Violations::default();
-    let on = match transition {
-        None => wrong.take("", Err(Invalid::new("needs a transition: entered, exited, dwelt, near or heard"))),
-        Some(wire) => wrong.nest("", on(wire)),
-    };
-    let at = match place {
-        None => wrong.take("", Err(Invalid::new("needs places, or tags of them"))),
-        Some(wire) => wrong.nest("", target(wire)),
-    };
-    let trigger = on.zip(at).map(|(on, at)| Trigger { on, at });
-    wrong.finish(trigger)
-}
-
-fn on(wire: pb::trigger::On) -> Result<On, Violations> {
-    use pb::trigger::On as Wire;
-    let (field, on) = match wire {
-        Wire::Entered(pb::Entered {}) => ("entered", Ok(On::Entered)),
-        Wire::Exited(pb::Exited {}) => ("exited", Ok(On::Exited)),
-        Wire::Dwelt(pb::Dwelt { after }) => ("dwelt.after", duration(after).map(|after| On::Dwelt { after })),
-        Wire::Near(pb::Near { radius_m }) => ("near.radius_m", Ok(On::Near { radius_m })),
-        Wire::Heard(pb::Heard {}) => ("heard", Ok(On::Heard)),
-    };
-    on.and_then(On::check).map_err(|invalid| Violations::one(field, invalid))
-}
-
-fn target(wire: pb::trigger::At) -> Result<Target, Violations> {
-    let mut wrong = Violations::default();
-    let target = match wire {
-        pb::trigger::At::Places(pb::Places { places }) => {
-            if !(1..=MAX_TARGETS).contains(&places.len()) {
-                let said = format!("must be 1 to {MAX_TARGETS}, were {}", places.len());
-                return Err(Violations::one("places.places", said));
-            }
-            let each = places.iter().enumerate();
-            let named =
-                |(i, place): (usize, &String)| wrong.take(format!("places.places[{i}]"), PlaceName::parse(place));
-            Some(Target::Places(each.filter_map(named).collect()))
-        }
-        pb::trigger::At::Tagged(tagged) => wrong.nest("tagged", tagged_places(tagged)),
-    };
-    wrong.finish(target)
-}
-
-fn tagged_places(wire: pb::TaggedPlaces) -> Result<Target, Violations> {
-    let pb::TaggedPlaces { network, tags: words } = wire;
-    let mut wrong = Violations::default();
-    let network = wrong.take("network", OrganizationName::parse(&network));
-    if words.is_empty() {
-        wrong.add("tags", "must be at least 1, were 0");
-    }
-    let tags = tags(&mut wrong, &words);
-    wrong.finish(network.map(|network| Target::Tagged { network, tags }))
-}
-
-fn trigger_to_wire(trigger: &Trigger) -> pb::Trigger {
-    use pb::trigger::{At, On as Wire};
-    let on = match trigger.on {
-        On::Entered => Wire::Entered(pb::Entered {}),
-        On::Exited => Wire::Exited(pb::Exited {}),
-        On::Dwelt { after } => Wire::Dwelt(pb::Dwelt { after: Some(duration_to_wire(after)) }),
-        On::Near { radius_m } => Wire::Near(pb::Near { radius_m }),
-        On::Heard => Wire::Heard(pb::Heard {}),
-    };
-    let at = match &trigger.at {
-        Target::Places(places) => At::Places(pb::Places { places: places.iter().map(PlaceName::to_string).collect() }),
-        Target::Tagged { network, tags } => At::Tagged(pb::TaggedPlaces {
-            network: network.to_string(),
-            tags: tags.iter().map(Tag::to_string).collect(),
-        }),
-    };
-    pb::Trigger { on: Some(on), at: Some(at) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -271,6 +192,7 @@ mod tests {
             trigger: Some(pb::Trigger {
                 on: Some(pb::trigger::On::Entered(pb::Entered {})),
                 at: Some(pb::trigger::At::Places(pb::Places { places })),
+                ..Default::default()
             }),
             ..Default::default()
         }
@@ -289,7 +211,10 @@ mod tests {
         let second = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         let message = pb::Campaign {
             content: Some(pb::Content { link: "javascript:1".into(), ..Default::default() }),
-            trigger: Some(pb::Trigger { on: Some(pb::trigger::On::Near(pb::Near { radius_m: 1 })), at: None }),
+            trigger: Some(pb::Trigger {
+                on: Some(pb::trigger::On::Near(pb::Near { radius_m: 1 })),
+                ..Default::default()
+            }),
             limits: Some(pb::Limits { start_time: second(2), end_time: second(1), ..Default::default() }),
             weight: Some(0.0),
             ..coffee()

@@ -16,6 +16,7 @@
 //! it is said in one answer.
 
 pub mod access;
+mod app_event;
 mod app_wire;
 pub mod audience_wire;
 pub mod audit_service;
@@ -62,6 +63,7 @@ mod schedule_wire;
 pub mod segment_service;
 pub mod status;
 mod sync_wire;
+mod trigger_wire;
 mod versions;
 pub mod wallet_service;
 pub mod wire;

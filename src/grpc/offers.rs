@@ -3,7 +3,7 @@
 use crate::{
     app::decisions::Receipt,
     domain::{
-        decision::{Considered, Decision, Next, Note, Rank, Reason, Verdict},
+        decision::{Considered, Decision, Happened, Next, Note, Rank, Reason, Verdict},
         experiment::Arm,
         offer::{Ghost, Offer, OfferStore, Surface},
         presence::{Area, Transition, TransitionKind},
@@ -75,6 +75,8 @@ pub fn place_to_wire(area: &Area) -> (String, Option<u32>) {
         Area::Geofence(name) => (name.to_string(), None),
         Area::Around(store, radius_m) => (store.to_string(), Some(*radius_m)),
         Area::Beacon(name) => (name.to_string(), None),
+        Area::Store(name) => (name.to_string(), None),
+        Area::Anywhere => (String::new(), None),
     }
 }
 
@@ -121,6 +123,7 @@ pub fn receipt_to_wire(receipt: &Receipt) -> pb::Decision {
             transitions: Vec::new(),
             notes: Vec::new(),
             next: None,
+            app_event: None,
             considered: decision.considered.iter().map(|one| considered_to_wire(one, Reason::without_others)).collect(),
             ..decision_to_wire(decision)
         },
@@ -137,6 +140,7 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         catalog_version,
         seed: _,
         test,
+        event,
         transitions,
         notes,
         considered,
@@ -158,7 +162,14 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         offers: offers.iter().map(offer_to_wire).collect(),
         next: Some(next_to_wire(next)),
         ghosts: ghosts.iter().map(ghost_to_wire).collect(),
+        app_event: event.as_ref().map(event_to_wire),
     }
+}
+
+fn event_to_wire(event: &Happened) -> pb::ReportedAppEvent {
+    let Happened { key, place, at } = event;
+    let place = place.as_ref().map(ToString::to_string).unwrap_or_default();
+    pb::ReportedAppEvent { key: key.to_string(), place, at: Some(timestamp_to_wire(*at)) }
 }
 
 fn considered_to_wire(considered: &Considered, words: fn(&Reason) -> String) -> pb::ConsideredCampaign {

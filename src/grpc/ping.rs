@@ -52,12 +52,13 @@ pub fn ping(request: pb::PingRequest, now: Timestamp) -> Result<Ping, Violations
     let reported_through = wrong.take("reported_through", optional_timestamp(reported_through));
     let ping = (|| {
         let reported_through = reported_through?.map(|through| clock.reading(through).event);
-        Some(Ping { id: id?, clock, fixes, sightings, max_offers: max_offers?, reported_through }.in_order())
+        let (id, max_offers, event) = (id?, max_offers?, None);
+        Some(Ping { id, clock, fixes, sightings, event, max_offers, reported_through }.in_order())
     })();
     wrong.finish(ping)
 }
 
-fn fix(wire: pb::Fix, clock: ClockReading) -> Result<Fix, Violations> {
+pub fn fix(wire: pb::Fix, clock: ClockReading) -> Result<Fix, Violations> {
     let pb::Fix { position: at, accuracy_m, fix_at, speed_mps, mocked } = wire;
     let mut wrong = Violations::default();
     let position = wrong.nest("position", position(at));
@@ -81,7 +82,7 @@ fn sighting(wire: pb::BeaconSighting, clock: ClockReading) -> Result<Sighting, V
     wrong.finish(sighting)
 }
 
-fn offers_wanted(wire: u32) -> Result<u32, Invalid> {
+pub fn offers_wanted(wire: u32) -> Result<u32, Invalid> {
     match wire {
         0 => Ok(USUAL_OFFERS),
         1..=MAX_OFFERS => Ok(wire),

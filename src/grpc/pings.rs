@@ -1,4 +1,4 @@
-//! One ping, from its message to its answer, by whichever door it came.
+//! One ping, or event of the app, from its message to its answer, by whichever door it came.
 //!
 //! Law 2: both doors answer alike, so that a retry may come by the other one.
 
@@ -11,8 +11,9 @@ use crate::{
         ingest::{Answered, Ingest},
         tokens::{TokenError, Tokens, Verified},
     },
-    domain::{decision::Verdict, time::Timestamp},
+    domain::{decision::Verdict, ping::Ping, time::Timestamp, violation::Violations},
     grpc::{
+        app_event::{self, app_event},
         device_service::token_to_wire,
         measure::Observer,
         offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
@@ -33,13 +34,32 @@ pub struct Pings {
 impl Pings {
     /// The answer to whoever `verified` is, or why there is none; UNAUTHENTICATED if the token is over by now.
     pub async fn answer(&self, verified: &Verified, mut request: pb::PingRequest) -> Result<pb::PingResponse, Status> {
+        let fingerprint = fingerprint(&mut request);
+        self.answer_to(verified, |now| ping(request, now), fingerprint).await
+    }
+
+    /// The same to an event of the app.
+    pub async fn answer_event(
+        &self,
+        verified: &Verified,
+        mut request: pb::ReportAppEventRequest,
+    ) -> Result<pb::PingResponse, Status> {
+        let fingerprint = app_event::fingerprint(&mut request);
+        self.answer_to(verified, |now| app_event(request, now), fingerprint).await
+    }
+
+    async fn answer_to(
+        &self,
+        verified: &Verified,
+        read: impl FnOnce(Timestamp) -> Result<Ping, Violations>,
+        fingerprint: [u8; 32],
+    ) -> Result<pb::PingResponse, Status> {
         let now = self.clock.now();
         // A stream may outlive the token it was opened with.
         if now >= verified.expires_at {
             return Err(TokenError::Expired.into());
         }
-        let fingerprint = fingerprint(&mut request);
-        let ping = ping(request, now)?;
+        let ping = read(now)?;
         let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
         for considered in &answered.decision.considered {
             if let Verdict::Refused(reason) = &considered.verdict {

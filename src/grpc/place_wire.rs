@@ -213,7 +213,7 @@ fn words(tags: &BTreeSet<Tag>) -> Vec<String> {
     tags.iter().map(Tag::to_string).collect()
 }
 
-fn shape(wire: Option<pb::Shape>) -> Result<Shape, Violations> {
+pub fn shape(wire: Option<pb::Shape>) -> Result<Shape, Violations> {
     let missing = || Violations::one("", "needs a circle or polygons");
     match wire.and_then(|shape| shape.outline).ok_or_else(missing)? {
         pb::shape::Outline::Circle(pb::Circle { center, radius_m }) => {
@@ -248,7 +248,7 @@ fn coordinates(polygons: pb::Polygons) -> Result<Coordinates, Invalid> {
     Ok(coordinates)
 }
 
-fn shape_to_wire(shape: &Shape) -> pb::Shape {
+pub fn shape_to_wire(shape: &Shape) -> pb::Shape {
     let outline = match shape {
         Shape::Circle(circle) => pb::shape::Outline::Circle(pb::Circle {
             center: Some(position_to_wire(circle.center())),

@@ -49,6 +49,14 @@ impl ProximityService for ProximityGrpc {
         Ok(Response::new(Box::pin(answers)))
     }
 
+    async fn report_app_event(
+        &self,
+        request: Request<pb::ReportAppEventRequest>,
+    ) -> Result<Response<pb::PingResponse>, Status> {
+        let verified = self.auth.device(request.metadata())?;
+        Ok(Response::new(self.pings.answer_event(&verified, request.into_inner()).await?))
+    }
+
     async fn list_nearby_stores(
         &self,
         request: Request<pb::ListNearbyStoresRequest>,

@@ -197,7 +197,9 @@ impl From<PingError> for Status {
     fn from(error: PingError) -> Self {
         match error {
             PingError::Revoked => revoked(),
-            PingError::AnotherBody => Problem::PingIdReused.says("ping_id was used for another ping; draw a new one"),
+            PingError::AnotherBody => {
+                Problem::PingIdReused.says("the id was used for another ping or event; draw a new one")
+            }
             PingError::Busy => Problem::Busy.says("the profile is changing too fast; send the same ping again"),
             PingError::Store(error) => error.into(),
         }

@@ -27,8 +27,15 @@ const MICROS: i64 = 1_000_000;
 
 /// SHA-256 of all that a message says.
 pub fn fingerprint(message: &impl Message) -> [u8; 32] {
+    fingerprint_as("", message)
+}
+
+/// SHA-256 of all that a message of that kind says: of another kind the same bytes say something else.
+pub fn fingerprint_as(kind: &str, message: &impl Message) -> [u8; 32] {
+    let mut said = kind.as_bytes().to_vec();
+    said.extend(message.encode_to_vec());
     let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, &message.encode_to_vec()).as_ref());
+    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, &said).as_ref());
     fingerprint
 }
 

@@ -83,7 +83,7 @@ fn ping(point: &Point) -> Ping {
     let Point { position, accuracy, at } = *point;
     let fix = Fix { position, accuracy, speed_mps: None, mocked: false, read: clock.reading(at) };
     let id = PingId::new("ping-0001").expect("sound");
-    Ping { id, clock, fixes: vec![fix], sightings: Vec::new(), max_offers: 1, reported_through: None }
+    Ping { id, clock, fixes: vec![fix], sightings: Vec::new(), event: None, max_offers: 1, reported_through: None }
 }
 
 /// What came of a trace.

@@ -104,7 +104,7 @@ fn campaign(title: &str, body: &str, cents: Option<i64>, (on, at): (trigger::On,
     Campaign {
         display_name: title.into(),
         content: Some(Content { title: title.into(), body: body.into(), price, ..Content::default() }),
-        trigger: Some(Trigger { on: Some(on), at: Some(at) }),
+        trigger: Some(Trigger { on: Some(on), at: Some(at), ..Trigger::default() }),
         ..Campaign::default()
     }
 }

@@ -190,6 +190,7 @@ impl Fill {
         let trigger = pb::Trigger {
             on: Some(pb::trigger::On::Entered(pb::Entered {})),
             at: Some(pb::trigger::At::Tagged(pb::TaggedPlaces { network, tags: vec![format!("t{tag:02}")] })),
+            ..Default::default()
         };
         let content = pb::Content { title: format!("Made-up offer {number}"), ..Default::default() };
         let campaign = pb::Campaign {

@@ -22,8 +22,8 @@ use crate::{
 pub struct Site<'a> {
     /// The campaign that asks.
     pub campaign: &'a CampaignName,
-    /// What visits to it are remembered by.
-    pub place: PlaceName,
+    /// What visits to it are remembered by; none where an event happened at no place.
+    pub place: Option<PlaceName>,
     /// The place's own tags.
     pub tags: &'a BTreeSet<Tag>,
     pub store: Option<&'a Store>,
@@ -48,7 +48,7 @@ impl Site<'_> {
                 tags.is_subset(self.tags) || self.store.is_some_and(|store| tags.is_subset(&store.tags))
             }
             PlaceTest::AnyTag(tags) => tags.iter().any(|tag| self.tags.contains(tag) || of_store(tag)),
-            PlaceTest::Network(network) => self.place.owner() == network.as_str(),
+            PlaceTest::Network(network) => self.place.as_ref().is_some_and(|place| place.owner() == network.as_str()),
             PlaceTest::Within { metres } => self.distance_m.is_some_and(|distance| distance <= f64::from(*metres)),
             PlaceTest::OpenNow => self.store.is_some_and(|store| is_open(store, now)),
         }

@@ -132,12 +132,16 @@ fn dated(own: civil::Date, today: civil::Date, test: DateTest) -> bool {
     }
 }
 
+fn here(facts: &Facts<'_>) -> String {
+    facts.site.place.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
 /// Every visit to the places meant, by name.
 fn visits<'a>(facts: &'a Facts<'_>, at: &'a Visited) -> impl Iterator<Item = (String, i64)> + 'a {
     let all = facts.profile.visits_of_record().iter();
     let all = all.flat_map(|known| known.begun.iter().map(|begun| (known.place.to_string(), begun.micros())));
     all.filter(move |(place, _)| match at {
-        Visited::Here => *place == facts.site.place.to_string(),
+        Visited::Here => *place == here(facts),
         Visited::Store(store) => place == store.as_str(),
         Visited::Network(network) => place.starts_with(&format!("{network}/")),
         Visited::Tagged { network, tags } => {
@@ -157,8 +161,7 @@ fn may_ask(facts: &Facts<'_>, at: &Visited) -> bool {
 
 /// Half an hour before the person came belongs to the visit that is going on.
 fn is_this_one(facts: &Facts<'_>, (place, begun): &(String, i64)) -> bool {
-    *place == facts.site.place.to_string()
-        && facts.since.is_some_and(|since| *begun >= since.micros() - 30 * 60 * 1_000_000)
+    *place == here(facts) && facts.since.is_some_and(|since| *begun >= since.micros() - 30 * 60 * 1_000_000)
 }
 
 fn counted(found: usize, count: Count) -> bool {
@@ -184,7 +187,7 @@ fn placed(facts: &Facts<'_>, test: &PlaceTest) -> bool {
     match test {
         PlaceTest::AllTags(tags) => lists.any(|own| tags.difference(own).count() == 0),
         PlaceTest::AnyTag(tags) => lists.any(|own| tags.intersection(own).count() > 0),
-        PlaceTest::Network(network) => facts.site.place.to_string().starts_with(&format!("{network}/")),
+        PlaceTest::Network(network) => here(facts).starts_with(&format!("{network}/")),
         PlaceTest::Within { metres } => facts.site.distance_m.unwrap_or(f64::INFINITY) <= f64::from(*metres),
         PlaceTest::OpenNow => facts.site.store.is_some_and(|store| {
             let now = at_zone(facts, &store.time_zone).datetime();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Past, Person, Site};
 use crate::domain::{
     audience::condition::{Ago, OfferEvent, OffersOf, Visited},
+    name::CampaignName,
     offer::GivenOffer,
     place::PlaceName,
     text::Tag,
@@ -24,7 +25,7 @@ impl Person<'_> {
         let since = self.around.now - DAY * within_days;
         let count = |begun: &[Timestamp]| begun.iter().filter(|&&begun| begun > since).count();
         Some(match at {
-            Visited::Here => count(past.visits.at(&site.place)),
+            Visited::Here => count(past.visits.at(site.place.as_ref()?)),
             _ => past.visits.iter().filter(|known| self.is_meant(at, known)).map(|known| count(&known.begun)).sum(),
         })
     }
@@ -33,18 +34,34 @@ impl Person<'_> {
     /// known.
     pub(super) fn last_visit(&self, at: &Visited, site: &Site<'_>) -> Option<Timestamp> {
         let past = self.past_at(at, site)?;
-        let going_on = (self.around.stays)(&site.place, site.at);
+        let going_on = site.place.as_ref().and_then(|place| (self.around.stays)(place, site.at));
         let is_over = |known: &VisitedPlace, begun: Timestamp| {
-            let is_here = known.place == site.place;
+            let is_here = Some(&known.place) == site.place.as_ref();
             !is_here || going_on.is_none_or(|stay| begun + SAME_VISIT < stay)
         };
         let last = |known: &VisitedPlace| known.begun.iter().copied().rev().find(|&begun| is_over(known, begun));
         let is_meant = |known: &&VisitedPlace| match at {
-            Visited::Here => known.place == site.place,
+            Visited::Here => Some(&known.place) == site.place.as_ref(),
             _ => self.is_meant(at, known),
         };
         let newest = past.visits.iter().filter(is_meant).filter_map(last).max();
         newest.filter(|&begun| self.around.now.since(begun) < MAX_AGE)
+    }
+
+    /// Which visit to the site's place this is, of those since an instant; none if that is not to be known. One that
+    /// begins after the person has come near, or was seen to pass, is the next.
+    pub fn visit_number(&self, site: &Site<'_>, since: Timestamp) -> Option<u32> {
+        let (past, place) = (self.past?, site.place.as_ref()?);
+        let stay = (self.around.stays)(place, site.at).unwrap_or(site.at);
+        let is_before = |begun: &&Timestamp| **begun >= since && **begun + SAME_VISIT < stay;
+        let before = past.visits.at(place).iter().filter(is_before).count();
+        u32::try_from(before).ok()?.checked_add(1)
+    }
+
+    /// When the person was last offered the campaign, but for what was never shown.
+    pub fn last_offer(&self, campaign: &CampaignName) -> Option<Timestamp> {
+        let offers = self.profile.offers.iter().filter(|offer| offer.campaign == *campaign);
+        offers.filter(|offer| offer.returned_at.is_none()).map(|offer| offer.offered_at).max()
     }
 
     pub(super) fn was(&self, ago: Ago, at: Timestamp) -> bool {

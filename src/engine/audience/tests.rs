@@ -182,7 +182,7 @@ fn both(someone: &Someone, catalog: &Catalog, audience: &Audience) -> (bool, boo
     let around = Around { now: *now, zone, device, catalog, visits: visits.as_deref(), stays: &stays };
     let site = Site {
         campaign: &campaign,
-        place: place.clone(),
+        place: Some(place.clone()),
         tags,
         store: store.as_ref(),
         distance_m: *distance_m,
@@ -228,7 +228,7 @@ fn refusal(profile: &Profile, rule: Rule) -> Option<Arc<str>> {
     let cafe = store("cafe", 0.0);
     let site = Site {
         campaign: &campaign,
-        place: PlaceName::Store(cafe.name.clone()),
+        place: Some(PlaceName::Store(cafe.name.clone())),
         tags: &cafe.tags,
         store: Some(&cafe),
         distance_m: None,

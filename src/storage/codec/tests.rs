@@ -147,6 +147,8 @@ fn visits() -> impl Strategy<Value = Visits> {
         Area::Geofence(name) => PlaceName::Geofence(name),
         Area::Around(store, _) => PlaceName::Store(store.organization().store(&id).expect("sound")),
         Area::Beacon(name) => PlaceName::Beacon(name),
+        Area::Store(name) => PlaceName::Store(name),
+        Area::Anywhere => unreachable!("nobody is everywhere"),
     });
     let known = (place, vec(time(), 1..9)).prop_map(|(place, begun)| VisitedPlace { place, begun });
     vec(known, 0..9).prop_map(Visits::new)

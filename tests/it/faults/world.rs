@@ -146,6 +146,7 @@ impl World {
         let trigger = pb::Trigger {
             on: Some(pb::trigger::On::Entered(pb::Entered {})),
             at: Some(pb::trigger::At::Places(pb::Places { places })),
+            ..Default::default()
         };
         let window = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
         let per_profile = vec![pb::Cap { offers: rules.cap, within: window.map(pb::cap::Within::Window) }];

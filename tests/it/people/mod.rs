@@ -1,6 +1,7 @@
 //! People through the public API: who may touch a profile, what may be written, logging in and out, erasure, what became
-//! of offers, audiences, experiments, and looking around.
+//! of offers, audiences, experiments, events of the app, and looking around.
 
+mod app_events;
 mod audiences;
 mod caps;
 mod engagement;
@@ -42,6 +43,7 @@ fn entering(place: &str) -> pb::Campaign {
     let trigger = pb::Trigger {
         on: Some(pb::trigger::On::Entered(pb::Entered {})),
         at: Some(pb::trigger::At::Places(pb::Places { places: vec![place.to_owned()] })),
+        ..Default::default()
     };
     pb::Campaign {
         display_name: "Coffee".into(),

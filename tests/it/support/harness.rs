@@ -213,6 +213,7 @@ impl<'a> Publisher<'a> {
         let trigger = pb::Trigger {
             on: Some(pb::trigger::On::Near(pb::Near { radius_m: 60 })),
             at: Some(pb::trigger::At::Places(pb::Places { places: vec![store.name] })),
+            ..Default::default()
         };
         let campaign = pb::Campaign {
             display_name: "Espresso".into(),

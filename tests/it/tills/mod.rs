@@ -40,6 +40,7 @@ impl<'a> Shops<'a> {
         let trigger = pb::Trigger {
             on: Some(pb::trigger::On::Near(pb::Near { radius_m: 60 })),
             at: Some(pb::trigger::At::Places(pb::Places { places: vec![self.stores[0].clone()] })),
+            ..Default::default()
         };
         let per_profile = vec![pb::Cap { offers: 50, within: seconds(DAY).map(pb::cap::Within::Window) }];
         let campaign = pb::Campaign {

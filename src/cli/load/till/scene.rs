@@ -133,6 +133,7 @@ impl Maker<'_> {
         let trigger = pb::Trigger {
             on: Some(pb::trigger::On::Near(pb::Near { radius_m: 60 })),
             at: Some(pb::trigger::At::Tagged(pb::TaggedPlaces { network, tags: vec!["till".to_owned()] })),
+            ..Default::default()
         };
         let coupon = pb::Coupon {
             codes: Some(pb::coupon::Codes::Generated(pb::GeneratedCodes {})),

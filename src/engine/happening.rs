@@ -1,0 +1,87 @@
+//! Events of the app: where they happened, and what they fire.
+//!
+//! Laws: an event fires the campaigns at its place, and those that are meant for anywhere; it is no visit, for only its app
+//! says that somebody is there. Law 3: one that is learnt too late is history and fires nothing.
+
+use std::sync::Arc;
+
+use super::{
+    decide::distance,
+    experiment::Drawn,
+    known::Known,
+    ranking::{Candidate, Cause},
+};
+use crate::domain::{
+    campaign::Campaign,
+    decision::{Decision, Happened, Note},
+    name::ProfileName,
+    ping::{AppEvent, Ping, STALE_AFTER},
+    place::PlaceName,
+    presence::Area,
+    time::Timestamp,
+};
+
+/// An event, and the area it happened at.
+pub struct Event<'a> {
+    said: &'a AppEvent,
+    /// [`Area::Anywhere`] if no place was named, or it is unknown.
+    area: Area,
+    at: Timestamp,
+    stale: bool,
+}
+
+impl<'a> Event<'a> {
+    /// Wherever it says to be.
+    pub fn nowhere(said: &'a AppEvent, ping: &Ping) -> Self {
+        let at = said.read.event;
+        Self { said, area: Area::Anywhere, at, stale: ping.clock.received_at.since(at) > STALE_AFTER }
+    }
+
+    /// At the place it names, if there is such a place.
+    pub fn of(areas: &Known<'_>, said: &'a AppEvent, ping: &Ping) -> Self {
+        let named = said.place.as_ref().map(|place| match place {
+            PlaceName::Store(name) => Area::Store(name.clone()),
+            PlaceName::Geofence(name) => Area::Geofence(name.clone()),
+            PlaceName::Beacon(name) => Area::Beacon(name.clone()),
+        });
+        let area = named.filter(|area| areas.get(area).is_some()).unwrap_or(Area::Anywhere);
+        Self { area, ..Self::nowhere(said, ping) }
+    }
+
+    /// As the receipt tells it.
+    pub fn happened(&self) -> Happened {
+        let place = self.said.place.clone().filter(|_| self.area != Area::Anywhere);
+        Happened { key: self.said.key.clone(), place, at: self.at }
+    }
+
+    /// Adds what it fires: at its place, and anywhere.
+    pub fn fire<'t, 'c: 't>(
+        &'t self,
+        areas: &Known<'c>,
+        (person, ping): (&ProfileName, &Ping),
+        candidates: &mut Vec<Candidate<'t>>,
+    ) {
+        let number = areas.number(&self.area);
+        let view = areas.view(number);
+        let store = view.and_then(|view| areas.store_of(view));
+        let distance_m = view.and_then(|view| distance(view, store, ping));
+        let (cause, area, at, stale) = (Cause::Event(&self.said.key), &self.area, self.at, self.stale);
+        let candidate = |campaign: &'t Arc<Campaign>| {
+            let drawn = Drawn::of(campaign, person);
+            Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn }
+        };
+        let anywhere = areas.number(&Area::Anywhere);
+        let numbers = [Some(number), Some(anywhere).filter(|&anywhere| anywhere != number)];
+        let fired = numbers.into_iter().flatten().filter_map(|number| areas.fired(number));
+        candidates.extend(fired.flat_map(|fired| fired.by_event(&self.said.key)).map(candidate));
+    }
+}
+
+/// Tells the receipt what happened, and whether it was where nobody knows.
+pub fn note_event(event: Option<&Event<'_>>, ping: &Ping, decision: &mut Decision) {
+    decision.event = event.map(Event::happened);
+    let named = ping.event.as_ref().is_some_and(|said| said.place.is_some());
+    if named && decision.event.as_ref().is_some_and(|happened| happened.place.is_none()) {
+        decision.notes.push(Note::UnknownPlace);
+    }
+}
