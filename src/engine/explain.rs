@@ -12,17 +12,18 @@ use super::{
     experiment::Drawn,
     known::Known,
     presence::Step,
-    ranking::Candidate,
+    ranking::{Candidate, Cause},
     visiting,
 };
 use crate::domain::{
-    campaign::{Campaign, CampaignState, On},
+    campaign::{Campaign, CampaignState},
     cap::{CivilPeriod, Within},
     decision::Reason,
     place::PlaceName,
     presence::{Area, Transition, TransitionKind},
     schedule::{self, Weekdays, Window},
     time::Timestamp,
+    trigger::{On, Target},
 };
 
 /// Most moments that one gate is asked at, and most rounds until all gates agree: a year of days, or the offers that a
@@ -162,6 +163,7 @@ fn remedy(reason: &Reason) -> String {
             format!("it must not be {from} to {to} for the person, or the campaign be let into quiet hours")
         }
         Reason::OutsideWindows { .. } => "it must be within the campaign's hours".to_owned(),
+        Reason::Visit { wanted, .. } => format!("it must be visit {wanted} of the person to the place, or a later one"),
         Reason::NoOpeningHours => "the store must have opening hours".to_owned(),
         Reason::StoreClosed { .. } => "the store must be open".to_owned(),
         Reason::LastCall { last_call, .. } => {
@@ -201,11 +203,16 @@ impl Case<'_> {
         let standing = Standing { now, ..self.standing };
         let catalog = standing.catalog;
         let areas = &Known::of(&catalog.areas);
-        let area = self.area()?;
-        let kind = kind(self.campaign.trigger.on);
-        let transition = Transition { area, kind, at: now, stale: false, initial: false, distance_m: None };
-        let view = areas.view(areas.number(&transition.area))?;
-        let step = Step::supposed(&standing.device.presence, transition.clone());
+        let (area, before) = (&self.area()?, &standing.device.presence);
+        let view = areas.view(areas.number(area));
+        let cause = cause(&self.campaign.trigger.on);
+        let step = match cause {
+            Cause::Transition(kind) => {
+                let (area, at) = (area.clone(), now);
+                Step::supposed(before, Transition { area, kind, at, stale: false, initial: false, distance_m: None })
+            }
+            Cause::Event(_) => Step::standing(before),
+        };
         let mut after = standing.profile.clone();
         if let Some(permit) = standing.profile.consents.permit() {
             visiting::note(areas, &step, &mut after, permit, now);
@@ -214,16 +221,19 @@ impl Case<'_> {
         let visits = standing.profile.consents.permit().map(|permit| after.visits(permit).clone());
         let gates = Gates::new(standing, visits.as_deref(), &stays);
         let drawn = Drawn::of(self.campaign, &standing.profile.name);
-        let (store, distance_m) = (areas.store_of(view), Some(self.distance_m));
-        let campaign = self.campaign;
-        Some(ask(&gates, &Candidate { campaign, transition: &transition, view, store, distance_m, drawn }))
+        let (store, distance_m) = (view.and_then(|view| areas.store_of(view)), Some(self.distance_m));
+        let (campaign, at, stale) = (self.campaign, now, false);
+        Some(ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn }))
     }
 
     /// Where the campaign fires, of all that the place stands for.
     fn area(&self) -> Option<Area> {
         let catalog = self.standing.catalog;
         let targets = catalog.areas.targets();
-        let areas = targets.areas_of(self.place, self.campaign.trigger.on);
+        if self.campaign.trigger.at == Target::Anywhere {
+            return Some(Area::Anywhere);
+        }
+        let areas = targets.areas_of(self.place, &self.campaign.trigger.on);
         areas.into_iter().find(|area| targets.means(catalog, self.campaign, area))
     }
 
@@ -299,11 +309,13 @@ impl Case<'_> {
 }
 
 /// What has to happen.
-fn kind(on: On) -> TransitionKind {
-    match on {
+fn cause(on: &On) -> Cause<'_> {
+    Cause::Transition(match on {
         On::Entered | On::Near { .. } => TransitionKind::Entered,
         On::Exited => TransitionKind::Exited(Duration::ZERO),
-        On::Dwelt { after } => TransitionKind::Dwelt(after),
+        On::Dwelt { after } => TransitionKind::Dwelt(*after),
         On::Heard => TransitionKind::Heard,
-    }
+        On::Crossed => TransitionKind::Crossed,
+        On::AppEvent { key } => return Cause::Event(key),
+    })
 }

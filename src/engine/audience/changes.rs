@@ -104,7 +104,10 @@ impl Person<'_> {
                 Some(_) => "has no opening hours".to_owned(),
                 None => "is no store".to_owned(),
             },
-            PlaceTest::Network(_) => format!("is of {}", site.place.owner()),
+            PlaceTest::Network(_) => match &site.place {
+                Some(place) => format!("is of {}", place.owner()),
+                None => "is no place".to_owned(),
+            },
             PlaceTest::Within { .. } => match site.distance_m {
                 Some(metres) => format!("is {metres:.0} m away"),
                 None => "is at no known distance".to_owned(),

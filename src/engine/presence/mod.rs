@@ -68,6 +68,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// As if nothing had happened to a device of which that is believed.
+    pub fn standing(presence: &DevicePresence) -> Self {
+        Self { presence: presence.clone(), ..Self::default() }
+    }
+
     /// As if this transition had just happened to a device of which that is believed: who came in is inside.
     pub fn supposed(before: &DevicePresence, transition: Transition) -> Self {
         let (mut presence, at) = (before.clone(), transition.at);
