@@ -132,6 +132,8 @@ impl Links {
         if from.name.is_anonymous() {
             to.muted.append(&mut from.muted);
             to.visits_of_record_mut().join(from.visits_of_record(), now);
+            // Of whom visits may not be remembered, those before the login may not be either.
+            to.agree(to.consents.clone());
             fill_gaps(to.personal_of_record_mut(), from.personal_of_record());
             join(to, &from.offers);
             from.redeemed.iter().for_each(|(campaign, at)| to.remember_redeemed(campaign, *at));

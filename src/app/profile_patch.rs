@@ -95,7 +95,7 @@ impl<'a> Patch<'a> {
 
     /// Makes the profile say it.
     pub fn apply(&self, profile: &mut Profile) -> Result<(), Violations> {
-        profile.consents = answered(&self.consents, &profile.consents);
+        profile.agree(answered(&self.consents, &profile.consents));
         let personal = profile.personal_of_record_mut();
         if self.replaces_traits {
             personal.traits.retain(|key, _| !self.may_remove(key));

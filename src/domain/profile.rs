@@ -13,7 +13,7 @@ use super::{
     app_version::AppVersion,
     audience::TraitValue,
     campaign::MAX_WINDOW,
-    consent::{Consented, Consents, Profiling},
+    consent::{Consented, Consents, Profiling, Purpose},
     few::Few,
     name::{CampaignName, DeviceName, OrganizationName, ProfileName},
     offer::GivenOffer,
@@ -133,6 +133,15 @@ impl Profile {
     }
 
     /// The visits for storage and for another copy of the profile: to keep them, not to decide by.
+    /// Notes what the person agrees to now. Visits are remembered for as long as location and profiling both are.
+    pub fn agree(&mut self, consents: Consents) {
+        let may_remember = consents.granted(Purpose::Location) && consents.granted(Purpose::Profiling);
+        if !may_remember && !self.visits.is_empty() {
+            self.visits = Arc::default();
+        }
+        self.consents = consents;
+    }
+
     pub fn visits_of_record(&self) -> &Arc<Visits> {
         &self.visits
     }

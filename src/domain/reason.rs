@@ -183,19 +183,37 @@ codes! {
 
 impl Reason {
     /// The reason in words, without what tells of other campaigns than the refused one, or of the person: which condition
-    /// somebody fails is as good as reading what is known of them.
+    /// somebody fails, what time it is for them, or until when they are left alone would tell who it is, or much of them.
     pub fn without_others(&self) -> String {
         match self {
-            Reason::DailyOffers { .. }
-            | Reason::PriorityShare { .. }
-            | Reason::AppCoolDown { .. }
-            | Reason::Outranked { .. }
-            | Reason::Visit { .. }
-            | Reason::Audience { .. } => self.meaning().to_owned(),
+            Reason::NotStarted { .. }
+            | Reason::Ended { .. }
+            | Reason::NotGranted
+            | Reason::NoOpeningHours
+            | Reason::StoreClosed { .. }
+            | Reason::LastCall { .. }
+            | Reason::BudgetExhausted
+            | Reason::SameCampaign => self.to_string(),
             Reason::Holdout { ghost, otherwise } => {
                 held_out(*ghost, otherwise.as_ref().map(|reason| reason.without_others()))
             }
-            own => own.to_string(),
+            Reason::Stale { .. }
+            | Reason::Suspect
+            | Reason::NoMarketingConsent
+            | Reason::Muted
+            | Reason::QuietHours { .. }
+            | Reason::OutsideWindows { .. }
+            | Reason::Visit { .. }
+            | Reason::DailyOffers { .. }
+            | Reason::PriorityShare { .. }
+            | Reason::AppCoolDown { .. }
+            | Reason::BrandCap { .. }
+            | Reason::BrandCoolDown { .. }
+            | Reason::Redeemed { .. }
+            | Reason::CampaignCap { .. }
+            | Reason::CoolDown { .. }
+            | Reason::Audience { .. }
+            | Reason::Outranked { .. } => self.meaning().to_owned(),
         }
     }
 }

@@ -115,6 +115,15 @@ fn without_consent_to_profiling_nothing_is_remembered() {
     shy.consents = consents(&[Purpose::Location, Purpose::Marketing]);
     let (shy, _) = after(&[geofence("quay", 0.0, 80.0).into()], &shy, &here(0, inside()));
     assert!(shy.visits_of_record().is_empty());
+    let (seen, _) = after(&[geofence("quay", 0.0, 80.0).into()], &person(), &here(0, inside()));
+    for left in [[Purpose::Location, Purpose::Marketing], [Purpose::Profiling, Purpose::Marketing]] {
+        let mut shy = seen.clone();
+        shy.agree(shy.consents.clone());
+        assert_eq!(shy.visits_of_record().iter().count(), 1);
+        shy.agree(consents(&left));
+        shy.agree(consents(&Purpose::ALL));
+        assert!(shy.visits_of_record().is_empty(), "withdrawn, they are forgotten for good");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@
 
 mod address;
 mod cache_counts;
-mod codec;
+pub mod codec;
 pub mod memory;
 pub mod redis;
 pub mod sql;

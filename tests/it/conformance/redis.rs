@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use dintorni::{
     ports::{CachedProfile, ProfileCache},
-    storage::redis::{RedisCache, RedisConfig},
+    storage::{
+        codec,
+        redis::{RedisCache, RedisConfig},
+    },
 };
 use redis::AsyncTypedCommands;
 
@@ -18,7 +21,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Where the cache keeps a person, under the present encoding.
 fn key_of(person: &Person) -> String {
-    format!("dintorni:3:{{{}}}", person.name)
+    format!("dintorni:{}:{{{}}}", codec::ENCODING, person.name)
 }
 
 async fn raw() -> redis::aio::MultiplexedConnection {
