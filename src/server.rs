@@ -96,7 +96,8 @@ pub async fn start(
     if let Some(listener) = metrics_listener {
         tracker.spawn(serve_metrics(listener, metrics, ended.clone()));
     }
-    let jobs = Jobs { ports, live: services.live, limits: services.limits, health, names };
+    let jobs =
+        Jobs { ports, live: services.live, limits: services.limits, browses: services.browse_limits, health, names };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
     let incoming = connections::accept(listener);

@@ -46,6 +46,13 @@ impl ProximityService for Bare {
         Err(Status::unimplemented("a bare server"))
     }
 
+    async fn list_nearby_offers(
+        &self,
+        _: Request<pb::ListNearbyOffersRequest>,
+    ) -> Result<Response<pb::ListNearbyOffersResponse>, Status> {
+        Err(Status::unimplemented("a bare server"))
+    }
+
     async fn list_nearby_stores(
         &self,
         _: Request<pb::ListNearbyStoresRequest>,

@@ -25,6 +25,7 @@ use crate::{
         name::{DeviceName, ProfileName},
         ping::Ping,
         profile::Profile,
+        time::Timestamp,
     },
     engine::{
         catalog::Catalog,
@@ -117,6 +118,11 @@ impl Ingest {
     ) -> Self {
         let (spent, counters, stages) = (Spent::default(), IngestCounters::default(), Stages::default());
         Self { profiles, catalog, entropy, stripes, spent, counters, stages }
+    }
+
+    /// Accounts of which nothing was left when this node asked last.
+    pub fn exhausted(&self, now: Timestamp) -> BTreeSet<AccountId> {
+        self.spent.accounts(now)
     }
 
     /// Pings of this profile await no cache while what is returned is kept.

@@ -123,6 +123,8 @@ pub enum Note {
     UnknownBeacons { sightings: u32 },
     /// The place of an app event, which nobody registered.
     UnknownPlace,
+    /// Without consent to marketing there are no offers to look at.
+    NoMarketingConsent,
 }
 
 impl Note {
@@ -136,6 +138,7 @@ impl Note {
             Note::Implausible { .. } => "IMPLAUSIBLE",
             Note::UnknownBeacons { .. } => "UNKNOWN_BEACONS",
             Note::UnknownPlace => "UNKNOWN_PLACE",
+            Note::NoMarketingConsent => "NO_MARKETING_CONSENT",
         }
     }
 }

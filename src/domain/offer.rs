@@ -14,6 +14,7 @@ use super::{
     experiment::Arm,
     geo::Position,
     name::{CampaignName, DeviceName, StoreName},
+    place::Store,
     presence::Area,
     text::quoted,
     time::Timestamp,
@@ -140,6 +141,13 @@ pub struct OfferStore {
     pub display_name: String,
     pub address: String,
     pub position: Position,
+}
+
+impl OfferStore {
+    pub fn of(store: &Store) -> Self {
+        let Store { name, display_name, address, position, .. } = store;
+        Self { name: name.clone(), display_name: display_name.clone(), address: address.clone(), position: *position }
+    }
 }
 
 /// What a profile remembers of an offer: enough for caps, cool-downs and returning its units.

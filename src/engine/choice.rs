@@ -139,12 +139,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         content: message(candidate, gates),
         arm: candidate.drawn.map(|drawn| drawn.arm()),
         area: candidate.area.clone(),
-        store: candidate.store.map(|store| OfferStore {
-            name: store.name.clone(),
-            display_name: store.display_name.clone(),
-            address: store.address.clone(),
-            position: store.position,
-        }),
+        store: candidate.store.map(|store| OfferStore::of(store)),
         distance_m: candidate.distance_m,
         reason: reason(candidate, gates),
         surface: Surface::List,
@@ -159,7 +154,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
 }
 
 /// What it says to this person, here.
-fn message(candidate: &Candidate<'_>, gates: &Gates<'_>) -> Message {
+pub(super) fn message(candidate: &Candidate<'_>, gates: &Gates<'_>) -> Message {
     let traits = |key: &TraitKey| gates.person.trait_value(key);
     let facts = Facts {
         traits: &traits,
@@ -175,6 +170,7 @@ fn reason(candidate: &Candidate<'_>, gates: &Gates<'_>) -> String {
     let place = candidate.view.map_or("", AreaView::display_name);
     let event = match candidate.cause {
         Cause::Transition(kind) => passage(kind, candidate.area, place),
+        Cause::Browsed => place.to_owned(),
         Cause::Event(key) if place.is_empty() => key.to_string(),
         Cause::Event(key) => format!("{key} at {place}"),
     };

@@ -24,6 +24,7 @@ use crate::domain::{
     campaign::Campaign,
     consent::{Consented, Location},
     decision::{Considered, Decision, Note, Reason, Verdict},
+    geo::Position,
     name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
@@ -238,12 +239,12 @@ fn candidates<'t, 'c: 't>(
     transitions: &'t [Transition],
     event: Option<&'t Event<'_>>,
 ) -> Vec<Candidate<'t>> {
-    let mut candidates = Vec::new();
+    let (mut candidates, newest) = (Vec::new(), ping.newest_fix().map(|fix| fix.position));
     for Transition { area, kind, at, stale, .. } in transitions {
         let number = areas.number(area);
         let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };
         let store = areas.store_of(view);
-        let (cause, distance_m) = (Cause::Transition(*kind), distance(view, store, ping));
+        let (cause, distance_m) = (Cause::Transition(*kind), distance(view, store, newest));
         let (at, stale, view) = (*at, *stale, Some(view));
         let candidate = |campaign: &'t Arc<Campaign>| {
             let drawn = Drawn::of(campaign, person);
@@ -252,15 +253,15 @@ fn candidates<'t, 'c: 't>(
         candidates.extend(fired.by(area, *kind).map(candidate));
     }
     if let Some(event) = event {
-        event.fire(areas, (person, ping), &mut candidates);
+        event.fire(areas, (person, newest), &mut candidates);
     }
     candidates.sort_by(|a, b| (&a.campaign.name, a.area).cmp(&(&b.campaign.name, b.area)));
     candidates
 }
 
-/// Metres from the newest fix to the store, else to the geofence (0 inside).
-pub(super) fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, ping: &Ping) -> Option<f64> {
-    let position = ping.newest_fix()?.position;
+/// Metres from the position to the store, else to the geofence (0 inside).
+pub(super) fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, position: Option<Position>) -> Option<f64> {
+    let position = position?;
     match (store, view.outline()) {
         (Some(store), _) => Some(store.position.distance_to(position)),
         (None, Some(outline)) => Some(outline.signed_distance(position, f64::INFINITY).max(0.0)),

@@ -15,7 +15,7 @@ use super::{
     caps::Given,
     catalog::Catalog,
     grants::Reach,
-    ranking::Candidate,
+    ranking::{Candidate, Cause},
     schedule, taking,
 };
 use crate::domain::{
@@ -205,7 +205,7 @@ impl<'a> Gates<'a> {
     /// Whether the campaign waits for another visit than this.
     fn another_visit(&self, candidate: &Candidate<'_>) -> Option<Reason> {
         let nth = candidate.campaign.trigger.visit;
-        if nth.is_any() {
+        if nth.is_any() || matches!(candidate.cause, Cause::Browsed) {
             return None;
         }
         let site = candidate.site();

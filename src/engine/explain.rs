@@ -211,7 +211,7 @@ impl Case<'_> {
                 let (area, at) = (area.clone(), now);
                 Step::supposed(before, Transition { area, kind, at, stale: false, initial: false, distance_m: None })
             }
-            Cause::Event(_) => Step::standing(before),
+            Cause::Event(_) | Cause::Browsed => Step::standing(before),
         };
         let mut after = standing.profile.clone();
         if let Some(permit) = standing.profile.consents.permit() {

@@ -14,6 +14,7 @@ use super::{
 use crate::domain::{
     campaign::Campaign,
     decision::{Decision, Happened, Note},
+    geo::Position,
     name::ProfileName,
     ping::{AppEvent, Ping, STALE_AFTER},
     place::PlaceName,
@@ -58,13 +59,13 @@ impl<'a> Event<'a> {
     pub fn fire<'t, 'c: 't>(
         &'t self,
         areas: &Known<'c>,
-        (person, ping): (&ProfileName, &Ping),
+        (person, newest): (&ProfileName, Option<Position>),
         candidates: &mut Vec<Candidate<'t>>,
     ) {
         let number = areas.number(&self.area);
         let view = areas.view(number);
         let store = view.and_then(|view| areas.store_of(view));
-        let distance_m = view.and_then(|view| distance(view, store, ping));
+        let distance_m = view.and_then(|view| distance(view, store, newest));
         let (cause, area, at, stale) = (Cause::Event(&self.said.key), &self.area, self.at, self.stale);
         let candidate = |campaign: &'t Arc<Campaign>| {
             let drawn = Drawn::of(campaign, person);

@@ -1,10 +1,11 @@
 //! Floor 1: the decision, pure and synchronous: no clock, no I/O, no randomness of its own.
 //!
 //! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`]
-//! and [`happening`] for the campaigns that they and events fire, [`visiting`] for which visits began, [`eligibility`] (with [`audience`], [`caps`], and
-//! [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out, [`ranking`] and [`choice`] for the
-//! best few, [`wording`] for what they say, and [`silence`] for when to ask again. [`explain`] supposes that something
-//! happened, and asks the same. What becomes of offers afterwards is in [`engagement`].
+//! and [`happening`] for the campaigns that they and events fire, [`visiting`] for which visits began, [`eligibility`]
+//! (with [`audience`], [`caps`], and [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out,
+//! [`ranking`] and [`choice`] for the best few, [`wording`] for what they say, and [`silence`] for when to ask again. What
+//! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`] as if
+//! something had happened.
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] says what all of
@@ -17,6 +18,9 @@
 pub mod areas;
 pub mod audience;
 pub mod boxes;
+pub mod browsing;
+#[cfg(test)]
+mod browsing_tests;
 pub mod caps;
 #[cfg(test)]
 mod caps_tests;

@@ -30,6 +30,8 @@ pub enum Cause<'a> {
     Transition(TransitionKind),
     /// An event of the app fired it.
     Event(&'a EventKey),
+    /// The person looks around; nothing fired it.
+    Browsed,
 }
 
 /// A campaign that was fired at an area.

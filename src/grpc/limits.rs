@@ -1,4 +1,4 @@
-//! How often devices may be registered, by app key and by address; and how often tills may call.
+//! How often devices may be registered, by app key and by address; how often tills may call, and people look around.
 //!
 //! Law 10: the app key ships in the app, so whoever has it must not be able to fill the record with devices.
 
@@ -15,7 +15,10 @@ use governor::{
 use tonic::Status;
 
 use crate::{
-    domain::{name::KeyName, time::Timestamp},
+    domain::{
+        name::{KeyName, ProfileName},
+        time::Timestamp,
+    },
     grpc::status::Problem,
     ports::Clock,
 };
@@ -57,6 +60,38 @@ impl TillLimits {
         let free = self.by_key.check_key(key);
         let wait = |until: governor::NotUntil<Duration>| until.wait_time_from(self.clock.now());
         free.map_err(|until| Problem::RateLimited.says_until(wait(until), "the tills of this key call too fast"))
+    }
+}
+
+/// How often one person looks around for offers, and at once: an app that shows a map asks when it was moved.
+const BROWSES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+const BROWSES_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// Counts looks around for offers by the person, in this node's memory only: whoever could look everywhere all the time
+/// could copy every campaign there is.
+pub struct BrowseLimits {
+    by_profile: Limiter<ProfileName>,
+    clock: Elapsed,
+}
+
+impl BrowseLimits {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let clock = Elapsed::new(clock);
+        let quota = Quota::per_minute(BROWSES_PER_MINUTE).allow_burst(BROWSES_AT_ONCE);
+        Self { by_profile: RateLimiter::dashmap_with_clock(quota, clock.clone()), clock }
+    }
+
+    /// Counts one look, or refuses it.
+    pub fn check(&self, profile: &ProfileName) -> Result<(), Status> {
+        let free = self.by_profile.check_key(profile);
+        let wait = |until: governor::NotUntil<Duration>| until.wait_time_from(self.clock.now());
+        free.map_err(|until| Problem::RateLimited.says_until(wait(until), "this person looks around too often"))
+    }
+
+    /// Forgets who has been quiet, as [`Limits::prune`].
+    pub fn prune(&self) {
+        self.by_profile.retain_recent();
+        self.by_profile.shrink_to_fit();
     }
 }
 

@@ -21,6 +21,7 @@ mod app_wire;
 pub mod audience_wire;
 pub mod audit_service;
 pub mod auth;
+mod browsing;
 mod campaign_limits_wire;
 pub mod campaign_service;
 pub mod campaign_wire;

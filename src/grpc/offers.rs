@@ -59,7 +59,7 @@ fn surface_to_wire(surface: Surface) -> pb::Surface {
     }
 }
 
-fn store_to_wire(store: &OfferStore) -> pb::OfferStore {
+pub fn store_to_wire(store: &OfferStore) -> pb::OfferStore {
     let OfferStore { name, display_name, address, position } = store;
     pb::OfferStore {
         name: name.to_string(),

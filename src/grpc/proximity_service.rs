@@ -7,14 +7,18 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    app::{nearby::Nearby, people::People},
-    domain::organization::Scope,
+    app::{browsing::Browsing, nearby::Nearby, people::People},
+    domain::{organization::Scope, violation::Violations},
     grpc::{
         auth::{Auth, Principal, denied},
+        browsing::{previews_to_wire, view},
+        limits::BrowseLimits,
         nearby::{around, stores_to_wire},
         pb::{self, proximity_service_server::ProximityService},
+        people::Actor,
         ping_stream::PingStreams,
         pings::Pings,
+        status::Problem,
     },
 };
 
@@ -25,6 +29,8 @@ pub struct ProximityGrpc {
     pub streams: PingStreams,
     pub people: Arc<People>,
     pub nearby: Nearby,
+    pub browsing: Browsing,
+    pub limits: Arc<BrowseLimits>,
 }
 
 #[tonic::async_trait]
@@ -55,6 +61,38 @@ impl ProximityService for ProximityGrpc {
     ) -> Result<Response<pb::PingResponse>, Status> {
         let verified = self.auth.device(request.metadata())?;
         Ok(Response::new(self.pings.answer_event(&verified, request.into_inner()).await?))
+    }
+
+    async fn list_nearby_offers(
+        &self,
+        request: Request<pb::ListNearbyOffersRequest>,
+    ) -> Result<Response<pb::ListNearbyOffersResponse>, Status> {
+        let principal = self.auth.principal(request.metadata())?;
+        let request = request.into_inner();
+        let mut wrong = Violations::default();
+        let view = view(&request, &mut wrong);
+        let (profile, device) = match principal {
+            Principal::Device(verified) => {
+                if !request.profile.is_empty() {
+                    wrong.add("profile", "must be empty with a device token, which looks for its own");
+                }
+                (self.people.own(&verified.caller).await?, Some(verified.caller.device))
+            }
+            Principal::Key { scope: Scope::Server(app), .. } => {
+                let named = Actor::Server(app).named(&mut wrong, "profile", &request.profile)?;
+                // What is no name is told with everything else that is wrong.
+                let Some(named) = named else { return Err(wrong.into()) };
+                (self.people.get(&named).await?, None)
+            }
+            Principal::Key { scope, .. } => {
+                return Err(denied(&scope, "this call takes a device token or a server key"));
+            }
+        };
+        let view = wrong.finish(view)?;
+        self.limits.check(&profile.name)?;
+        let found = self.browsing.previews(&profile, device.as_ref(), view);
+        let no_device = || Problem::Precondition.says("the profile has no device that offers could be shown on");
+        Ok(Response::new(previews_to_wire(found.ok_or_else(no_device)?)))
     }
 
     async fn list_nearby_stores(

@@ -9,13 +9,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::Ports;
-use crate::{app::live_catalog::LiveCatalog, config::Config, grpc::limits::Limits, ports::StoreError};
+use crate::{
+    app::live_catalog::LiveCatalog,
+    config::Config,
+    grpc::limits::{BrowseLimits, Limits},
+    ports::StoreError,
+};
 
 /// Polls that must fail one after the other before the record counts as away.
 const FAILURES: u32 = 3;
 /// Between two batches of a sweep.
 const REST: Duration = Duration::from_millis(20);
-/// How often the counts of registrations forget who has been quiet.
+/// How often the counts of registrations and of looks around forget who has been quiet.
 const PRUNE: Duration = Duration::from_secs(60);
 
 /// The jobs and what they need.
@@ -24,6 +29,7 @@ pub(super) struct Jobs {
     pub ports: Ports,
     pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
+    pub browses: Arc<BrowseLimits>,
     pub health: HealthReporter,
     /// The services whose health depends on the record.
     pub names: Vec<&'static str>,
@@ -37,11 +43,12 @@ impl Jobs {
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.follow_catalog(poll).await }));
         let jobs = self.clone();
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.sweep(sweep, most).await }));
-        let limits = self.limits.clone();
+        let (limits, browses) = (self.limits.clone(), self.browses.clone());
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(PRUNE).await;
                 limits.prune();
+                browses.prune();
             }
         }));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Ports, doors::Doors};
 use crate::{
     app::{
+        browsing::Browsing,
         campaign_versions::CampaignVersions,
         campaigns::Campaigns,
         decisions::Decisions,
@@ -40,7 +41,7 @@ use crate::{
         device_service::DeviceGrpc,
         engagement_service::EngagementGrpc,
         ledger_service::LedgerGrpc,
-        limits::{Limits, TillLimits},
+        limits::{BrowseLimits, Limits, TillLimits},
         measure::Observer,
         organization_service::OrganizationGrpc,
         overload::Guard,
@@ -69,6 +70,7 @@ use crate::{
 pub(super) struct Services {
     pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
+    pub browse_limits: Arc<BrowseLimits>,
     pub profiles: Arc<ProfileStore>,
     pub ingest: Arc<Ingest>,
     auth: Auth,
@@ -108,6 +110,7 @@ impl Services {
         let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
+            browse_limits: Arc::new(BrowseLimits::new(clock.clone())),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
@@ -192,7 +195,9 @@ impl Services {
         let (ingest, tokens, clock) = (self.ingest.clone(), self.tokens.clone(), self.clock.clone());
         let pings = Arc::new(Pings { ingest, tokens, clock, observer });
         let nearby = Nearby::new(self.live.clone());
-        ProximityGrpc { auth: self.auth.clone(), pings, streams, people: self.people.clone(), nearby }
+        let browsing = Browsing::new(self.live.clone(), self.ingest.clone(), self.clock.clone());
+        let (auth, people, limits) = (self.auth.clone(), self.people.clone(), self.browse_limits.clone());
+        ProximityGrpc { auth, pings, streams, people, nearby, browsing, limits }
     }
 
     fn profile_service(&self) -> ProfileGrpc {

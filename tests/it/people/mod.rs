@@ -3,6 +3,7 @@
 
 mod app_events;
 mod audiences;
+mod browsing;
 mod caps;
 mod engagement;
 mod erasure;

@@ -1,0 +1,56 @@
+//! Looking around for offers: previews, of which nothing is kept.
+//!
+//! Law 1: nothing is taken by looking. What other nodes found exhausted this one may still show for a while; a preview is no
+//! promise.
+
+use std::sync::Arc;
+
+use super::{ingest::Ingest, live_catalog::LiveCatalog};
+use crate::{
+    domain::{decision::Note, geo::Position, name::DeviceName, profile::Profile},
+    engine::browsing::{Look, Preview, browse},
+    ports::Clock,
+};
+
+/// Where is looked, and for how much.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    pub position: Position,
+    /// Metres.
+    pub radius_m: f64,
+    /// Most previews wanted.
+    pub limit: usize,
+}
+
+/// Shows what could be offered.
+pub struct Browsing {
+    catalog: Arc<LiveCatalog>,
+    ingest: Arc<Ingest>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Browsing {
+    pub fn new(catalog: Arc<LiveCatalog>, ingest: Arc<Ingest>, clock: Arc<dyn Clock>) -> Self {
+        Self { catalog, ingest, clock }
+    }
+
+    /// The previews for a person, best first, as this device would get them, else the one that was registered last; none
+    /// if there is no device to get them.
+    pub fn previews(
+        &self,
+        profile: &Profile,
+        device: Option<&DeviceName>,
+        view: View,
+    ) -> Option<(Vec<Preview>, Vec<Note>)> {
+        let (catalog, now) = (self.catalog.snapshot(), self.clock.now());
+        let app = catalog.apps.get(&profile.name.app())?;
+        let device = match device {
+            Some(device) => profile.devices.get(device),
+            None => profile.devices.values().max_by_key(|device| device.registered_at),
+        };
+        let View { position, radius_m, limit } = view;
+        let (device, exhausted) = (device?, self.ingest.exhausted(now));
+        let (catalog, app) = (&catalog, &app.value);
+        Some(browse(&Look { catalog, app, profile, device, now, position, radius_m, limit, exhausted: &exhausted }))
+    }
+}

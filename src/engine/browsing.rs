@@ -1,0 +1,157 @@
+//! Looking around: what somebody could be offered at the places near them, if what fires it happened.
+//!
+//! Laws: the gates are those of a decision, less the trigger; nothing is taken and nothing is remembered, so that looking is
+//! free. Law 4: without consent to marketing there is nothing to see.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    areas::{Areas, Fired},
+    boxes,
+    catalog::Catalog,
+    choice,
+    decide::distance,
+    eligibility::{Gates, Standing},
+    entry::{AreaView, Mark},
+    experiment::Drawn,
+    ranking::{self, Candidate, Cause},
+};
+use crate::domain::{
+    budget::AccountId,
+    consent::Marketing,
+    content::Message,
+    decision::{Note, Rank},
+    geo::Position,
+    name::CampaignName,
+    offer::OfferStore,
+    organization::App,
+    place::{PlaceName, Store},
+    presence::Area,
+    profile::{Device, Profile},
+    time::Timestamp,
+};
+
+/// Most places that are looked at, the nearest: more than anybody looks through.
+const MAX_PLACES: usize = 2_000;
+
+/// Who looks around, where, and how far.
+pub struct Look<'a> {
+    pub catalog: &'a Catalog,
+    pub app: &'a App,
+    pub profile: &'a Profile,
+    pub device: &'a Device,
+    pub now: Timestamp,
+    pub position: Position,
+    /// Metres.
+    pub radius_m: f64,
+    /// Most previews wanted.
+    pub limit: usize,
+    /// Accounts of which the ledger has nothing left.
+    pub exhausted: &'a BTreeSet<AccountId>,
+}
+
+/// What an offer would be, if it were made now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    pub campaign: CampaignName,
+    pub message: Message,
+    /// Where it would be made: the nearest of its places.
+    pub area: Area,
+    pub store: Option<OfferStore>,
+    pub distance_m: f64,
+    pub valid_until: Timestamp,
+    /// What its coupon is worth at the till.
+    pub instruction: Option<String>,
+}
+
+/// A place with campaigns.
+struct Spot<'a> {
+    area: Area,
+    view: AreaView<'a>,
+    store: Option<&'a Arc<Store>>,
+    distance_m: f64,
+    fired: &'a Fired,
+}
+
+/// The best first, each campaign once; and what was so of the person as a whole.
+pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
+    let Look { catalog, app, profile, device, now, exhausted, .. } = *look;
+    if profile.consents.permit::<Marketing>().is_none() {
+        return (Vec::new(), vec![Note::NoMarketingConsent]);
+    }
+    let profiling = profile.consents.permit();
+    let notes = if profiling.is_none() { vec![Note::ContextOnly] } else { Vec::new() };
+    let visits = profiling.map(|permit| profile.visits(permit).clone());
+    let standing = Standing { catalog, app, profile, device, now, is_suspect: false, exhausted };
+    let gates = Gates::new(standing, visits.as_deref(), &|_, _| None);
+    let spots = spots(&catalog.areas, look.position, look.radius_m);
+    let mut passed: Vec<(Candidate<'_>, Rank)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for candidate in spots.iter().flat_map(|spot| spot.candidates(profile, now)) {
+        // Who is held out of a campaign is to see no preview of it either, or the experiment would measure nothing.
+        let is_hidden = candidate.is_held_out() || seen.contains(&candidate.campaign.name);
+        if !is_hidden && gates.refusal(&candidate).is_none() {
+            seen.insert(&candidate.campaign.name);
+            let rank = ranking::rank(&candidate, &gates.person);
+            passed.push((candidate, rank));
+        }
+    }
+    passed.sort_by(ranking::order);
+    let previews = passed.iter().take(look.limit).map(|(candidate, _)| preview(candidate, &gates));
+    (previews.collect(), notes)
+}
+
+impl Spot<'_> {
+    fn candidates(&self, person: &Profile, now: Timestamp) -> impl Iterator<Item = Candidate<'_>> {
+        self.fired.campaigns.iter().map(move |campaign| Candidate {
+            campaign,
+            cause: Cause::Browsed,
+            area: &self.area,
+            at: now,
+            stale: false,
+            view: Some(self.view),
+            store: self.store,
+            distance_m: Some(self.distance_m),
+            drawn: Drawn::of(campaign, &person.name),
+        })
+    }
+}
+
+/// The places within the radius that have campaigns, nearest first.
+fn spots(areas: &Areas, position: Position, radius_m: f64) -> Vec<Spot<'_>> {
+    let mut near: BTreeSet<Area> = BTreeSet::new();
+    for bounds in boxes::around(position, radius_m) {
+        areas.meeting(&bounds, |_, entry| near.extend([entry.view().area()]));
+    }
+    let stores = areas.nearest_stores(position).take_while(|(_, metres)| *metres <= radius_m);
+    for (store, _) in stores.take(MAX_PLACES) {
+        near.insert(Area::Store(store.name.clone()));
+        near.extend(areas.targets().parts(&store.name).filter_map(|part| match part {
+            PlaceName::Beacon(name) => Some(Area::Beacon(name.clone())),
+            PlaceName::Geofence(_) | PlaceName::Store(_) => None,
+        }));
+    }
+    let spot = |area: Area| {
+        let (fired, view) = (areas.fired(Mark::of(&area), &area)?, areas.get(&area)?);
+        let store = view.store().and_then(|store| areas.stores.get(store)).map(|entry| &entry.value);
+        let distance_m = distance(view, store, Some(position))?;
+        (distance_m <= radius_m).then_some(Spot { area, view, store, distance_m, fired })
+    };
+    let mut spots: Vec<Spot<'_>> = near.into_iter().filter_map(spot).collect();
+    spots.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then_with(|| a.area.cmp(&b.area)));
+    spots.truncate(MAX_PLACES);
+    spots
+}
+
+fn preview(candidate: &Candidate<'_>, gates: &Gates<'_>) -> Preview {
+    let limits = &candidate.campaign.limits;
+    Preview {
+        campaign: candidate.campaign.name.clone(),
+        message: choice::message(candidate, gates),
+        area: candidate.area.clone(),
+        store: candidate.store.map(|store| OfferStore::of(store)),
+        distance_m: candidate.distance_m.unwrap_or(0.0),
+        valid_until: (gates.now + limits.valid_for).min(limits.ends_at.unwrap_or(Timestamp::MAX)),
+        instruction: candidate.campaign.coupon.as_ref().map(|coupon| coupon.instruction.clone()),
+    }
+}

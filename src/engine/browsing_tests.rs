@@ -1,0 +1,118 @@
+//! What people find when they look around.
+
+use std::collections::BTreeSet;
+
+use super::{
+    browsing::{Look, browse},
+    decide::{Question, decide},
+    experiment::Drawn,
+    fixture::{app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
+};
+use crate::domain::{
+    campaign::{Campaign, NthVisit, On, Priority, Trigger},
+    catalog::Resource,
+    consent::Purpose,
+    content::Content,
+    experiment::{Experiment, Variant},
+    organization::App,
+    place::{Beacon, Geofence},
+    profile::Profile,
+    text::{ExperimentId, VariantId},
+    time::{QuietHours, TimeOfDay},
+};
+
+fn street() -> Vec<Resource> {
+    let cafe = store("cafe", 100.0);
+    let of_cafe = Some(cafe.name.clone());
+    let fifth = NthVisit { at_least: 5, every: 0 };
+    let near = campaign("near", On::Near { radius_m: 50 }, "stores/cafe");
+    vec![
+        Beacon { store: of_cafe.clone(), ..beacon("door") }.into(),
+        Geofence { store: of_cafe, ..geofence("terrace", 100.0, 60.0) }.into(),
+        cafe.into(),
+        geofence("square", -700.0, 200.0).into(),
+        geofence("far", 1_300.0, 100.0).into(),
+        Campaign { trigger: Trigger { visit: fifth, ..near.trigger.clone() }, ..near }.into(),
+        campaign("heard", On::Heard, "beacons/door").into(),
+        campaign("left", On::Exited, "geofences/terrace").into(),
+        Campaign { priority: Priority::High, ..campaign("square", On::Entered, "geofences/square") }.into(),
+        campaign("far", On::Entered, "geofences/far").into(),
+    ]
+}
+
+fn found(world: &[Resource], app: &App, profile: &Profile, radius_m: f64) -> (Vec<(String, f64)>, Vec<&'static str>) {
+    let (catalog, exhausted) = (catalog(world.to_vec()), BTreeSet::new());
+    let device = profile.devices.get(&device_name()).expect("there");
+    let (position, now) = (metres(0.0, 0.0), at(0));
+    let look =
+        Look { catalog: &catalog, app, profile, device, now, position, radius_m, limit: 20, exhausted: &exhausted };
+    let (previews, notes) = browse(&look);
+    let told = previews.into_iter().map(|preview| (preview.message.title, preview.distance_m.round())).collect();
+    (told, notes.into_iter().map(|note| note.code()).collect())
+}
+
+fn titles<'a>(found: &'a (Vec<(String, f64)>, Vec<&'static str>)) -> Vec<&'a str> {
+    found.0.iter().map(|(title, _)| title.as_str()).collect()
+}
+
+#[test]
+fn whoever_looks_around_sees_what_the_gates_let_them() {
+    let all = found(&street(), &app(), &person(), 1_000.0);
+    assert_eq!(titles(&all), ["square", "heard", "left", "near"], "whatever fires them, and on whichever visit");
+    assert_eq!(all.0.iter().map(|(_, metres)| *metres).collect::<Vec<_>>(), [500.0, 100.0, 100.0, 100.0]);
+    assert_eq!(titles(&found(&street(), &app(), &person(), 300.0)), ["heard", "left", "near"]);
+    let quiet = QuietHours { from: TimeOfDay::new(11, 0).expect("sound"), to: TimeOfDay::new(13, 0).expect("sound") };
+    let asleep = App { quiet_hours: Some(quiet), ..app() };
+    assert!(titles(&found(&street(), &asleep, &person(), 1_000.0)).is_empty(), "at noon");
+}
+
+#[test]
+fn what_was_had_is_not_seen_and_seeing_takes_nothing() {
+    let (app, catalog, exhausted) = (app(), catalog(street()), BTreeSet::new());
+    let (ping, device, profile) = (here(0, metres(0.0, -700.0)), device_name(), &person());
+    let question = Question {
+        catalog: &catalog,
+        app: &app,
+        profile,
+        device: &device,
+        ping: &ping,
+        seed: 7,
+        exhausted: &exhausted,
+    };
+    let met = decide(&question).profile;
+    assert_eq!(met.offers.len(), 1, "of the square");
+    assert_eq!(titles(&found(&street(), &app, &met, 1_000.0)), ["heard", "left", "near"]);
+}
+
+#[test]
+fn without_consent_there_is_nothing_to_see() {
+    let mut shy = person();
+    shy.consents = consents(&[Purpose::Location, Purpose::Profiling]);
+    assert_eq!(found(&street(), &app(), &shy, 1_000.0), (vec![], vec!["NO_MARKETING_CONSENT"]));
+    shy.consents = consents(&[Purpose::Marketing]);
+    let (told, notes) = found(&street(), &app(), &shy, 1_000.0);
+    assert_eq!((told.len(), notes), (4, vec!["CONTEXT_ONLY"]), "nothing is kept, so location is not asked for");
+}
+
+#[test]
+fn who_is_held_out_sees_nothing_of_the_campaign_and_others_their_variant() {
+    let variant = |id: &str, content| Variant { id: VariantId::new(id).expect("sound"), weight: 1, content };
+    let tea = Content::new("tea", "", "", "", None).expect("sound");
+    let id = ExperimentId::new("spring").expect("sound");
+    let variants = vec![variant("own", None), variant("tea", Some(tea))];
+    let experiment = Some(Experiment { id, variants, holdout_percent: 50 });
+    let square = Campaign { experiment, ..campaign("square", On::Entered, "geofences/square") };
+    let world = [geofence("square", 0.0, 100.0).into(), square.clone().into()];
+    let mut told = BTreeSet::new();
+    for number in 0..40 {
+        let mut person = person();
+        person.name = app().name.profile(&number.to_string()).expect("sound");
+        let found = found(&world, &app(), &person, 1_000.0);
+        let drawn = Drawn::of(&square, &person.name).expect("an experiment");
+        let content = drawn.content().unwrap_or(&square.content).words.title.source().to_owned();
+        let expected = if drawn.is_held_out { vec![] } else { vec![content.as_str()] };
+        assert_eq!(titles(&found), expected, "{number}");
+        told.extend(titles(&found).iter().map(ToString::to_string));
+    }
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), ["square", "tea"]);
+}
