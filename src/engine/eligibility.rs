@@ -3,11 +3,6 @@
 //! Law: gates are asked in the order of [`Gate::ORDER`], the first refusal is the verdict, and every refusal carries the
 //! numbers it was made of. Law 4: without a permit for marketing the first gate refuses.
 
-//! The gates: may this campaign make an offer to this person now?
-//!
-//! Law: gates are asked in the order of [`Gate::ORDER`], the first refusal is the verdict, and every refusal carries the
-//! numbers it was made of. Law 4: without a permit for marketing the first gate refuses.
-
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
