@@ -63,6 +63,7 @@ fn otherwise(code: &str) -> &'static str {
         "MUTED" => "the person had not muted the brand",
         "QUIET_HOURS" => "it had been outside of the quiet hours, or the campaign been let into them",
         "OUTSIDE_WINDOWS" => "it had been within limits.windows",
+        "VISIT_NUMBER" => "the person had been there more often, or the trigger waited for fewer visits",
         "NO_OPENING_HOURS" => "the network had said when the store is open",
         "STORE_CLOSED" => "the store had been open",
         "LAST_CALL" => "the store had stayed open longer, or last_call been shorter",
