@@ -7,6 +7,9 @@ use std::{fmt, sync::Arc};
 
 use super::presence::{Area, Belief};
 
+/// Room is made for so many at most before they are counted.
+const ROOM: usize = 64;
+
 /// Beliefs by area, in the order of the areas.
 #[derive(Clone, Default, PartialEq)]
 pub struct Beliefs {
@@ -50,7 +53,9 @@ impl Beliefs {
 /// Of the beliefs at one area the last one counts.
 impl FromIterator<(Area, Belief)> for Beliefs {
     fn from_iter<I: IntoIterator<Item = (Area, Belief)>>(entries: I) -> Self {
-        let mut entries: Vec<(Area, Belief)> = entries.into_iter().collect();
+        let given = entries.into_iter();
+        let mut entries: Vec<(Area, Belief)> = Vec::with_capacity(given.size_hint().1.unwrap_or(0).min(ROOM));
+        entries.extend(given);
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         entries.dedup_by(|(later, belief), (area, kept)| {
             let is_same = later == area;

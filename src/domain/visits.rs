@@ -99,6 +99,10 @@ impl Visits {
     }
 
     fn forget_old(&mut self, now: Timestamp) {
+        let is_old = |begun: &Timestamp| now.since(*begun) > MAX_AGE;
+        if !self.places.iter().any(|known| known.begun.first().is_none_or(is_old)) {
+            return;
+        }
         self.places.iter_mut().for_each(|known| known.begun.retain(|&begun| now.since(begun) <= MAX_AGE));
         self.places.retain(|known| !known.begun.is_empty());
     }

@@ -56,13 +56,13 @@ pub struct Given<'a> {
 impl<'a> Given<'a> {
     /// By a profile of the app, whose person's zone this is.
     pub fn to(profile: &'a Profile, (app, zone): (&'a App, &'a TimeZone), now: Timestamp) -> Self {
-        let counted = |is_ghost| {
-            let some = profile.offers.iter().filter(move |offer| offer.ghost == is_ghost && counts(offer));
-            some.map(|offer| Counted::of(&offer.campaign, offer.offered_at, offer.priority)).collect()
-        };
+        let (mut offers, mut ghosts) = (Vec::with_capacity(profile.offers.len()), Vec::new());
+        for offer in profile.offers.iter().filter(|offer| counts(offer)) {
+            let list = if offer.ghost { &mut ghosts } else { &mut offers };
+            list.push(Counted::of(&offer.campaign, offer.offered_at, offer.priority));
+        }
         let remembered = profile.offers.iter().filter_map(|offer| Some((&offer.campaign, offer.redeemed_at?)));
         let redeemed = remembered.chain(profile.redeemed.iter().map(|(campaign, at)| (campaign, *at))).collect();
-        let (offers, ghosts) = (counted(false), counted(true));
         Self { now, app, zone, offers, ghosts, redeemed, starts: Default::default(), today: OnceCell::new() }
     }
 
@@ -116,6 +116,7 @@ impl<'a> Given<'a> {
         }
         let end = tail(name.as_str());
         let own = || self.seen_by(name).filter(move |offer| offer.tail == end && offer.campaign == name);
+        own().next()?;
         let cap = |(cap, given): (Cap, u32)| Reason::CampaignCap { given, most: cap.offers, within: cap.within };
         self.exceeded(&limits.per_profile, own)
             .map(cap)

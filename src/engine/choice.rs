@@ -39,10 +39,11 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
         let rank = ranking::rank(&candidate, &gates.person);
         (candidate, rank)
     };
-    let mut ranked: Vec<(Candidate<'_>, Rank)> = passed.into_iter().map(rank).collect();
+    let mut ranked: Vec<(Candidate<'_>, Rank)> = Vec::with_capacity(passed.len());
+    ranked.extend(passed.into_iter().map(rank));
     ranked.sort_by(ranking::order);
     let mut slots = Slots::new(max_offers);
-    let mut choice = Choice::default();
+    let mut choice = Choice { considered: Vec::with_capacity(ranked.len()), ..Choice::default() };
     for (candidate, rank) in &ranked {
         let verdict = match slots.refusal(candidate, &gates) {
             Some(reason) if candidate.is_held_out() => {

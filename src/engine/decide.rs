@@ -37,6 +37,8 @@ use crate::domain::{
 
 /// An open visit is saved at least so often, well within the silence that ends one.
 const SAVED_EVERY: Duration = Duration::from_secs(3_600);
+/// Room for the campaigns that a ping with transitions fires: more are rare.
+const MOSTLY_FIRED: usize = 32;
 
 /// Everything a decision depends on; the same question has the same answer.
 pub struct Question<'a> {
@@ -220,7 +222,7 @@ fn consider(
     let Question { catalog, app, profile, exhausted, .. } = *question;
     let standing = Standing { catalog, app, profile, device, now, is_suspect: step.suspect, exhausted };
     let gates = Gates::new(standing, visits.as_deref(), &stays);
-    let (mut refused, mut passed) = (Vec::new(), Vec::new());
+    let (mut refused, mut passed) = (Vec::with_capacity(fired.len()), Vec::with_capacity(fired.len()));
     for candidate in fired {
         match gates.refusal(&candidate) {
             Some((gate, reason)) => refused.push(refused_as(&candidate, candidate.verdict_of(gate, reason))),
@@ -239,7 +241,7 @@ fn candidates<'t, 'c: 't>(
     transitions: &'t [Transition],
     event: Option<&'t Event<'_>>,
 ) -> Vec<Candidate<'t>> {
-    let (mut candidates, newest) = (Vec::new(), ping.newest_fix().map(|fix| fix.position));
+    let (mut candidates, newest) = (Vec::with_capacity(MOSTLY_FIRED), ping.newest_fix().map(|fix| fix.position));
     for Transition { area, kind, at, stale, .. } in transitions {
         let number = areas.number(area);
         let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };
@@ -255,7 +257,7 @@ fn candidates<'t, 'c: 't>(
     if let Some(event) = event {
         event.fire(areas, (person, newest), &mut candidates);
     }
-    candidates.sort_by(|a, b| (&a.campaign.name, a.area).cmp(&(&b.campaign.name, b.area)));
+    candidates.sort_by_cached_key(|candidate| (&candidate.campaign.name, candidate.area));
     candidates
 }
 

@@ -3,7 +3,7 @@
 //! Law: gates are asked in the order of [`Gate::ORDER`], the first refusal is the verdict, and every refusal carries the
 //! numbers it was made of. Law 4: without a permit for marketing the first gate refuses.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     audience::{Around, Person},
@@ -18,7 +18,8 @@ use crate::domain::{
     campaign::Campaign,
     consent::{Consented, Marketing},
     decision::Reason,
-    organization::App,
+    name::CampaignName,
+    organization::{App, BrandLimits},
     place::PlaceName,
     profile::{Device, Profile},
     time::{TimeOfDay, TimeZone, Timestamp},
@@ -125,6 +126,18 @@ impl<'a> Standing<'a> {
     }
 }
 
+/// What is so of all campaigns of one brand.
+struct Brand<'a> {
+    /// One of them.
+    campaign: CampaignName,
+    /// Bytes that the names of all of them begin with.
+    alike: usize,
+    may_reach: bool,
+    is_muted: bool,
+    /// None of an organization that is gone.
+    limits: Option<&'a BrandLimits>,
+}
+
 /// What the gates look at, the same for all campaigns of one ping.
 pub struct Gates<'a> {
     pub now: Timestamp,
@@ -138,6 +151,8 @@ pub struct Gates<'a> {
     given: Given<'a>,
     /// Who may reach people of the app.
     reach: Reach<'a>,
+    /// The brand that was asked about last: candidates come in the order of names, so it is mostly the next one's too.
+    last_brand: RefCell<Option<Brand<'a>>>,
     /// What refuses everything at this hour, but for those who may disturb.
     quiet: Option<Reason>,
     /// Accounts of which the ledger has nothing left.
@@ -159,7 +174,8 @@ impl<'a> Gates<'a> {
         let reach = catalog.areas.grants().reach(&app.name);
         let given = Given::to(profile, (app, zone), now);
         let (marketing, quiet) = (profile.consents.permit(), quiet_hours(app, zone, now));
-        Self { now, catalog, app, zone, person, marketing, is_suspect, given, reach, quiet, exhausted }
+        let last_brand = RefCell::default();
+        Self { now, catalog, app, zone, person, marketing, is_suspect, given, reach, last_brand, quiet, exhausted }
     }
 
     /// The first gate that refuses, and why; none if all let it pass.
@@ -170,14 +186,13 @@ impl<'a> Gates<'a> {
     /// Why this gate refuses; none if it does not.
     pub fn ask(&self, gate: Gate, candidate: &Candidate<'_>) -> Option<Reason> {
         let campaign = &**candidate.campaign;
-        let owner = campaign.name.owner();
         match gate {
             Gate::Consent => self.marketing.is_none().then_some(Reason::NoMarketingConsent),
             Gate::Freshness => self.age(candidate).map(|age| Reason::Stale { age }),
             Gate::Position => self.is_suspect.then_some(Reason::Suspect),
-            Gate::Reach => (!self.reach.has(owner)).then_some(Reason::NotGranted),
+            Gate::Reach => self.of_brand(campaign, |brand| !brand.may_reach).then_some(Reason::NotGranted),
             Gate::Dates => self.dates(campaign),
-            Gate::Muted => self.person.profile().muted.contains(owner).then_some(Reason::Muted),
+            Gate::Muted => self.of_brand(campaign, |brand| brand.is_muted).then_some(Reason::Muted),
             Gate::QuietHours => self.quiet.clone().filter(|_| !self.may_disturb(campaign)),
             Gate::Schedule => {
                 let store = candidate.store.map(|store| &**store);
@@ -186,7 +201,10 @@ impl<'a> Gates<'a> {
             Gate::Visit => self.another_visit(candidate),
             Gate::Audience => self.missing(candidate).map(|term| Reason::Audience { term }),
             Gate::AppCaps => self.given.of_app(campaign),
-            Gate::BrandCaps => self.brand_caps(campaign),
+            Gate::BrandCaps => {
+                let limits = self.of_brand(campaign, |brand| brand.limits);
+                limits.and_then(|limits| self.given.of_brand(&campaign.name, limits))
+            }
             Gate::CampaignCaps => self.given.of_campaign(campaign),
             Gate::Budget => self.is_exhausted(candidate).then_some(Reason::BudgetExhausted),
         }
@@ -227,10 +245,22 @@ impl<'a> Gates<'a> {
         [Gate::AppCaps, Gate::BrandCaps, Gate::CampaignCaps].into_iter().find_map(|gate| self.ask(gate, candidate))
     }
 
-    fn brand_caps(&self, campaign: &Campaign) -> Option<Reason> {
-        let owner = campaign.name.owner();
-        let brand = self.catalog.organizations.find(|name| name.as_str().cmp(owner))?;
-        self.given.of_brand(&campaign.name, &brand.value.brand_limits)
+    /// Something of the campaign's brand.
+    fn of_brand<T>(&self, campaign: &Campaign, something: impl Fn(&Brand<'a>) -> T) -> T {
+        let is_it = |brand: &&Brand<'a>| campaign.name.as_str().starts_with(&brand.campaign.as_str()[..brand.alike]);
+        if let Some(brand) = self.last_brand.borrow().as_ref().filter(is_it) {
+            return something(brand);
+        }
+        let name = campaign.name.owner();
+        let organization = self.catalog.organizations.find(|other| other.as_str().cmp(name));
+        let brand = Brand {
+            campaign: campaign.name.clone(),
+            alike: name.len() + "/".len(),
+            may_reach: self.reach.has(name),
+            is_muted: self.person.profile().muted.contains(name),
+            limits: organization.map(|entry| &entry.value.brand_limits),
+        };
+        something(self.last_brand.borrow_mut().insert(brand))
     }
 
     /// Counts an offer that was chosen for what is chosen after it.

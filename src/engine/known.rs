@@ -21,6 +21,8 @@ use crate::domain::{geo::Position, place::Store, presence::Area};
 
 /// So many metres around a fix are looked through at once: the next questions are mostly about what is there.
 pub const LOOKED_AROUND_M: f64 = 60.0;
+/// Room for the areas that hold a fix: in the middle of a town there are more.
+const MOSTLY_AT_ONCE: usize = 16;
 
 /// The areas of a version of the catalog, with a memory for those that were asked for.
 pub struct Known<'a> {
@@ -106,7 +108,7 @@ impl<'a> Known<'a> {
         if !self.near.borrow().bounds.holds(&point) {
             self.look_around(position);
         }
-        let mut views: Vec<AreaView<'a>> = Vec::new();
+        let mut views: Vec<AreaView<'a>> = Vec::with_capacity(MOSTLY_AT_ONCE);
         self.meeting(&point, |bounds, entry| {
             let view = entry.view();
             if place.is_in(&bounds, entry) && !views.contains(&view) {

@@ -45,23 +45,22 @@ pub fn unknown(now: Timestamp) -> Next {
 
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
     let here = areas.holding(position);
-    let visits = device.areas.iter().filter_map(|known| Entered::new(areas, &here, known));
-    let visits: Vec<Entered<'_>> = visits.collect();
+    let mut visits = Vec::with_capacity(device.areas.len());
+    visits.extend(device.areas.iter().filter_map(|known| Entered::new(areas, &here, known)));
     if here.iter().any(|&number| visits.iter().all(|visit| visit.number != number)) {
         return 0.0;
     }
     let place = Place::new(position);
     let nearest = |limit: f64, visit: &Entered<'_>| limit.min(visit.nearest_change(areas, &place, now, limit));
     // What is cheap comes first: it bounds how much of the edges of polygons is looked at.
-    let (rounds, polygons): (Vec<&Entered<'_>>, Vec<_>) = visits.iter().partition(|visit| visit.is_round());
-    let mut limit = rounds.into_iter().fold(MAX_RADIUS_M, nearest);
+    let mut limit = visits.iter().filter(|visit| visit.is_round()).fold(MAX_RADIUS_M, nearest);
     for reach in SEARCH_RADII_M {
         limit = limit.min(nearest_entry(areas, &visits, &place, reach.min(limit)));
         if limit <= reach {
             break;
         }
     }
-    polygons.into_iter().fold(limit, nearest)
+    visits.iter().filter(|visit| !visit.is_round()).fold(limit, nearest)
 }
 
 /// An area that the device is inside of.

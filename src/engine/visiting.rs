@@ -22,23 +22,26 @@ const NEAR_A_STORE_M: u32 = 100;
 /// A stay that a step knows of: one that goes on, or that it ended.
 struct Stay<'a> {
     area: Cow<'a, Area>,
-    /// What it is a visit to.
-    place: PlaceName,
     begun: Timestamp,
     ended: Timestamp,
 }
 
+impl Stay<'_> {
+    /// Whether it lasts at that time and is a visit to the place.
+    fn is_at(&self, areas: &Known<'_>, place: &PlaceName, at: Timestamp) -> bool {
+        (self.begun..=self.ended).contains(&at) && place_of(areas, &self.area).is_some_and(|own| own == *place)
+    }
+}
+
 /// Remembers the visits that the transitions of a step begin.
 pub fn note(areas: &Known<'_>, step: &Step, profile: &mut Profile, _permit: Consented<Profiling>, now: Timestamp) {
-    let mut entries = step.transitions.iter().filter(|transition| is_entry(transition.kind)).peekable();
-    if entries.peek().is_none() {
-        return;
-    }
-    let stays = stays(areas, step);
-    for Transition { area, at, .. } in entries {
-        let Some(place) = areas.view(areas.number(area)).and_then(|view| place_visited(areas, view)) else { continue };
-        let others = || stays.iter().filter(|stay| *stay.area != *area);
-        let is_going_on = || begun_of(others(), &place, *at).is_some_and(|begun| begun < *at);
+    let entries = || step.transitions.iter().filter(|transition| is_entry(transition.kind));
+    let Some(last) = entries().map(|entry| entry.at).max() else { return };
+    let earlier: Vec<Stay<'_>> = stays(step).filter(|stay| stay.begun < last).collect();
+    for Transition { area, at, .. } in entries() {
+        let Some(place) = place_of(areas, area) else { continue };
+        let mut others = earlier.iter().filter(|stay| stay.begun < *at && *stay.area != *area);
+        let mut is_going_on = || others.any(|stay| stay.is_at(areas, &place, *at));
         if profile.visits_of_record().is_new(&place, *at, now) && !is_going_on() {
             profile.visits_of_record_mut().note(&place, *at, now);
         }
@@ -47,32 +50,25 @@ pub fn note(areas: &Known<'_>, step: &Step, profile: &mut Profile, _permit: Cons
 
 /// When the visit to the place began that went on at that time, as far as this device knows; none if there was none.
 pub fn begun(areas: &Known<'_>, step: &Step, place: &PlaceName, at: Timestamp) -> Option<Timestamp> {
-    begun_of(stays(areas, step).iter(), place, at)
+    stays(step).filter(|stay| stay.is_at(areas, place, at)).map(|stay| stay.begun).min()
 }
 
-fn begun_of<'s>(stays: impl Iterator<Item = &'s Stay<'s>>, place: &PlaceName, at: Timestamp) -> Option<Timestamp> {
-    let there = stays.filter(|stay| (stay.begun..=stay.ended).contains(&at) && stay.place == *place);
-    there.map(|stay| stay.begun).min()
-}
-
-fn stays<'a>(areas: &Known<'_>, step: &'a Step) -> Vec<Stay<'a>> {
+fn stays(step: &Step) -> impl Iterator<Item = Stay<'_>> {
     let inside = step.presence.areas.iter().filter_map(|(area, belief)| match belief {
-        Belief::Inside(visit) => Some((Cow::Borrowed(area), visit.entered_at, Timestamp::MAX)),
+        Belief::Inside(visit) => {
+            Some(Stay { area: Cow::Borrowed(area), begun: visit.entered_at, ended: Timestamp::MAX })
+        }
         Belief::Entering(_) => None,
     });
-    let left = step.transitions.iter().filter_map(|transition| match transition.kind {
-        TransitionKind::Exited(lasted) => {
-            Some((Cow::Borrowed(&transition.area), transition.at - lasted, transition.at))
-        }
+    let left = step.transitions.iter().filter_map(|Transition { area, kind, at, .. }| match kind {
+        TransitionKind::Exited(lasted) => Some(Stay { area: Cow::Borrowed(area), begun: *at - *lasted, ended: *at }),
         _ => None,
     });
-    let heard = step.presence.heard.iter().filter(|(_, hearing)| hearing.confirmed);
-    let heard = heard.map(|(name, hearing)| (Cow::Owned(Area::Beacon(name.clone())), hearing.first, Timestamp::MAX));
-    let stay = |(area, begun, ended): (Cow<'a, Area>, _, _)| {
-        let place = areas.view(areas.number(&area)).and_then(|view| place_visited(areas, view))?;
-        Some(Stay { area, place, begun, ended })
-    };
-    inside.chain(left).chain(heard).filter_map(stay).collect()
+    let heard = step.presence.heard.iter().filter(|(_, hearing)| hearing.confirmed).map(|(name, hearing)| {
+        let area = Cow::Owned(Area::Beacon(name.clone()));
+        Stay { area, begun: hearing.first, ended: Timestamp::MAX }
+    });
+    inside.chain(left).chain(heard)
 }
 
 fn is_entry(kind: TransitionKind) -> bool {
@@ -80,6 +76,11 @@ fn is_entry(kind: TransitionKind) -> bool {
         TransitionKind::Entered | TransitionKind::Heard => true,
         TransitionKind::Dwelt(_) | TransitionKind::Exited(_) | TransitionKind::Crossed => false,
     }
+}
+
+/// What a stay in the area is a visit to, if to anything.
+fn place_of(areas: &Known<'_>, area: &Area) -> Option<PlaceName> {
+    place_visited(areas, areas.view(areas.number(area))?)
 }
 
 /// The place that whoever is there visits; none if it is only near.

@@ -105,6 +105,7 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     let mut step = Step { presence, inaccurate, suspect, beliefs, ..Step::default() };
     // What the device is known at is mostly what holds its newest fix.
     areas.attend(before.areas.areas(), ping.newest_fix().map(|fix| fix.position));
+    step.beliefs.resize(areas.count(), None);
     step.close_deleted(areas);
     if clock_was_set(before, ping) {
         step.begin_new_order();
@@ -152,6 +153,7 @@ impl Step {
 
     fn take(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
         let here = areas.holding(fix.position);
+        self.transitions.reserve(here.iter().filter(|&&number| self.belief(number).is_none()).count());
         for &number in here.iter() {
             if let Some(view) = areas.view(number)
                 && let Some(outline) = view.outline()
