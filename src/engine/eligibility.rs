@@ -1,7 +1,8 @@
 //! The gates: may this campaign make an offer to this person now?
 //!
 //! Law: gates are asked in the order of [`Gate::ORDER`], the first refusal is the verdict, and every refusal carries the
-//! numbers it was made of. Law 4: without a permit for marketing the first gate refuses.
+//! numbers it was made of. Law 4: without a permit for marketing no gate that looks at the person is passed. Law 10: no
+//! gate looks at the person before all have been asked that do not.
 
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -29,21 +30,23 @@ use crate::domain::{
 /// One question that a campaign must pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
+    /// The brand may reach people of the app.
+    Reach,
+    /// The campaign has started and not ended.
+    Dates,
+    /// The store's hours, and the campaign's.
+    Schedule,
+    /// The campaign has units left.
+    Budget,
     /// The person agreed to marketing.
     Consent,
     /// The transition was learnt in time.
     Freshness,
     /// The position is to be believed.
     Position,
-    /// The brand may reach people of the app.
-    Reach,
-    /// The campaign has started and not ended.
-    Dates,
     /// The person did not mute the brand.
     Muted,
     QuietHours,
-    /// The campaign's hours, and the store's.
-    Schedule,
     /// It is the visit that the campaign waits for.
     Visit,
     Audience,
@@ -53,48 +56,47 @@ pub enum Gate {
     BrandCaps,
     /// and of the campaign.
     CampaignCaps,
-    /// The campaign has units left.
-    Budget,
 }
 
 impl Gate {
-    /// First who the person is and what the moment is, then what they had, then what is left. The holdout of an experiment
-    /// is told between the first and the second: caps and budgets say nothing of whom it is about, and whom they leave
-    /// out must not decide who is compared.
+    /// First what is so of the campaign, the place and the moment, whoever comes: a campaign that has nothing to give is
+    /// refused before the person is looked at, and its receipts tell nothing of people. Then who the person is, then what
+    /// they had. The holdout of an experiment is told between these two: caps say nothing of whom it is about, and whom
+    /// they leave out must not decide who is compared.
     pub const ORDER: [Gate; 14] = [
+        Gate::Reach,
+        Gate::Dates,
+        Gate::Schedule,
+        Gate::Budget,
         Gate::Consent,
         Gate::Freshness,
         Gate::Position,
-        Gate::Reach,
-        Gate::Dates,
         Gate::Muted,
         Gate::QuietHours,
-        Gate::Schedule,
         Gate::Visit,
         Gate::Audience,
         Gate::AppCaps,
         Gate::BrandCaps,
         Gate::CampaignCaps,
-        Gate::Budget,
     ];
 
     /// How the API spells it.
     pub fn name(self) -> &'static str {
         match self {
+            Gate::Reach => "REACH",
+            Gate::Dates => "DATES",
+            Gate::Schedule => "SCHEDULE",
+            Gate::Budget => "BUDGET",
             Gate::Consent => "CONSENT",
             Gate::Freshness => "FRESHNESS",
             Gate::Position => "POSITION",
-            Gate::Reach => "REACH",
-            Gate::Dates => "DATES",
             Gate::Muted => "MUTED",
             Gate::QuietHours => "QUIET_HOURS",
-            Gate::Schedule => "SCHEDULE",
             Gate::Visit => "VISIT",
             Gate::Audience => "AUDIENCE",
             Gate::AppCaps => "APP_CAPS",
             Gate::BrandCaps => "BRAND_CAPS",
             Gate::CampaignCaps => "CAMPAIGN_CAPS",
-            Gate::Budget => "BUDGET",
         }
     }
 
@@ -187,17 +189,18 @@ impl<'a> Gates<'a> {
     pub fn ask(&self, gate: Gate, candidate: &Candidate<'_>) -> Option<Reason> {
         let campaign = &**candidate.campaign;
         match gate {
-            Gate::Consent => self.marketing.is_none().then_some(Reason::NoMarketingConsent),
-            Gate::Freshness => self.age(candidate).map(|age| Reason::Stale { age }),
-            Gate::Position => self.is_suspect.then_some(Reason::Suspect),
             Gate::Reach => self.of_brand(campaign, |brand| !brand.may_reach).then_some(Reason::NotGranted),
             Gate::Dates => self.dates(campaign),
-            Gate::Muted => self.of_brand(campaign, |brand| brand.is_muted).then_some(Reason::Muted),
-            Gate::QuietHours => self.quiet.clone().filter(|_| !self.may_disturb(campaign)),
             Gate::Schedule => {
                 let store = candidate.store.map(|store| &**store);
                 schedule::refusal(&campaign.limits.schedule, store, self.zone, self.now)
             }
+            Gate::Budget => self.is_exhausted(candidate).then_some(Reason::BudgetExhausted),
+            Gate::Consent => self.marketing.is_none().then_some(Reason::NoMarketingConsent),
+            Gate::Freshness => self.age(candidate).map(|age| Reason::Stale { age }),
+            Gate::Position => self.is_suspect.then_some(Reason::Suspect),
+            Gate::Muted => self.of_brand(campaign, |brand| brand.is_muted).then_some(Reason::Muted),
+            Gate::QuietHours => self.quiet.clone().filter(|_| !self.may_disturb(campaign)),
             Gate::Visit => self.another_visit(candidate),
             Gate::Audience => self.missing(candidate).map(|term| Reason::Audience { term }),
             Gate::AppCaps => self.given.of_app(campaign),
@@ -206,7 +209,6 @@ impl<'a> Gates<'a> {
                 limits.and_then(|limits| self.given.of_brand(&campaign.name, limits))
             }
             Gate::CampaignCaps => self.given.of_campaign(campaign),
-            Gate::Budget => self.is_exhausted(candidate).then_some(Reason::BudgetExhausted),
         }
     }
 
@@ -278,10 +280,10 @@ impl<'a> Gates<'a> {
         campaign.limits.in_quiet_hours && self.app.quiet_exempt.contains(campaign.name.owner())
     }
 
-    /// Whether an account that the offer would need is known to have nothing left.
+    /// Whether an account that the offer would need is known to have nothing left, or could never have anything.
     fn is_exhausted(&self, candidate: &Candidate<'_>) -> bool {
         let accounts = || taking::for_offer(candidate, self.now).any(|account| self.exhausted.contains(&account.id));
-        !self.exhausted.is_empty() && accounts()
+        taking::gives_nothing(candidate.campaign) || (!self.exhausted.is_empty() && accounts())
     }
 
     fn dates(&self, campaign: &Campaign) -> Option<Reason> {

@@ -22,10 +22,11 @@ pub fn is_open(store: &Store, at: Timestamp) -> bool {
     civil::is_within(&store.time_zone, at, opening(store))
 }
 
-/// Why the campaign's schedule has no offers now, for a person of that zone at a place of that store.
+/// Why the campaign's schedule has no offers now, for a person of that zone at a place of that store. The store's hours,
+/// which are everybody's, are asked before windows that may be by the person's clock.
 pub fn refusal(schedule: &Schedule, store: Option<&Store>, person: &TimeZone, now: Timestamp) -> Option<Reason> {
-    outside_windows(schedule, store, person, now)
-        .or_else(|| schedule.only_while_open.and_then(|while_open| not_open(while_open, store, now)))
+    let closed = schedule.only_while_open.and_then(|while_open| not_open(while_open, store, now));
+    closed.or_else(|| outside_windows(schedule, store, person, now))
 }
 
 fn outside_windows(schedule: &Schedule, store: Option<&Store>, person: &TimeZone, now: Timestamp) -> Option<Reason> {

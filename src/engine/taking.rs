@@ -40,6 +40,11 @@ pub fn for_offer<'a>(candidate: &'a Candidate<'_>, at: Timestamp) -> impl Iterat
     accounts(candidate.campaign, Unit::Offers, spot)
 }
 
+/// Whether a budget lets no offer at all be made, which nobody need ask the ledger.
+pub fn gives_nothing(campaign: &Campaign) -> bool {
+    campaign.limits.budgets.iter().any(|budget| budget.unit == Unit::Offers && budget.limit == 0)
+}
+
 /// What a claim holds until the offer ends: a code of the pool, for good, and what redeeming it will take of the budgets
 /// that know neither store nor day.
 pub fn for_claim(campaign: &Campaign, coupon: &Coupon, offer: &KeptOffer) -> Vec<Take> {
