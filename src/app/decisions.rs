@@ -1,17 +1,19 @@
 //! Reading receipts, each role as far as it may.
 //!
-//! Law 10: a brand sees its own campaigns in a receipt, never where somebody was, other brands, or people it cannot
-//! name. Whoever may not see a receipt is told that there is none.
+//! Law 10: a brand sees its own campaigns in a receipt, as [`brand_view`] shows them, never other brands, or people it
+//! cannot name. Whoever may not see a receipt is told that there is none.
 
 use std::sync::Arc;
 
+use super::brand_view::{self, BrandReceipt};
 use crate::{
     domain::{
-        content::Message,
-        decision::{Considered, Decision, Reason, Verdict},
+        decision::Decision,
         name::{AppName, CampaignName, OrganizationName, ProfileName, StoreName},
         offer::DecisionId,
+        reason::NOT_ELIGIBLE,
         time::Timestamp,
+        violation::Violations,
     },
     ports::{ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError},
 };
@@ -33,10 +35,8 @@ pub enum Reader {
 /// A receipt as one reader may see it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Receipt {
-    Whole(Decision),
-    /// Only what concerns one brand's campaigns: no person, device, ping, transition or next time may be shown of it, and
-    /// its reasons only by [`Reason::without_others`].
-    OfBrand(Decision),
+    Whole(Box<Decision>),
+    OfBrand(BrandReceipt),
 }
 
 /// What a list of receipts asks for.
@@ -65,9 +65,14 @@ pub enum Denied {
 pub enum ListError {
     #[error(transparent)]
     Denied(#[from] Denied),
+    #[error("{0}")]
+    Invalid(Violations),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Receipts as the reader may see each, newest first; and where each is in the record, of which only tokens may tell.
+pub type Listed = Vec<(DecisionId, Receipt)>;
 
 /// Finds receipts.
 pub struct Decisions {
@@ -80,19 +85,61 @@ impl Decisions {
         Self { records, receipts }
     }
 
-    /// The receipts, newest first, as the reader may see each; and the last that was looked at, if there may be more.
-    pub async fn list(&self, wanted: Wanted, reader: &Reader) -> Result<(Vec<Receipt>, Option<DecisionId>), ListError> {
-        let of = whose(&wanted, reader)?;
-        let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
-        let query = ReceiptQuery { of, campaign, store, verdict, from, until, before, most };
+    /// The receipts, and the last that was looked at, if there may be more.
+    pub async fn list(&self, wanted: Wanted, reader: &Reader) -> Result<(Listed, Option<DecisionId>), ListError> {
+        // No whole receipt has a code that only brands read.
+        let brands_only = wanted.verdict.as_deref() == Some(NOT_ELIGIBLE);
+        let query = query(wanted, reader)?;
         let decisions = self.receipts.decisions(&query).await?;
-        let last = decisions.last().filter(|_| decisions.len() >= most as usize).map(|last| last.id);
-        Ok((decisions.into_iter().filter_map(|decision| seen_by(decision, reader)).collect(), last))
+        let last = decisions.last().filter(|_| decisions.len() >= query.most as usize).map(|last| last.id);
+        let shown = |decision: Decision| Some((decision.id, listed_for(decision, query.campaign.as_ref(), reader)?));
+        let is_wanted = |(_, receipt): &(DecisionId, Receipt)| !(brands_only && matches!(receipt, Receipt::Whole(_)));
+        Ok((decisions.into_iter().filter_map(shown).filter(is_wanted).collect(), last))
     }
 
     /// The receipt, while it is kept; none for whoever may see nothing of it.
     pub async fn get(&self, id: &DecisionId, reader: &Reader) -> Result<Option<Receipt>, StoreError> {
         Ok(self.records.decision(id).await?.and_then(|decision| seen_by(decision, reader)))
+    }
+}
+
+/// What is asked of the record. Of people that the reader does not see, neither times finer than it is shown nor codes that
+/// it is not shown may choose what is in the list.
+fn query(wanted: Wanted, reader: &Reader) -> Result<ReceiptQuery, ListError> {
+    let of = whose(&wanted, reader)?;
+    let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
+    let (mut of, mut from, mut until) = (of, from, until);
+    let verdicts = match verdict {
+        None => Vec::new(),
+        Some(code) if sees_as_brand(reader, &of) => match (brand_view::codes_read_as(&code), reader) {
+            (Some(codes), _) => codes,
+            (None, Reader::Owner(owner)) => {
+                of = ReceiptsOf::Publisher(owner.clone());
+                vec![code]
+            }
+            (None, _) => {
+                let said = format!("must not be {code}, which is of people: a brand reads {NOT_ELIGIBLE} instead");
+                return Err(ListError::Invalid(Violations::one("verdict", said)));
+            }
+        },
+        Some(code) if code == NOT_ELIGIBLE => {
+            let said = format!("must not be {NOT_ELIGIBLE}, which is what brands read instead of the codes you see");
+            return Err(ListError::Invalid(Violations::one("verdict", said)));
+        }
+        Some(code) => vec![code],
+    };
+    if sees_as_brand(reader, &of) {
+        (from, until) = (from.map(brand_view::hour), until.map(brand_view::hour_after));
+    }
+    Ok(ReceiptQuery { of, campaign, store, verdicts, from, until, before, most })
+}
+
+/// Whether some of them are shown as a brand sees them.
+fn sees_as_brand(reader: &Reader, of: &ReceiptsOf) -> bool {
+    match reader {
+        Reader::Brand(_) => true,
+        Reader::Owner(_) => *of == ReceiptsOf::Everybody,
+        Reader::Operator | Reader::Person(_) | Reader::Server(_) => false,
     }
 }
 
@@ -124,52 +171,18 @@ fn opens(reader: &Reader, profile: &ProfileName) -> bool {
 
 fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
     match reader {
-        _ if opens(reader, &decision.profile) => Some(Receipt::Whole(decision)),
-        Reader::Owner(brand) | Reader::Brand(brand) => of_brand(decision, brand),
+        _ if opens(reader, &decision.profile) => Some(Receipt::Whole(Box::new(decision))),
+        Reader::Owner(brand) | Reader::Brand(brand) => BrandReceipt::named(&decision, brand).map(Receipt::OfBrand),
+        Reader::Operator | Reader::Person(_) | Reader::Server(_) => None,
+    }
+}
+
+/// As in a list of that campaign, if it is one.
+fn listed_for(decision: Decision, campaign: Option<&CampaignName>, reader: &Reader) -> Option<Receipt> {
+    match (reader, campaign) {
+        _ if opens(reader, &decision.profile) => Some(Receipt::Whole(Box::new(decision))),
+        (Reader::Owner(_) | Reader::Brand(_), Some(own)) => BrandReceipt::listed(&decision, own).map(Receipt::OfBrand),
         _ => None,
-    }
-}
-
-fn of_brand(mut decision: Decision, brand: &OrganizationName) -> Option<Receipt> {
-    decision.considered.retain(|considered| considered.campaign.organization() == *brand);
-    decision.offers.retain(|offer| offer.campaign.organization() == *brand);
-    decision.ghosts.retain(|ghost| ghost.campaign.organization() == *brand);
-    decision.considered.iter_mut().for_each(hide_from_brand);
-    for offer in &mut decision.offers {
-        offer.distance_m = None;
-        offer.reason.clear();
-        hide_words(&mut offer.content);
-    }
-    decision.transitions.clear();
-    decision.event = None;
-    decision.notes.clear();
-    (!decision.considered.is_empty()).then_some(Receipt::OfBrand(decision))
-}
-
-/// What is known of the person stays in their offer.
-fn hide_words(message: &mut Message) {
-    if message.personal {
-        [&mut message.title, &mut message.body, &mut message.call_to_action].into_iter().for_each(String::clear);
-    }
-}
-
-/// Nearness is the distance in other words, affinity the person's interest, a failed condition what is known of them, and
-/// some counts are of other brands' offers.
-fn hide_from_brand(considered: &mut Considered) {
-    considered.rank = None;
-    if let Verdict::Refused(reason) = &mut considered.verdict {
-        hide(reason);
-    }
-}
-
-fn hide(reason: &mut Reason) {
-    match reason {
-        Reason::DailyOffers { given, .. } => *given = 0,
-        Reason::Outranked { rank, .. } => *rank = 0,
-        Reason::Audience { term } => *term = "".into(),
-        Reason::Visit { visit, .. } => *visit = None,
-        Reason::Holdout { otherwise: Some(otherwise), .. } => hide(otherwise),
-        _ => {}
     }
 }
 
@@ -177,7 +190,7 @@ fn hide(reason: &mut Reason) {
 mod tests {
     use super::*;
     use crate::domain::{
-        decision::{Next, Rank},
+        decision::{Considered, Next, Reason, Verdict},
         ping::PingId,
         presence::Area,
     };
@@ -214,66 +227,63 @@ mod tests {
         OrganizationName::parse(&format!("organizations/{id}")).expect("sound")
     }
 
+    fn of_brand(decision: Decision, reader: &Reader) -> BrandReceipt {
+        match seen_by(decision, reader) {
+            Some(Receipt::OfBrand(seen)) => seen,
+            other => panic!("as a brand sees it, not {other:?}"),
+        }
+    }
+
     #[test]
     fn a_brand_sees_its_own_campaigns_only() {
-        let Some(Receipt::OfBrand(seen)) = seen_by(decision(), &Reader::Brand(organization("x"))) else {
-            panic!("the brand has a campaign in it")
-        };
-        assert_eq!(seen.considered.len(), 1);
+        assert_eq!(of_brand(decision(), &Reader::Brand(organization("x"))).lines.len(), 1);
         assert_eq!(seen_by(decision(), &Reader::Brand(organization("z"))), None);
         assert_eq!(seen_by(decision(), &Reader::Brand(organization("pub"))), None, "a brand key of the publisher");
     }
 
-    #[test]
-    fn a_brand_learns_neither_nearness_nor_interest_nor_what_others_gave() {
-        let mut decision = decision();
-        let rank = Rank { score: 1.0, priority: Default::default(), weight: 1.0, affinity: 0.4, nearness: 0.8 };
-        decision.considered[0].rank = Some(rank);
-        for reason in [Reason::DailyOffers { given: 3, most: 5 }, Reason::Outranked { rank: 3, most: 5 }] {
-            decision.considered[0].verdict = Verdict::Refused(reason.clone());
-            let Some(Receipt::OfBrand(seen)) = seen_by(decision.clone(), &Reader::Brand(organization("x"))) else {
-                panic!("the brand has a campaign in it")
-            };
-            let Verdict::Refused(told) = &seen.considered[0].verdict else { panic!("refused it was") };
-            assert_eq!(seen.considered[0].rank, None);
-            assert_eq!(told.code(), reason.code());
-            assert!(!format!("{told:?} {}", told.without_others()).contains('3'), "{told:?}");
-            assert!(!told.without_others().contains(|c: char| c.is_ascii_digit()), "{}", told.without_others());
-        }
+    fn wanted(verdict: &str) -> Wanted {
+        let campaign = Some(CampaignName::parse("organizations/x/campaigns/1").expect("sound"));
+        let at = |minutes: i64| Some(Timestamp::from_micros(minutes * 60_000_000));
+        let (from, until) = (at(61), at(119));
+        let verdict = Some(verdict.to_owned());
+        Wanted { profile: None, campaign, store: None, verdict, from, until, before: None, most: 10 }
     }
 
     #[test]
-    fn a_brand_does_not_read_people_by_its_conditions() {
-        let mut decision = decision();
-        decision.considered[0].verdict = Verdict::Refused(Reason::Audience { term: "tier = \"gold\"".into() });
-        let Some(Receipt::OfBrand(seen)) = seen_by(decision.clone(), &Reader::Brand(organization("x"))) else {
-            panic!("the brand has a campaign in it")
-        };
-        let Verdict::Refused(told) = &seen.considered[0].verdict else { panic!("refused it was") };
-        assert!(!format!("{told:?} {}", told.without_others()).contains("tier"), "{told:?}");
-        assert_eq!((told.code(), told.without_others().as_str()), ("AUDIENCE", "the person is not in the audience"));
-        let server = Reader::Server(decision.profile.app());
-        for reader in [Reader::Operator, server, Reader::Owner(organization("pub"))] {
-            assert_eq!(seen_by(decision.clone(), &reader), Some(Receipt::Whole(decision.clone())), "{reader:?}");
+    fn a_brand_asks_for_whole_hours_and_for_codes_that_it_is_shown() {
+        let brand = Reader::Brand(organization("x"));
+        let hours = |hours: i64| Some(Timestamp::from_micros(hours * 3_600_000_000));
+        let asked = query(wanted("CHOSEN"), &brand).expect("its own");
+        assert_eq!((asked.from, asked.until, asked.verdicts), (hours(1), hours(2), vec!["CHOSEN".to_owned()]));
+        let folded = query(wanted(NOT_ELIGIBLE), &brand).expect("what it reads").verdicts;
+        for code in Reason::CODES {
+            let answer = query(wanted(code), &brand);
+            match folded.iter().any(|other| other == code) {
+                true => assert!(matches!(answer, Err(ListError::Invalid(_))), "{code}"),
+                false => assert_eq!(answer.expect("told").verdicts, [code.to_string()]),
+            }
         }
+        assert!(folded.iter().any(|code| code == "AUDIENCE") && !folded.iter().any(|code| code == "ENDED"));
     }
 
     #[test]
-    fn a_brand_does_not_read_people_by_its_own_words() {
-        let said = Message { title: "Ciao Aino".into(), body: "5 m".into(), link: "l".into(), ..Message::default() };
-        let mut personal = Message { personal: true, call_to_action: "Aino".into(), ..said.clone() };
-        hide_words(&mut personal);
-        assert_eq!(personal, Message { personal: true, link: "l".into(), ..Message::default() });
-        let mut plain = said.clone();
-        hide_words(&mut plain);
-        assert_eq!(plain, said);
+    fn an_owner_asks_by_what_people_are_only_of_its_own() {
+        let owner = Reader::Owner(organization("x"));
+        let asked = query(wanted("AUDIENCE"), &owner).expect("of its own people");
+        assert_eq!((asked.of, asked.from), (ReceiptsOf::Publisher(organization("x")), wanted("").from));
+        assert_eq!(query(wanted("ENDED"), &owner).expect("of everybody").of, ReceiptsOf::Everybody);
+        assert!(query(wanted(NOT_ELIGIBLE), &Reader::Operator).is_err(), "nobody whole is told that");
     }
 
     #[test]
     fn whose_people_they_are_sees_all_of_it() {
-        let whole = Some(Receipt::Whole(decision()));
+        let whole = Some(Receipt::Whole(Box::new(decision())));
         assert_eq!(seen_by(decision(), &Reader::Owner(organization("pub"))), whole);
         assert_eq!(seen_by(decision(), &Reader::Person(decision().profile)), whole);
+        let server = Reader::Server(decision().profile.app());
+        for reader in [Reader::Operator, server] {
+            assert_eq!(seen_by(decision(), &reader), whole, "{reader:?}");
+        }
         let other = decision().profile.app().profile("q").expect("sound");
         assert_eq!(seen_by(decision(), &Reader::Person(other)), None);
     }

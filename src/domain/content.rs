@@ -82,9 +82,6 @@ pub struct Message {
     pub survey: Option<Survey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom: Option<CustomJson>,
-    /// The words have something in them that is known of this person: they are for the person's eyes.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub personal: bool,
 }
 
 /// The texts of one language, as they are written.

@@ -128,17 +128,42 @@ pub enum Reason {
     },
 }
 
-/// The one table of codes: of each reason its code, and what it means whatever the numbers.
+/// What a reason is of (law 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// Of the campaign, the place and the moment: so for everybody who comes there and then, and asked before anything
+    /// that is not. That a campaign was chosen elsewhere says no more than that it was chosen.
+    Campaign,
+    /// Of who the person is, agreed to and had before, or where their phone's clock is; and whatever is found out only of
+    /// those who fit so far, such as what the ledger has left.
+    Person,
+}
+
+/// What a brand is told instead of any reason that is of the person.
+pub const NOT_ELIGIBLE: &str = "NOT_ELIGIBLE";
+/// The same in words.
+pub const NOT_ELIGIBLE_MEANING: &str = "it was not for this person at that moment";
+
+/// The one table of codes: of each reason its code, what it is of, and what it means whatever the numbers.
 macro_rules! codes {
-    ($($variant:ident => $code:literal, $meaning:literal;)*) => {
+    ($($variant:ident => $code:literal, $of:ident, $meaning:literal;)*) => {
         impl Reason {
             /// All codes there are.
             pub const CODES: &'static [&'static str] = &[$($code),*];
+
+            /// What the reason of each code is of.
+            const CODES_OF: &'static [(&'static str, Of)] = &[$(($code, Of::$of)),*];
 
             /// The stable code of the reason, as the API and metrics spell it.
             pub fn code(&self) -> &'static str {
                 match self {
                     $(Reason::$variant { .. } => $code,)*
+                }
+            }
+
+            pub fn of(&self) -> Of {
+                match self {
+                    $(Reason::$variant { .. } => Of::$of,)*
                 }
             }
 
@@ -153,68 +178,38 @@ macro_rules! codes {
 }
 
 codes! {
-    Stale => "STALE", "the transition was learnt too late";
-    Suspect => "SUSPECT", "the position is not to be believed";
-    NoMarketingConsent => "NO_MARKETING_CONSENT", "the person did not agree to marketing";
-    NotStarted => "NOT_STARTED", "the campaign has not started";
-    Ended => "ENDED", "the campaign has ended";
-    NotGranted => "NOT_GRANTED", "the publisher has not let this brand reach the app's people";
-    Muted => "MUTED", "the person muted this brand";
-    QuietHours => "QUIET_HOURS", "it was in the app's quiet hours";
-    OutsideWindows => "OUTSIDE_WINDOWS", "it was outside of the campaign's hours";
-    NoOpeningHours => "NO_OPENING_HOURS", "nobody knows when a store there is open";
-    StoreClosed => "STORE_CLOSED", "the store is closed";
-    LastCall => "LAST_CALL", "the store closes too soon";
-    Visit => "VISIT_NUMBER", "it was not the visit that the campaign is for";
-    DailyOffers => "DAILY_OFFERS", "the person got all offers of today";
-    PriorityShare => "PRIORITY_SHARE", "the rest of the person's day is kept for higher priorities";
-    AppCoolDown => "APP_COOL_DOWN", "it is too soon after another offer";
-    BrandCap => "BRAND_CAP", "the person got enough offers of this brand";
-    BrandCoolDown => "BRAND_COOL_DOWN", "the brand rests for this person";
-    Redeemed => "REDEEMED", "the person redeemed an offer of it, and gets no more";
-    CampaignCap => "CAMPAIGN_CAP", "the person got enough offers of this campaign";
-    CoolDown => "COOL_DOWN", "the campaign rests for this person";
-    Audience => "AUDIENCE", "the person is not in the audience";
-    Holdout => "HOLDOUT", "the person is in the experiment's holdout";
-    BudgetExhausted => "BUDGET_EXHAUSTED", "the campaign's budget is used up";
-    SameCampaign => "SAME_CAMPAIGN", "the campaign was chosen at a better place";
-    Outranked => "OUTRANKED", "others ranked higher";
+    Stale => "STALE", Person, "the transition was learnt too late";
+    Suspect => "SUSPECT", Person, "the position is not to be believed";
+    NoMarketingConsent => "NO_MARKETING_CONSENT", Person, "the person did not agree to marketing";
+    NotStarted => "NOT_STARTED", Campaign, "the campaign has not started";
+    Ended => "ENDED", Campaign, "the campaign has ended";
+    NotGranted => "NOT_GRANTED", Campaign, "the publisher has not let this brand reach the app's people";
+    Muted => "MUTED", Person, "the person muted this brand";
+    QuietHours => "QUIET_HOURS", Person, "it was in the app's quiet hours";
+    OutsideWindows => "OUTSIDE_WINDOWS", Person, "it was outside of the campaign's hours";
+    NoOpeningHours => "NO_OPENING_HOURS", Campaign, "nobody knows when a store there is open";
+    StoreClosed => "STORE_CLOSED", Campaign, "the store is closed";
+    LastCall => "LAST_CALL", Campaign, "the store closes too soon";
+    Visit => "VISIT_NUMBER", Person, "it was not the visit that the campaign is for";
+    DailyOffers => "DAILY_OFFERS", Person, "the person got all offers of today";
+    PriorityShare => "PRIORITY_SHARE", Person, "the rest of the person's day is kept for higher priorities";
+    AppCoolDown => "APP_COOL_DOWN", Person, "it is too soon after another offer";
+    BrandCap => "BRAND_CAP", Person, "the person got enough offers of this brand";
+    BrandCoolDown => "BRAND_COOL_DOWN", Person, "the brand rests for this person";
+    Redeemed => "REDEEMED", Person, "the person redeemed an offer of it, and gets no more";
+    CampaignCap => "CAMPAIGN_CAP", Person, "the person got enough offers of this campaign";
+    CoolDown => "COOL_DOWN", Person, "the campaign rests for this person";
+    Audience => "AUDIENCE", Person, "the person is not in the audience";
+    Holdout => "HOLDOUT", Person, "the person is in the experiment's holdout";
+    BudgetExhausted => "BUDGET_EXHAUSTED", Person, "the campaign's budget is used up";
+    SameCampaign => "SAME_CAMPAIGN", Campaign, "the campaign was chosen at a better place";
+    Outranked => "OUTRANKED", Person, "others ranked higher";
 }
 
 impl Reason {
-    /// The reason in words, without what tells of other campaigns than the refused one, or of the person: which condition
-    /// somebody fails, what time it is for them, or until when they are left alone would tell who it is, or much of them.
-    pub fn without_others(&self) -> String {
-        match self {
-            Reason::NotStarted { .. }
-            | Reason::Ended { .. }
-            | Reason::NotGranted
-            | Reason::NoOpeningHours
-            | Reason::StoreClosed { .. }
-            | Reason::LastCall { .. }
-            | Reason::BudgetExhausted
-            | Reason::SameCampaign => self.to_string(),
-            Reason::Holdout { ghost, otherwise } => {
-                held_out(*ghost, otherwise.as_ref().map(|reason| reason.without_others()))
-            }
-            Reason::Stale { .. }
-            | Reason::Suspect
-            | Reason::NoMarketingConsent
-            | Reason::Muted
-            | Reason::QuietHours { .. }
-            | Reason::OutsideWindows { .. }
-            | Reason::Visit { .. }
-            | Reason::DailyOffers { .. }
-            | Reason::PriorityShare { .. }
-            | Reason::AppCoolDown { .. }
-            | Reason::BrandCap { .. }
-            | Reason::BrandCoolDown { .. }
-            | Reason::Redeemed { .. }
-            | Reason::CampaignCap { .. }
-            | Reason::CoolDown { .. }
-            | Reason::Audience { .. }
-            | Reason::Outranked { .. } => self.meaning().to_owned(),
-        }
+    /// The codes of reasons that are of the person.
+    pub fn codes_of_person() -> impl Iterator<Item = &'static str> {
+        Self::CODES_OF.iter().filter(|(_, of)| *of == Of::Person).map(|(code, _)| *code)
     }
 }
 

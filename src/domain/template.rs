@@ -59,15 +59,6 @@ impl Variable {
             Invalid::new(format!("is none of the variables trait.KEY, {known}, was {}", quoted(name)))
         })
     }
-
-    /// Whether it tells something of the person, whom brands do not know.
-    pub fn is_personal(&self) -> bool {
-        match self {
-            Self::Trait(_) | Self::DistanceM => true,
-            Self::StoreName | Self::StoreAddress | Self::PlaceName => false,
-            Self::Price | Self::CouponInstruction | Self::CouponValue => false,
-        }
-    }
 }
 
 /// A text, taken apart into what is said to everybody and what is filled in.
@@ -161,11 +152,6 @@ impl Template {
 
     pub fn is_empty(&self) -> bool {
         self.source.is_empty()
-    }
-
-    /// Whether it says something of the person where that is known.
-    pub fn is_personal(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Variable { variable, .. } if variable.is_personal()))
     }
 
     /// As it was written.

@@ -18,6 +18,8 @@
 pub mod areas;
 pub mod audience;
 pub mod boxes;
+#[cfg(test)]
+mod brand_eye_tests;
 pub mod browsing;
 #[cfg(test)]
 mod browsing_tests;

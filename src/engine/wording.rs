@@ -28,7 +28,6 @@ pub fn message(campaign: &Campaign, drawn: Option<Drawn<'_>>, language: &str, fa
     let content = drawn.and_then(|drawn| drawn.content()).unwrap_or(&campaign.content);
     let (language, words) = content.words_for(language);
     let value = |variable: &Variable| value(variable, (campaign, content), facts);
-    let texts = [&words.title, &words.body, &words.call_to_action];
     let own = |own: &str, default: &str| if own.is_empty() { default.to_owned() } else { own.to_owned() };
     Message {
         language: language.to_owned(),
@@ -40,7 +39,6 @@ pub fn message(campaign: &Campaign, drawn: Option<Drawn<'_>>, language: &str, fa
         price: content.price.clone(),
         survey: content.survey.clone(),
         custom: content.custom.clone(),
-        personal: texts.iter().any(|text| text.is_personal()),
     }
 }
 

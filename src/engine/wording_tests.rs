@@ -53,7 +53,6 @@ fn a_person_is_spoken_to_by_name_in_their_language() {
     assert_eq!((told.language.as_str(), told.title.as_str()), ("it", "Ciao Aino"));
     assert_eq!(told.call_to_action, "Café Ä");
     assert_eq!(told.link, "https://example.org/en", "that of the default language");
-    assert!(told.personal);
     let told = shown(&named("Aino", "fi", &Purpose::ALL), &coffee(), true);
     assert_eq!((told.language.as_str(), told.title.as_str()), ("en", "Hi Aino, 40 m"));
 }
@@ -64,10 +63,4 @@ fn what_is_not_known_or_not_to_be_known_has_its_default() {
     assert_eq!((told.title.as_str(), told.call_to_action.as_str()), ("Hi friend, 0 m", "Shop"));
     let told = shown(&named("{{store.name|x}}", "en", &Purpose::ALL), &coffee(), true);
     assert_eq!(told.title, "Hi {{store.name|x}}, 40 m", "a value is not read again");
-}
-
-#[test]
-fn words_about_nobody_are_for_brands_too() {
-    let told = shown(&named("Aino", "en", &Purpose::ALL), &campaign("plain", On::Entered, "geofences/quay"), true);
-    assert!(!told.personal);
 }

@@ -54,8 +54,7 @@ pub fn previews_to_wire((previews, notes): (Vec<Preview>, Vec<Note>)) -> pb::Lis
 
 fn preview_to_wire(preview: Preview) -> pb::OfferPreview {
     let Preview { campaign, message, area, store, distance_m, valid_until, instruction } = preview;
-    let Message { language, title, body, call_to_action, image_url, link, price, survey, custom, personal: _ } =
-        message;
+    let Message { language, title, body, call_to_action, image_url, link, price, survey, custom } = message;
     pb::OfferPreview {
         campaign: campaign.to_string(),
         place: place_to_wire(&area).0,

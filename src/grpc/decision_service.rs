@@ -1,6 +1,6 @@
 //! `DecisionService`: explains what was decided.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -16,6 +16,7 @@ use crate::{
         name::{CampaignName, ProfileName, StoreName},
         offer::DecisionId,
         organization::Scope,
+        reason::NOT_ELIGIBLE,
         text::quoted,
         violation::{Invalid, Violations},
     },
@@ -25,6 +26,7 @@ use crate::{
         offers::receipt_to_wire,
         pages::{self, MAX_BYTES},
         pb::{self, decision_service_server::DecisionService},
+        sealed::Seal,
         status::{Problem, revoked},
         wire::optional_timestamp,
     },
@@ -36,6 +38,7 @@ pub struct DecisionGrpc {
     pub people: Arc<People>,
     pub decisions: Arc<Decisions>,
     pub explanations: Arc<Explanations>,
+    pub seal: Seal,
 }
 
 #[tonic::async_trait]
@@ -54,19 +57,20 @@ impl DecisionService for DecisionGrpc {
         request: Request<pb::ListDecisionsRequest>,
     ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
         let reader = self.reader(self.auth.principal(request.metadata())?).await?;
-        let (wanted, bound) = wanted(request.get_ref())?;
+        let (wanted, bound) = wanted(request.get_ref(), &self.seal)?;
         let (receipts, last) = self.decisions.list(wanted, &reader).await?;
         let (mut decisions, mut bytes) = (Vec::new(), 0);
-        for decision in receipts.iter().map(receipt_to_wire) {
+        for decision in receipts.iter().map(|(_, receipt)| receipt_to_wire(receipt)) {
             bytes += decision.encoded_len();
             if bytes > MAX_BYTES && !decisions.is_empty() {
                 break;
             }
             decisions.push(decision);
         }
-        let cut: Option<&pb::Decision> = decisions.last().filter(|_| decisions.len() < receipts.len());
-        let last = cut.map(|cut| cut.id.clone()).or_else(|| last.map(|last| last.to_string()));
-        let next_page_token = last.map(|last| pages::token(&last, &bound)).unwrap_or_default();
+        let cut = decisions.len().checked_sub(1).filter(|_| decisions.len() < receipts.len());
+        let last = cut.map(|last| receipts[last].0).or(last);
+        let next_page_token = last.map(|last| self.seal.token(&last.to_string(), &bound)).unwrap_or_default();
+        forget_order(&mut decisions);
         Ok(Response::new(pb::ListDecisionsResponse { decisions, next_page_token }))
     }
 
@@ -92,8 +96,17 @@ impl From<ExplainError> for Status {
     }
 }
 
+/// Whose id is not told is not told by its place in the list either: within their hour such come last, by what they say.
+fn forget_order(decisions: &mut [pb::Decision]) {
+    let hour = |decision: &pb::Decision| decision.decided_at.map(|at| at.seconds.div_euclid(3_600));
+    decisions.sort_by_cached_key(|decision| {
+        let said = if decision.id.is_empty() { decision.encode_to_vec() } else { Vec::new() };
+        (Reverse(hour(decision)), said)
+    });
+}
+
 /// What is asked for, and what its page tokens are bound to.
-fn wanted(request: &pb::ListDecisionsRequest) -> Result<(Wanted, String), Violations> {
+fn wanted(request: &pb::ListDecisionsRequest, seal: &Seal) -> Result<(Wanted, String), Violations> {
     let pb::ListDecisionsRequest { profile, campaign, store, verdict, start_time, end_time, page_size, page_token } =
         request;
     let mut wrong = Violations::default();
@@ -104,7 +117,7 @@ fn wanted(request: &pb::ListDecisionsRequest) -> Result<(Wanted, String), Violat
     let verdict = wrong.take("verdict", unless_empty(verdict, code));
     let from = wrong.take("start_time", optional_timestamp(*start_time));
     let until = wrong.take("end_time", optional_timestamp(*end_time));
-    let window = wrong.nest("", pages::window_of(*page_size, page_token, &bound, DecisionId::parse));
+    let window = wrong.nest("", pages::sealed_window_of(*page_size, page_token, (seal, &bound), DecisionId::parse));
     let wanted = (|| {
         let (profile, campaign, store, verdict, window) = (profile?, campaign?, store?, verdict?, window?);
         let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
@@ -120,7 +133,7 @@ fn unless_empty<T>(text: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Res
 
 /// A verdict's code that exists: nobody waits for a list that can only be empty.
 fn code(text: &str) -> Result<String, Invalid> {
-    let known = || std::iter::once(Verdict::CHOSEN).chain(Reason::CODES.iter().copied());
+    let known = || [Verdict::CHOSEN, NOT_ELIGIBLE].into_iter().chain(Reason::CODES.iter().copied());
     if known().any(|code| code == text) {
         return Ok(text.to_owned());
     }
@@ -132,6 +145,7 @@ impl From<ListError> for Status {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Denied(denied) => Problem::ScopeTooNarrow.says(denied.to_string()),
+            ListError::Invalid(violations) => violations.into(),
             ListError::Store(error) => error.into(),
         }
     }
@@ -183,8 +197,9 @@ mod tests {
         let proto = include_str!("../../proto/dintorni/v1/decision_service.proto");
         let (_, refusal) = proto.split_once("message Refusal {").expect("there");
         let (comment, _) = refusal.split_once("string code").expect("there");
-        assert_eq!(codes(comment), Reason::CODES.iter().copied().collect());
-        assert_eq!(Reason::CODES.len(), codes(comment).len(), "each once");
+        let given = || Reason::CODES.iter().copied().chain([NOT_ELIGIBLE]);
+        assert_eq!(codes(comment), given().collect());
+        assert_eq!(given().count(), codes(comment).len(), "each once");
     }
 
     #[test]
@@ -193,7 +208,7 @@ mod tests {
         assert_eq!(sound, ["CHOSEN", "MUTED"].map(|text| Ok(text.to_owned())));
         for wrong in ["QUIET", "muted", "CHOSEN "] {
             let told = code(wrong).expect_err(wrong).to_string();
-            assert!(told.contains("CHOSEN, STALE") && told.contains("QUIET_HOURS"), "{told}");
+            assert!(told.contains("CHOSEN, NOT_ELIGIBLE, STALE") && told.contains("QUIET_HOURS"), "{told}");
         }
     }
 }

@@ -56,7 +56,8 @@ pub fn experiment_to_wire(experiment: &Experiment) -> pb::Experiment {
 
 /// What came of the experiment, as an operator or anybody else may see it.
 pub fn results_to_wire(experiment: &ExperimentId, arms: &[ArmResult], is_operator: bool) -> pb::ExperimentResults {
-    let seen = |count: u64| Some(count).filter(|&count| is_operator || count >= FEW);
+    // To the unit, one more would tell what became of the person at the door.
+    let seen = |count: u64| if is_operator { Some(count) } else { Some(count / FEW * FEW).filter(|&count| count > 0) };
     let arm = |arm: &ArmResult| pb::ArmResult {
         variant: arm.variant.as_ref().map(VariantId::to_string).unwrap_or_default(),
         offers: seen(arm.offers),
@@ -99,10 +100,10 @@ mod tests {
     #[test]
     fn few_people_are_not_counted_but_for_operators() {
         let id = ExperimentId::new("spring").expect("sound");
-        let arms = [ArmResult { variant: None, offers: 10, ghosts: 9, shown: 0, opened: 11, redeemed: 1 }];
+        let arms = [ArmResult { variant: None, offers: 19, ghosts: 9, shown: 0, opened: 20, redeemed: 1 }];
         let told = results_to_wire(&id, &arms, false).arms.remove(0);
         assert_eq!((told.offers, told.ghosts, told.shown), (Some(10), None, None));
-        assert_eq!((told.opened, told.redeemed), (Some(11), None));
+        assert_eq!((told.opened, told.redeemed), (Some(20), None));
         assert_eq!(results_to_wire(&id, &arms, true).arms.remove(0).shown, Some(0));
     }
 }

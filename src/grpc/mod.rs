@@ -61,6 +61,7 @@ pub mod redemption_service;
 mod redemption_wire;
 pub mod resource;
 mod schedule_wire;
+pub mod sealed;
 pub mod segment_service;
 pub mod status;
 mod sync_wire;

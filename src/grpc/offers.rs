@@ -1,12 +1,16 @@
 //! Offers, transitions and decisions as messages.
 
 use crate::{
-    app::decisions::Receipt,
+    app::{
+        brand_view::{BrandLine, BrandReceipt, BrandVerdict},
+        decisions::Receipt,
+    },
     domain::{
-        decision::{Considered, Decision, Happened, Next, Note, Rank, Reason, Verdict},
+        decision::{Considered, Decision, Happened, Next, Note, Rank, Verdict},
         experiment::Arm,
         offer::{Ghost, Offer, OfferStore, Surface},
         presence::{Area, Transition, TransitionKind},
+        reason::{NOT_ELIGIBLE, NOT_ELIGIBLE_MEANING},
     },
     grpc::{
         content_wire::{custom_to_wire, survey_to_wire},
@@ -116,17 +120,36 @@ pub fn notes_to_wire(notes: &[Note]) -> Vec<String> {
 pub fn receipt_to_wire(receipt: &Receipt) -> pb::Decision {
     match receipt {
         Receipt::Whole(decision) => decision_to_wire(decision),
-        Receipt::OfBrand(decision) => pb::Decision {
-            profile: String::new(),
-            device: String::new(),
-            ping_id: String::new(),
-            transitions: Vec::new(),
-            notes: Vec::new(),
-            next: None,
-            app_event: None,
-            considered: decision.considered.iter().map(|one| considered_to_wire(one, Reason::without_others)).collect(),
-            ..decision_to_wire(decision)
-        },
+        Receipt::OfBrand(seen) => brand_receipt_to_wire(seen),
+    }
+}
+
+fn brand_receipt_to_wire(seen: &BrandReceipt) -> pb::Decision {
+    let BrandReceipt { id, hour, test, lines } = seen;
+    pb::Decision {
+        id: id.map(|id| id.to_string()).unwrap_or_default(),
+        decided_at: Some(timestamp_to_wire(*hour)),
+        test: *test,
+        considered: lines.iter().map(brand_line_to_wire).collect(),
+        ..Default::default()
+    }
+}
+
+fn brand_line_to_wire(line: &BrandLine) -> pb::ConsideredCampaign {
+    use pb::considered_campaign::Verdict as Wire;
+    let BrandLine { campaign, area, store, verdict } = line;
+    let refused = |code: &str, description: String| Wire::Refused(pb::Refusal { code: code.to_owned(), description });
+    pb::ConsideredCampaign {
+        campaign: campaign.to_string(),
+        place: place_to_wire(area).0,
+        verdict: Some(match verdict {
+            // The offer's id stands beside the till's reference in the list of redemptions.
+            BrandVerdict::Chosen => Wire::Chosen(String::new()),
+            BrandVerdict::NotEligible => refused(NOT_ELIGIBLE, NOT_ELIGIBLE_MEANING.to_owned()),
+            BrandVerdict::Refused(reason) => refused(reason.code(), reason.to_string()),
+        }),
+        rank: None,
+        store: store.as_ref().map(|store| store.to_string()).unwrap_or_default(),
     }
 }
 
@@ -158,7 +181,7 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         test: *test,
         transitions: transitions.iter().map(transition_to_wire).collect(),
         notes: notes_to_wire(notes),
-        considered: considered.iter().map(|one| considered_to_wire(one, Reason::to_string)).collect(),
+        considered: considered.iter().map(considered_to_wire).collect(),
         offers: offers.iter().map(offer_to_wire).collect(),
         next: Some(next_to_wire(next)),
         ghosts: ghosts.iter().map(ghost_to_wire).collect(),
@@ -172,13 +195,13 @@ fn event_to_wire(event: &Happened) -> pb::ReportedAppEvent {
     pb::ReportedAppEvent { key: key.to_string(), place, at: Some(timestamp_to_wire(*at)) }
 }
 
-fn considered_to_wire(considered: &Considered, words: fn(&Reason) -> String) -> pb::ConsideredCampaign {
+fn considered_to_wire(considered: &Considered) -> pb::ConsideredCampaign {
     use pb::considered_campaign::Verdict as Wire;
     let Considered { campaign, area, store, verdict, rank } = considered;
     let verdict = match verdict {
         Verdict::Chosen(offer) => Wire::Chosen(offer.to_string()),
         Verdict::Refused(reason) => {
-            Wire::Refused(pb::Refusal { code: reason.code().to_owned(), description: words(reason) })
+            Wire::Refused(pb::Refusal { code: reason.code().to_owned(), description: reason.to_string() })
         }
     };
     pb::ConsideredCampaign {

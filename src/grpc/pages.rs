@@ -9,6 +9,7 @@ use ring::digest;
 use crate::{
     app::resources::Kind,
     domain::violation::{Invalid, Violations},
+    grpc::sealed::Seal,
 };
 
 /// Resources on a page, if the request does not say.
@@ -44,6 +45,20 @@ pub fn window_of<N>(
     let limit = wrong.take("page_size", limit(page_size));
     let after = wrong.take("page_token", read(page_token, of, parse));
     let window = limit.zip(after).map(|(limit, after)| Window { limit, after });
+    wrong.finish(window)
+}
+
+/// As [`window_of`], of a list whose tokens are sealed.
+pub fn sealed_window_of<N>(
+    page_size: i32,
+    page_token: &str,
+    (seal, of): (&Seal, &str),
+    parse: impl Fn(&str) -> Result<N, Invalid>,
+) -> Result<Window<N>, Violations> {
+    let mut wrong = Violations::default();
+    let limit = wrong.take("page_size", limit(page_size));
+    let after = seal.read(page_token, of).and_then(|last| last.as_deref().map(parse).transpose());
+    let window = limit.zip(wrong.take("page_token", after)).map(|(limit, after)| Window { limit, after });
     wrong.finish(window)
 }
 

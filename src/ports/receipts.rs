@@ -30,8 +30,8 @@ pub struct ReceiptQuery {
     pub campaign: Option<CampaignName>,
     /// for this store,
     pub store: Option<StoreName>,
-    /// with this verdict: CHOSEN, or the code of a reason.
-    pub verdict: Option<String>,
+    /// with one of these verdicts, CHOSEN or codes of reasons; with any, if there are none.
+    pub verdicts: Vec<String>,
     pub from: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,

@@ -60,6 +60,7 @@ use crate::{
         profile_service::ProfileGrpc,
         proximity_service::ProximityGrpc,
         redemption_service::RedemptionGrpc,
+        sealed::{self, Seal},
         segment_service::SegmentGrpc,
         wallet_service::WalletGrpc,
     },
@@ -75,6 +76,7 @@ pub(super) struct Services {
     pub ingest: Arc<Ingest>,
     auth: Auth,
     tokens: Arc<Tokens>,
+    page_secret: [u8; 32],
     devices: Arc<Devices>,
     decisions: Arc<Decisions>,
     edits: Arc<ProfileEdits>,
@@ -102,6 +104,7 @@ impl Services {
         let Ports { records, coupons, ledger, history, receipts, catalog, cache, clock, entropy, meters: _ } =
             ports.clone();
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
+        let page_secret = records.secret(sealed::SECRET, entropy.bytes()).await?;
         let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
         let live = Arc::new(LiveCatalog::load(catalog).await?);
         let profiles = Arc::new(ProfileStore::new(records.clone(), cache, &config.profiles));
@@ -138,6 +141,7 @@ impl Services {
             edits,
             entropy,
             tokens,
+            page_secret,
             live,
             profiles,
             clock,
@@ -215,7 +219,8 @@ impl Services {
         let (auth, people) = (self.auth.clone(), self.people.clone());
         let explanations =
             Explanations::new(people.clone(), self.live.clone(), self.ledger.clone(), self.clock.clone());
-        DecisionGrpc { auth, people, decisions: self.decisions.clone(), explanations: Arc::new(explanations) }
+        let (decisions, explanations) = (self.decisions.clone(), Arc::new(explanations));
+        DecisionGrpc { auth, people, decisions, explanations, seal: Seal::new(&self.page_secret) }
     }
 
     fn organization_service(&self) -> OrganizationGrpc {

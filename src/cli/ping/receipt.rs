@@ -3,6 +3,7 @@
 use super::answer::transition;
 use crate::{
     cli::output::{Paint, time},
+    domain::reason::NOT_ELIGIBLE,
     grpc::pb::{self, considered_campaign::Verdict},
 };
 
@@ -13,8 +14,12 @@ pub fn tell(paint: Paint, receipt: Option<&pb::Decision>) -> String {
                 device enters, stays, leaves or hears, not while it is somewhere."
             .to_owned();
     };
-    let title =
-        format!("Why, as of {}, by version {} of the catalog:", time(receipt.decided_at), receipt.catalog_version);
+    let version = match receipt.catalog_version {
+        // As a brand sees it.
+        0 => String::new(),
+        version => format!(", by version {version} of the catalog"),
+    };
+    let title = format!("Why, as of {}{version}:", time(receipt.decided_at));
     let mut lines = vec![paint.title(title)];
     for considered in &receipt.considered {
         lines.extend(campaign(paint, considered));
@@ -28,6 +33,7 @@ pub fn tell(paint: Paint, receipt: Option<&pb::Decision>) -> String {
 
 fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
     let (verdict, because) = match &considered.verdict {
+        Some(Verdict::Chosen(offer)) if offer.is_empty() => (paint.good("chosen "), "an offer was made".to_owned()),
         Some(Verdict::Chosen(offer)) => (paint.good("chosen "), format!("offer {offer}")),
         Some(Verdict::Refused(refusal)) => (paint.bad("refused"), format!("{}: {}", refusal.code, refusal.description)),
         None => ("unknown".to_owned(), "this binary is older than the server".to_owned()),
@@ -82,6 +88,7 @@ fn otherwise(code: &str) -> &'static str {
         "BUDGET_EXHAUSTED" => "the budget had been higher, or units had come back",
         "SAME_CAMPAIGN" => "it had not been chosen at the better place",
         "OUTRANKED" => "it had ranked higher, by priority, weight, interest or nearness, or the phone asked for more",
+        NOT_ELIGIBLE => "something about the person had been otherwise, which a brand is not told of one person",
         _ => "",
     }
 }
@@ -93,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_refusal_is_told_what_would_have_changed_it() {
-        for code in Reason::CODES {
+        for code in Reason::CODES.iter().chain(&[NOT_ELIGIBLE]) {
             assert_ne!(otherwise(code), "", "{code}");
         }
     }

@@ -75,7 +75,8 @@ fn read(row: &Row) -> Result<Decision, StoreError> {
     Ok(Decision { profile: ProfileName::parse(&profile).map_err(unsound)?, ..decision })
 }
 
-/// Begins with what every list asks; `$7` to `$9` are campaign, store and verdict, empty for any.
+/// Begins with what every list asks; `$7` to `$9` are campaign, store and verdicts, empty for any; each verdict
+/// stands between two blanks.
 macro_rules! lists {
     ($from:literal, $id:literal, $verdicts:literal) => {
         concat!(
@@ -102,26 +103,27 @@ pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<
         "considered JOIN decision ON decision.id = considered.decision_id",
         "considered.decision_id",
         "considered.campaign_id = $7 AND ($8 = '' OR considered.store_id = $8)
-            AND ($9 = '' OR considered.verdict = $9) AND ($3 = '' OR decision.profile_id = $3)"
+            AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9) AND ($3 = '' OR decision.profile_id = $3)"
     );
     const OF_STORE: &str = lists!(
         "considered JOIN decision ON decision.id = considered.decision_id",
         "considered.decision_id",
         "considered.store_id = $8 AND considered.store_id <> '' AND $7 = ''
-            AND ($9 = '' OR considered.verdict = $9) AND ($3 = '' OR decision.profile_id = $3)"
+            AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9) AND ($3 = '' OR decision.profile_id = $3)"
     );
     const OF_PERSON: &str = lists!(
         "decision",
         "decision.id",
         "decision.profile_id = $3 AND (($7 = '' AND $8 = '' AND $9 = '') OR EXISTS (SELECT 1 FROM considered
             WHERE considered.decision_id = decision.id AND ($7 = '' OR considered.campaign_id = $7)
-                AND ($8 = '' OR considered.store_id = $8) AND ($9 = '' OR considered.verdict = $9)))"
+                AND ($8 = '' OR considered.store_id = $8) AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9)))"
     );
     const OF_ALL: &str = lists!(
         "decision",
         "decision.id",
         "$3 = '' AND $7 = '' AND $8 = '' AND ($9 = '' OR EXISTS (SELECT 1 FROM considered
-            WHERE considered.decision_id = decision.id AND considered.verdict = $9))"
+            WHERE considered.decision_id = decision.id
+                AND replace($9, ' ' || considered.verdict || ' ', '') <> $9))"
     );
     let (prefix, person) = whose(&query.of);
     let sql = match (&query.of, &query.campaign, &query.store) {
@@ -131,6 +133,7 @@ pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<
         (_, None, None) => OF_ALL,
     };
     let (from, before) = span(query);
+    let verdicts: String = query.verdicts.iter().map(|code| format!(" {code} ")).collect();
     let values = values![
         prefix.chars().count() as u64,
         &prefix,
@@ -140,7 +143,7 @@ pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<
         u64::from(query.most),
         query.campaign.as_ref().map_or("", |campaign| campaign.as_str()),
         query.store.as_ref().map_or("", |store| store.as_str()),
-        query.verdict.as_deref().unwrap_or_default(),
+        &verdicts,
     ];
     conn.rows(sql, values).await?.iter().map(read).collect()
 }

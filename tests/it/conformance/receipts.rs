@@ -45,6 +45,12 @@ fn considered(dice: &mut Dice) -> Vec<Considered> {
     (0..count).map(|_| one(dice)).collect()
 }
 
+/// Some of the three verdicts that there are, by the bits of a number from 0 to 6.
+fn some_codes(number: u64) -> Vec<String> {
+    let codes = ["CHOSEN", "MUTED", "BUDGET_EXHAUSTED"].into_iter().enumerate();
+    codes.filter(|(bit, _)| (number + 1) >> bit & 1 == 1).map(|(_, code)| code.to_owned()).collect()
+}
+
 /// Whether the receipt is one of those, as the port's docs say.
 fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
     let is_whose = match &query.of {
@@ -56,9 +62,9 @@ fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
     let is_about = |one: &Considered| {
         query.campaign.as_ref().is_none_or(|campaign| one.campaign == *campaign)
             && query.store.as_ref().is_none_or(|store| one.store.as_ref() == Some(store))
-            && query.verdict.as_ref().is_none_or(|verdict| one.verdict.code() == verdict)
+            && (query.verdicts.is_empty() || query.verdicts.iter().any(|code| one.verdict.code() == code))
     };
-    let anything = query.campaign.is_none() && query.store.is_none() && query.verdict.is_none();
+    let anything = query.campaign.is_none() && query.store.is_none() && query.verdicts.is_empty();
     is_whose
         && (anything || decision.considered.iter().any(is_about))
         && query.from.is_none_or(|from| decision.at >= from)
@@ -96,7 +102,7 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
             of,
             campaign: sometimes(2, 3).map(|n| campaign_name(&format!("c{n}"))),
             store: sometimes(3, 2).map(store),
-            verdict: sometimes(3, 3).map(|n| ["CHOSEN", "MUTED", "BUDGET_EXHAUSTED"][n as usize].to_owned()),
+            verdicts: sometimes(3, 7).map_or_else(Vec::new, some_codes),
             from: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
             until: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
             before: sometimes(3, DECISIONS).map(|n| all[n as usize].id),
@@ -124,7 +130,7 @@ async fn receipts_go_with_their_person(database: Database) {
         of: ReceiptsOf::App(app.clone()),
         campaign: Some(campaign_name("c1")),
         store: None,
-        verdict: None,
+        verdicts: Vec::new(),
         from: None,
         until: None,
         before: None,

@@ -3,6 +3,7 @@
 
 mod app_events;
 mod audiences;
+mod brand_eye;
 mod browsing;
 mod caps;
 mod engagement;

@@ -54,9 +54,15 @@ async fn each_role_lists_what_it_may_see() {
     let verdict = pb::ListDecisionsRequest { verdict: "NOT_GRANTED".into(), ..about() };
     let brand = acme.key_of(Scope::Brand).await;
     let refused = list(&server, &brand, verdict).await.expect("listed");
-    assert_eq!((people(&refused), refused.len()), (vec![String::new()], 1), "nobody it can name");
     let store = format!("{}/stores/brera", acme.organization);
-    assert_eq!(refused[0].considered[0].store, store);
+    let line = &refused[0].considered[0];
+    assert_eq!((line.campaign.as_str(), line.store.as_str(), refused.len()), (&*campaign, &*store, 1));
+    let seconds = refused[0].decided_at.expect("told").seconds;
+    let all = pb::Decision { considered: vec![line.clone()], decided_at: refused[0].decided_at, ..Default::default() };
+    assert_eq!((&refused[0], seconds % 3_600), (&all, 0), "nothing else is told");
+    let of_people = pb::ListDecisionsRequest { verdict: "CAMPAIGN_CAP".into(), ..about() };
+    let status = list(&server, &brand, of_people).await.expect_err("a brand reads no person's code");
+    assert_eq!(crate::support::harness::fields(&status), ["verdict"]);
     let chosen = pb::ListDecisionsRequest { verdict: "CHOSEN".into(), store, ..about() };
     let owner = acme.key_of(Scope::Owner).await;
     assert_eq!(list(&server, &owner, chosen).await.expect("listed").len(), 2);

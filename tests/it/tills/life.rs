@@ -85,6 +85,8 @@ async fn redemptions_are_listed_for_the_store_and_for_the_brand() {
             let request =
                 pb::ListRedemptionsRequest { parent: parent.clone(), page_size: 2, page_token, ..Default::default() };
             let page = shops.tills().list_redemptions(bearing(key, request)).await.expect("listed").into_inner();
+            let shows_offers = page.redemptions.iter().all(|redemption| !redemption.offer.is_empty());
+            assert_eq!(shows_offers, *parent != campaign, "a brand is not told whose offer it was");
             listed.extend(page.redemptions.into_iter().map(|redemption| redemption.id));
             page_token = page.next_page_token;
             if page_token.is_empty() {

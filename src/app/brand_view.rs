@@ -1,0 +1,205 @@
+//! What a brand sees of a decision.
+//!
+//! Law 10: a brand is told what is so of its campaign, the place and the moment, and that an offer was made. Whatever is
+//! so of the person is one code, [`NOT_ELIGIBLE`], or probes of one condition each would read people who get nothing of
+//! them. The time is a whole hour, and nothing tells two lines of one decision, or a line and a redemption, for what they
+//! are: no offer, no variant, no version of the catalog, and in lists no id.
+
+use std::time::Duration;
+
+use crate::domain::{
+    decision::{Considered, Decision, Reason, Verdict},
+    name::{CampaignName, OrganizationName, StoreName},
+    offer::DecisionId,
+    presence::Area,
+    reason::{NOT_ELIGIBLE, Of},
+    time::Timestamp,
+};
+
+const HOUR_MICROS: i64 = 3_600_000_000;
+
+/// What a brand may see of one decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BrandReceipt {
+    /// Of a decision that the brand could name, for whoever was answered it told it; in lists none.
+    pub id: Option<DecisionId>,
+    /// The whole hour in which it was made.
+    pub hour: Timestamp,
+    pub test: bool,
+    /// In the order of campaigns and places.
+    pub lines: Vec<BrandLine>,
+}
+
+/// One of the brand's campaigns at one place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BrandLine {
+    pub campaign: CampaignName,
+    pub area: Area,
+    pub store: Option<StoreName>,
+    pub verdict: BrandVerdict,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum BrandVerdict {
+    Chosen,
+    /// For a reason of the person, and which is not told.
+    NotEligible,
+    /// For one that is so whoever comes.
+    Refused(Reason),
+}
+
+impl BrandReceipt {
+    /// What somebody sees who named the decision: all campaigns of the brand.
+    pub fn named(decision: &Decision, brand: &OrganizationName) -> Option<Self> {
+        let id = Some(decision.id);
+        Self::of(decision, id, |campaign| campaign.organization() == *brand)
+    }
+
+    /// What is seen in the list of one campaign.
+    pub fn listed(decision: &Decision, campaign: &CampaignName) -> Option<Self> {
+        Self::of(decision, None, |other| other == campaign)
+    }
+
+    fn of(decision: &Decision, id: Option<DecisionId>, is_seen: impl Fn(&CampaignName) -> bool) -> Option<Self> {
+        let seen = decision.considered.iter().filter(|considered| is_seen(&considered.campaign));
+        let mut lines: Vec<BrandLine> = seen.map(BrandLine::of).collect();
+        // Better ranked lines come first in the decision, and rank is of the person.
+        lines.sort_by(|a, b| (&a.campaign, &a.area).cmp(&(&b.campaign, &b.area)));
+        let (hour, test) = (hour(decision.at), decision.test);
+        (!lines.is_empty()).then_some(Self { id, hour, test, lines })
+    }
+}
+
+impl BrandLine {
+    fn of(considered: &Considered) -> Self {
+        let Considered { campaign, area, store, verdict, rank: _ } = considered;
+        let verdict = match verdict {
+            Verdict::Chosen(_) => BrandVerdict::Chosen,
+            Verdict::Refused(reason) => match reason.of() {
+                Of::Campaign => BrandVerdict::Refused(reason.clone()),
+                Of::Person => BrandVerdict::NotEligible,
+            },
+        };
+        Self { campaign: campaign.clone(), area: area.clone(), store: store.clone(), verdict }
+    }
+}
+
+/// The codes of the record that a brand reads as this one; none if it never reads it.
+pub fn codes_read_as(code: &str) -> Option<Vec<String>> {
+    let mut of_person = Reason::codes_of_person();
+    match code {
+        NOT_ELIGIBLE => Some(of_person.map(str::to_owned).collect()),
+        code if of_person.any(|other| other == code) => None,
+        code => Some(vec![code.to_owned()]),
+    }
+}
+
+/// The whole hour that a time is in: a list that could be cut finer would tell the minute.
+pub fn hour(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.micros().div_euclid(HOUR_MICROS) * HOUR_MICROS)
+}
+
+/// The first whole hour that is not before the time.
+pub fn hour_after(at: Timestamp) -> Timestamp {
+    match hour(at) {
+        whole if whole == at => at,
+        whole => whole + Duration::from_micros(HOUR_MICROS.unsigned_abs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        decision::Rank,
+        name::{AppName, DeviceName},
+        offer::OfferId,
+        ping::PingId,
+    };
+
+    const NOON: i64 = 1_795_348_800_000_000;
+
+    fn campaign(id: &str) -> CampaignName {
+        CampaignName::parse(&format!("organizations/x/campaigns/{id}")).expect("sound")
+    }
+
+    fn considered(id: &str, verdict: Verdict) -> Considered {
+        let area = Area::parse("organizations/net/geofences/g").expect("sound");
+        let rank = Some(Rank { score: 1.0, priority: Default::default(), weight: 1.0, affinity: 0.4, nearness: 0.8 });
+        Considered { campaign: campaign(id), area, store: None, verdict, rank }
+    }
+
+    /// Made so many microseconds after noon.
+    fn decision(micros: i64, considered: Vec<Considered>) -> Decision {
+        let app = AppName::parse("organizations/pub/apps/a").expect("sound");
+        let (at, profile) = (Timestamp::from_micros(NOON + micros), app.profile("p").expect("sound"));
+        let device: DeviceName = app.device("d").expect("sound");
+        let ping = PingId::new("12345678").expect("sound");
+        let next = crate::domain::decision::Next { safe_radius_m: 0.0, at };
+        Decision {
+            id: DecisionId::new(at, 1),
+            profile,
+            device,
+            ping,
+            at,
+            catalog_version: 1,
+            seed: 0,
+            test: false,
+            event: None,
+            transitions: Vec::new(),
+            notes: Vec::new(),
+            considered,
+            offers: Vec::new(),
+            ghosts: Vec::new(),
+            next,
+        }
+    }
+
+    #[test]
+    fn whatever_of_the_person_refuses_looks_the_same() {
+        let until = Timestamp::from_micros(NOON);
+        let reasons = [
+            Reason::Audience { term: "tier = \"gold\"".into() },
+            Reason::Holdout { ghost: Some(OfferId::new(until, 7)), otherwise: None },
+            Reason::Outranked { rank: 3, most: 2 },
+            Reason::BudgetExhausted,
+            Reason::CoolDown { until },
+            Reason::NoMarketingConsent,
+        ];
+        for reason in reasons {
+            let decision = decision(5, vec![considered("a", Verdict::Refused(reason))]);
+            let seen = BrandReceipt::listed(&decision, &campaign("a")).expect("its own");
+            assert_eq!(seen.lines[0].verdict, BrandVerdict::NotEligible);
+        }
+        let ended = Reason::Ended { ended_at: until };
+        let decision = decision(5, vec![considered("a", Verdict::Refused(ended.clone()))]);
+        let seen = BrandReceipt::listed(&decision, &campaign("a")).expect("its own");
+        assert_eq!(seen.lines[0].verdict, BrandVerdict::Refused(ended));
+    }
+
+    #[test]
+    fn the_lists_of_two_campaigns_share_nothing_that_is_of_one_decision() {
+        let chosen = |id| considered(id, Verdict::Chosen(OfferId::new(Timestamp::from_micros(NOON), 9)));
+        let seen = |micros, id: &str| {
+            let both = vec![chosen("b"), chosen("a")];
+            BrandReceipt::listed(&decision(micros, both), &campaign(id)).expect("its own")
+        };
+        let (first, second) = (seen(1, "a"), seen(3_599_999_999, "a"));
+        assert_eq!(first, second, "two people of an hour are not told apart");
+        assert_eq!((first.id, first.lines.len()), (None, 1));
+        assert_eq!(first.hour, Timestamp::from_micros(NOON));
+        let named = BrandReceipt::named(&decision(1, vec![chosen("b"), chosen("a")]), &campaign("a").organization());
+        let names: Vec<_> = named.expect("its own").lines.into_iter().map(|line| line.campaign).collect();
+        assert_eq!(names, [campaign("a"), campaign("b")], "in no order of rank");
+    }
+
+    #[test]
+    fn hours_hold_their_times() {
+        let at = Timestamp::from_micros;
+        for micros in [NOON, NOON + 1, NOON - 1, -1, 0] {
+            let (from, until) = (hour(at(micros)), hour_after(at(micros)));
+            assert!(from <= at(micros) && at(micros) <= until, "{micros}");
+            assert_eq!(until.micros() - from.micros(), if micros % HOUR_MICROS == 0 { 0 } else { HOUR_MICROS });
+        }
+    }
+}
