@@ -19,7 +19,7 @@ use dintorni::{
         geo::{METRES_PER_DEGREE, Position},
         name::{AppName, DeviceName, OrganizationName},
         offer::{GivenOffer, OfferId},
-        organization::{App, Grant, Permission},
+        organization::{App, Grant, Permission, TraitDeclaration, TraitKind, TraitWriter},
         ping::{Accuracy, ClockReading, Fix, Ping, PingId},
         place::{Geofence, PlaceName, Store},
         profile::{Device, Personal, Platform, Profile},
@@ -164,8 +164,13 @@ fn app() -> App {
         quiet_exempt: Default::default(),
         shares: Default::default(),
         cool_down: Default::default(),
-        traits: Default::default(),
+        traits: (0..10).map(declared).collect(),
     }
+}
+
+fn declared(number: u64) -> (TraitKey, TraitDeclaration) {
+    let key = TraitKey::new(&format!("trait_{number}")).expect("sound");
+    (key, TraitDeclaration { kind: TraitKind::Number, writer: TraitWriter::Server })
 }
 
 pub fn grants() -> impl Iterator<Item = Resource> {

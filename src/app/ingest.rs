@@ -247,7 +247,11 @@ impl Ingest {
         let app = catalog.apps.get(&visitor.device.app()).ok_or(PingError::Revoked)?;
         let (device, ping, seed) = (visitor.device, visitor.ping, self.seed());
         let question = Question { catalog, app: &app.value, profile, device, ping, seed, exhausted };
-        Ok(self.stages.time(Stage::Decide, || decide::decide(&question)))
+        let mut outcome = self.stages.time(Stage::Decide, || decide::decide(&question));
+        if outcome.effect == Effect::Durable {
+            outcome.profile.keep_declared(&app.value);
+        }
+        Ok(outcome)
     }
 
     fn done(&self, visitor: &Visitor<'_>, commit: Commit) -> Tried {

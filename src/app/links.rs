@@ -148,22 +148,10 @@ impl Links {
         Some(commit)
     }
 
-    /// What caps must know of the person's offers on the device, and nothing more. They count as returned, so that no
-    /// report touches them: the offers themselves stay the person's.
+    /// What caps must know of the person's offers on the device, and nothing more.
     fn bare(&self, person: &Profile, device: &DeviceName) -> Vec<GivenOffer> {
         let offered = person.offers.iter().filter(|offer| offer.device == *device && caps::counts(offer));
-        let bare = offered.map(|offer| GivenOffer {
-            priority: offer.priority,
-            ghost: offer.ghost,
-            returned_at: Some(offer.offered_at),
-            ..GivenOffer::new(
-                OfferId::new(offer.offered_at, random(&*self.entropy)),
-                offer.campaign.clone(),
-                device.clone(),
-                offer.offered_at,
-            )
-        });
-        bare.collect()
+        offered.map(|offer| offer.for_caps(OfferId::new(offer.offered_at, random(&*self.entropy)))).collect()
     }
 }
 

@@ -63,13 +63,15 @@ impl<'a> Patch<'a> {
         }
     }
 
-    /// Sets a trait, or removes it. What the app no longer declares may be removed by its server.
+    /// Sets a trait, or removes it. What the app no longer declares its server may remove, though any patch does.
     pub fn set_trait(&mut self, key: TraitKey, value: Option<TraitValue>) -> Result<(), Invalid> {
         match (self.app.traits.get(&key), &value) {
             (None, None) if self.writer == Writer::Server => {}
             (None, _) => return Err(Invalid::new("is not declared by the app")),
             (Some(declared), _) if !self.writer.may_write(*declared) => return Err(closed(declared.writer)),
-            (Some(declared), Some(value)) if kind(value) != declared.kind => return Err(of_kind(declared.kind)),
+            (Some(declared), Some(value)) if TraitKind::of(value) != declared.kind => {
+                return Err(of_kind(declared.kind));
+            }
             (Some(_), _) => {}
         }
         self.traits.insert(key, value);
@@ -96,6 +98,7 @@ impl<'a> Patch<'a> {
     /// Makes the profile say it.
     pub fn apply(&self, profile: &mut Profile) -> Result<(), Violations> {
         profile.agree(answered(&self.consents, &profile.consents));
+        profile.keep_declared(self.app);
         let personal = profile.personal_of_record_mut();
         if self.replaces_traits {
             personal.traits.retain(|key, _| !self.may_remove(key));
@@ -113,8 +116,7 @@ impl<'a> Patch<'a> {
     }
 
     fn may_remove(&self, key: &TraitKey) -> bool {
-        let declared = self.app.traits.get(key);
-        declared.map_or(self.writer == Writer::Server, |declared| self.writer.may_write(*declared))
+        self.app.traits.get(key).is_some_and(|declared| self.writer.may_write(*declared))
     }
 }
 
@@ -159,15 +161,6 @@ pub fn answered_but_refusals(new: &Consents, old: &Consents) -> Consents {
         .filter(|(purpose, _)| !refused.contains(purpose))
         .for_each(|(purpose, one)| heard.set(purpose, one.clone()));
     answered(&heard, old)
-}
-
-fn kind(value: &TraitValue) -> TraitKind {
-    match value {
-        TraitValue::Text(_) => TraitKind::Text,
-        TraitValue::Number(_) => TraitKind::Number,
-        TraitValue::Flag(_) => TraitKind::Flag,
-        TraitValue::Date(_) => TraitKind::Date,
-    }
 }
 
 fn of_kind(kind: TraitKind) -> Invalid {
@@ -249,13 +242,13 @@ mod tests {
     #[test]
     fn replacing_leaves_what_the_writer_may_not_write() {
         let app = app();
-        for (writer, left) in [(Writer::Device, vec!["risk", "shoe", "tier"]), (Writer::Server, vec!["risk"])] {
+        for (writer, left) in [(Writer::Device, vec!["risk", "tier"]), (Writer::Server, vec!["risk"])] {
             let mut profile = profile(&app, &["mood", "tier", "risk", "shoe"]);
             let mut patch = Patch::new(&app, writer);
             patch.replace_traits();
             patch.apply(&mut profile).expect("sound");
             let keys: Vec<&str> = profile.personal_of_record().traits.keys().map(TraitKey::as_str).collect();
-            assert_eq!(keys, left);
+            assert_eq!(keys, left, "and nothing that is not declared");
         }
     }
 

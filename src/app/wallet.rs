@@ -209,7 +209,9 @@ fn held(catalog: &Catalog, offer: KeptOffer, (person, device): Holder<'_>) -> He
     let campaign = catalog.campaigns.get(&offer.campaign).map(|entry| entry.value.clone());
     let store = offer.store.as_ref().and_then(|store| catalog.stores.get(store)).map(|entry| entry.value.clone());
     let personal = person.consents.permit().map(|permit| person.personal(permit));
-    let traits = |key: &TraitKey| personal?.traits.get(key);
+    let app = catalog.apps.get(&person.name.app()).map(|entry| &entry.value);
+    let declared = |key: &TraitKey, value: &_| app.is_some_and(|app| app.declares(key, value));
+    let traits = |key: &TraitKey| personal?.traits.get(key).filter(|value| declared(key, value));
     let facts = Facts { traits: &traits, store: store.as_deref(), place: None, distance_m: None };
     let language = person.devices.get(device).map_or("", |device| &device.language);
     let says = |campaign| wording::message(campaign, Drawn::of(campaign, &person.name), language, &facts);

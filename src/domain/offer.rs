@@ -168,13 +168,25 @@ pub struct GivenOffer {
     pub returned_at: Option<Timestamp>,
     /// Its code was asked for.
     pub claimed_at: Option<Timestamp>,
-    /// Redeemed at a till, and not taken back.
+    /// Redeemed at a till, and not wholly taken back.
     pub redeemed_at: Option<Timestamp>,
     /// A redemption of it was taken back.
     pub reversed_at: Option<Timestamp>,
 }
 
 impl GivenOffer {
+    /// What another profile must know of it for caps, under an id of its own: that it was made, when, and on which device.
+    /// It was returned the moment it was made, so that no report touches it: the offer itself stays whose it is.
+    pub fn for_caps(&self, id: OfferId) -> Self {
+        let new = Self::new(id, self.campaign.clone(), self.device.clone(), self.offered_at);
+        Self { priority: self.priority, ghost: self.ghost, returned_at: Some(self.offered_at), ..new }
+    }
+
+    /// Whether it was made to somebody else on the device: caps count it, and no condition of an audience may.
+    pub fn is_of_another(&self) -> bool {
+        self.returned_at.is_some_and(|returned_at| returned_at <= self.offered_at)
+    }
+
     /// An offer of normal priority, of which nothing is known yet.
     pub fn new(id: OfferId, campaign: CampaignName, device: DeviceName, offered_at: Timestamp) -> Self {
         Self {

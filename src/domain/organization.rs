@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    audience::TraitValue,
     campaign::Priority,
     cap::{self, Cap, check_span},
     name::{AppName, GrantName, KeyName, OrganizationName, StoreName},
@@ -128,6 +129,11 @@ pub struct App {
 }
 
 impl App {
+    /// Whether a profile of this app may have this value: the trait is declared, and of its kind.
+    pub fn declares(&self, key: &TraitKey, value: &TraitValue) -> bool {
+        self.traits.get(key).is_some_and(|declared| declared.kind == TraitKind::of(value))
+    }
+
     /// How many offers a day campaigns of this priority, and of lower ones, may take: their share, and one if that is
     /// less.
     pub fn share_of(&self, priority: Priority) -> u32 {
@@ -154,6 +160,17 @@ pub enum TraitKind {
     Number,
     Flag,
     Date,
+}
+
+impl TraitKind {
+    pub fn of(value: &TraitValue) -> Self {
+        match value {
+            TraitValue::Text(_) => Self::Text,
+            TraitValue::Number(_) => Self::Number,
+            TraitValue::Flag(_) => Self::Flag,
+            TraitValue::Date(_) => Self::Date,
+        }
+    }
 }
 
 /// Each may write what it is named for; a server key may also write what a device may.

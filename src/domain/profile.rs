@@ -17,6 +17,7 @@ use super::{
     few::Few,
     name::{CampaignName, DeviceName, OrganizationName, ProfileName},
     offer::GivenOffer,
+    organization::App,
     presence::DevicePresence,
     text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
@@ -127,12 +128,18 @@ impl Profile {
         Arc::make_mut(&mut self.personal)
     }
 
+    /// Forgets the traits that the app declares no more, or as another kind.
+    pub fn keep_declared(&mut self, app: &App) {
+        if !self.personal.traits.iter().all(|(key, value)| app.declares(key, value)) {
+            self.personal_of_record_mut().traits.retain(|key, value| app.declares(key, value));
+        }
+    }
+
     /// When places were visited, which only profiling may read.
     pub fn visits(&self, _permit: Consented<Profiling>) -> &Arc<Visits> {
         &self.visits
     }
 
-    /// The visits for storage and for another copy of the profile: to keep them, not to decide by.
     /// Notes what the person agrees to now. Visits are remembered for as long as location and profiling both are.
     pub fn agree(&mut self, consents: Consents) {
         let may_remember = consents.granted(Purpose::Location) && consents.granted(Purpose::Profiling);
@@ -142,6 +149,7 @@ impl Profile {
         self.consents = consents;
     }
 
+    /// The visits for storage and for another copy of the profile: to keep them, not to decide by.
     pub fn visits_of_record(&self) -> &Arc<Visits> {
         &self.visits
     }

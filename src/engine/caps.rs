@@ -18,9 +18,9 @@ use crate::domain::{
 };
 
 /// Whether an offer counts for caps and cool-downs: unless the device said later that it was never shown, and did not
-/// show it after all. (What only tells another profile of an offer was returned the moment it was made, and counts.)
+/// show it after all. (What only tells another profile of an offer counts.)
 pub fn counts(offer: &GivenOffer) -> bool {
-    offer.returned_at.is_none_or(|returned_at| returned_at <= offer.offered_at) || offer.shown_at.is_some()
+    offer.returned_at.is_none() || offer.is_of_another() || offer.shown_at.is_some()
 }
 
 /// An offer that counts.

@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     decide::{Effect, Outcome, Question, decide},
-    fixture::{acme, app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
+    fixture::{
+        acme, app, at, beacon, campaign, catalog, consents, declaring, device_name, geofence, here, metres, person,
+        store,
+    },
 };
 use crate::domain::{
-    audience::{Audience, Rule},
-    campaign::{On, Priority, Weight},
+    audience::{Audience, Rule, TraitValue},
+    campaign::{Campaign, On, Priority, Weight},
     cap::{Cap, Within},
     catalog::Resource,
     consent::Purpose,
@@ -20,7 +23,7 @@ use crate::domain::{
     place::Store,
     profile::Profile,
     schedule::WhileOpen,
-    text::Topic,
+    text::{Topic, TraitKey},
     time::{QuietHours, TimeOfDay},
 };
 
@@ -266,4 +269,23 @@ fn a_campaign_of_another_brand_needs_the_publishers_grant() {
     assert!(!reach.has(brand.as_str()) && reach.has(acme().as_str()));
     let problems: Vec<_> = world.areas.problems().collect();
     assert!(problems[0].what.contains("has not granted its places"), "{problems:?}");
+}
+
+#[test]
+fn a_trait_that_is_declared_no_more_or_as_another_kind_is_missing() {
+    let (mut ann, points) = (person(), TraitKey::new("points").expect("sound"));
+    ann.personal_of_record_mut().traits.insert(points.clone(), TraitValue::Number(7.0));
+    let known = Rule::TraitKnown(points.clone());
+    let members =
+        Campaign { audience: Audience::new(known).expect("sound"), ..campaign("a", On::Entered, "geofences/quay") };
+    let world = [geofence("quay", 0.0, 100.0).into(), members.into()];
+    let offers = |app: &App| ask(&world, app, &ann, &here(0, metres(0.0, 0.0))).decision.offers.len();
+    let declared = declaring(&app(), &ann);
+    let mut renamed = ann.clone();
+    renamed.personal_of_record_mut().traits.insert(points, TraitValue::Flag(true));
+    assert_eq!([&declared, &app(), &declaring(&app(), &renamed)].map(offers), [1, 0, 0]);
+    ann.keep_declared(&declared);
+    assert_eq!(ann.personal_of_record().traits.len(), 1);
+    ann.keep_declared(&app());
+    assert!(ann.personal_of_record().traits.is_empty(), "and so it is forgotten");
 }

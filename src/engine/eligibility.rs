@@ -172,7 +172,7 @@ impl<'a> Gates<'a> {
         let Standing { catalog, app, profile, device, now, is_suspect, exhausted } = standing;
         let zone = standing.zone();
         let around = Around { now, zone, device, catalog, visits, stays };
-        let person = Person::new(profile, profile.consents.permit(), around);
+        let person = Person::new(profile, profile.consents.permit(), around).declared_by(app);
         let reach = catalog.areas.grants().reach(&app.name);
         let given = Given::to(profile, (app, zone), now);
         let (marketing, quiet) = (profile.consents.permit(), quiet_hours(app, zone, now));

@@ -9,7 +9,7 @@ use super::{
     decide::{Question, decide},
     eligibility::Standing,
     explain::{Case, Explanation, explain},
-    fixture::{app, at, campaign, catalog, device_name, geofence, here, metres, person},
+    fixture::{app, at, campaign, catalog, declaring, device_name, geofence, here, metres, person},
 };
 use crate::domain::{
     audience::{Audience, Comparison, Rule, TraitValue},
@@ -33,6 +33,7 @@ fn time(text: &str) -> TimeOfDay {
 
 fn asked(campaign: &Campaign, app: &App, profile: &Profile, now: Timestamp) -> Explanation {
     let active = Campaign { state: CampaignState::Active, ..campaign.clone() };
+    let app = &declaring(app, profile);
     let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into(), active.clone().into()]);
     let (active, exhausted) = (Arc::new(active), BTreeSet::new());
     let place = PlaceName::parse("organizations/acme/geofences/quay").expect("sound");

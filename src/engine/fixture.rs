@@ -6,19 +6,19 @@ use proptest::prelude::*;
 
 use super::catalog::Catalog;
 use crate::domain::{
-    audience::Audience,
+    audience::{Audience, TraitValue},
     campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
     catalog::{CatalogChange, Resource},
     consent::{Consent, Consents, Purpose},
     content::Content,
     geo::Position,
     name::{AppName, DeviceName, OrganizationName},
-    organization::App,
+    organization::{App, TraitDeclaration, TraitKind, TraitWriter},
     ping::{Accuracy, ClockReading, Fix, Ping, PingId},
     place::{Beacon, BeaconIdentity, Geofence, PlaceName, Store},
     profile::{Device, Personal, Platform, Profile},
     shape::{Circle, Shape},
-    text::Topic,
+    text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
 };
 
@@ -68,6 +68,14 @@ pub fn app() -> App {
         cool_down: Default::default(),
         traits: Default::default(),
     }
+}
+
+/// The app, declaring whatever the person has.
+pub fn declaring(app: &App, person: &Profile) -> App {
+    let declared = |(key, value): (&TraitKey, &TraitValue)| {
+        (key.clone(), TraitDeclaration { kind: TraitKind::of(value), writer: TraitWriter::Server })
+    };
+    App { traits: person.personal_of_record().traits.iter().map(declared).collect(), ..app.clone() }
 }
 
 /// A circle of that radius around the quay, moved east.

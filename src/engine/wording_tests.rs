@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     decide::{Question, decide},
-    fixture::{app, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
+    fixture::{app, campaign, catalog, consents, declaring, device_name, geofence, here, metres, person, store},
 };
 use crate::domain::{
     audience::TraitValue,
@@ -32,7 +32,7 @@ fn shown(person: &Profile, campaign: &Campaign, at_store: bool) -> Message {
     let fence = Geofence { store: at_store.then(|| shop.name.clone()), ..geofence("quay", 0.0, 100.0) };
     let catalog = catalog(vec![shop.into(), fence.into(), campaign.clone().into()]);
     let (device, exhausted, ping) = (device_name(), BTreeSet::new(), here(0, metres(0.0, 0.0)));
-    let (app, catalog) = (&app(), &catalog);
+    let (app, catalog) = (&declaring(&app(), person), &catalog);
     let question =
         Question { catalog, app, profile: person, device: &device, ping: &ping, seed: 7, exhausted: &exhausted };
     decide(&question).decision.offers.remove(0).content

@@ -46,6 +46,11 @@ impl ProfileGrpc {
         actor.profile(&self.people, named).await
     }
 
+    fn answer(&self, profile: &Profile) -> Answer<pb::Profile> {
+        let app = self.people.app(&profile.name.app())?;
+        Ok(Response::new(profile_to_wire(profile, &app)))
+    }
+
     /// The device that a publisher's request names, and nothing else.
     fn device(&self, metadata: &MetadataMap, device: &str) -> Result<DeviceName, Status> {
         let actor = Actor::publisher(&self.auth, metadata)?;
@@ -76,7 +81,7 @@ impl ProfileService for ProfileGrpc {
         let actor = Actor::of(&self.auth, request.metadata())?;
         let pb::GetProfileRequest { name } = request.into_inner();
         let name = self.profile(&actor, Violations::default(), &name).await?;
-        answer(&self.people.get(&name).await?)
+        self.answer(&self.people.get(&name).await?)
     }
 
     async fn update_profile(&self, request: Request<pb::UpdateProfileRequest>) -> Answer<pb::Profile> {
@@ -90,7 +95,7 @@ impl ProfileService for ProfileGrpc {
         let patch = app.as_deref().and_then(|app| wrong.nest("", read(app)));
         let patch = wrong.finish(patch)?;
         let name = actor.profile(&self.people, named).await?;
-        answer(&self.people.update(&name, &patch).await?)
+        self.answer(&self.people.update(&name, &patch).await?)
     }
 
     async fn delete_profile(&self, request: Request<pb::DeleteProfileRequest>) -> Answer<pb::DeleteProfileResponse> {
@@ -109,12 +114,12 @@ impl ProfileService for ProfileGrpc {
         wrong.take("profile_id", check_person_id(&profile_id));
         let person = device.as_ref().and_then(|device| device.app().profile(&profile_id).ok());
         let (device, person) = wrong.finish(device.zip(person))?;
-        answer(&self.links.link(&device, &person).await?)
+        self.answer(&self.links.link(&device, &person).await?)
     }
 
     async fn unlink_profile(&self, request: Request<pb::UnlinkProfileRequest>) -> Answer<pb::Profile> {
         let device = self.device(request.metadata(), &request.get_ref().device)?;
-        answer(&self.links.unlink(&device).await?)
+        self.answer(&self.links.unlink(&device).await?)
     }
 
     async fn revoke_device_tokens(
@@ -129,18 +134,14 @@ impl ProfileService for ProfileGrpc {
     async fn mute_brand(&self, request: Request<pb::MuteBrandRequest>) -> Answer<pb::Profile> {
         let pb::MuteBrandRequest { name, brand } = request.get_ref();
         let (name, brand) = self.mute(request.metadata(), name, brand).await?;
-        answer(&self.people.mute(&name, &brand).await?)
+        self.answer(&self.people.mute(&name, &brand).await?)
     }
 
     async fn unmute_brand(&self, request: Request<pb::UnmuteBrandRequest>) -> Answer<pb::Profile> {
         let pb::UnmuteBrandRequest { name, brand } = request.get_ref();
         let (name, brand) = self.mute(request.metadata(), name, brand).await?;
-        answer(&self.people.unmute(&name, &brand).await?)
+        self.answer(&self.people.unmute(&name, &brand).await?)
     }
-}
-
-fn answer(profile: &Profile) -> Answer<pb::Profile> {
-    Ok(Response::new(profile_to_wire(profile)))
 }
 
 /// The id of somebody known.

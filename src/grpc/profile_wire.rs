@@ -29,11 +29,13 @@ const MAX_PATHS: usize = 2 * (MAX_TRAITS + MAX_INTERESTS);
 /// Fields that only the server writes: they may be named, and are left alone.
 const OUTPUT: [&str; 5] = ["name", "muted_brands", "devices", "create_time", "etag"];
 
-pub fn profile_to_wire(profile: &Profile) -> pb::Profile {
+/// As its app declares it now.
+pub fn profile_to_wire(profile: &Profile, app: &App) -> pb::Profile {
     let personal = profile.personal_of_record();
+    let declared = personal.traits.iter().filter(|(key, value)| app.declares(key, value));
     pb::Profile {
         name: profile.name.to_string(),
-        traits: personal.traits.iter().map(|(key, value)| (key.to_string(), trait_value_to_wire(value))).collect(),
+        traits: declared.map(|(key, value)| (key.to_string(), trait_value_to_wire(value))).collect(),
         interests: personal.interests.iter().map(|(topic, strength)| (topic.to_string(), *strength)).collect(),
         consents: consents_to_wire(&profile.consents),
         muted_brands: profile.muted.iter().map(ToString::to_string).collect(),
@@ -216,7 +218,7 @@ mod tests {
             let patch = patch(&app, Writer::Device, message, Some(&mask), Timestamp::default()).expect("sound");
             patch.apply(&mut profile).expect("small");
         }
-        let pb::Profile { traits, interests, .. } = profile_to_wire(&profile);
+        let pb::Profile { traits, interests, .. } = profile_to_wire(&profile, &app);
         let traits: BTreeMap<_, _> = traits.into_iter().collect();
         let interests: BTreeMap<_, _> = interests.into_iter().collect();
         (traits.into_keys().collect(), interests.into_keys().collect())

@@ -26,6 +26,7 @@ use crate::domain::{
     date::Date,
     name::SegmentName,
     offer::GivenOffer,
+    organization::App,
     place::PlaceName,
     profile::{Device, Profile},
     text::{Topic, TraitKey, tail},
@@ -94,6 +95,12 @@ impl<'a> Person<'a> {
         let visits = profiling.and(around.visits);
         let past = visits.map(|visits| Past { visits, offers: &profile.offers });
         Self { profile, traits, interests, past, around, local: OnceCell::new() }
+    }
+
+    /// The same, but of traits only what the app declares: what it declares no more is missing, at once.
+    pub fn declared_by(mut self, app: &App) -> Self {
+        self.traits.0.retain(|(_, key, value)| app.declares(key, value));
+        self
     }
 
     pub fn profile(&self) -> &'a Profile {

@@ -74,12 +74,14 @@ pub fn holds(facts: &Facts<'_>, rule: &Rule, segments: bool) -> bool {
         }
         Rule::Offers { of, event, within_days, count } => {
             let times =
-                facts.profile.offers.iter().filter(|offer| is_of(facts, offer, of)).filter_map(|offer| match event {
-                    OfferEvent::Offered => Some(offer.offered_at),
-                    OfferEvent::Shown => offer.shown_at,
-                    OfferEvent::Opened => offer.opened_at,
-                    OfferEvent::Redeemed => offer.redeemed_at,
-                });
+                facts.profile.offers.iter().filter(|offer| is_of(facts, offer, of) && is_own(offer)).filter_map(
+                    |offer| match event {
+                        OfferEvent::Offered => Some(offer.offered_at),
+                        OfferEvent::Shown => offer.shown_at,
+                        OfferEvent::Opened => offer.opened_at,
+                        OfferEvent::Redeemed => offer.redeemed_at,
+                    },
+                );
             let recent = times.filter(|at| facts.now.micros() - at.micros() < i64::from(*within_days) * DAY);
             profiled(facts) && counted(recent.count(), *count)
         }
@@ -87,6 +89,11 @@ pub fn holds(facts: &Facts<'_>, rule: &Rule, segments: bool) -> bool {
         Rule::Moment(test) => timed(facts, test),
         Rule::Device(test) => carried(facts, test),
     }
+}
+
+/// What was offered to somebody else on the device was returned as it was made.
+fn is_own(offer: &GivenOffer) -> bool {
+    offer.returned_at != Some(offer.offered_at)
 }
 
 fn profiled(facts: &Facts<'_>) -> bool {

@@ -81,7 +81,8 @@ impl Person<'_> {
             OffersOf::Campaign(name) => offer.campaign == *name && name.owner() == brand,
             OffersOf::Brand => offer.campaign.owner() == brand,
         };
-        let offers = self.past?.offers.iter().filter(|offer| !offer.ghost).filter(is_meant);
+        let own = self.past?.offers.iter().filter(|offer| !offer.ghost && !offer.is_of_another());
+        let offers = own.filter(is_meant);
         Some(offers.filter_map(|offer| when(offer, event)).filter(|&at| at > since).count())
     }
 

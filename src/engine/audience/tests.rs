@@ -128,7 +128,7 @@ fn someone() -> impl Strategy<Value = Someone> {
     let device = (samples::language(), samples::platform(), of(samples::version()));
     let past = (
         prop::collection::vec((place(), ago()), 0..12),
-        prop::collection::vec((0..4_usize, ago(), [of(ago()), of(ago()), of(ago())]), 0..6),
+        prop::collection::vec((0..4_usize, ago(), [of(ago()), of(ago()), of(ago())], any::<bool>()), 0..6),
     );
     let here = (place(), zone(), of(0.0..100.0), of((any::<bool>(), 0..3 * DAY, HOUR / 2 - 1..HOUR / 2 + 2)));
     (personal, device, past, (moment(), zone(), here)).prop_map(|(personal, device, past, (now, zone, here))| {
@@ -148,12 +148,13 @@ fn someone() -> impl Strategy<Value = Someone> {
         profile.offers = Arc::new(
             past.1
                 .into_iter()
-                .map(|(campaign, ago, times)| {
+                .map(|(campaign, ago, times, is_anothers)| {
                     let owner = if campaign == 3 { network("rival") } else { samples::brand() };
                     let name = owner.campaign(&campaign.to_string()).expect("sound");
                     let [shown_at, opened_at, redeemed_at] = times.map(|time| time.map(seconds_ago));
                     let given = GivenOffer::new(OfferId::new(now, 1), name, phone.clone(), seconds_ago(ago));
-                    GivenOffer { shown_at, opened_at, redeemed_at, ..given }
+                    let given = GivenOffer { shown_at, opened_at, redeemed_at, ..given };
+                    if is_anothers { given.for_caps(OfferId::new(now, 2)) } else { given }
                 })
                 .collect(),
         );

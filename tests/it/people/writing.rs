@@ -165,3 +165,28 @@ async fn what_only_the_cache_knew_survives_an_edit() {
     let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
     assert_eq!(profile.devices[&device].presence.newest_fix, Some(read));
 }
+
+#[tokio::test]
+async fn a_withdrawn_trait_is_gone_at_once_and_for_good_once_the_profile_changed() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    declare(&server, &acme).await;
+    let phone = acme.phone(1).await;
+    let has = async || get(&server, &phone.token, "").await.expect("its own").traits.len();
+    let withdraw = async || {
+        let app = Some(pb::App { name: acme.app.clone(), ..Default::default() });
+        let mask = Some(prost_types::FieldMask { paths: vec!["traits".into()] });
+        let request = pb::UpdateAppRequest { app, update_mask: mask };
+        server.organizations().update_app(bearing(&server.operator, request)).await.expect("withdrawn");
+    };
+    update(&server, &phone.token, with(&[("mood", "high")]), &[]).await.expect("written");
+    withdraw().await;
+    assert_eq!(has().await, 0);
+    declare(&server, &acme).await;
+    assert_eq!(has().await, 1, "nothing changed the profile meanwhile");
+    withdraw().await;
+    let mute = pb::Profile { interests: [("tea".to_owned(), 0.5)].into(), ..Default::default() };
+    update(&server, &phone.token, mute, &[]).await.expect("written");
+    declare(&server, &acme).await;
+    assert_eq!(has().await, 0);
+}
