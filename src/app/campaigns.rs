@@ -15,7 +15,10 @@ use crate::{
         organization::Organization,
         violation::Violations,
     },
-    engine::catalog::{Catalog, Entry},
+    engine::{
+        catalog::{Catalog, Entry},
+        faults,
+    },
 };
 
 /// Edits the campaigns of brands.
@@ -93,11 +96,14 @@ impl Campaigns {
             .await
     }
 
-    /// Deletes a draft.
+    /// Deletes a draft, if no active campaign asks about offers of it.
     pub async fn delete(&self, name: &CampaignName, etag: Option<u64>, author: &str) -> Result<(), EditError> {
         self.resources
-            .delete(name, etag, author, |campaign: &Campaign, _| match campaign.state {
-                CampaignState::Draft => Ok(Vec::new()),
+            .delete(name, etag, author, |campaign: &Campaign, catalog| match campaign.state {
+                CampaignState::Draft => {
+                    let found = naming(catalog, &campaign.name);
+                    if found.is_empty() { Ok(Vec::new()) } else { Err(EditError::Refused(found)) }
+                }
                 state => {
                     Err(wrong_state(campaign, &format!("is {}; only drafts are deleted: archive it", state.as_str())))
                 }
@@ -109,6 +115,18 @@ impl Campaigns {
         let found = obstacles(campaign, catalog, self.resources.now());
         if found.is_empty() { Ok(()) } else { Err(EditError::Refused(found)) }
     }
+}
+
+/// The active campaigns that ask about offers of it.
+fn naming(catalog: &Catalog, name: &CampaignName) -> Vec<Obstacle> {
+    let active = catalog.campaigns.values().map(|entry| &entry.value);
+    let active = active.filter(|campaign| campaign.state == CampaignState::Active);
+    let asks = |campaign: &Campaign| {
+        faults::audiences(catalog, campaign).any(|audience| audience.offering().any(|asked| asked == name))
+    };
+    let why = |campaign: &Campaign| format!("{} ({}) asks about its offers", campaign.name, campaign.state.as_str());
+    let obstacle = |campaign: &Arc<Campaign>| Obstacle::new("NAMED_BY_CAMPAIGN", &campaign.name, why(campaign));
+    active.filter(|campaign| asks(campaign)).map(obstacle).collect()
 }
 
 fn wrong_state(campaign: &Campaign, why: &str) -> EditError {
@@ -125,7 +143,10 @@ pub mod tests {
             places::Places,
         },
         domain::{
-            audience::Audience,
+            audience::{
+                Audience, Rule,
+                condition::{Count, OfferEvent, OffersOf},
+            },
             campaign::{Limits, On, Target, Trigger, Weight},
             content::Content,
             organization::{Grant, Permission},
@@ -199,6 +220,26 @@ pub mod tests {
             let told = codes(campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await);
             assert_eq!(told, ["NOT_GRANTED"], "{tag}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_campaign_whose_offers_are_asked_about_must_be_there() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        let tea = owner("brand").campaign("tea").expect("sound");
+        let of = OffersOf::Campaign(tea.clone());
+        let rule = Rule::Offers { of, event: OfferEvent::Shown, within_days: 7, count: Count::AtMost(0) };
+        let near = || campaign(On::Near { radius_m: 60 }, &["stores/1"]);
+        let asking = Campaign { audience: Audience::new(rule).expect("sound"), ..near() };
+        let coffee = campaigns.create(asking, AUTHOR).await.expect("made").value.name.clone();
+        let activate = || campaigns.become_state(&coffee, CampaignState::Active, None, AUTHOR);
+        assert_eq!(codes(activate().await), ["CAMPAIGN_MISSING"]);
+        campaigns.create(Campaign { name: tea.clone(), ..near() }, AUTHOR).await.expect("made");
+        activate().await.expect("it is there");
+        let Err(EditError::Refused(found)) = campaigns.delete(&tea, None, AUTHOR).await else { panic!("it is named") };
+        assert_eq!((found[0].code, &found[0].subject), ("NAMED_BY_CAMPAIGN", &coffee.to_string()));
     }
 
     #[tokio::test]

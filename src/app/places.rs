@@ -18,7 +18,10 @@ use crate::{
         place::{Beacon, Geofence, PlaceName, Store},
         violation::Violations,
     },
-    engine::catalog::{Catalog, Entry},
+    engine::{
+        catalog::{Catalog, Entry},
+        faults,
+    },
     ports::{Edit, Expected},
 };
 
@@ -181,7 +184,7 @@ impl Places {
         self.resources
             .delete(name, etag, author, |place: &P, catalog| {
                 let dependents = place.dependents(catalog);
-                let mut obstacles = targeting(catalog, &place.place_name());
+                let mut obstacles = naming(catalog, &place.place_name());
                 obstacles.extend(dependents.iter().map(belongs));
                 if force || obstacles.is_empty() {
                     return Ok(dependents.into_iter().map(|dependent| dependent.released).collect());
@@ -232,25 +235,41 @@ fn belongs(dependent: &Dependent) -> Obstacle {
     Obstacle::new("BELONGS_TO_STORE", &dependent.name, format!("{} belongs to it", dependent.name))
 }
 
-fn targeting(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
-    binding(catalog)
-        .filter(|(campaign, places)| places.contains(place) && binds(catalog, campaign, place))
-        .map(|(campaign, _)| campaign)
-        .map(|campaign| {
-            let why = format!("{} ({}) targets it", campaign.name, campaign.state.as_str());
-            Obstacle::new("TARGETED_BY_CAMPAIGN", &campaign.name, why)
-        })
-        .collect()
+/// The campaigns that may still run and name the place, as a target or in whom they are for.
+fn naming(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
+    let naming = alive(catalog).filter(|campaign| binds(catalog, campaign, place));
+    let why = |campaign: &Campaign| {
+        let (name, state) = (&campaign.name, campaign.state.as_str());
+        let (code, how) = match () {
+            () if targets(campaign).any(|target| target == place) => ("TARGETED_BY_CAMPAIGN", "targets it"),
+            () if visited(catalog, campaign).any(|store| store == *place) => {
+                ("NAMED_BY_CAMPAIGN", "asks about visits to it")
+            }
+            () => return None,
+        };
+        Some(Obstacle::new(code, name, format!("{name} ({state}) {how}")))
+    };
+    naming.filter_map(why).collect()
 }
 
-/// The campaigns that may still fire and name places, with those places.
-fn binding(catalog: &Catalog) -> impl Iterator<Item = (&Campaign, &BTreeSet<PlaceName>)> {
+fn alive(catalog: &Catalog) -> impl Iterator<Item = &Campaign> {
     let campaigns = catalog.campaigns.values().map(|entry| entry.value.as_ref());
-    let alive = campaigns.filter(|campaign| campaign.state != CampaignState::Archived);
-    alive.filter_map(|campaign| match &campaign.trigger.at {
-        Target::Places(places) => Some((campaign, places)),
-        _ => None,
-    })
+    campaigns.filter(|campaign| campaign.state != CampaignState::Archived)
+}
+
+/// The places that a campaign targets by name.
+fn targets(campaign: &Campaign) -> impl Iterator<Item = &PlaceName> {
+    let places = match &campaign.trigger.at {
+        Target::Places(places) => Some(places),
+        Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => None,
+    };
+    places.into_iter().flatten()
+}
+
+/// The stores that its audience, or a segment of it, asks about visits to by name.
+fn visited<'a>(catalog: &'a Catalog, campaign: &'a Campaign) -> impl Iterator<Item = PlaceName> + 'a {
+    let stores = faults::audiences(catalog, campaign).flat_map(|audience| audience.visited_stores());
+    stores.cloned().map(PlaceName::Store)
 }
 
 /// A brand without a grant binds nobody.
@@ -258,15 +277,16 @@ fn binds(catalog: &Catalog, campaign: &Campaign, place: &PlaceName) -> bool {
     catalog.areas.grants().may_target(&campaign.name.organization(), &place.organization())
 }
 
-/// All places that are not deleted unasked, with the campaigns that target them by name.
-pub fn targeted(catalog: &Catalog) -> BTreeMap<PlaceName, Vec<CampaignName>> {
-    let mut targeted: BTreeMap<PlaceName, Vec<CampaignName>> = BTreeMap::new();
-    for (campaign, places) in binding(catalog) {
-        for place in places.iter().filter(|place| binds(catalog, campaign, place)) {
-            targeted.entry(place.clone()).or_default().push(campaign.name.clone());
+/// All places that are not deleted unasked, with the campaigns that name them.
+pub fn named(catalog: &Catalog) -> BTreeMap<PlaceName, Vec<CampaignName>> {
+    let mut named: BTreeMap<PlaceName, Vec<CampaignName>> = BTreeMap::new();
+    for campaign in alive(catalog) {
+        let places: BTreeSet<PlaceName> = targets(campaign).cloned().chain(visited(catalog, campaign)).collect();
+        for place in places.into_iter().filter(|place| binds(catalog, campaign, place)) {
+            named.entry(place).or_default().push(campaign.name.clone());
         }
     }
-    targeted
+    named
 }
 
 #[cfg(test)]
@@ -277,7 +297,14 @@ mod tests {
             campaigns::Campaigns,
             fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
         },
-        domain::{campaign::On, place::BeaconIdentity},
+        domain::{
+            audience::{
+                Audience, Rule,
+                condition::{Count, Visited},
+            },
+            campaign::On,
+            place::BeaconIdentity,
+        },
     };
 
     fn beacon(id: &str, minor: u16) -> Beacon {
@@ -333,6 +360,41 @@ mod tests {
         let left: Entry<Geofence> = places.resources().get(&geofence_name("g")).expect("stays");
         assert_eq!(left.value.store, None);
         places.delete::<Geofence>(&geofence_name("g"), None, false, AUTHOR).await.expect("free now");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_only_audiences_name_is_in_use_as_well() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        for id in ["1", "2"] {
+            places.create(store(id, "Cafe"), AUTHOR).await.expect("made");
+        }
+        crate::app::campaigns::tests::granted(&resources).await;
+        let regulars =
+            |id| Rule::Visits { at: Visited::Store(store_name(id)), within_days: 30, count: Count::AtLeast(3) };
+        let near = || crate::app::campaigns::tests::campaign(On::Near { radius_m: 60 }, &["stores/1"]);
+        let asking = |id| Campaign { audience: Audience::new(regulars(id)).expect("sound"), ..near() };
+        let name = campaigns.create(asking("3"), AUTHOR).await.expect("a draft may be anything").value.name.clone();
+        let activate = || campaigns.become_state(&name, CampaignState::Active, None, AUTHOR);
+        let Err(EditError::Refused(found)) = activate().await else {
+            panic!("nobody visited a store that is not there")
+        };
+        assert_eq!((found.len(), found[0].code, &*found[0].subject), (1, "STORE_MISSING", store_name("3").as_str()));
+        campaigns.update(&name, None, AUTHOR, |_| Ok(asking("2"))).await.expect("a draft");
+        activate().await.expect("all is there");
+        let Err(EditError::Refused(found)) = places.delete::<Store>(&store_name("2"), None, false, AUTHOR).await else {
+            panic!("an audience names it")
+        };
+        assert_eq!((found.len(), found[0].code, &found[0].subject), (1, "NAMED_BY_CAMPAIGN", &name.to_string()));
+        assert!(
+            named(&resources.snapshot()).contains_key(&PlaceName::Store(store_name("2"))),
+            "nor does a sync remove it"
+        );
+        places.delete::<Store>(&store_name("2"), None, true, AUTHOR).await.expect("by force");
+        let problems: Vec<String> = resources.snapshot().areas.problems().map(|problem| problem.what).collect();
+        assert_eq!(problems, [format!("{} does not exist, so nobody has visited it", store_name("2"))]);
+        places.create(store("2", "Cafe"), AUTHOR).await.expect("made");
+        assert_eq!(resources.snapshot().areas.problems().count(), 0, "it is there again");
     }
 
     #[tokio::test]

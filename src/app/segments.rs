@@ -8,12 +8,16 @@ use super::resources::{EditError, Obstacle, Resources, find};
 use crate::{
     domain::{
         campaign::{Campaign, CampaignState},
+        catalog::{CatalogChange, Resource},
         name::SegmentName,
         organization::Organization,
         segment::Segment,
         violation::Violations,
     },
-    engine::catalog::{Catalog, Entry},
+    engine::{
+        catalog::{Catalog, Entry},
+        faults,
+    },
 };
 
 /// Edits the segments of brands.
@@ -37,7 +41,7 @@ impl Segments {
         self.resources.create(segment, author, move |catalog| find::<Organization>(catalog, &brand).map(drop)).await
     }
 
-    /// As [`Resources::update`].
+    /// As [`Resources::update`]. Active campaigns that name it must remain ones that could be activated.
     pub async fn update(
         &self,
         name: &SegmentName,
@@ -45,7 +49,13 @@ impl Segments {
         author: &str,
         change: impl Fn(&Segment) -> Result<Segment, Violations>,
     ) -> Result<Entry<Segment>, EditError> {
-        self.resources.update(name, etag, author, |segment, _| change(segment).map_err(EditError::Invalid)).await
+        self.resources
+            .update(name, etag, author, |segment, catalog| {
+                let next = change(segment).map_err(EditError::Invalid)?;
+                let found = broken_by(&next, catalog);
+                if found.is_empty() { Ok(next) } else { Err(EditError::Refused(found)) }
+            })
+            .await
     }
 
     /// Deletes it, if no campaign names it that is not archived.
@@ -57,6 +67,23 @@ impl Segments {
             })
             .await
     }
+}
+
+/// What would keep active campaigns from being activated, and does not now.
+fn broken_by(segment: &Segment, catalog: &Catalog) -> Vec<Obstacle> {
+    let resource = Resource::from(segment.clone());
+    let change = CatalogChange { version: catalog.version, name: resource.name(), resource: Some(resource) };
+    let next = catalog.after(&[change]);
+    let campaigns = catalog.campaigns.values().map(|entry| &entry.value);
+    let active = campaigns.filter(|campaign| campaign.state == CampaignState::Active);
+    let naming = active.filter(|campaign| campaign.audience.segments().any(|named| *named == segment.name));
+    let new = |campaign: &Arc<Campaign>| {
+        let known = faults::of(catalog.areas.targets(), catalog, campaign);
+        let found = faults::of(next.areas.targets(), &next, campaign).into_iter().filter(move |f| !known.contains(f));
+        let name = campaign.name.clone();
+        found.map(move |fault| Obstacle::new(fault.code, fault.subject, format!("{name}: {}", fault.why)))
+    };
+    naming.flat_map(new).collect()
 }
 
 /// The campaigns that name it and may still run.
@@ -143,10 +170,15 @@ mod tests {
 
         let rival =
             |segment: &Segment| Ok(Segment { audience: members(visits(owner("rival"))).audience, ..segment.clone() });
-        segments.update(&made.value.name, Some(made.etag), AUTHOR, rival).await.expect("allowed");
-        let problems: Vec<_> = resources.snapshot().areas.problems().collect();
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert_eq!(problems[0].campaign, campaign);
-        assert!(problems[0].what.starts_with("organizations/rival has not granted its places"), "{problems:?}");
+        let told = segments.update(&made.value.name, Some(made.etag), AUTHOR, rival).await;
+        let Err(EditError::Refused(found)) = told else { panic!("an active campaign names it") };
+        let ungranted = ("NOT_GRANTED", "organizations/rival".to_owned());
+        assert_eq!((found.len(), (found[0].code, found[0].subject.clone())), (1, ungranted));
+        assert!(found[0].description.contains(campaign.as_str()), "{}", found[0].description);
+
+        campaigns.become_state(&campaign, CampaignState::Paused, None, AUTHOR).await.expect("allowed");
+        segments.update(&made.value.name, None, AUTHOR, rival).await.expect("nobody is asked by it");
+        let paused = campaigns.become_state(&campaign, CampaignState::Active, None, AUTHOR).await;
+        assert!(matches!(paused, Err(EditError::Refused(_))));
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{catalog::Catalog, targets::Targets};
 use crate::domain::{
+    audience::{Audience, condition::Visited},
     campaign::{Campaign, On, Target},
     name::OrganizationName,
     place::PlaceName,
@@ -16,9 +17,9 @@ use crate::domain::{
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE or SEGMENT_MISSING.
+    /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE, SEGMENT_MISSING, STORE_MISSING or CAMPAIGN_MISSING.
     pub code: &'static str,
-    /// The name of the place, network or segment it is about.
+    /// The name of the place, network, segment or campaign it is about.
     pub subject: String,
     /// The whole sentence.
     pub why: String,
@@ -61,15 +62,39 @@ pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Faul
         Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => {}
     }
     faults.extend(of_segments(catalog, campaign));
+    faults.extend(of_audiences(catalog, campaign, granted));
     faults
+}
+
+/// The campaign's audience, and those of the segments that it names.
+pub fn audiences<'a>(catalog: &'a Catalog, campaign: &'a Campaign) -> impl Iterator<Item = &'a Audience> {
+    let named = campaign.audience.segments().filter_map(|name| catalog.segments.get(name));
+    std::iter::once(&campaign.audience).chain(named.map(|segment| &segment.value.audience))
 }
 
 /// Networks whose visits the audience asks about, or a segment that it names.
 fn visited_networks(catalog: &Catalog, campaign: &Campaign) -> Vec<OrganizationName> {
-    let named = campaign.audience.segments().filter_map(|name| catalog.segments.get(name));
-    let asked = named.flat_map(|segment| segment.value.audience.visited_networks());
-    let networks = campaign.audience.visited_networks().chain(asked);
+    let networks = audiences(catalog, campaign).flat_map(|audience| audience.visited().filter_map(Visited::network));
     networks.filter_map(|network| OrganizationName::parse(network).ok()).collect()
+}
+
+/// Stores and campaigns that are not there: nobody visited them, and nobody was offered anything of them.
+fn of_audiences(
+    catalog: &Catalog,
+    campaign: &Campaign,
+    granted: impl Fn(&OrganizationName) -> bool,
+) -> impl Iterator<Item = Fault> {
+    let (mut stores, mut campaigns) = (BTreeSet::new(), BTreeSet::new());
+    for audience in audiences(catalog, campaign) {
+        stores.extend(audience.visited_stores());
+        campaigns.extend(audience.offering());
+    }
+    stores.retain(|store| granted(&store.organization()) && !catalog.stores.contains_key(store));
+    campaigns.retain(|name| !catalog.campaigns.contains_key(name));
+    let of_store = |name| Fault::new("STORE_MISSING", name, "does not exist, so nobody has visited it");
+    let of_campaign = |name| Fault::new("CAMPAIGN_MISSING", name, "does not exist, so nobody was offered it");
+    let faults: Vec<Fault> = stores.into_iter().map(of_store).collect();
+    faults.into_iter().chain(campaigns.into_iter().map(of_campaign).collect::<Vec<_>>())
 }
 
 /// Segments that are not there: what is asked of them is false.

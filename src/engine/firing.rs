@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     campaign::{Campaign, CampaignState, On, Target},
-    name::CampaignName,
+    name::{CampaignName, StoreName},
     place::PlaceName,
     presence::Area,
 };
@@ -122,7 +122,8 @@ impl Areas {
     }
 
     fn renew_problems(&mut self, next: &Catalog, campaigns: &[&Arc<Campaign>], touched: &Touched) {
-        let concerned = campaigns.iter().filter(|campaign| concerns(campaign, touched)).map(|campaign| &campaign.name);
+        let concerned = campaigns.iter().filter(|campaign| concerns(next, campaign, touched));
+        let concerned = concerned.map(|campaign| &campaign.name);
         let mut problems = BTreeMap::clone(&self.problems);
         for name in touched.campaigns.iter().chain(concerned) {
             problems.remove(name);
@@ -155,9 +156,14 @@ fn active_named<'a>(catalog: &'a Catalog, name: &CampaignName) -> Option<&'a Arc
     (campaign.state == CampaignState::Active).then_some(campaign)
 }
 
-/// Whether a change of the places or segments may be one of the campaign's problems, or the end of one.
-fn concerns(campaign: &Campaign, touched: &Touched) -> bool {
+/// Whether a change of places, segments or other campaigns may be one of the campaign's problems, or the end of one.
+fn concerns(next: &Catalog, campaign: &Campaign, touched: &Touched) -> bool {
+    let is_touched = |store: &StoreName| touched.places.contains(&PlaceName::Store(store.clone()));
     touched.grants
+        || faults::audiences(next, campaign).any(|audience| {
+            audience.visited_stores().any(is_touched)
+                || audience.offering().any(|name| touched.campaigns.contains(name))
+        })
         || (!touched.segments.is_empty() && campaign.audience.segments().any(|name| touched.segments.contains(name)))
         || match &campaign.trigger.at {
             Target::Places(places) => {

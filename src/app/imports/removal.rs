@@ -1,13 +1,13 @@
 //! What becomes of a source's places that the file does not name.
 //!
-//! Law: what a live campaign targets by name goes only by force; what belongs to a removed store and is not removed with
+//! Law: what a live campaign names goes only by force; what belongs to a removed store and is not removed with
 //! it stands alone from then on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Row, Sync, report::KeptWhy, rows::Sifted};
 use crate::{
-    app::places::{released, targeted},
+    app::places::{named, released},
     domain::{
         name::{CampaignName, SourceName, StoreName},
         place::PlaceName,
@@ -92,7 +92,7 @@ struct Targets(BTreeMap<PlaceName, Vec<CampaignName>>);
 impl Targets {
     /// By force no campaign does.
     fn of(sync: &Sync, catalog: &Catalog) -> Self {
-        Self(if sync.force { BTreeMap::new() } else { targeted(catalog) })
+        Self(if sync.force { BTreeMap::new() } else { named(catalog) })
     }
 
     fn keep(&self, place: &PlaceName) -> Option<Vec<CampaignName>> {

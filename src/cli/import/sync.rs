@@ -128,7 +128,7 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
         let why = match place.why() {
             KeptWhy::Targeted => {
                 let campaigns = place.campaigns.join(", ");
-                lines.push(format!("kept: {}: {campaigns} targets it (--force removes it)", place.place));
+                lines.push(format!("kept: {}: {campaigns} names it (--force removes it)", place.place));
                 continue;
             }
             KeptWhy::RowRefused => "the row was refused",
@@ -161,7 +161,7 @@ mod tests {
             place("b", KeptWhy::Targeted, &["x", "y"]),
             place("c", KeptWhy::RowRefused, &[]),
         ]);
-        let both = ["kept: b: x, y targets it (--force removes it)", "kept: 2 places (a, c): the row was refused"];
+        let both = ["kept: b: x, y names it (--force removes it)", "kept: 2 places (a, c): the row was refused"];
         assert_eq!(told, both);
     }
 

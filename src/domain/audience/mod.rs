@@ -22,7 +22,7 @@ pub use value::{Comparison, MAX_TRAIT_TEXT, TraitValue, check_comparison};
 
 use super::{
     consent::Purpose,
-    name::SegmentName,
+    name::{CampaignName, SegmentName, StoreName},
     place::MAX_TAGS,
     text::{Topic, TraitKey, language},
     violation::Invalid,
@@ -77,7 +77,8 @@ pub enum Rule {
         within_days: u32,
         count: Count,
     },
-    /// The newest visit before the one that is going on began so long ago; false if none is remembered.
+    /// The newest visit before the one that is going on, or that an exit has just ended, began so long ago; false if none is
+    /// remembered.
     LastVisit {
         at: Visited,
         ago: Ago,
@@ -155,10 +156,26 @@ impl Audience {
         })
     }
 
-    /// The networks whose places it asks about visits to, once for each time it does.
-    pub fn visited_networks(&self) -> impl Iterator<Item = &str> {
+    /// The places it asks about visits to, once for each time it does.
+    pub fn visited(&self) -> impl Iterator<Item = &Visited> {
         self.rule.nodes().filter_map(|rule| match rule {
-            Rule::Visits { at, .. } | Rule::LastVisit { at, .. } => at.network(),
+            Rule::Visits { at, .. } | Rule::LastVisit { at, .. } => Some(at),
+            _ => None,
+        })
+    }
+
+    /// The stores among them.
+    pub fn visited_stores(&self) -> impl Iterator<Item = &StoreName> {
+        self.visited().filter_map(|at| match at {
+            Visited::Store(store) => Some(store),
+            Visited::Here | Visited::Tagged { .. } | Visited::Network(_) => None,
+        })
+    }
+
+    /// The campaigns whose offers it asks about by name, once for each time it does.
+    pub fn offering(&self) -> impl Iterator<Item = &CampaignName> {
+        self.rule.nodes().filter_map(|rule| match rule {
+            Rule::Offers { of: OffersOf::Campaign(name), .. } => Some(name),
             _ => None,
         })
     }
