@@ -141,7 +141,7 @@ pub enum OfferEvent {
     Offered,
     Shown,
     Opened,
-    /// At a till, and not taken back.
+    /// At a till, and not wholly taken back.
     Redeemed,
 }
 

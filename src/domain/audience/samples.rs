@@ -215,8 +215,8 @@ pub fn rule(with_segments: bool) -> impl Strategy<Value = Rule> {
     let leaf = prop_oneof![9 => condition(), u32::from(with_segments) => segment];
     leaf.prop_recursive(4, 20, 3, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(Rule::All),
-            prop::collection::vec(inner.clone(), 0..3).prop_map(Rule::Any),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(Rule::All),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(Rule::Any),
             inner.prop_map(|rule| Rule::Not(Box::new(rule))),
         ]
     })

@@ -15,6 +15,9 @@ use crate::domain::{profile::Platform, text::Tag};
 impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            // Rules of before such were refused.
+            Self::All(rules) if rules.is_empty() => f.write_str("always true"),
+            Self::Any(rules) if rules.is_empty() => f.write_str("never true"),
             Self::All(rules) => write!(f, "({})", join(rules, " and ")),
             Self::Any(rules) => write!(f, "({})", join(rules, " or ")),
             Self::Not(rule) => write!(f, "not {rule}"),

@@ -81,6 +81,9 @@ impl<'a> Rules<'a> {
 
     fn rules(&self, wire: pb::Rules) -> Result<Vec<Rule>, Violations> {
         let mut wrong = Violations::default();
+        if wire.rules.is_empty() {
+            wrong.add("rules", "must have one at least; leave the audience out for everybody");
+        }
         let each = wire.rules.into_iter().enumerate();
         let rules = each.filter_map(|(i, inner)| wrong.nest(&format!("rules[{i}]"), self.rule(inner))).collect();
         wrong.finish(Some(rules))

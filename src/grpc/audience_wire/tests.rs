@@ -80,6 +80,11 @@ fn each_condition_names_what_is_wrong_with_it() {
     let place = |test| Wire::Place(pb::PlaceCondition { test });
     assert_eq!(fields(place(None)), ["place"]);
     assert_eq!(fields(place(Some(pb::place_condition::Test::AnyTag(pb::Tags::default())))), ["place.any_tag.tags"]);
+    let none = pb::Rules::default;
+    assert_eq!(
+        (fields(Wire::All(none())), fields(Wire::Any(none()))),
+        (vec!["all.rules".to_owned()], vec!["any.rules".to_owned()])
+    );
     assert_eq!(fields(place(Some(pb::place_condition::Test::WithinM(0)))), ["place.within_m"]);
     let moment = |weekdays: &[i32], from: &str, to: &str| {
         let (from, to) = (from.to_owned(), to.to_owned());
