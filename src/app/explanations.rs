@@ -35,8 +35,8 @@ use crate::{
 const AHEAD: Duration = Duration::from_secs(366 * 86_400);
 /// How long ago counts as now: of real people what was is in their receipts.
 const JUST_NOW: Duration = Duration::from_secs(60);
-/// Accounts of a campaign that are looked at.
-const MOST_ACCOUNTS: u32 = 10_000;
+/// Accounts of a campaign that are read at once.
+const ACCOUNTS_AT_ONCE: u32 = 10_000;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -141,10 +141,18 @@ impl Explanations {
 
     /// Accounts of offers of which nothing is left now.
     async fn exhausted(&self, campaign: &CampaignName) -> Result<BTreeSet<AccountId>, StoreError> {
-        let accounts = self.ledger.accounts(campaign, MOST_ACCOUNTS).await?;
-        let of_offers = accounts.into_iter().filter(|account| account.unit == Some(Unit::Offers));
-        let empty = of_offers.filter(|account| account.limit.is_some_and(|limit| account.taken >= limit));
-        Ok(empty.map(|account| account.account.id).collect())
+        let (mut empty, mut last) = (BTreeSet::new(), None);
+        loop {
+            let accounts = self.ledger.accounts(campaign, last.as_ref(), ACCOUNTS_AT_ONCE).await?;
+            last = accounts.last().map(|account| account.account.id.clone());
+            let is_last = accounts.len() < ACCOUNTS_AT_ONCE as usize;
+            let of_offers = accounts.into_iter().filter(|account| account.unit == Some(Unit::Offers));
+            let spent = of_offers.filter(|account| account.limit.is_some_and(|limit| account.taken >= limit));
+            empty.extend(spent.map(|account| account.account.id));
+            if is_last {
+                return Ok(empty);
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use crate::{
     app::{campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools},
     domain::{
-        budget::Unit,
+        budget::{AccountId, Unit},
         campaign::{Campaign, CampaignState},
         organization::Scope,
         violation::Violations,
@@ -22,6 +22,7 @@ use crate::{
         code_upload::CodeUpload,
         experiment_wire::results_to_wire,
         overload::Guard,
+        pages,
         pb::{self, campaign_service_server::CampaignService},
         resource::{self, ListRequest, Patch, Wire},
         status::Problem,
@@ -40,7 +41,7 @@ pub struct CampaignGrpc {
     pub guard: Guard,
 }
 
-/// Most accounts of one answer.
+/// Most accounts of one answer; the rest is on further pages.
 const MAX_ACCOUNTS: u32 = 10_000;
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -139,9 +140,15 @@ impl CampaignService for CampaignGrpc {
 
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {
         let access = self.access(request.metadata())?;
-        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name)?;
-        let accounts = self.ledger.accounts(&campaign.value.name, MAX_ACCOUNTS).await?;
-        Ok(Response::new(pb::CampaignUse { accounts: accounts.iter().map(account_use_to_wire).collect() }))
+        let pb::GetCampaignUseRequest { name, page_token } = request.get_ref();
+        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name)?;
+        let account = |text: &str| Ok(AccountId::of_record(text));
+        let before = pages::window_of(0, page_token, name, account)?.after;
+        let accounts = self.ledger.accounts(&campaign.value.name, before.as_ref(), MAX_ACCOUNTS).await?;
+        let last = accounts.last().filter(|_| accounts.len() == MAX_ACCOUNTS as usize);
+        let next_page_token = last.map(|last| pages::token(last.account.id.as_str(), name)).unwrap_or_default();
+        let accounts = accounts.iter().map(account_use_to_wire).collect();
+        Ok(Response::new(pb::CampaignUse { accounts, next_page_token }))
     }
 
     async fn get_experiment_results(

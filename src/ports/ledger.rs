@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use crate::domain::{
-    budget::{Account, Unit},
+    budget::{Account, AccountId, Unit},
     name::CampaignName,
     text::{ExperimentId, VariantId},
     time::Timestamp,
@@ -91,8 +91,14 @@ pub struct ArmResult {
 
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// The accounts of a campaign by their ids, backwards, so that of periods the newest come first; at most `most`.
-    async fn accounts(&self, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError>;
+    /// The accounts of a campaign by their ids, backwards, so that of periods the newest come first: behind `before`, if it
+    /// is given, and at most `most`.
+    async fn accounts(
+        &self,
+        campaign: &CampaignName,
+        before: Option<&AccountId>,
+        most: u32,
+    ) -> Result<Vec<AccountUse>, StoreError>;
 
     /// The arms of an experiment of the campaign that had an offer or a ghost, by their variants; of people who were not
     /// erased since, and for as long as offers are kept.

@@ -39,12 +39,14 @@ pub async fn balances(conn: &mut Conn<'_>) -> Result<Vec<Balance>, StoreError> {
 pub async fn of_campaign(
     conn: &mut Conn<'_>,
     campaign: &CampaignName,
+    before: Option<&AccountId>,
     most: u32,
 ) -> Result<Vec<AccountUse>, StoreError> {
     const SQL: &str = "SELECT account.id, account.budget_id, budget.unit, account.taken, budget.limit_units,
             account.late_overrun
         FROM budget JOIN account ON account.budget_id = budget.id WHERE budget.campaign_id = $1
-        ORDER BY account.id DESC LIMIT $2";
+            AND ($2 = '' OR account.id < $2)
+        ORDER BY account.id DESC LIMIT $3";
     let account_use = |row: &Row| {
         let (id, budget, unit): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let limit: Option<i64> = row.get(4)?;
@@ -56,5 +58,6 @@ pub async fn of_campaign(
             late_overrun: row.count(5)?,
         })
     };
-    conn.rows(SQL, values![campaign.as_str(), u64::from(most)]).await?.iter().map(account_use).collect()
+    let before = before.map_or("", AccountId::as_str);
+    conn.rows(SQL, values![campaign.as_str(), before, u64::from(most)]).await?.iter().map(account_use).collect()
 }

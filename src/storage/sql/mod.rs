@@ -57,6 +57,7 @@ pub use proof::{ProofError, prove};
 
 use crate::{
     domain::{
+        budget::AccountId,
         catalog::CatalogChange,
         code::Code,
         decision::Decision,
@@ -183,8 +184,13 @@ impl Coupons for Sql {
 
 #[async_trait]
 impl Ledger for Sql {
-    async fn accounts(&self, campaign: &CampaignName, most: u32) -> Result<Vec<AccountUse>, StoreError> {
-        accounts::of_campaign(&mut self.engine.reader().await?.conn(), campaign, most).await
+    async fn accounts(
+        &self,
+        campaign: &CampaignName,
+        before: Option<&AccountId>,
+        most: u32,
+    ) -> Result<Vec<AccountUse>, StoreError> {
+        accounts::of_campaign(&mut self.engine.reader().await?.conn(), campaign, before, most).await
     }
 
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {

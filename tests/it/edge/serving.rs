@@ -227,7 +227,7 @@ async fn a_ping_with_limited_offers_is_one_commit() {
     assert_eq!(answer.offers.len(), 1);
     assert_eq!(counted(address, "commits_done_total").await - before.0, 1);
     assert_eq!(counted(address, "transactions_total").await - before.1, 1);
-    let request = pb::GetCampaignUseRequest { name };
+    let request = pb::GetCampaignUseRequest { name, ..Default::default() };
     let told =
         server.campaigns().get_campaign_use(bearing(&server.operator, request)).await.expect("told").into_inner();
     assert_eq!(told.accounts.iter().map(|account| account.taken).collect::<Vec<_>>(), [1, 1]);

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use dintorni::grpc::pb::{
-    self,
-    budget::{Period, Unit},
-    engagement_event::Kind,
+use dintorni::{
+    domain::name::CampaignName,
+    grpc::pb::{
+        self,
+        budget::{Period, Unit},
+        engagement_event::Kind,
+    },
+    ports::AccountUse,
 };
 
 use super::{DAY, Shops, budget, by_code, by_offer, claim, euros, generated, store_key};
@@ -52,11 +56,20 @@ async fn a_store_has_so_many_a_day_and_the_next_day_as_many_again() {
     let proof = shops.proven().await;
     assert_eq!(proof.accounts, 3);
     let brand = shops.acme.key_of(pb::key::Scope::Brand).await;
-    let request = pb::GetCampaignUseRequest { name: campaign };
+    let request = pb::GetCampaignUseRequest { name: campaign.clone(), ..Default::default() };
     let told = server.campaigns().get_campaign_use(bearing(&brand, request)).await.expect("told").into_inner();
     let told: Vec<_> = told.accounts.iter().map(|one| (one.place.as_str(), one.period.as_str(), one.taken)).collect();
     let [one, two] = shops.stores.each_ref().map(String::as_str);
     assert_eq!(told, [(two, "2026-06-15", 1), (one, "2026-06-16", 1), (one, "2026-06-15", 1)]);
+
+    let (name, ledger) = (CampaignName::parse(&campaign).expect("sound"), &server.ports.ledger);
+    let all = ledger.accounts(&name, None, 10).await.expect("read");
+    let mut paged: Vec<AccountUse> = Vec::new();
+    for _ in 0..=all.len() {
+        let last = paged.last().map(|one| one.account.id.clone());
+        paged.extend(ledger.accounts(&name, last.as_ref(), 1).await.expect("read"));
+    }
+    assert_eq!(paged, all, "account by account");
 }
 
 #[tokio::test]
