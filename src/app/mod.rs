@@ -23,6 +23,7 @@ pub mod organizations;
 pub mod people;
 pub mod phone_size;
 pub mod place_files;
+pub mod place_use;
 pub mod places;
 pub mod pools;
 pub mod profile_edits;

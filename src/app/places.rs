@@ -1,27 +1,22 @@
 //! Stores, geofences and beacons: what may refer to what, and what may be deleted.
 //!
 //! Law: a place refers only to places of its own organization that exist; nothing that a live campaign names is deleted
-//! unasked. Only campaigns that could fire there count: those of brands without a grant neither bind a network nor are
-//! told to it.
+//! unasked.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    place_use::naming,
+    resources::{EditError, Kind, Obstacle, Resources, find},
 };
-
-use super::resources::{EditError, Kind, Obstacle, Resources, find};
 use crate::{
     domain::{
-        campaign::{Campaign, CampaignState, Target},
-        name::{CampaignName, OrganizationName, SourceName, StoreName},
+        name::{OrganizationName, SourceName, StoreName},
         organization::Organization,
         place::{Beacon, Geofence, PlaceName, Store},
         violation::Violations,
     },
-    engine::{
-        catalog::{Catalog, Entry},
-        faults,
-    },
+    engine::catalog::{Catalog, Entry},
     ports::{Edit, Expected},
 };
 
@@ -235,60 +230,6 @@ fn belongs(dependent: &Dependent) -> Obstacle {
     Obstacle::new("BELONGS_TO_STORE", &dependent.name, format!("{} belongs to it", dependent.name))
 }
 
-/// The campaigns that may still run and name the place, as a target or in whom they are for.
-fn naming(catalog: &Catalog, place: &PlaceName) -> Vec<Obstacle> {
-    let naming = alive(catalog).filter(|campaign| binds(catalog, campaign, place));
-    let why = |campaign: &Campaign| {
-        let (name, state) = (&campaign.name, campaign.state.as_str());
-        let (code, how) = match () {
-            () if targets(campaign).any(|target| target == place) => ("TARGETED_BY_CAMPAIGN", "targets it"),
-            () if visited(catalog, campaign).any(|store| store == *place) => {
-                ("NAMED_BY_CAMPAIGN", "asks about visits to it")
-            }
-            () => return None,
-        };
-        Some(Obstacle::new(code, name, format!("{name} ({state}) {how}")))
-    };
-    naming.filter_map(why).collect()
-}
-
-fn alive(catalog: &Catalog) -> impl Iterator<Item = &Campaign> {
-    let campaigns = catalog.campaigns.values().map(|entry| entry.value.as_ref());
-    campaigns.filter(|campaign| campaign.state != CampaignState::Archived)
-}
-
-/// The places that a campaign targets by name.
-fn targets(campaign: &Campaign) -> impl Iterator<Item = &PlaceName> {
-    let places = match &campaign.trigger.at {
-        Target::Places(places) => Some(places),
-        Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => None,
-    };
-    places.into_iter().flatten()
-}
-
-/// The stores that its audience, or a segment of it, asks about visits to by name.
-fn visited<'a>(catalog: &'a Catalog, campaign: &'a Campaign) -> impl Iterator<Item = PlaceName> + 'a {
-    let stores = faults::audiences(catalog, campaign).flat_map(|audience| audience.visited_stores());
-    stores.cloned().map(PlaceName::Store)
-}
-
-/// A brand without a grant binds nobody.
-fn binds(catalog: &Catalog, campaign: &Campaign, place: &PlaceName) -> bool {
-    catalog.areas.grants().may_target(&campaign.name.organization(), &place.organization())
-}
-
-/// All places that are not deleted unasked, with the campaigns that name them.
-pub fn named(catalog: &Catalog) -> BTreeMap<PlaceName, Vec<CampaignName>> {
-    let mut named: BTreeMap<PlaceName, Vec<CampaignName>> = BTreeMap::new();
-    for campaign in alive(catalog) {
-        let places: BTreeSet<PlaceName> = targets(campaign).cloned().chain(visited(catalog, campaign)).collect();
-        for place in places.into_iter().filter(|place| binds(catalog, campaign, place)) {
-            named.entry(place).or_default().push(campaign.name.clone());
-        }
-    }
-    named
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,13 +237,14 @@ mod tests {
         app::{
             campaigns::Campaigns,
             fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
+            place_use::named,
         },
         domain::{
             audience::{
                 Audience, Rule,
                 condition::{Count, Visited},
             },
-            campaign::On,
+            campaign::{Campaign, CampaignState, On},
             place::BeaconIdentity,
         },
     };

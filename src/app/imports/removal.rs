@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Row, Sync, report::KeptWhy, rows::Sifted};
 use crate::{
-    app::places::{named, released},
+    app::{place_use::named, places::released},
     domain::{
         name::{CampaignName, SourceName, StoreName},
         place::PlaceName,
