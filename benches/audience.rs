@@ -4,20 +4,14 @@
 //! none is spared; the person's facts are laid out for both before (ours once a ping, in `Person::new`). Then the costlier
 //! conditions, each by itself, and how often any of it allocates.
 
+#[path = "support/counting.rs"]
+mod counting;
 mod support;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    collections::BTreeSet,
-    hint::black_box,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, hint::black_box, sync::Arc, time::Duration};
 
 use cel::{Context, Env, Value};
+use counting::allocations;
 use dintorni::{
     domain::{
         audience::{
@@ -45,25 +39,6 @@ use support::{compare, measure};
 /// How often a rule is asked in one turn.
 const ROUNDS: usize = 20_000;
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// Counts allocations.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// The five conditions as CEL has them.
 const CEL: &str =
@@ -105,12 +80,12 @@ fn main() {
         assert_eq!(holds(&audience), 1, "{words}");
         measure(&words, ROUNDS, &mut || repeat(&audience));
     }
-    let before = ALLOCATIONS.load(Relaxed);
     let all = costlier().into_iter().chain([Rule::All(self::five())]);
-    let audiences: Vec<Audience> = all.map(|rule| Audience::new(rule).expect("sound")).collect();
-    let made = ALLOCATIONS.load(Relaxed);
-    assert_eq!(audiences.iter().map(holds).sum::<u64>(), audiences.len() as u64);
-    println!("{} allocations to ask all of them, {} to make them", ALLOCATIONS.load(Relaxed) - made, made - before);
+    let make = || -> Vec<Audience> { all.map(|rule| Audience::new(rule).expect("sound")).collect() };
+    let (audiences, to_make) = allocations(make);
+    let (held, to_ask) = allocations(|| audiences.iter().map(holds).sum::<u64>());
+    assert_eq!(held, audiences.len() as u64);
+    println!("{to_ask} allocations to ask all of them, {to_make} to make them");
 }
 
 fn context(env: &Arc<Env>) -> Context<'static, 'static> {

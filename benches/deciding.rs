@@ -1,41 +1,23 @@
-//! What deciding costs beside the match alone, on the fixture "a shopping street at noon" (`support/street.rs`).
+//! What deciding costs beside the match alone, and of it the receipt, on the fixture "a shopping street at noon"
+//! (`support/street.rs`). The receipt is made while deciding; what it costs to make is what a copy of it costs.
 //!
 //! Run with `cargo bench --bench deciding`.
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "support/street.rs"]
 mod street;
 mod support;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::hint::black_box;
 
+use counting::allocations;
 use dintorni::domain::{ping::Ping, profile::Profile};
 use street::Street;
-use support::measure;
+use support::{Task, in_turn};
 
 /// How often something is done in one turn.
 const ROUNDS: usize = 2_000;
-
-/// Counts allocations: what a decision costs is mostly these.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 fn main() {
     let street = Street::new();
@@ -47,16 +29,18 @@ fn main() {
 }
 
 fn say(street: &Street, what: &str, profile: &Profile, ping: &Ping) {
-    let outcome = street.decide(profile, ping).decision;
-    let (transitions, considered) = (outcome.transitions.len(), outcome.considered.len());
-    println!("{what}: {transitions} transitions, {considered} campaigns triggered, {} offers", outcome.offers.len());
-    let matched = measure("    the match alone", ROUNDS, &mut || repeat(|| street.matched(ping)));
-    let decided =
-        measure("    decide", ROUNDS, &mut || repeat(|| street.decide(profile, ping).decision.considered.len() as u64));
-    let before = ALLOCATIONS.load(Relaxed);
-    drop(street.decide(profile, ping));
-    let allocations = ALLOCATIONS.load(Relaxed) - before;
-    println!("    {:.1} times the match alone, {allocations} allocations", decided / matched);
+    let (outcome, count) = allocations(|| street.decide(profile, ping));
+    let receipt = outcome.decision;
+    let (transitions, considered) = (receipt.transitions.len(), receipt.considered.len());
+    println!("{what}: {transitions} transitions, {considered} campaigns triggered, {} offers", receipt.offers.len());
+    let matched = &mut || repeat(|| street.matched(ping));
+    let decided = &mut || repeat(|| street.decide(profile, ping).decision.considered.len() as u64);
+    let copied = &mut || repeat(|| black_box(receipt.clone()).considered.len() as u64);
+    let tasks: [(&str, Task<'_>); 3] =
+        [("the match alone", matched), ("decide", decided), ("a copy of the receipt", copied)];
+    let [matched, decided, copied] = in_turn(ROUNDS, tasks);
+    let (times, share) = (decided / matched, copied / decided * 100.0);
+    println!("    {times:.1} times the match alone, the receipt {share:.0} % of it; {count} allocations");
 }
 
 fn repeat(mut task: impl FnMut() -> u64) -> u64 {

@@ -45,6 +45,23 @@ pub fn measure(what: &str, operations: usize, task: Task<'_>) -> f64 {
     time
 }
 
+/// Lets all take turns; prints the median of each per operation and returns them in seconds.
+pub fn in_turn<const N: usize>(operations: usize, mut tasks: [(&str, Task<'_>); N]) -> [f64; N] {
+    let mut times = [const { Vec::new() }; N];
+    for turn in 0..=TURNS {
+        for ((_, task), times) in tasks.iter_mut().zip(&mut times) {
+            let (time, _) = timed(task);
+            // The first turn warms the caches.
+            if turn > 0 {
+                times.push(time);
+            }
+        }
+    }
+    let medians = times.map(|times| median(times) / operations as f64);
+    tasks.iter().zip(medians).for_each(|((what, _), time)| println!("    {what:<38} {:>12}", shown(time)));
+    medians
+}
+
 /// Seconds that it takes, and what it finds.
 pub fn timed(task: Task<'_>) -> (f64, u64) {
     let begun = Instant::now();
