@@ -1,37 +1,42 @@
 //! Opening hours: what a store says in OpenStreetMap's `opening_hours` words, and which minutes of a date that is.
 //!
 //! Laws: what is written is refused if it cannot be read, or says what no calendar has; what is open only perhaps
-//! (`unknown`, a comment such as "by appointment") is not open. Equal hours are kept once, however many stores have them.
-//! The crates `opening-hours` and `chrono` are named in this module and nowhere else.
+//! (`unknown`, or with nothing but a comment such as "by appointment") is not open. Equal hours are kept once, however many
+//! stores have them. The words are read and evaluated here, for the crate `opening-hours` takes much that is malformed, and
+//! lets a Saturday's night go where a rule for the Sunday stands before it; its calendars of holidays and its sun are used.
+//! It and `chrono` are named in this module and nowhere else.
 
 mod country;
-mod faults;
+mod cursor;
+mod dates;
+mod days;
+#[cfg(test)]
+mod known_answers;
+mod read;
+mod read_dates;
+mod read_days;
+mod read_times;
+mod rules;
 mod site;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::{
     collections::HashMap,
     fmt,
-    ops::Range,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use chrono::NaiveDate;
 use jiff::civil::Date;
-use opening_hours::{Context, OpeningHours as Rules, RuleKind, schedule::TimeRange};
 use serde::{Deserialize, Serialize};
 
 pub use country::Country;
 pub use site::Site;
 
-use super::{
-    place::MAX_OPENING_HOURS,
-    schedule::{DAY_MINUTES, Spans},
-    text::optional_line,
-    violation::Invalid,
-};
+use rules::Rules;
+
+use super::{place::MAX_OPENING_HOURS, schedule::Spans, text::optional_line, violation::Invalid};
 
 /// When a store is open, or nothing known of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +57,7 @@ impl OpeningHours {
         if let Some(hours) = shared(&text).filter(|hours| hours.rules.is_some()) {
             return Ok(Self(Some(hours)));
         }
-        let rules = Some(faults::read(&text)?);
+        let rules = Some(read::read(&text)?);
         Ok(Self(Some(share(Hours { text: text.into(), rules }))))
     }
 
@@ -64,7 +69,7 @@ impl OpeningHours {
         if let Some(hours) = shared(&text) {
             return Self(Some(hours));
         }
-        let rules = faults::read(&text).ok();
+        let rules = read::read(&text).ok();
         Self(Some(share(Hours { text: text.into(), rules })))
     }
 
@@ -81,24 +86,8 @@ impl OpeningHours {
     /// The minutes of a date in which a store there is open for sure; none if nothing is known.
     pub fn on(&self, date: Date, site: &Site<'_>) -> Spans {
         let rules = self.0.as_ref().and_then(|hours| hours.rules.as_ref());
-        let day = NaiveDate::from_ymd_opt(date.year().into(), date.month() as u32, date.day() as u32);
-        rules.zip(day).map(|(rules, day)| spans(rules, day, site)).unwrap_or_default()
+        rules.map(|rules| rules.on(date, site)).unwrap_or_default()
     }
-}
-
-/// What the rules come to. A fault of the crate is no opening: one store is not worth a decision.
-fn spans(rules: &Rules, day: NaiveDate, site: &Site<'_>) -> Spans {
-    let open = evaluated(rules, day, site).unwrap_or_default().into_iter();
-    let open = open.filter(|part| part.kind == RuleKind::Open && part.comment.is_empty());
-    let minutes = |time: opening_hours_syntax::ExtendedTime| time.mins_from_midnight().min(DAY_MINUTES);
-    Spans::new(open.map(|part| Range { start: minutes(part.range.start), end: minutes(part.range.end) }).collect())
-}
-
-/// The parts of the day; none if the crate panicked.
-fn evaluated(rules: &Rules, day: NaiveDate, site: &Site<'_>) -> Option<Vec<TimeRange>> {
-    let context = Context::default().with_holidays(site.holidays()).with_locale(site.sun());
-    let rules = rules.clone().with_context(context);
-    catch_unwind(AssertUnwindSafe(|| rules.schedule_at(day).into_iter().collect())).ok()
 }
 
 /// Everything that is kept, by its text.

@@ -1,11 +1,9 @@
 //! Where hours are kept: which holidays there are, and when the sun rises and sets.
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
-use opening_hours::{
-    ContextHolidays,
-    localization::{Coordinates, Localize},
-};
-use opening_hours_syntax::rules::time::TimeEvent;
+use chrono::NaiveDate;
+use jiff::civil::Date;
+use opening_hours::localization::Coordinates;
+use opening_hours_syntax::rules::{day::HolidayKind, time::TimeEvent};
 
 use super::Country;
 use crate::domain::{
@@ -23,38 +21,28 @@ pub struct Site<'a> {
 }
 
 impl Site<'_> {
-    pub(super) fn holidays(&self) -> ContextHolidays {
-        self.country.map(Country::holidays).unwrap_or_default()
+    /// Whether the country has a holiday of that kind on the date.
+    pub(super) fn is_holiday(&self, kind: HolidayKind, date: Date) -> bool {
+        let holidays = self.country.map(Country::holidays);
+        let is_one = |holidays: &opening_hours::ContextHolidays, date| holidays.get_for_kind(kind).contains(date);
+        holidays.zip(naive(date)).is_some_and(|(holidays, date)| is_one(&holidays, date))
     }
 
-    pub(super) fn sun(&self) -> Sun {
-        let place = Coordinates::new(self.position.latitude(), self.position.longitude());
-        Sun { place, time_zone: self.time_zone.clone() }
-    }
-}
-
-/// The sun over a place, by its clock.
-#[derive(Clone)]
-pub(super) struct Sun {
-    place: Option<Coordinates>,
-    time_zone: TimeZone,
-}
-
-impl Localize for Sun {
-    type DateTime = NaiveDateTime;
-
-    fn naive(&self, local: NaiveDateTime) -> NaiveDateTime {
-        local
-    }
-
-    fn datetime(&self, local: NaiveDateTime) -> NaiveDateTime {
-        local
-    }
-
-    /// None on days on which it does not happen.
-    fn event_time(&self, date: NaiveDate, event: TimeEvent) -> Option<NaiveTime> {
-        let at = self.place?.event_time(date, event)?;
+    /// The minute after midnight at which the sun does that, by the clock of the place; none if it does not that day.
+    pub(super) fn sun_minute(&self, date: Date, event: TimeEvent) -> Option<u16> {
+        let place = Coordinates::new(self.position.latitude(), self.position.longitude())?;
+        let at = place.event_time(naive(date)?, event)?;
         let local = self.time_zone.local(Timestamp::from_micros(at.timestamp_micros()));
-        NaiveTime::from_hms_opt(local.hour() as u32, local.minute() as u32, 0)
+        Some(local.hour() as u16 * 60 + local.minute() as u16)
     }
+
+    /// Whether days are longer than nights.
+    pub(super) fn is_summer(&self, date: Date) -> bool {
+        let between_equinoxes = ((3, 20)..(9, 22)).contains(&(date.month(), date.day()));
+        between_equinoxes == (self.position.latitude() > 0.0)
+    }
+}
+
+fn naive(date: Date) -> Option<NaiveDate> {
+    NaiveDate::from_ymd_opt(date.year().into(), date.month() as u32, date.day() as u32)
 }

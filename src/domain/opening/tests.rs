@@ -1,13 +1,13 @@
-//! Opening hours with known answers, words that nobody can mean, and thousands of spoilt strings.
+//! Opening hours that are taken, words that nobody can mean, and thousands of spoilt strings.
 
 use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{geo::Position, time::TimeZone};
+use crate::domain::{geo::Position, schedule::DAY_MINUTES, time::TimeZone};
 
 /// Real ones out of OpenStreetMap, in the shapes that most stores have.
-const REAL: [&str; 24] = [
+const REAL: [&str; 30] = [
     "24/7",
     "Mo-Fr 09:30-21:00; Sa 09:00-20:00; Su off; PH off",
     "Mo 11:30-15:30; Tu-Fr 11:30-15:30,18:30-22:30; Sa-Su 11:30-22:30; PH off; 2021 Mar 28-Apr 16 off",
@@ -32,17 +32,67 @@ const REAL: [&str; 24] = [
     "Nov-Feb 10:00-15:00",
     "Mo-Sa 10:00-18:00; Feb 29 off",
     "Th 18:00-22:00 unknown \"if there is a concert\"",
+    // Not by the letter of the specification, but common, and there is one thing that they can mean.
+    "Mo-Fr 08:00-20:00;",
+    "Mo–Fr 08:00–20:00",
+    "Mo-Fr: 08:00-20:00",
+    "mo-fr 08:00-20:00; ph OFF",
+    "Mo, We, Fr 08:00-20:00",
+    "Dec25 off",
 ];
 
 /// What is no opening hours, or says what no calendar has.
 const WRONG: &[&str] = &[
     ";",
-    "Mo-Fr 08:00-20:00;",
+    "Mo-Fr 08:00-20:00;;",
+    "Mo-Fr 08:00-20:00 ||",
+    "Mo-Fr 08:00-20:00,",
     "Mo-Fr 08:00-20:00;;Sa 10:00-12:00",
     "Mo-Fr 08-20",
     "Mo-Fr 08:00-20:00 Sa 10:00-12:00",
     "Mo - Fr 08:00-20:00",
-    "Mo–Fr 08:00–20:00",
+    "Mo—Fr 08:00-20:00",
+    ":",
+    "2026:",
+    "2026: ",
+    "24/7; :",
+    "Jan 10-5 off",
+    "Jan 10-Jan 5 off",
+    "2026 Apr 11-06",
+    "2026 Dec 20-Jan 5 off",
+    "2025 Dec 24,Dec 31 off",
+    "PHoff",
+    "Mo08:00-10:00",
+    "Mo-Fr08:00-10:00",
+    "Jan08:00-10:00",
+    "Feb2910:00-12:00",
+    "2026easter off",
+    "10:00-16:00/00:00",
+    "10:00-16:00/01:00",
+    "10:00-12:00\"ring\"",
+    "10:00-12:00 \"\"",
+    "Apr-Sep, Mo-Fr 10:00-12:00",
+    "Mo, 10:00-12:00",
+    "Mo-Fr, 10:00-12:00",
+    "Mo-Fr 10:00-12:00 , 13:00-15:00",
+    "Mo-Fr PH 10:00-12:00",
+    "Mo-Fr 08:00-18:00, 12:00-13:00 off",
+    "24/7 Mo-Fr",
+    "Su[] 10:00-12:00",
+    "Su[1,] 10:00-12:00",
+    "Su[0] 10:00-12:00",
+    "Mo-Fr[1] 10:00-12:00",
+    "week 1-5/32 10:00-12:00",
+    "week 0 10:00-12:00",
+    "week",
+    "Dec 00 off",
+    "PH +0 days off",
+    "10:00-12:00 off off",
+    "Mo 10:00-12:00; ; Tu 10:00-12:00",
+    "|| 10:00-12:00",
+    ", 10:00-12:00",
+    "off; \u{7}",
+    "Mo-Fr  08:00-20:00",
     "Mo-Fr\t08:00-20:00",
     "Monday 08:00-20:00",
     "Lu-Ve 08:00-20:00",
@@ -86,7 +136,7 @@ fn helsinki() -> TimeZone {
 }
 
 /// The open minutes of a date at the quay of Helsinki, as "10:00-12:30".
-fn open(hours: &str, country: Option<&str>, day: jiff::civil::Date) -> Vec<String> {
+pub(super) fn open(hours: &str, country: Option<&str>, day: jiff::civil::Date) -> Vec<String> {
     let zone = helsinki();
     let country = country.map(|code| Country::new(code).expect("known"));
     let position = Position::new(60.17, 24.95).expect("sound");
@@ -97,51 +147,8 @@ fn open(hours: &str, country: Option<&str>, day: jiff::civil::Date) -> Vec<Strin
 }
 
 #[test]
-fn known_answers() {
-    // 2026-11-23 is a Monday.
-    let monday = date(2026, 11, 23);
-    let cases: [(&str, jiff::civil::Date, &[&str]); 26] = [
-        ("24/7", monday, &["00:00-24:00"]),
-        ("Mo-Fr 08:00-20:00", monday, &["08:00-20:00"]),
-        ("Tu-Fr 08:00-20:00", monday, &[]),
-        ("08:00-12:00,13:00-17:00", monday, &["08:00-12:00", "13:00-17:00"]),
-        ("10:00-20:00,12:00-14:00", monday, &["10:00-20:00"]),
-        ("Mo 08:00-12:00, Mo 13:00-17:00", monday, &["08:00-12:00", "13:00-17:00"]),
-        ("Su 20:00-04:00", monday, &["00:00-04:00"]),
-        ("Su 20:00-28:00", monday, &["00:00-04:00"]),
-        ("Mo 20:00-04:00", monday, &["20:00-24:00"]),
-        ("10:00-10:00", monday, &["00:00-24:00"]),
-        ("Mo-Fr 08:00-20:00; Nov 23 off", monday, &[]),
-        ("Mo-Fr 08:00-20:00; 2025 Nov 23 off", monday, &["08:00-20:00"]),
-        ("2026 Nov 10:00-12:00", monday, &["10:00-12:00"]),
-        ("2026Nov 10:00-12:00", monday, &["10:00-12:00"]),
-        ("Nov-Feb 10:00-12:00", date(2027, 1, 15), &["10:00-12:00"]),
-        ("Mo[4] 10:00-12:00", monday, &["10:00-12:00"]),
-        ("Mo[-1] 10:00-12:00", monday, &[]),
-        ("Mo[-1] 10:00-12:00", date(2026, 11, 30), &["10:00-12:00"]),
-        ("week 48 10:00-12:00", monday, &["10:00-12:00"]),
-        ("week 47 10:00-12:00", monday, &[]),
-        ("10:00-12:00 unknown", monday, &[]),
-        ("10:00-12:00 \"by appointment\"", monday, &[]),
-        ("10:00-12:00 || \"by appointment\"", monday, &["10:00-12:00"]),
-        ("off", monday, &[]),
-        ("Feb 29 10:00-12:00", date(2028, 2, 29), &["10:00-12:00"]),
-        ("easter +1 day 10:00-12:00", date(2026, 4, 6), &["10:00-12:00"]),
-    ];
-    for (hours, day, expected) in cases {
-        assert_eq!(open(hours, None, day), expected, "{hours} on {day}");
-    }
-}
-
-#[test]
-fn holidays_are_those_of_the_country_and_of_none_if_it_is_unknown() {
-    let (hours, independence) = ("Mo-Su 08:00-20:00; PH off", date(2027, 12, 6));
-    assert_eq!(open(hours, Some("FI"), independence), [""; 0]);
-    assert_eq!(open(hours, Some("IT"), independence), ["08:00-20:00"]);
-    assert_eq!(open(hours, None, independence), ["08:00-20:00"]);
-    assert_eq!(open("PH 10:00-12:00", None, independence), [""; 0]);
-    assert_eq!(open("PH 10:00-12:00", Some("FI"), independence), ["10:00-12:00"]);
-    assert!(Country::new("XX").is_err() && Country::new("it").is_err());
+fn countries_are_named_by_their_codes() {
+    assert!(Country::new("FI").is_ok() && Country::new("XX").is_err() && Country::new("it").is_err());
 }
 
 #[test]
@@ -153,6 +160,31 @@ fn the_sun_is_that_of_the_place() {
         midsummer.starts_with("03:5") && (midsummer.ends_with("22:49") || midsummer.ends_with("22:50")),
         "{midsummer}"
     );
+    // Of December: 09:23 to 15:12, and the shop opens half an hour later and closes an hour earlier.
+    let [short] = open("(sunrise+00:30)-(sunset-01:00)", None, date(2026, 12, 20)).try_into().expect("one");
+    let short: String = short;
+    assert!(short.starts_with("09:5") && short.ends_with("14:12"), "{short}");
+}
+
+/// Where the sun does not set it is day, where it does not rise it is night, on either side of the equator.
+#[test]
+fn days_and_nights_of_the_poles_have_no_end() {
+    let zone = TimeZone::utc();
+    let open_at = |latitude, hours: &str, day| {
+        let position = Position::new(latitude, 20.0).expect("sound");
+        let site = Site { position, time_zone: &zone, country: None };
+        let spans = OpeningHours::new(hours).expect("sound").on(day, &site);
+        spans.iter().map(|span| (span.start, span.end)).collect::<Vec<_>>()
+    };
+    let (june, december) = (date(2026, 6, 20), date(2026, 12, 20));
+    for (latitude, light, dark) in [(78.0, june, december), (-78.0, december, june)] {
+        assert_eq!(open_at(latitude, "sunrise-sunset", light), [(0, 1_440)]);
+        assert_eq!(open_at(latitude, "sunrise-sunset", dark), []);
+        assert_eq!(open_at(latitude, "sunset-sunrise", light), []);
+        assert_eq!(open_at(latitude, "sunset-sunrise", dark), [(0, 1_440)]);
+        assert_eq!(open_at(latitude, "10:00-sunset", light), [(600, 1_440)]);
+        assert_eq!(open_at(latitude, "10:00-sunset", dark), []);
+    }
 }
 
 #[test]
@@ -164,6 +196,7 @@ fn real_hours_are_taken_and_wrong_ones_refused_with_the_place() {
     assert_eq!(taken, [""; 0]);
     let said = OpeningHours::new("Mo-Fr 08:00-20:00; Sa 25:00-26:00").expect_err("25 o'clock").to_string();
     assert!(said.contains("from character 23 on") && said.contains("\"25:00-26:00\""), "{said}");
+    assert!(said.contains("allowed there: a time 00:00 to 23:59"), "{said}");
     assert!(OpeningHours::new(&"Mo 10:00-12:00; ".repeat(99)).is_err());
     assert!(OpeningHours::new(&["Mo 10:00-11:00"; MAX_OPENING_HOURS / 15].join(";")).is_err(), "too many rules");
 }
@@ -205,19 +238,16 @@ fn spoilt() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
-    /// Whatever is taken can be evaluated on any day, at the poles too. Where the crate panics it is caught, and told here.
+    /// Whatever is taken can be evaluated on any day, at the poles too.
     #[test]
     fn no_string_panics_or_is_taken_and_fails_later(text in spoilt(), day in 0..40_000i64, latitude in -90.0..90.0f64) {
         let Ok(hours) = OpeningHours::new(&text) else { return Ok(()) };
         let zone = helsinki();
         let position = Position::new(latitude, 25.0).expect("sound");
         let site = Site { position, time_zone: &zone, country: Country::new("FI").ok() };
-        let first = date(1990, 1, 1);
-        for day in [day, day + 1, day + 190] {
-            let rules = hours.0.as_ref().and_then(|hours| hours.rules.as_ref());
-            let naive = NaiveDate::from_ymd_opt(1990, 1, 1).expect("a date") + chrono::Duration::days(day);
-            prop_assert!(rules.is_none_or(|rules| evaluated(rules, naive, &site).is_some()), "{text:?} panicked");
-            let spans = hours.on(first.checked_add(jiff::Span::new().days(day)).expect("a date"), &site);
+        let first = date(1990, 1, 1).checked_add(jiff::Span::new().days(day)).expect("a date");
+        for day in [first, first.tomorrow().expect("a date"), first.checked_add(jiff::Span::new().days(190)).expect("a date")] {
+            let spans = hours.on(day, &site);
             prop_assert!(spans.iter().all(|span| span.start < span.end && span.end <= DAY_MINUTES));
         }
     }
@@ -225,7 +255,7 @@ proptest! {
     #[test]
     fn any_text_is_an_answer(text in ".{0,60}|[MoTuWeThFrSaSu0-9:;, -]{0,60}|[\\(\\)\\[\\]\"-+|;]{0,60}") {
         if let Err(why) = OpeningHours::new(&text) {
-            prop_assert!(why.to_string().len() < 400, "{}", why);
+            prop_assert!(why.to_string().len() < 800, "{}", why);
         }
     }
 }
