@@ -18,6 +18,7 @@ use dintorni::{
             Audience, Comparison, Rule, TraitValue,
             condition::{
                 Ago, Clock, Count, DateTest, DeviceTest, Hours, MomentTest, OfferEvent, OffersOf, PlaceTest, Visited,
+                Weekdays,
             },
         },
         consent::{Consent, Consents, Purpose},
@@ -131,7 +132,7 @@ fn costlier() -> Vec<Rule> {
         offers(OffersOf::ThisCampaign),
         offers(OffersOf::Brand),
         Rule::Place(PlaceTest::AllTags(BTreeSet::from([Tag::new("cafe").expect("sound")]))),
-        Rule::Moment(MomentTest { weekdays: (1..=5).collect(), hours, clock: Clock::Person }),
+        Rule::Moment(MomentTest { weekdays: Weekdays::try_from(0b1_1111).ok(), hours, clock: Clock::Person }),
         Rule::Device(DeviceTest::Language(vec!["it".into(), "pt".into()])),
     ]
 }

@@ -4,8 +4,10 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use serde::{Deserialize, Serialize};
+use jiff::civil::Weekday;
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+pub use crate::domain::schedule::{Clock, Weekdays};
 use crate::domain::{
     app_version::AppVersion,
     name::{CampaignName, OrganizationName, StoreName},
@@ -172,15 +174,6 @@ pub enum PlaceTest {
     OpenNow,
 }
 
-/// Whose clock counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Clock {
-    /// The store's; the person's at a place without a store.
-    Store,
-    Person,
-}
-
 /// A span of the civil day; `from` is in, `to` is out, and it may cross midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hours {
@@ -200,8 +193,9 @@ impl Hours {
 /// What is asked of the moment, by a clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MomentTest {
-    /// ISO weekdays, Monday is 1; all of them if empty. Of hours that cross midnight it is the day they began on.
-    pub weekdays: BTreeSet<u8>,
+    /// All of them if unset. Of hours that cross midnight it is the day they began on.
+    #[serde(default, deserialize_with = "stored_weekdays")]
+    pub weekdays: Option<Weekdays>,
     /// The whole day if unset.
     pub hours: Option<Hours>,
     pub clock: Clock,
@@ -209,12 +203,28 @@ pub struct MomentTest {
 
 impl MomentTest {
     pub fn check(&self) -> Result<(), Invalid> {
-        let is_weekday = |day: &u8| (1..=7).contains(day);
-        if self.weekdays.is_empty() && self.hours.is_none() || !self.weekdays.iter().all(is_weekday) {
+        if self.weekdays.is_none() && self.hours.is_none() {
             return Err(Invalid::new("needs weekdays, or from and to, or both"));
         }
         self.hours.map_or(Ok(()), Hours::check)
     }
+}
+
+/// Rules stored before windows and conditions had the same weekdays list their ISO numbers.
+fn stored_weekdays<'de, D: Deserializer<'de>>(stored: D) -> Result<Option<Weekdays>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Days(Option<Weekdays>),
+        Numbers(Vec<i8>),
+    }
+    let numbers = match Stored::deserialize(stored)? {
+        Stored::Days(days) => return Ok(days),
+        Stored::Numbers(numbers) => numbers,
+    };
+    let days = numbers.iter().map(|&number| Weekday::from_monday_one_offset(number).map_err(Error::custom));
+    let days = days.collect::<Result<Vec<_>, _>>()?;
+    Ok(Weekdays::new(days).ok())
 }
 
 /// What is asked of the device that pings.
@@ -251,4 +261,23 @@ pub fn within(range: &RangeInclusive<u32>, number: u32, unit: &str) -> Result<()
     }
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     Err(Invalid::new(format!("must be {} to {}{unit}, was {number}", range.start(), range.end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weekdays_of_older_rules_are_still_read() {
+        let read = |days: &str| {
+            let stored = format!(r#"{{"weekdays":{days},"hours":null,"clock":"store"}}"#);
+            serde_json::from_str::<MomentTest>(&stored).map(|test| test.weekdays.map(u8::from))
+        };
+        assert_eq!(read("[1,7]").expect("as it was stored"), Some(0b100_0001));
+        assert_eq!(read("[]").expect("all"), None);
+        assert!(read("[0]").is_err() && read("[8]").is_err());
+        let now = MomentTest { weekdays: Weekdays::new([Weekday::Friday]).ok(), hours: None, clock: Clock::Person };
+        let stored = serde_json::to_string(&now).expect("written");
+        assert_eq!(serde_json::from_str::<MomentTest>(&stored).expect("read"), now);
+    }
 }

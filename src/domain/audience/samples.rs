@@ -8,7 +8,7 @@ use super::{
     Comparison, Rule, TraitValue,
     condition::{
         Ago, Clock, Count, DateTest, DeviceTest, Hours, MomentTest, OfferEvent, OffersOf, PlaceTest, VersionTest,
-        Visited,
+        Visited, Weekdays,
     },
 };
 use crate::domain::{
@@ -173,8 +173,9 @@ fn context() -> impl Strategy<Value = Rule> {
     };
     let hours = (time(), time()).prop_filter("they differ", |(from, to)| from != to);
     let clock = prop_oneof![Just(Clock::Store), Just(Clock::Person)];
-    let moment = (btree_set(1..8_u8, 0..6), prop::option::of(hours), clock);
-    let moment = moment.prop_filter("one at least", |(weekdays, hours, _)| !weekdays.is_empty() || hours.is_some());
+    let weekdays = prop::option::of((1..128_u8).prop_map(|days| Weekdays::try_from(days).expect("some")));
+    let moment = (weekdays, prop::option::of(hours), clock);
+    let moment = moment.prop_filter("one at least", |(weekdays, hours, _)| weekdays.is_some() || hours.is_some());
     let device = prop_oneof![
         btree_set(platform(), 1..3).prop_map(DeviceTest::Platform),
         prop::collection::vec(language(), 1..3).prop_map(DeviceTest::Language),

@@ -10,7 +10,7 @@ use super::{
         Ago, Clock, Count, DateTest, DeviceTest, MomentTest, OfferEvent, OffersOf, PlaceTest, VersionTest, Visited,
     },
 };
-use crate::domain::{profile::Platform, text::Tag};
+use crate::domain::{profile::Platform, schedule::Weekdays, text::Tag};
 
 impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -122,9 +122,8 @@ impl Display for PlaceTest {
 
 impl Display for MomentTest {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-        let named = self.weekdays.iter().filter_map(|&day| DAYS.get(usize::from(day).wrapping_sub(1)));
-        let days: Vec<&str> = named.copied().collect();
+        let short = |day| format!("{day:?}").chars().take(3).collect::<String>();
+        let days: Vec<String> = self.weekdays.into_iter().flat_map(Weekdays::iter).map(short).collect();
         let hours = self.hours.map(|hours| format!("{} to {}", hours.from, hours.to));
         let said: Vec<String> = (!days.is_empty()).then(|| days.join(", ")).into_iter().chain(hours).collect();
         let clock = match self.clock {

@@ -70,8 +70,7 @@ impl Person<'_> {
                 date = date.yesterday().unwrap_or(date);
             }
         }
-        let weekday = date.weekday().to_monday_one_offset().unsigned_abs();
-        test.weekdays.is_empty() || test.weekdays.contains(&weekday)
+        test.weekdays.is_none_or(|weekdays| weekdays.contain(date.weekday()))
     }
 
     /// What the clock shows that the test is about.

@@ -220,11 +220,9 @@ fn timed(facts: &Facts<'_>, test: &MomentTest) -> bool {
             open.into_iter().find(|at| clock(*at) == hours.from.to_string())
         }
     };
-    let names = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     began.is_some_and(|began| {
-        let name = format!("{:?}", began.weekday()).to_lowercase();
-        let days = test.weekdays.iter().map(|&day| names[usize::from(day) - 1]);
-        test.weekdays.is_empty() || days.into_iter().any(|day| day == name)
+        let name = format!("{:?}", began.weekday());
+        test.weekdays.is_none_or(|days| days.to_string().split(", ").any(|day| day == name))
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::civil::Weekday;
 use proptest::{option::of, prelude::*};
 
 use super::{
@@ -12,7 +13,7 @@ use crate::{
     domain::{
         audience::{
             Comparison::{AtLeast, GreaterThan, NotEquals},
-            condition::{Ago, Clock, Count, Hours, MomentTest, Visited},
+            condition::{Ago, Clock, Count, Hours, MomentTest, Visited, Weekdays},
             samples,
         },
         catalog::Resource,
@@ -282,16 +283,16 @@ fn what_is_not_known_is_false_and_not_of_it_is_true() {
 #[test]
 fn hours_and_windows_end_where_they_say() {
     let time = |text| TimeOfDay::parse(text).expect("sound");
-    let hours_of = |weekdays: &[u8], from, to| {
+    let hours_of = |weekdays: &[Weekday], from, to| {
         let hours = Some(Hours { from: time(from), to: time(to) });
-        Rule::Moment(MomentTest { weekdays: weekdays.iter().copied().collect(), hours, clock: Clock::Store })
+        Rule::Moment(MomentTest { weekdays: Weekdays::new(weekdays.iter().copied()).ok(), hours, clock: Clock::Store })
     };
-    let hours = |from, to| hours_of(&[1], from, to);
+    let hours = |from, to| hours_of(&[Weekday::Monday], from, to);
     let (ann, holds) = (person(), |profile: &Profile, rule| refusal(profile, rule).is_none());
     assert!(holds(&ann, hours("12:00", "11:00")) && holds(&ann, hours("11:59", "12:01")), "it is Monday, 12:00");
     assert!(!holds(&ann, hours_of(&[], "22:00", "12:00")) && holds(&ann, hours_of(&[], "22:00", "12:01")));
     assert!(
-        !holds(&ann, hours("22:00", "12:01")) && holds(&ann, hours_of(&[7], "22:00", "12:01")),
+        !holds(&ann, hours("22:00", "12:01")) && holds(&ann, hours_of(&[Weekday::Sunday], "22:00", "12:01")),
         "it began on Sunday"
     );
     let visited = |ago: i64| {

@@ -4,11 +4,15 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Weekday as Day;
+
 use super::{count_choices, tag_set, tags_to_wire};
 use crate::{
     domain::{
         app_version::AppVersion,
-        audience::condition::{Clock, DISTANCE_M, DeviceTest, Hours, MomentTest, PlaceTest, VersionTest, within},
+        audience::condition::{
+            Clock, DISTANCE_M, DeviceTest, Hours, MomentTest, PlaceTest, VersionTest, Weekdays, within,
+        },
         name::OrganizationName,
         profile::Platform,
         text::language,
@@ -52,18 +56,18 @@ pub(super) fn moment(wire: pb::MomentCondition) -> Result<MomentTest, Violations
     wrong.finish(clock.map(|clock| MomentTest { weekdays, hours, clock }))
 }
 
-fn weekdays(wrong: &mut Violations, wire: &[i32]) -> BTreeSet<u8> {
+/// None if none is named.
+fn weekdays(wrong: &mut Violations, wire: &[i32]) -> Option<Weekdays> {
     use pb::moment_condition::Weekday;
-    if wrong.take("weekdays", at_most(MAX_WEEKDAYS, wire.len())).is_none() {
-        return BTreeSet::new();
-    }
+    wrong.take("weekdays", at_most(MAX_WEEKDAYS, wire.len()))?;
     let weekday = |&day: &i32| match Weekday::try_from(day) {
         Ok(Weekday::Unspecified) => Err(required()),
-        Ok(day) => u8::try_from(i32::from(day)).map_err(|_| unknown(day.into())),
+        Ok(day) => Day::from_monday_one_offset(day as i8).map_err(|_| unknown(day.into())),
         Err(_) => Err(unknown(day)),
     };
     let each = wire.iter().enumerate();
-    each.filter_map(|(i, day)| wrong.take(format!("weekdays[{i}]"), weekday(day))).collect()
+    let days: Vec<Day> = each.filter_map(|(i, day)| wrong.take(format!("weekdays[{i}]"), weekday(day))).collect();
+    Weekdays::new(days).ok()
 }
 
 fn hours(from: &str, to: &str) -> Result<Option<Hours>, Violations> {
@@ -143,7 +147,7 @@ pub(super) fn moment_to_wire(test: &MomentTest) -> pb::MomentCondition {
         Clock::Person => Wire::Person,
     };
     pb::MomentCondition {
-        weekdays: weekdays.iter().map(|&day| i32::from(day)).collect(),
+        weekdays: weekdays.iter().flat_map(|days| days.iter()).map(|day| day.to_monday_one_offset().into()).collect(),
         from: said(hours.map(|hours| hours.from)),
         to: said(hours.map(|hours| hours.to)),
         clock: clock.into(),
