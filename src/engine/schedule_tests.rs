@@ -25,13 +25,15 @@ struct Zone {
 }
 
 /// Of 2026: `2026-03-29T01:00Z` is minute 29,579,100.
-const ZONES: [Zone; 5] = [
+const ZONES: [Zone; 6] = [
     // 25 and 23 hours.
     Zone { name: "Europe/Rome", offsets: &[(0, 60), (29_579_100, 120), (29_881_500, 60)] },
     Zone { name: "America/New_York", offsets: &[(0, -300), (29_549_220, -240), (29_891_880, -300)] },
     // Half an hour: 24.5 and 23.5 hours.
     Zone { name: "Australia/Lord_Howe", offsets: &[(0, 660), (29_588_580, 630), (29_850_690, 660)] },
     Zone { name: "Asia/Kolkata", offsets: &[(0, 330)] },
+    // Midnight itself is skipped, and the hour after it comes twice.
+    Zone { name: "America/Havana", offsets: &[(0, -300), (29_549_100, -240), (29_891_820, -300)] },
     Zone { name: "America/St_Johns", offsets: &[(0, -210), (29_549_130, -150), (29_891_790, -210)] },
 ];
 /// 2026-01-05T00:00Z, a Monday.
@@ -202,4 +204,45 @@ fn a_store_without_hours_is_not_open_and_neither_is_none() {
     assert_eq!(refusal(&open, Some(&closed), &utc, now), Some(Reason::StoreClosed { opens_at: None }));
     let always = Store { opening_hours: OpeningHours::new("24/7").expect("sound"), ..store("s", 0.0) };
     assert_eq!(refusal(&open, Some(&always), &utc, now), None);
+}
+
+/// Weekday and time of a clock, opening hours, and whether a store there is open: worked out by hand.
+#[test]
+fn stores_are_open_by_their_own_clock_when_it_changes() {
+    let cases = [
+        // Rome, Sunday 29 March 2026: 02:00 to 03:00 does not come. From 01:59 the clock goes to 03:00.
+        ("Europe/Rome", "Su 02:00-03:00", "2026-03-29T00:59:59Z", false),
+        ("Europe/Rome", "Su 02:00-03:00", "2026-03-29T01:00:00Z", false),
+        ("Europe/Rome", "Sa 22:00-04:00", "2026-03-29T01:59:59Z", true),
+        ("Europe/Rome", "Sa 22:00-04:00", "2026-03-29T02:00:00Z", false),
+        // Sunday 25 October: 02:00 to 03:00 comes twice, and both are open.
+        ("Europe/Rome", "Su 02:00-03:00", "2026-10-25T00:30:00Z", true),
+        ("Europe/Rome", "Su 02:00-03:00", "2026-10-25T01:30:00Z", true),
+        ("Europe/Rome", "Su 02:00-03:00", "2026-10-25T02:00:00Z", false),
+        // New York, Sunday 8 March: 02:00 to 03:00 does not come; 1 November: 01:00 to 02:00 comes twice.
+        ("America/New_York", "Su 01:30-02:30", "2026-03-08T06:59:59Z", true),
+        ("America/New_York", "Su 01:30-02:30", "2026-03-08T07:00:00Z", false),
+        ("America/New_York", "Su 01:30-01:45", "2026-11-01T05:30:00Z", true),
+        ("America/New_York", "Su 01:30-01:45", "2026-11-01T06:30:00Z", true),
+        // Lord Howe, Sunday 5 April: 01:30 to 02:00 comes twice; 4 October: 02:00 to 02:30 does not come.
+        ("Australia/Lord_Howe", "Su 01:30-02:00", "2026-04-04T14:30:00Z", true),
+        ("Australia/Lord_Howe", "Su 01:30-02:00", "2026-04-04T15:00:00Z", true),
+        ("Australia/Lord_Howe", "Su 01:30-02:00", "2026-04-04T15:30:00Z", false),
+        ("Australia/Lord_Howe", "Su 02:00-02:30", "2026-10-03T15:29:59Z", false),
+        ("Australia/Lord_Howe", "Su 02:00-02:30", "2026-10-03T15:30:00Z", false),
+        // Havana, Sunday 8 March: the day begins at 01:00; 1 November: 00:00 to 01:00 comes twice, both of Sunday.
+        ("America/Havana", "Su 00:00-01:00", "2026-03-08T05:00:00Z", false),
+        ("America/Havana", "Sa 22:00-02:00", "2026-03-08T05:59:59Z", true),
+        ("America/Havana", "Sa 22:00-02:00", "2026-03-08T06:00:00Z", false),
+        ("America/Havana", "Su 00:00-01:00", "2026-11-01T04:30:00Z", true),
+        ("America/Havana", "Su 00:00-01:00", "2026-11-01T05:30:00Z", true),
+        ("America/Havana", "Su 00:00-01:00", "2026-11-01T06:00:00Z", false),
+    ];
+    for (zone, hours, time, is) in cases {
+        let time_zone = TimeZone::new(zone).expect("known");
+        let opening_hours = OpeningHours::new(hours).expect("sound");
+        let instant: jiff::Timestamp = time.parse().expect("a time");
+        let now = Timestamp::from_micros(instant.as_microsecond());
+        assert_eq!(is_open(&Store { time_zone, opening_hours, ..store("s", 0.0) }, now), is, "{zone} {hours} {time}");
+    }
 }
