@@ -252,6 +252,7 @@ pub fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
         priority: Default::default(),
         coupon: None,
         experiment: None,
+        testers: Default::default(),
     }
 }
 

@@ -226,6 +226,7 @@ fn campaign() -> Campaign {
             at: RedeemedAt::Anywhere,
         }),
         experiment: None,
+        testers: Default::default(),
     }
 }
 
@@ -249,6 +250,7 @@ fn offer(number: usize) -> Offer {
         valid_until: now() + DAY,
         coupon: Some(OfferCoupon { code: None, instruction: "5 EUR off".to_owned(), valid_from: now() }),
         arm: None,
+        trial: false,
     }
 }
 

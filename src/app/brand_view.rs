@@ -37,6 +37,8 @@ pub struct BrandLine {
     pub area: Area,
     pub store: Option<StoreName>,
     pub verdict: BrandVerdict,
+    /// The campaign was not active, and the device tries it.
+    pub trial: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +74,7 @@ impl BrandReceipt {
 
 impl BrandLine {
     fn of(considered: &Considered) -> Self {
-        let Considered { campaign, area, store, verdict, rank: _ } = considered;
+        let Considered { campaign, area, store, verdict, rank: _, trial } = considered;
         let verdict = match verdict {
             Verdict::Chosen(_) => BrandVerdict::Chosen,
             Verdict::Refused(reason) => match reason.of() {
@@ -80,7 +82,7 @@ impl BrandLine {
                 Of::Person => BrandVerdict::NotEligible,
             },
         };
-        Self { campaign: campaign.clone(), area: area.clone(), store: store.clone(), verdict }
+        Self { campaign: campaign.clone(), area: area.clone(), store: store.clone(), verdict, trial: *trial }
     }
 }
 
@@ -126,7 +128,7 @@ mod tests {
     fn considered(id: &str, verdict: Verdict) -> Considered {
         let area = Area::parse("organizations/net/geofences/g").expect("sound");
         let rank = Some(Rank { score: 1.0, priority: Default::default(), weight: 1.0, affinity: 0.4, nearness: 0.8 });
-        Considered { campaign: campaign(id), area, store: None, verdict, rank }
+        Considered { campaign: campaign(id), area, store: None, verdict, rank, trial: false }
     }
 
     /// Made so many microseconds after noon.

@@ -170,6 +170,7 @@ pub mod tests {
             priority: Default::default(),
             coupon: None,
             experiment: None,
+            testers: Default::default(),
         }
     }
 

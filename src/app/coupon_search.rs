@@ -124,7 +124,9 @@ impl CouponSearch {
 fn is_of_network(found: &Found, counter: &Counter<'_>) -> bool {
     let (brand, network) = (found.campaign.name.organization(), counter.store.name.organization());
     let is_known = counter.catalog.areas.targets().grants.may_target(&brand, &network);
-    is_known && found.campaign.state != CampaignState::Draft
+    // Who tries a draft at a till is told so.
+    let is_trial = found.offer.as_ref().is_some_and(|offer| offer.trial);
+    is_known && (found.campaign.state != CampaignState::Draft || is_trial)
 }
 
 fn of_offer(offer: KeptOffer, counter: &Counter<'_>) -> Option<Found> {

@@ -203,6 +203,7 @@ mod tests {
             store: None,
             verdict: Verdict::Refused(Reason::Muted),
             rank: None,
+            trial: false,
         };
         Decision {
             id: DecisionId::new(Timestamp::default(), 1),

@@ -77,7 +77,7 @@ pub type Holder<'a> = (&'a Profile, &'a DeviceName);
 impl Held {
     /// What the till wants to see, if it was given: the offer's own code, or everyone's.
     pub fn code(&self) -> Option<String> {
-        let campaign = self.campaign.as_ref()?;
+        let campaign = self.campaign.as_ref().filter(|_| !self.offer.trial)?;
         let coupon = campaign.coupon.as_ref()?;
         let open = || coupon.open_code(&campaign.limits.budgets);
         let code = match &coupon.codes {

@@ -15,7 +15,7 @@ use super::{
     content::Content,
     coupon::Coupon,
     experiment::Experiment,
-    name::CampaignName,
+    name::{CampaignName, DeviceName},
     schedule::Schedule,
     text::Topic,
     time::Timestamp,
@@ -24,6 +24,8 @@ use super::{
 
 /// Most topics of one campaign.
 pub const MAX_TOPICS: usize = 32;
+/// Most devices that may try one campaign.
+pub const MAX_TESTERS: usize = 20;
 /// Longest window of a cap or cool-down: offers older than this leave the profile.
 pub const MAX_WINDOW: Duration = Duration::from_secs(90 * 86_400);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,9 @@ pub struct Campaign {
     /// What is compared, and with whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<Experiment>,
+    /// Test devices that may try it before it is active: at most [`MAX_TESTERS`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub testers: BTreeSet<DeviceName>,
 }
 
 /// draft → active ⇄ paused → archived; a draft may be archived, and archived is the end.
@@ -96,6 +101,13 @@ impl Priority {
             Priority::Normal => "normal",
             Priority::High => "high",
         }
+    }
+}
+
+impl Campaign {
+    /// Whether it reaches the devices that may try it, and nobody else.
+    pub fn is_on_trial(&self) -> bool {
+        matches!(self.state, CampaignState::Draft | CampaignState::Paused) && !self.testers.is_empty()
     }
 }
 

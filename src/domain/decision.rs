@@ -67,6 +67,9 @@ pub struct Considered {
     pub verdict: Verdict,
     /// What it was ranked by, if it passed every gate.
     pub rank: Option<Rank>,
+    /// The campaign was not active, and the device tries it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -100,6 +100,9 @@ pub struct Offer {
     /// Of the campaign's experiment, if it makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<Arm>,
+    /// Of a campaign that the device tries: worth nothing, and counted nowhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
 }
 
 /// What somebody in a holdout would have got. Nobody is told of it, and it takes nothing but a place in the caps of its
@@ -160,6 +163,8 @@ pub struct GivenOffer {
     pub priority: Priority,
     /// It was not given: the person is in the holdout of the campaign's experiment.
     pub ghost: bool,
+    /// Of a campaign that the device tries: it counts for no cap and no condition.
+    pub trial: bool,
     pub offered_at: Timestamp,
     pub shown_at: Option<Timestamp>,
     pub opened_at: Option<Timestamp>,
@@ -195,6 +200,7 @@ impl GivenOffer {
             device,
             priority: Priority::default(),
             ghost: false,
+            trial: false,
             offered_at,
             shown_at: None,
             opened_at: None,

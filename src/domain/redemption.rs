@@ -75,6 +75,8 @@ pub struct KeptOffer {
     pub store: Option<StoreName>,
     /// Of a test device: no budget is taken.
     pub test: bool,
+    /// Of a campaign that the device tried: it is worth nothing.
+    pub trial: bool,
     pub offered_at: Timestamp,
     pub show_by: Timestamp,
     /// Redeemed no sooner,
@@ -199,6 +201,8 @@ pub enum Refusal {
         wanted: String,
     },
     NotClaimed,
+    /// The campaign was tried on a test device when it was made.
+    Trial,
 }
 
 impl Refusal {
@@ -219,6 +223,7 @@ impl Refusal {
             Refusal::AmountTooHigh { .. } => "AMOUNT_TOO_HIGH",
             Refusal::WrongCurrency { .. } => "WRONG_CURRENCY",
             Refusal::NotClaimed => "NOT_CLAIMED",
+            Refusal::Trial => "TRIAL",
         }
     }
 
@@ -241,6 +246,7 @@ impl Refusal {
             Refusal::AmountTooHigh { most } => format!("At most {most} can be redeemed."),
             Refusal::WrongCurrency { wanted } => format!("The amount must be in {wanted}."),
             Refusal::NotClaimed => "The customer has to ask for the code in the app first.".to_owned(),
+            Refusal::Trial => "This is a trial of the brand's, and no coupon: give nothing for it.".to_owned(),
         }
     }
 
@@ -254,6 +260,7 @@ impl Refusal {
             Refusal::UnknownCode { .. } | Refusal::AmbiguousCode | Refusal::Returned | Refusal::WrongStore => None,
             Refusal::CustomerRequired | Refusal::WrongCustomer | Refusal::BudgetExhausted => None,
             Refusal::AmountTooHigh { .. } | Refusal::WrongCurrency { .. } | Refusal::NotClaimed => None,
+            Refusal::Trial => None,
         }
     }
 }

@@ -113,6 +113,7 @@ impl Spot<'_> {
             store: self.store,
             distance_m: Some(self.distance_m),
             drawn: Drawn::of(campaign, &person.name),
+            trial: false,
         })
     }
 }

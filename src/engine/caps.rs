@@ -17,10 +17,10 @@ use crate::domain::{
     time::{TimeZone, Timestamp},
 };
 
-/// Whether an offer counts for caps and cool-downs: unless the device said later that it was never shown, and did not
-/// show it after all. (What only tells another profile of an offer counts.)
+/// Whether an offer counts for caps and cool-downs: not if it was a trial, nor if the device said later that it was never
+/// shown, and did not show it after all. (What only tells another profile of an offer counts.)
 pub fn counts(offer: &GivenOffer) -> bool {
-    offer.returned_at.is_none() || offer.is_of_another() || offer.shown_at.is_some()
+    !offer.trial && (offer.returned_at.is_none() || offer.is_of_another() || offer.shown_at.is_some())
 }
 
 /// An offer that counts.

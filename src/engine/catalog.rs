@@ -2,7 +2,10 @@
 //!
 //! Law: a snapshot never changes; an edit makes the next one, and shares what did not change.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use super::{areas::Areas, shared_map::SharedMap};
 use crate::domain::{
@@ -11,8 +14,8 @@ use crate::domain::{
     code::Code,
     coupon::Codes,
     name::{
-        AppName, BeaconName, CampaignName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName, SourceName,
-        StoreName,
+        AppName, BeaconName, CampaignName, DeviceName, GeofenceName, GrantName, KeyName, OrganizationName, SegmentName,
+        SourceName, StoreName,
     },
     organization::{App, Grant, Key, Organization},
     place::{Beacon, Geofence, Store},
@@ -56,6 +59,8 @@ pub struct Catalog {
     key_names: SharedMap<[u8; 32], KeyName>,
     /// Campaigns whose coupon has that code for everyone.
     code_names: SharedMap<Code, Vec<CampaignName>>,
+    /// Campaigns that the device may try.
+    trials: SharedMap<DeviceName, Vec<CampaignName>>,
 }
 
 impl Catalog {
@@ -97,6 +102,29 @@ impl Catalog {
         names.filter_map(|name| self.campaigns.get(name)).map(|entry| &entry.value)
     }
 
+    /// Campaigns that are not active, and that the device tries.
+    pub fn tried_by(&self, device: &DeviceName) -> impl Iterator<Item = &Arc<Campaign>> {
+        let names = self.trials.get(device).into_iter().flatten();
+        names.filter_map(|name| self.campaigns.get(name)).map(|entry| &entry.value)
+    }
+
+    /// Keeps [`Self::trials`] true before `name` becomes `new`, or nothing.
+    fn rename_trials(&mut self, name: &CampaignName, new: Option<&Campaign>) {
+        let testers = |campaign: &Campaign| match campaign.is_on_trial() {
+            true => campaign.testers.clone(),
+            false => BTreeSet::new(),
+        };
+        let old = self.campaigns.get(name).map(|entry| testers(&entry.value)).unwrap_or_default();
+        let new = new.map(testers).unwrap_or_default();
+        for device in old.symmetric_difference(&new) {
+            let mut names = self.trials.get(device).cloned().unwrap_or_default();
+            names.retain(|other| other != name);
+            names.extend(new.contains(device).then(|| name.clone()));
+            names.sort();
+            if names.is_empty() { self.trials.remove(device) } else { self.trials.insert(device.clone(), names) }
+        }
+    }
+
     /// Keeps [`Self::code_names`] true before `name` becomes `new`, or nothing.
     fn rename_code(&mut self, name: &CampaignName, new: Option<&Campaign>) {
         let old = self.campaigns.get(name).and_then(|entry| fixed_code(&entry.value)).cloned();
@@ -125,7 +153,10 @@ impl Catalog {
         }
         match resource {
             Resource::Key(key) => self.rename_key(&key.name, Some(key)),
-            Resource::Campaign(campaign) => self.rename_code(&campaign.name, Some(campaign)),
+            Resource::Campaign(campaign) => {
+                self.rename_code(&campaign.name, Some(campaign));
+                self.rename_trials(&campaign.name, Some(campaign));
+            }
             _ => {}
         }
         match resource {
@@ -148,7 +179,10 @@ impl Catalog {
         }
         match name {
             ResourceName::Key(name) => self.rename_key(name, None),
-            ResourceName::Campaign(name) => self.rename_code(name, None),
+            ResourceName::Campaign(name) => {
+                self.rename_code(name, None);
+                self.rename_trials(name, None);
+            }
             _ => {}
         }
         match name {

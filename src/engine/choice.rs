@@ -63,13 +63,22 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
                 let offer = Offer { surface: surface(&choice), ..offer };
                 let verdict = Verdict::Chosen(offer.id);
                 choice.offers.push((offer, taking::for_offer(candidate, gates.now).collect()));
-                gates.spend(candidate.campaign);
+                if !candidate.trial {
+                    gates.spend(candidate.campaign);
+                }
                 verdict
             }
         };
         let (campaign, area) = (candidate.campaign.name.clone(), candidate.area.clone());
         let store = candidate.store.map(|store| store.name.clone());
-        choice.considered.push(Considered { campaign, area, store, verdict, rank: Some(*rank) });
+        choice.considered.push(Considered {
+            campaign,
+            area,
+            store,
+            verdict,
+            rank: Some(*rank),
+            trial: candidate.trial,
+        });
     }
     choice
 }
@@ -139,6 +148,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         campaign: candidate.campaign.name.clone(),
         content: message(candidate, gates),
         arm: candidate.drawn.map(|drawn| drawn.arm()),
+        trial: candidate.trial,
         area: candidate.area.clone(),
         store: candidate.store.map(|store| OfferStore::of(store)),
         distance_m: candidate.distance_m,
@@ -147,7 +157,8 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         show_by: (gates.now + limits.show_within).min(end),
         valid_until: (gates.now + limits.valid_for).min(end),
         coupon: candidate.campaign.coupon.as_ref().map(|coupon| OfferCoupon {
-            code: coupon.open_code(&limits.budgets).cloned(),
+            // A trial is worth nothing, and everyone's code is not for whoever tries.
+            code: coupon.open_code(&limits.budgets).filter(|_| !candidate.trial).cloned(),
             instruction: coupon.instruction.clone(),
             valid_from: gates.now + coupon.redeem_after,
         }),

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
+    areas::Areas,
     catalog::Catalog,
     choice::{self, Choice},
     eligibility::{Gates, Standing},
@@ -84,14 +85,17 @@ pub fn decide(question: &Question<'_>) -> Outcome {
     };
     let device = question.profile.devices.get(question.device);
     outcome.decision.test = device.is_some_and(|device| device.test);
+    // Only test devices are asked whether they try something.
+    let tried = device.filter(|device| device.test).and_then(|_| question.catalog.areas_tried_by(question.device));
+    let areas = tried.as_ref().unwrap_or(&question.catalog.areas);
     match (question.profile.consents.permit::<Location>(), device) {
         (Some(permit), Some(device)) => {
-            locate(question, device, permit, &mut outcome);
+            locate(question, areas, (device, permit), &mut outcome);
             return_unshown(question, &mut outcome);
         }
         (None, Some(device)) => {
             outcome.decision.notes.push(Note::NoLocationConsent);
-            happen_nowhere(question, device, &mut outcome);
+            happen_nowhere(question, areas, device, &mut outcome);
         }
         (_, None) => outcome.decision.notes.push(Note::NoLocationConsent),
     }
@@ -120,8 +124,13 @@ pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping
     }
 }
 
-fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>, outcome: &mut Outcome) {
-    let (areas, ping) = (&Known::of(&question.catalog.areas), question.ping);
+fn locate(
+    question: &Question<'_>,
+    areas: &Areas,
+    (device, _permit): (&Device, Consented<Location>),
+    outcome: &mut Outcome,
+) {
+    let (areas, ping) = (&Known::of(areas), question.ping);
     let mut step = presence::step(areas, &device.presence, ping);
     let heard = ranging::listen(areas, &device.presence, &mut step.presence, ping);
     let known = (device.presence.newest_fix, device.presence.newest_sighting);
@@ -157,10 +166,10 @@ fn locate(question: &Question<'_>, device: &Device, _permit: Consented<Location>
 }
 
 /// An event of the app, where nobody is to know where: it fires what it fires anywhere, and of its place nothing is kept.
-fn happen_nowhere(question: &Question<'_>, device: &Device, outcome: &mut Outcome) {
+fn happen_nowhere(question: &Question<'_>, areas: &Areas, device: &Device, outcome: &mut Outcome) {
     let Some(event) = &question.ping.event else { return };
     let event = Event::nowhere(event, question.ping);
-    let (areas, step) = (&Known::of(&question.catalog.areas), Step::default());
+    let (areas, step) = (&Known::of(areas), Step::default());
     outcome.decision.event = Some(event.happened());
     consider(question, areas, device, (&step, Some(&event)), outcome);
 }
@@ -249,8 +258,8 @@ fn candidates<'t, 'c: 't>(
         let (cause, distance_m) = (Cause::Transition(*kind), distance(view, store, newest));
         let (at, stale, view) = (*at, *stale, Some(view));
         let candidate = |campaign: &'t Arc<Campaign>| {
-            let drawn = Drawn::of(campaign, person);
-            Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn }
+            let (drawn, trial) = (Drawn::of(campaign, person), campaign.is_on_trial());
+            Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }
         };
         candidates.extend(fired.by(area, *kind).map(candidate));
     }
@@ -278,6 +287,7 @@ fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
         store: candidate.store.map(|store| store.name.clone()),
         verdict: Verdict::Refused(reason),
         rank: None,
+        trial: candidate.trial,
     }
 }
 
@@ -286,21 +296,21 @@ fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mu
     let offered_at = question.ping.clock.received_at;
     let priority = |campaign: &CampaignName| question.catalog.campaigns.get(campaign).map(|entry| entry.value.priority);
     let mut all = Vec::new();
-    let mut given = |id, campaign: &CampaignName, ghost| {
+    let mut given = |id, campaign: &CampaignName, ghost, trial| {
         let priority = priority(campaign).unwrap_or_default();
         let new = GivenOffer::new(id, campaign.clone(), question.device.clone(), offered_at);
-        all.push(GivenOffer { priority, ghost, ..new });
+        all.push(GivenOffer { priority, ghost, trial, ..new });
     };
     for (offer, accounts) in choice.offers {
         let take = |account| Take { account, holder: Holder::Offer(offer.id), units: 1, lapses_at: None };
         if !device.test {
             outcome.takes.extend(accounts.into_iter().map(take));
         }
-        given(offer.id, &offer.campaign, false);
+        given(offer.id, &offer.campaign, false, offer.trial);
         outcome.decision.offers.push(offer);
     }
     for ghost in choice.ghosts {
-        given(ghost.id, &ghost.campaign, true);
+        given(ghost.id, &ghost.campaign, true, false);
         outcome.decision.ghosts.push(ghost);
     }
     Arc::make_mut(&mut outcome.profile.offers).extend(all);

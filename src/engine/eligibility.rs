@@ -185,9 +185,13 @@ impl<'a> Gates<'a> {
         Gate::ORDER.into_iter().find_map(|gate| self.ask(gate, candidate).map(|reason| (gate, reason)))
     }
 
-    /// Why this gate refuses; none if it does not.
+    /// Why this gate refuses; none if it does not. Who tries a campaign is not kept from trying it again: what the person
+    /// had, and what is left, is not asked.
     pub fn ask(&self, gate: Gate, candidate: &Candidate<'_>) -> Option<Reason> {
         let campaign = &**candidate.campaign;
+        if candidate.trial && (gate.is_after_draw() || gate == Gate::Budget) {
+            return None;
+        }
         match gate {
             Gate::Reach => self.of_brand(campaign, |brand| !brand.may_reach).then_some(Reason::NotGranted),
             Gate::Dates => self.dates(campaign),

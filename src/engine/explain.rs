@@ -222,8 +222,9 @@ impl Case<'_> {
         let gates = Gates::new(standing, visits.as_deref(), &stays);
         let drawn = Drawn::of(self.campaign, &standing.profile.name);
         let (store, distance_m) = (view.and_then(|view| areas.store_of(view)), Some(self.distance_m));
-        let (campaign, at, stale) = (self.campaign, now, false);
-        Some(ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn }))
+        // As if it were active, whoever tries it.
+        let (campaign, at, stale, trial) = (self.campaign, now, false, false);
+        Some(ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }))
     }
 
     /// Where the campaign fires, of all that the place stands for.

@@ -82,15 +82,23 @@ impl Areas {
             let left = self.campaigns(&area).iter().filter(others).cloned().collect();
             self.put_fired(next, &area, left);
         }
-        let Some(campaign) = active_named(next, name) else { return };
+        if let Some(campaign) = active_named(next, name) {
+            self.fire_also(next, campaign);
+        }
+    }
+
+    /// Lets the campaign fire at all its areas; returns the circles around stores that it is meant for.
+    pub(super) fn fire_also(&mut self, next: &Catalog, campaign: &Arc<Campaign>) -> BTreeSet<Area> {
+        let name = &campaign.name;
         let is_meant: BTreeSet<Area> = self.targets.meant(next, campaign).collect();
-        for area in is_meant {
-            let mut firing: Vec<Arc<Campaign>> = self.campaigns(&area).to_vec();
+        for area in &is_meant {
+            let mut firing: Vec<Arc<Campaign>> = self.campaigns(area).to_vec();
             firing.retain(|other| other.name != *name);
             let at = firing.partition_point(|other| other.name < *name);
             firing.insert(at, campaign.clone());
-            self.put_fired(next, &area, firing);
+            self.put_fired(next, area, firing);
         }
+        is_meant.into_iter().filter(is_around).collect()
     }
 
     fn campaigns(&self, area: &Area) -> &[Arc<Campaign>] {

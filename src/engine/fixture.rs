@@ -132,6 +132,7 @@ pub fn campaign(id: &str, on: On, place: &str) -> Campaign {
         priority: Default::default(),
         coupon: None,
         experiment: None,
+        testers: Default::default(),
     }
 }
 

@@ -68,8 +68,8 @@ impl<'a> Event<'a> {
         let distance_m = view.and_then(|view| distance(view, store, newest));
         let (cause, area, at, stale) = (Cause::Event(&self.said.key), &self.area, self.at, self.stale);
         let candidate = |campaign: &'t Arc<Campaign>| {
-            let drawn = Drawn::of(campaign, person);
-            Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn }
+            let (drawn, trial) = (Drawn::of(campaign, person), campaign.is_on_trial());
+            Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }
         };
         let anywhere = areas.number(&Area::Anywhere);
         let numbers = [Some(number), Some(anywhere).filter(|&anywhere| anywhere != number)];

@@ -77,6 +77,9 @@ pub mod silence;
 mod silence_tests;
 pub mod taking;
 pub mod targets;
+pub mod trial;
+#[cfg(test)]
+mod trial_tests;
 pub mod visiting;
 #[cfg(test)]
 mod visiting_tests;

@@ -51,11 +51,14 @@ pub struct Candidate<'a> {
     pub distance_m: Option<f64>,
     /// What the campaign's experiment, if it makes one, has for the person.
     pub drawn: Option<Drawn<'a>>,
+    /// The campaign is not active, and the device tries it.
+    pub trial: bool,
 }
 
 impl<'a> Candidate<'a> {
+    /// Who tries a campaign is to see it.
     pub fn is_held_out(&self) -> bool {
-        self.drawn.is_some_and(|drawn| drawn.is_held_out)
+        !self.trial && self.drawn.is_some_and(|drawn| drawn.is_held_out)
     }
 
     /// The verdict when a gate refuses: of whom the draw holds out before that gate, that.

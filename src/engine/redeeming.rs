@@ -38,6 +38,9 @@ pub struct Presented<'a> {
 /// The first reason against redeeming it here and now.
 pub fn refusal(presented: &Presented<'_>, counter: &Counter<'_>) -> Option<Refusal> {
     let Presented { campaign, coupon, offer, customer } = *presented;
+    if offer.is_some_and(|offer| offer.trial) {
+        return Some(Refusal::Trial);
+    }
     if !is_redeemed_at(campaign, coupon, counter) {
         return Some(Refusal::WrongStore);
     }
@@ -125,6 +128,7 @@ pub fn amount(coupon: &Coupon, stated: Option<Money>) -> Result<Option<Money>, R
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimRefusal {
     NoCoupon,
+    Trial,
     OfferReturned,
     OfferEnded,
     NoMarketingConsent,
@@ -141,6 +145,7 @@ impl ClaimRefusal {
     pub fn code(self) -> &'static str {
         match self {
             ClaimRefusal::NoCoupon => "NO_COUPON",
+            ClaimRefusal::Trial => "TRIAL",
             ClaimRefusal::OfferReturned => "OFFER_RETURNED",
             ClaimRefusal::OfferEnded => "OFFER_ENDED",
             ClaimRefusal::NoMarketingConsent => "NO_MARKETING_CONSENT",
@@ -154,6 +159,7 @@ impl ClaimRefusal {
     pub fn message(self) -> &'static str {
         match self {
             ClaimRefusal::NoCoupon => "there is nothing to redeem in this offer",
+            ClaimRefusal::Trial => "the campaign is only tried on this device: its offers have no codes",
             ClaimRefusal::OfferReturned => "the device said that this offer was never shown, and it was taken back",
             ClaimRefusal::OfferEnded => "the offer is no longer good",
             ClaimRefusal::NoMarketingConsent => "the person did not agree to marketing",
@@ -176,6 +182,7 @@ pub fn claim_refusal(
     let brand = campaign.name.owner();
     let gates = [
         (campaign.coupon.is_none(), ClaimRefusal::NoCoupon),
+        (offer.trial, ClaimRefusal::Trial),
         (offer.returned_at.is_some(), ClaimRefusal::OfferReturned),
         (offer.valid_until <= now, ClaimRefusal::OfferEnded),
         (profile.consents.permit::<Marketing>().is_none(), ClaimRefusal::NoMarketingConsent),

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use crate::{
     domain::{
-        campaign::{Campaign, CampaignState, MAX_TOPICS, Priority, Weight, check_budgets},
-        name::CampaignName,
+        campaign::{Campaign, CampaignState, MAX_TESTERS, MAX_TOPICS, Priority, Weight, check_budgets},
+        name::{CampaignName, DeviceName},
         text::{MAX_DISPLAY_NAME, Topic, line},
-        violation::{Invalid, Violations},
+        violation::{Invalid, Violations, at_most},
     },
     engine::catalog::Entry,
     grpc::{
@@ -43,6 +43,7 @@ impl Wire for Campaign {
             coupon: worth,
             priority: class,
             experiment: compared,
+            testers: tried_by,
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
@@ -55,6 +56,7 @@ impl Wire for Campaign {
         let priority = wrong.take("priority", priority(class));
         let coupon = wrong.nest("coupon", worth.map(coupon).transpose());
         let experiment = wrong.nest("experiment", compared.map(experiment).transpose());
+        let testers = testers(&mut wrong, &tried_by);
         if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
             wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
             if coupon.as_ref().is_some_and(|coupon| coupon.redeem_after >= limits.valid_for) {
@@ -75,6 +77,7 @@ impl Wire for Campaign {
                 priority: priority?,
                 coupon: coupon?,
                 experiment: experiment?,
+                testers,
             })
         })();
         wrong.finish(campaign)
@@ -94,6 +97,7 @@ impl Wire for Campaign {
             priority,
             coupon,
             experiment,
+            testers,
         } = entry.value.as_ref();
         pb::Campaign {
             name: name.to_string(),
@@ -109,6 +113,7 @@ impl Wire for Campaign {
             coupon: coupon.as_ref().map(coupon_to_wire),
             priority: priority_to_wire(*priority).into(),
             experiment: experiment.as_ref().map(experiment_to_wire),
+            testers: testers.iter().map(DeviceName::to_string).collect(),
         }
     }
 }
@@ -172,6 +177,14 @@ fn topics(wrong: &mut Violations, topics: &[String]) -> BTreeSet<Topic> {
     each.filter_map(|(i, topic)| wrong.take(format!("topics[{i}]"), Topic::new(topic))).collect()
 }
 
+fn testers(wrong: &mut Violations, devices: &[String]) -> BTreeSet<DeviceName> {
+    if wrong.take("testers", at_most(MAX_TESTERS, devices.len())).is_none() {
+        return BTreeSet::new();
+    }
+    let each = devices.iter().enumerate();
+    each.filter_map(|(i, device)| wrong.take(format!("testers[{i}]"), DeviceName::parse(device))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -189,6 +202,7 @@ mod tests {
             display_name: "Coffee".into(),
             content: Some(pb::Content { title: "One free".into(), ..Default::default() }),
             topics: vec!["coffee".into()],
+            testers: vec!["organizations/acme/apps/a/devices/d".into()],
             trigger: Some(pb::Trigger {
                 on: Some(pb::trigger::On::Entered(pb::Entered {})),
                 at: Some(pb::trigger::At::Places(pb::Places { places })),
@@ -217,12 +231,20 @@ mod tests {
             }),
             limits: Some(pb::Limits { start_time: second(2), end_time: second(1), ..Default::default() }),
             weight: Some(0.0),
+            testers: vec!["organizations/acme/apps/a/devices/d".into(), "my phone".into()],
             ..coffee()
         };
         let wrong = Campaign::read(message, name()).expect_err("faulty");
         let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
-        let expected =
-            ["content.title", "content.link", "trigger.near.radius_m", "trigger", "limits.end_time", "weight"];
+        let expected = [
+            "content.title",
+            "content.link",
+            "trigger.near.radius_m",
+            "trigger",
+            "limits.end_time",
+            "weight",
+            "testers[1]",
+        ];
         assert_eq!(fields, expected);
     }
 }

@@ -125,7 +125,7 @@ masked!(Detection {
 });
 masked!(Beacon { display_name, identity, store, tags } output { name, etag });
 masked!(
-    Campaign { display_name, audience, topics, trigger, weight, coupon, priority, experiment }
+    Campaign { display_name, audience, topics, trigger, weight, coupon, priority, experiment, testers }
     nested { content, limits }
     output { name, state, etag }
 );

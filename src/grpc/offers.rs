@@ -21,8 +21,21 @@ use crate::{
 };
 
 pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
-    let Offer { id, campaign, content, area, store, distance_m, reason, surface, show_by, valid_until, coupon, arm } =
-        offer;
+    let Offer {
+        id,
+        campaign,
+        content,
+        area,
+        store,
+        distance_m,
+        reason,
+        surface,
+        show_by,
+        valid_until,
+        coupon,
+        arm,
+        trial,
+    } = offer;
     pb::Offer {
         id: id.to_string(),
         campaign: campaign.to_string(),
@@ -44,6 +57,7 @@ pub fn offer_to_wire(offer: &Offer) -> pb::Offer {
         call_to_action: content.call_to_action.clone(),
         survey: survey_to_wire(content.survey.as_ref()),
         custom_json: custom_to_wire(content.custom.as_ref()),
+        trial: *trial,
     }
 }
 
@@ -137,7 +151,7 @@ fn brand_receipt_to_wire(seen: &BrandReceipt) -> pb::Decision {
 
 fn brand_line_to_wire(line: &BrandLine) -> pb::ConsideredCampaign {
     use pb::considered_campaign::Verdict as Wire;
-    let BrandLine { campaign, area, store, verdict } = line;
+    let BrandLine { campaign, area, store, verdict, trial } = line;
     let refused = |code: &str, description: String| Wire::Refused(pb::Refusal { code: code.to_owned(), description });
     pb::ConsideredCampaign {
         campaign: campaign.to_string(),
@@ -150,6 +164,7 @@ fn brand_line_to_wire(line: &BrandLine) -> pb::ConsideredCampaign {
         }),
         rank: None,
         store: store.as_ref().map(|store| store.to_string()).unwrap_or_default(),
+        trial: *trial,
     }
 }
 
@@ -197,7 +212,7 @@ fn event_to_wire(event: &Happened) -> pb::ReportedAppEvent {
 
 fn considered_to_wire(considered: &Considered) -> pb::ConsideredCampaign {
     use pb::considered_campaign::Verdict as Wire;
-    let Considered { campaign, area, store, verdict, rank } = considered;
+    let Considered { campaign, area, store, verdict, rank, trial } = considered;
     let verdict = match verdict {
         Verdict::Chosen(offer) => Wire::Chosen(offer.to_string()),
         Verdict::Refused(reason) => {
@@ -210,6 +225,7 @@ fn considered_to_wire(considered: &Considered) -> pb::ConsideredCampaign {
         verdict: Some(verdict),
         rank: rank.as_ref().map(rank_to_wire),
         store: store.as_ref().map(|store| store.to_string()).unwrap_or_default(),
+        trial: *trial,
     }
 }
 

@@ -147,6 +147,7 @@ pub fn refusal_to_wire(refusal: &Refusal, shop: &TimeZone) -> pb::CouponRefusal 
         Refusal::AmountTooHigh { .. } => Reason::AmountTooHigh,
         Refusal::WrongCurrency { .. } => Reason::WrongCurrency,
         Refusal::NotClaimed => Reason::NotClaimed,
+        Refusal::Trial => Reason::Trial,
     };
     pb::CouponRefusal {
         reason: reason.into(),

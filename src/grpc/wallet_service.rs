@@ -160,6 +160,7 @@ fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
         call_to_action: said.call_to_action,
         survey: survey_to_wire(said.survey.as_ref()),
         custom_json: custom_to_wire(said.custom.as_ref()),
+        trial: offer.trial,
     }
 }
 

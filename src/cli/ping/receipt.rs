@@ -44,7 +44,7 @@ fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
     };
     let mut lines = vec![
         format!("{verdict}  {}", considered.campaign),
-        format!("         at {}", considered.place),
+        format!("         at {}{}", considered.place, if considered.trial { ON_TRIAL } else { "" }),
         format!("         {because}"),
     ];
     if !otherwise.is_empty() {
@@ -56,6 +56,9 @@ fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
     }
     lines
 }
+
+/// Of a campaign that is not active.
+const ON_TRIAL: &str = ", tried on this test device: it counts nowhere, and is worth nothing";
 
 /// What would have changed such a refusal; empty for codes that this binary does not know.
 fn otherwise(code: &str) -> &'static str {
@@ -113,6 +116,7 @@ mod tests {
             verdict: Some(verdict),
             rank,
             store: String::new(),
+            trial: false,
         };
         let rank = pb::Rank { score: 3.0, weight: 2.0, affinity: 0.5, nearness: 1.0, priority: "NORMAL".to_owned() };
         let refusal = pb::Refusal { code: "MUTED".to_owned(), description: "the person muted this brand".to_owned() };

@@ -61,7 +61,7 @@ impl Person<'_> {
     /// When the person was last offered the campaign, but for what was never shown.
     pub fn last_offer(&self, campaign: &CampaignName) -> Option<Timestamp> {
         let offers = self.profile.offers.iter().filter(|offer| offer.campaign == *campaign);
-        offers.filter(|offer| offer.returned_at.is_none()).map(|offer| offer.offered_at).max()
+        offers.filter(|offer| offer.returned_at.is_none() && !offer.trial).map(|offer| offer.offered_at).max()
     }
 
     pub(super) fn was(&self, ago: Ago, at: Timestamp) -> bool {
@@ -81,8 +81,8 @@ impl Person<'_> {
             OffersOf::Campaign(name) => offer.campaign == *name && name.owner() == brand,
             OffersOf::Brand => offer.campaign.owner() == brand,
         };
-        let own = self.past?.offers.iter().filter(|offer| !offer.ghost && !offer.is_of_another());
-        let offers = own.filter(is_meant);
+        let is_own = |offer: &&GivenOffer| !offer.ghost && !offer.trial && !offer.is_of_another();
+        let offers = self.past?.offers.iter().filter(is_own).filter(is_meant);
         Some(offers.filter_map(|offer| when(offer, event)).filter(|&at| at > since).count())
     }
 

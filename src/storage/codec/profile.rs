@@ -181,6 +181,7 @@ impl From<&GivenOffer> for state::GivenOffer {
             reversed_at: given.reversed_at.map(Timestamp::micros),
             priority: priority(given.priority).into(),
             ghost: given.ghost,
+            trial: given.trial,
         }
     }
 }
@@ -192,6 +193,7 @@ impl TryFrom<state::GivenOffer> for GivenOffer {
         Ok(Self {
             priority: read_priority(message.priority()),
             ghost: message.ghost,
+            trial: message.trial,
             id: at("offers.id", OfferId::parse(&message.id))?,
             campaign: at("offers.campaign", CampaignName::parse(&message.campaign))?,
             device: at("offers.device", DeviceName::parse(&message.device))?,

@@ -109,10 +109,11 @@ fn given() -> impl Strategy<Value = GivenOffer> {
     let times = (time(), of(time()), of(time()), of(time()), of(time()));
     let till = (of(time()), of(time()), of(time()));
     let priority = prop_oneof![Just(Priority::Low), Just(Priority::Normal), Just(Priority::High)];
-    let parts = (any::<u128>(), organization(), device_name(), times, till, (priority, any::<bool>()));
-    parts.prop_map(|(random, owner, device, times, till, (priority, ghost))| GivenOffer {
+    let parts = (any::<u128>(), organization(), device_name(), times, till, (priority, any::<bool>(), any::<bool>()));
+    parts.prop_map(|(random, owner, device, times, till, (priority, ghost, trial))| GivenOffer {
         priority,
         ghost,
+        trial,
         id: OfferId::new(times.0, random),
         campaign: owner.campaign("coffee").expect("sound"),
         device,

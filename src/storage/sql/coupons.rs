@@ -23,7 +23,7 @@ macro_rules! offers {
         concat!(
             "SELECT id, profile_id, campaign_id, store_id, test, offered_at, show_by, valid_from, valid_until, code,
                 shown_at, opened_at, dismissed_at, returned_at, claimed_at, redeemed_at, reversed_at,
-                locked_store, locked_till, locked_until FROM offer ",
+                locked_store, locked_till, locked_until, trial FROM offer ",
             $rest
         )
     };
@@ -55,7 +55,7 @@ pub async fn offer_to(
     campaign: &CampaignName,
 ) -> Result<Option<KeptOffer>, StoreError> {
     const SQL: &str = offers!(
-        "WHERE profile_id = $1 AND campaign_id = $2
+        "WHERE profile_id = $1 AND campaign_id = $2 AND trial = 0
         ORDER BY CASE WHEN redeemed_at IS NULL AND returned_at IS NULL THEN 0 ELSE 1 END, offered_at DESC, id DESC LIMIT 1"
     );
     let row = conn.row(SQL, values![profile.as_str(), campaign.as_str()]).await?;
@@ -132,6 +132,7 @@ fn kept_offer(row: &Row) -> Result<KeptOffer, StoreError> {
         campaign: parsed(row, 2, CampaignName::parse)?,
         store: maybe(row, 3, StoreName::parse)?,
         test: row.count(4)? != 0,
+        trial: row.count(20)? != 0,
         offered_at: Timestamp::from_micros(row.get(5)?),
         show_by: Timestamp::from_micros(row.get(6)?),
         valid_from: Timestamp::from_micros(row.get(7)?),

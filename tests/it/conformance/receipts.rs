@@ -40,6 +40,7 @@ fn considered(dice: &mut Dice) -> Vec<Considered> {
             _ => Verdict::Refused(Reason::BudgetExhausted),
         },
         rank: None,
+        trial: false,
     };
     let count = if dice.below(4) == 0 { 20 } else { dice.below(3) };
     (0..count).map(|_| one(dice)).collect()

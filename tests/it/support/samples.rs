@@ -117,6 +117,7 @@ fn offer(id: OfferId, campaign: &CampaignName, at: Timestamp) -> Offer {
         valid_until: at + Duration::from_secs(86_400),
         coupon: None,
         arm: None,
+        trial: false,
     }
 }
 
@@ -155,6 +156,7 @@ pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
         priority: Default::default(),
         coupon: None,
         experiment: None,
+        testers: Default::default(),
     }
 }
 

@@ -5,6 +5,7 @@ mod life;
 mod pools;
 mod refusals;
 mod storms;
+mod trials;
 
 use std::time::Duration;
 
