@@ -150,7 +150,7 @@ pub mod tests {
             campaign::{Limits, On, Target, Trigger, Weight},
             content::Content,
             organization::{Grant, Permission},
-            place::PlaceName,
+            place::{PlaceName, Store},
         },
     };
 
@@ -201,6 +201,38 @@ pub mod tests {
         granted(&resources).await;
         let told = codes(activate().await);
         assert_eq!(told, ["ENDED", "TARGET_CANNOT_FIRE", "TARGET_MISSING", "TARGET_MISSING"]);
+    }
+
+    #[tokio::test]
+    async fn a_campaign_of_open_stores_needs_to_know_when_they_are_open() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        let hours = crate::domain::opening::OpeningHours::new("Mo-Fr 08:00-20:00").expect("sound");
+        let tagged = |id, opening_hours| Store {
+            opening_hours,
+            tags: [crate::domain::text::Tag::new("cafe").expect("sound")].into(),
+            ..store(id, "Cafe")
+        };
+        places.create(tagged("unknown", Default::default()), AUTHOR).await.expect("made");
+        places.create(geofence("yard", Some("unknown"), 80.0), AUTHOR).await.expect("made");
+        let mut limits = Limits::default();
+        limits.schedule.only_while_open = Some(Default::default());
+        let near = On::Near { radius_m: 100 };
+        let by_name = Campaign { limits: limits.clone(), ..campaign(near.clone(), &["stores/unknown"]) };
+        let tags = [crate::domain::text::Tag::new("cafe").expect("sound")].into();
+        let at = Target::Tagged { network: owner("acme"), tags };
+        let trigger = Trigger { on: near, at, visit: Default::default() };
+        let by_tag = Campaign { name: owner("brand").campaign("tag").expect("sound"), trigger, ..by_name.clone() };
+        for draft in [by_name.clone(), by_tag.clone()] {
+            campaigns.create(draft, AUTHOR).await.expect("made");
+        }
+        let activate = async |name| campaigns.become_state(name, CampaignState::Active, None, AUTHOR).await;
+        assert_eq!(codes(activate(&by_name.name).await), ["NO_OPENING_HOURS"]);
+        assert_eq!(codes(activate(&by_tag.name).await), ["NO_OPENING_HOURS"]);
+        places.create(tagged("known", hours), AUTHOR).await.expect("made");
+        assert_eq!(codes(activate(&by_name.name).await), ["NO_OPENING_HOURS"], "it names the one without");
+        activate(&by_tag.name).await.expect("some of them are known");
     }
 
     #[tokio::test]

@@ -3,21 +3,23 @@
 //! Laws: what cannot fire is said in words, for the brand to read when it activates the campaign, and never fatal. Of a
 //! network that granted nothing no more is told than that: which places and tags it has is its own affair.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{catalog::Catalog, targets::Targets};
 use crate::domain::{
     audience::{Audience, condition::Visited},
     campaign::{Campaign, On, Target},
     name::OrganizationName,
-    place::PlaceName,
+    place::{PlaceName, Store},
+    presence::Area,
     text::Tag,
 };
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE, SEGMENT_MISSING, STORE_MISSING or CAMPAIGN_MISSING.
+    /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE, NO_OPENING_HOURS, SEGMENT_MISSING, STORE_MISSING or
+    /// CAMPAIGN_MISSING.
     pub code: &'static str,
     /// The name of the place, network, segment or campaign it is about.
     pub subject: String,
@@ -61,6 +63,7 @@ pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Faul
         }
         Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => {}
     }
+    faults.extend(of_hours(targets, catalog, campaign));
     faults.extend(of_segments(catalog, campaign));
     faults.extend(of_audiences(catalog, campaign, granted));
     faults
@@ -70,6 +73,56 @@ pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Faul
 pub fn audiences<'a>(catalog: &'a Catalog, campaign: &'a Campaign) -> impl Iterator<Item = &'a Audience> {
     let named = campaign.audience.segments().filter_map(|name| catalog.segments.get(name));
     std::iter::once(&campaign.audience).chain(named.map(|segment| &segment.value.audience))
+}
+
+/// Places of which nobody knows when they are open, if the campaign makes offers only then. Of places that it does not name
+/// one with hours is enough: the others get them, or are told of in receipts.
+fn of_hours(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
+    const WHAT: &str = "no opening hours, which limits.only_while_open needs";
+    if campaign.limits.schedule.only_while_open.is_none() {
+        return Vec::new();
+    }
+    let brand = campaign.name.organization();
+    let mut meant = targets.meant(catalog, campaign).peekable();
+    match &campaign.trigger.at {
+        Target::Places(places) => {
+            let granted = |place: &&PlaceName| targets.grants.may_target(&brand, &place.organization());
+            let known = places.iter().filter(granted).filter_map(|place| Some((place, store_of(catalog, place)?)));
+            let closed = known.filter(|(_, store)| !store.is_some_and(has_hours));
+            closed.map(|(place, _)| Fault::new("NO_OPENING_HOURS", place, format!("has {WHAT}"))).collect()
+        }
+        Target::Tagged { .. } | Target::Within(_) if meant.peek().is_some() => {
+            let stores = meant.filter_map(|area| store_of(catalog, &place_of(area)?)?);
+            let any = stores.into_iter().any(has_hours);
+            let none = || Fault::new("NO_OPENING_HOURS", &campaign.name, format!("targets only places with {WHAT}"));
+            (!any).then(none).into_iter().collect()
+        }
+        Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => Vec::new(),
+    }
+}
+
+fn has_hours(store: &Arc<Store>) -> bool {
+    store.opening_hours.is_known()
+}
+
+/// The store that the place is or belongs to, if it does to any; none if there is no such place.
+fn store_of<'a>(catalog: &'a Catalog, place: &PlaceName) -> Option<Option<&'a Arc<Store>>> {
+    let store = match place {
+        PlaceName::Store(name) => Some(&catalog.stores.get(name)?.value.name),
+        PlaceName::Geofence(name) => catalog.geofences.get(name)?.value.store.as_ref(),
+        PlaceName::Beacon(name) => catalog.beacons.get(name)?.value.store.as_ref(),
+    };
+    Some(store.and_then(|store| catalog.stores.get(store)).map(|entry| &entry.value))
+}
+
+/// None if it is everywhere.
+fn place_of(area: Area) -> Option<PlaceName> {
+    match area {
+        Area::Geofence(name) => Some(PlaceName::Geofence(name)),
+        Area::Around(name, _) | Area::Store(name) => Some(PlaceName::Store(name)),
+        Area::Beacon(name) => Some(PlaceName::Beacon(name)),
+        Area::Anywhere => None,
+    }
 }
 
 /// Networks whose visits the audience asks about, or a segment that it names.
