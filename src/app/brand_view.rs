@@ -1,9 +1,10 @@
 //! What a brand sees of a decision.
 //!
 //! Law 10: a brand is told what is so of its campaign, the place and the moment, and that an offer was made. Whatever is
-//! so of the person is one code, [`NOT_ELIGIBLE`], or probes of one condition each would read people who get nothing of
-//! them. The time is a whole hour, and nothing tells two lines of one decision, or a line and a redemption, for what they
-//! are: no offer, no variant, no version of the catalog, and in lists no id.
+//! so of the person is in lists one code, [`NOT_ELIGIBLE`], or probes of one condition each would read people who get
+//! nothing of them; which code it was is told of a decision that whoever was answered it named, without its numbers, and
+//! of many people together. The time is a whole hour, and nothing tells two lines of one decision, or a line and a
+//! redemption, for what they are: no offer, no variant, no version of the catalog, and in lists no id.
 
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::domain::{
 };
 
 const HOUR_MICROS: i64 = 3_600_000_000;
+const DAY_MICROS: i64 = 24 * HOUR_MICROS;
+/// Counts below this are hidden: with fewer people a brand may guess who they are.
+const FEW: u64 = 10;
 
 /// What a brand may see of one decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +50,8 @@ pub enum BrandVerdict {
     Chosen,
     /// For a reason of the person, and which is not told.
     NotEligible,
+    /// For one of which the code is told, and no number.
+    OfPerson(Reason),
     /// For one that is so whoever comes.
     Refused(Reason),
 }
@@ -53,8 +59,7 @@ pub enum BrandVerdict {
 impl BrandReceipt {
     /// What somebody sees who named the decision: all campaigns of the brand.
     pub fn named(decision: &Decision, brand: &OrganizationName) -> Option<Self> {
-        let id = Some(decision.id);
-        Self::of(decision, id, |campaign| campaign.organization() == *brand)
+        Self::of(decision, Some(decision.id), |campaign| campaign.organization() == *brand)
     }
 
     /// What is seen in the list of one campaign.
@@ -64,7 +69,7 @@ impl BrandReceipt {
 
     fn of(decision: &Decision, id: Option<DecisionId>, is_seen: impl Fn(&CampaignName) -> bool) -> Option<Self> {
         let seen = decision.considered.iter().filter(|considered| is_seen(&considered.campaign));
-        let mut lines: Vec<BrandLine> = seen.map(BrandLine::of).collect();
+        let mut lines: Vec<BrandLine> = seen.map(|considered| BrandLine::of(considered, id.is_some())).collect();
         // Better ranked lines come first in the decision, and rank is of the person.
         lines.sort_by(|a, b| (&a.campaign, &a.area).cmp(&(&b.campaign, &b.area)));
         let (hour, test) = (hour(decision.at), decision.test);
@@ -73,13 +78,14 @@ impl BrandReceipt {
 }
 
 impl BrandLine {
-    fn of(considered: &Considered) -> Self {
+    fn of(considered: &Considered, is_named: bool) -> Self {
         let Considered { campaign, area, store, verdict, rank: _, trial } = considered;
         let verdict = match verdict {
             Verdict::Chosen(_) => BrandVerdict::Chosen,
-            Verdict::Refused(reason) => match reason.of() {
-                Of::Campaign => BrandVerdict::Refused(reason.clone()),
-                Of::Person => BrandVerdict::NotEligible,
+            Verdict::Refused(reason) => match (reason.of(), is_named || *trial) {
+                (Of::Campaign, _) => BrandVerdict::Refused(reason.clone()),
+                (Of::Person, true) => BrandVerdict::OfPerson(reason.clone()),
+                (Of::Person, false) => BrandVerdict::NotEligible,
             },
         };
         Self { campaign: campaign.clone(), area: area.clone(), store: store.clone(), verdict, trial: *trial }
@@ -98,15 +104,39 @@ pub fn codes_read_as(code: &str) -> Option<Vec<String>> {
 
 /// The whole hour that a time is in: a list that could be cut finer would tell the minute.
 pub fn hour(at: Timestamp) -> Timestamp {
-    Timestamp::from_micros(at.micros().div_euclid(HOUR_MICROS) * HOUR_MICROS)
+    begun(at, HOUR_MICROS)
 }
 
 /// The first whole hour that is not before the time.
 pub fn hour_after(at: Timestamp) -> Timestamp {
-    match hour(at) {
+    next(at, HOUR_MICROS)
+}
+
+/// The day that a time is in, of UTC: the difference of two counts tells no hour.
+pub fn day(at: Timestamp) -> Timestamp {
+    begun(at, DAY_MICROS)
+}
+
+/// The first midnight that is not before the time.
+pub fn day_after(at: Timestamp) -> Timestamp {
+    next(at, DAY_MICROS)
+}
+
+fn begun(at: Timestamp, span_micros: i64) -> Timestamp {
+    Timestamp::from_micros(at.micros().div_euclid(span_micros) * span_micros)
+}
+
+fn next(at: Timestamp, span_micros: i64) -> Timestamp {
+    match begun(at, span_micros) {
         whole if whole == at => at,
-        whole => whole + Duration::from_micros(HOUR_MICROS.unsigned_abs()),
+        whole => whole + Duration::from_micros(span_micros.unsigned_abs()),
     }
+}
+
+/// A count as a brand sees it, in whole tens: to the unit, one more would tell what became of the person at the door.
+/// None if it is fewer than ten.
+pub fn in_tens(count: u64) -> Option<u64> {
+    Some(count / FEW * FEW).filter(|&count| count > 0)
 }
 
 #[cfg(test)]
@@ -172,6 +202,8 @@ mod tests {
             let decision = decision(5, vec![considered("a", Verdict::Refused(reason))]);
             let seen = BrandReceipt::listed(&decision, &campaign("a")).expect("its own");
             assert_eq!(seen.lines[0].verdict, BrandVerdict::NotEligible);
+            let named = BrandReceipt::named(&decision, &campaign("a").organization()).expect("its own");
+            assert!(matches!(named.lines[0].verdict, BrandVerdict::OfPerson(_)));
         }
         let ended = Reason::Ended { ended_at: until };
         let decision = decision(5, vec![considered("a", Verdict::Refused(ended.clone()))]);
@@ -196,12 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn hours_hold_their_times() {
+    fn hours_and_days_hold_their_times() {
         let at = Timestamp::from_micros;
         for micros in [NOON, NOON + 1, NOON - 1, -1, 0] {
-            let (from, until) = (hour(at(micros)), hour_after(at(micros)));
-            assert!(from <= at(micros) && at(micros) <= until, "{micros}");
-            assert_eq!(until.micros() - from.micros(), if micros % HOUR_MICROS == 0 { 0 } else { HOUR_MICROS });
+            let hours = (hour(at(micros)), hour_after(at(micros)), HOUR_MICROS);
+            for (from, until, span) in [hours, (day(at(micros)), day_after(at(micros)), DAY_MICROS)] {
+                assert!(from <= at(micros) && at(micros) <= until, "{micros}");
+                assert_eq!(until.micros() - from.micros(), if micros % span == 0 { 0 } else { span });
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         time::Timestamp,
         violation::Violations,
     },
-    ports::{ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError},
+    ports::{CountQuery, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
 };
 
 /// Who reads.
@@ -50,6 +50,15 @@ pub struct Wanted {
     pub until: Option<Timestamp>,
     pub before: Option<DecisionId>,
     pub most: u32,
+}
+
+/// What a count of verdicts asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    pub campaign: CampaignName,
+    pub store: Option<StoreName>,
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 /// The reader may not ask for that.
@@ -97,6 +106,22 @@ impl Decisions {
         Ok((decisions.into_iter().filter_map(shown).filter(is_wanted).collect(), last))
     }
 
+    /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people.
+    pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Vec<VerdictCount>, ListError> {
+        let Counted { campaign, store, from, until } = counted;
+        let of = whose(None, Some(&campaign), reader)?;
+        if !sees_as_brand(reader, &of) {
+            return Ok(self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?);
+        }
+        let (from, until) = (from.map(brand_view::day), until.map(brand_view::day_after));
+        let counts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
+        let in_tens = |count: VerdictCount| {
+            let people = brand_view::in_tens(count.people)?;
+            Some(VerdictCount { people, decisions: brand_view::in_tens(count.decisions)?, ..count })
+        };
+        Ok(counts.into_iter().filter_map(in_tens).collect())
+    }
+
     /// The receipt, while it is kept; none for whoever may see nothing of it.
     pub async fn get(&self, id: &DecisionId, reader: &Reader) -> Result<Option<Receipt>, StoreError> {
         Ok(self.records.decision(id).await?.and_then(|decision| seen_by(decision, reader)))
@@ -106,7 +131,7 @@ impl Decisions {
 /// What is asked of the record. Of people that the reader does not see, neither times finer than it is shown nor codes that
 /// it is not shown may choose what is in the list.
 fn query(wanted: Wanted, reader: &Reader) -> Result<ReceiptQuery, ListError> {
-    let of = whose(&wanted, reader)?;
+    let of = whose(wanted.profile.as_ref(), wanted.campaign.as_ref(), reader)?;
     let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
     let (mut of, mut from, mut until) = (of, from, until);
     let verdicts = match verdict {
@@ -144,9 +169,9 @@ fn sees_as_brand(reader: &Reader, of: &ReceiptsOf) -> bool {
 }
 
 /// Of whose receipts the reader may see something.
-fn whose(wanted: &Wanted, reader: &Reader) -> Result<ReceiptsOf, Denied> {
-    let is_own = |brand: &OrganizationName| wanted.campaign.as_ref().is_some_and(|own| own.organization() == *brand);
-    match (&wanted.profile, reader) {
+fn whose(person: Option<&ProfileName>, campaign: Option<&CampaignName>, reader: &Reader) -> Result<ReceiptsOf, Denied> {
+    let is_own = |brand: &OrganizationName| campaign.is_some_and(|own| own.organization() == *brand);
+    match (person, reader) {
         (None, Reader::Brand(brand)) if !is_own(brand) => Err(Denied::Campaign),
         (Some(profile), _) if opens(reader, profile) => Ok(ReceiptsOf::Person(profile.clone())),
         (Some(_), _) => Err(Denied::Person),

@@ -154,6 +154,11 @@ macro_rules! codes {
             /// What the reason of each code is of.
             const CODES_OF: &'static [(&'static str, Of)] = &[$(($code, Of::$of)),*];
 
+            /// What a code means, without the numbers; none if there is no such code.
+            pub fn meaning_of(code: &str) -> Option<&'static str> {
+                [$(($code, $meaning)),*].into_iter().find(|(other, _)| *other == code).map(|(_, meaning)| meaning)
+            }
+
             /// The stable code of the reason, as the API and metrics spell it.
             pub fn code(&self) -> &'static str {
                 match self {

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
-        decisions::{Decisions, ListError, Reader, Wanted},
+        decisions::{Counted, Decisions, ListError, Reader, Wanted},
         explanations::{ExplainError, Explanations},
         people::{CallerError, People},
     },
@@ -30,6 +30,7 @@ use crate::{
         status::{Problem, revoked},
         wire::optional_timestamp,
     },
+    ports::VerdictCount,
 };
 
 /// Answers [`DecisionService`].
@@ -72,6 +73,19 @@ impl DecisionService for DecisionGrpc {
         let next_page_token = last.map(|last| self.seal.token(&last.to_string(), &bound)).unwrap_or_default();
         forget_order(&mut decisions);
         Ok(Response::new(pb::ListDecisionsResponse { decisions, next_page_token }))
+    }
+
+    async fn count_verdicts(
+        &self,
+        request: Request<pb::CountVerdictsRequest>,
+    ) -> Result<Response<pb::VerdictCounts>, Status> {
+        let reader = self.reader(self.auth.principal(request.metadata())?).await?;
+        let counts = self.decisions.count(counted(request.get_ref())?, &reader).await?;
+        let count = |count: VerdictCount| {
+            let VerdictCount { verdict, people, decisions } = count;
+            pb::VerdictCount { verdict, people, decisions }
+        };
+        Ok(Response::new(pb::VerdictCounts { counts: counts.into_iter().map(count).collect() }))
     }
 
     async fn explain_campaign(
@@ -125,6 +139,17 @@ fn wanted(request: &pb::ListDecisionsRequest, seal: &Seal) -> Result<(Wanted, St
         Some((Wanted { profile, campaign, store, verdict, from, until, before, most }, bound))
     })();
     wrong.finish(wanted)
+}
+
+fn counted(request: &pb::CountVerdictsRequest) -> Result<Counted, Violations> {
+    let pb::CountVerdictsRequest { campaign, store, start_time, end_time } = request;
+    let mut wrong = Violations::default();
+    let campaign = wrong.take("campaign", CampaignName::parse(campaign));
+    let store = wrong.take("store", unless_empty(store, StoreName::parse));
+    let from = wrong.take("start_time", optional_timestamp(*start_time));
+    let until = wrong.take("end_time", optional_timestamp(*end_time));
+    let counted = (|| Some(Counted { campaign: campaign?, store: store?, from: from?, until: until? }))();
+    wrong.finish(counted)
 }
 
 fn unless_empty<T>(text: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {

@@ -3,6 +3,7 @@
 //! Law 10: counts of a few people are for operators only.
 
 use crate::{
+    app::brand_view::in_tens,
     domain::{
         content::Content,
         experiment::{Experiment, MAX_VARIANTS, Variant},
@@ -15,9 +16,6 @@ use crate::{
     },
     ports::ArmResult,
 };
-
-/// Counts below this are hidden: with fewer people a brand may guess who they are.
-const FEW: u64 = 10;
 
 pub fn experiment(wire: pb::Experiment) -> Result<Experiment, Violations> {
     let pb::Experiment { id, variants: each, holdout_percent } = wire;
@@ -56,8 +54,7 @@ pub fn experiment_to_wire(experiment: &Experiment) -> pb::Experiment {
 
 /// What came of the experiment, as an operator or anybody else may see it.
 pub fn results_to_wire(experiment: &ExperimentId, arms: &[ArmResult], is_operator: bool) -> pb::ExperimentResults {
-    // To the unit, one more would tell what became of the person at the door.
-    let seen = |count: u64| if is_operator { Some(count) } else { Some(count / FEW * FEW).filter(|&count| count > 0) };
+    let seen = |count: u64| if is_operator { Some(count) } else { in_tens(count) };
     let arm = |arm: &ArmResult| pb::ArmResult {
         variant: arm.variant.as_ref().map(VariantId::to_string).unwrap_or_default(),
         offers: seen(arm.offers),

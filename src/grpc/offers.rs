@@ -160,6 +160,7 @@ fn brand_line_to_wire(line: &BrandLine) -> pb::ConsideredCampaign {
             // The offer's id stands beside the till's reference in the list of redemptions.
             BrandVerdict::Chosen => Wire::Chosen(String::new()),
             BrandVerdict::NotEligible => refused(NOT_ELIGIBLE, NOT_ELIGIBLE_MEANING.to_owned()),
+            BrandVerdict::OfPerson(reason) => refused(reason.code(), reason.meaning().to_owned()),
             BrandVerdict::Refused(reason) => refused(reason.code(), reason.to_string()),
         }),
         rank: None,

@@ -40,8 +40,35 @@ pub struct ReceiptQuery {
     pub most: u32,
 }
 
+/// What became of one campaign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountQuery {
+    /// Counted of these people,
+    pub of: ReceiptsOf,
+    pub campaign: CampaignName,
+    /// for this store; everywhere if it is none,
+    pub store: Option<StoreName>,
+    pub from: Option<Timestamp>,
+    /// before this time.
+    pub until: Option<Timestamp>,
+}
+
+/// How often a campaign met one verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictCount {
+    /// CHOSEN, or the code of a reason.
+    pub verdict: String,
+    /// How many different people did.
+    pub people: u64,
+    /// In how many decisions.
+    pub decisions: u64,
+}
+
 #[async_trait]
 pub trait Receipts: Send + Sync {
     /// The receipts, newest first; their profile is the one they belong to now.
     async fn decisions(&self, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError>;
+
+    /// The verdicts that the campaign met in receipts that are kept, by their codes; of test devices none is counted.
+    async fn verdicts(&self, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError>;
 }

@@ -32,9 +32,9 @@ use crate::{
 /// Say why a campaign was chosen or refused, or would be
 ///
 /// With the id of a decision it prints the receipt: each campaign that was considered, best first, with the verdict, the
-/// numbers behind it, and what would have changed it. With a campaign it asks whether a person would get it at a place:
-/// a real one (--profile, with a server, owner or operator key) or one that is made up (--persona, with a brand key too).
-/// Nothing is recorded.
+/// numbers behind it, and what would have changed it. With a campaign alone it counts the people who met each verdict; with
+/// a person too it asks whether they would get it at a place: a real one (--profile, with a server, owner or operator key)
+/// or one that is made up (--persona, with a brand key too). Nothing is recorded.
 ///
 /// For example: dintorni explain acme/espresso --persona acme/shopper --trait tier=gold --at acme/stores/0042
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ pub struct Explain {
     /// On whose clock times are told, such as Europe/Rome: the person's or the store's
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     time_zone: TimeZone,
-    /// Print JSON, as protobuf spells Decision or Explanation
+    /// Print JSON, as protobuf spells Decision, VerdictCounts or Explanation
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -81,13 +81,31 @@ impl Explain {
         self.connection.check()?;
         match DecisionId::parse(&self.what) {
             Ok(_) => self.receipt().await?,
+            Err(_) if self.asks_of_nobody() => self.counts().await?,
             Err(_) => self.campaign().await?,
         }
         Ok(ExitCode::SUCCESS)
     }
 
+    fn asks_of_nobody(&self) -> bool {
+        self.profile.is_none() && self.persona.app.is_none() && self.at.is_none() && self.time.is_none()
+    }
+
+    async fn counts(&self) -> anyhow::Result<()> {
+        let neither =
+            |invalid| Mistakes(vec![format!("{:?} is neither a decision's id nor a campaign: {invalid}", self.what)]);
+        let campaign = names::campaign(&self.what).map_err(neither)?.to_string();
+        let mut client = DecisionServiceClient::new(self.connection.open().await?);
+        let request = self.connection.request(pb::CountVerdictsRequest { campaign, ..Default::default() })?;
+        let counts = client.count_verdicts(request).await.map_err(|status| refusal(&status))?.into_inner();
+        if self.json {
+            return say(serde_json::to_string_pretty(&to_json("dintorni.v1.VerdictCounts", &counts)?)?);
+        }
+        say(tell::counts(counts))
+    }
+
     async fn receipt(&self) -> anyhow::Result<()> {
-        if self.profile.is_some() || self.persona.app.is_some() || self.at.is_some() || self.time.is_some() {
+        if !self.asks_of_nobody() {
             let said = "a decision is what happened: --profile, --persona, --at and --time are for campaigns";
             return Err(Mistakes(vec![said.to_owned()]).into());
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::output::{Paint, table},
-    domain::time::TimeZone,
+    domain::{decision::Reason, time::TimeZone},
     grpc::{pb, wire::optional_timestamp},
 };
 
@@ -29,6 +29,22 @@ pub fn whose(receipt: &pb::Decision, zone: &TimeZone) -> String {
         rows.push(vec!["test".to_owned(), "a test device: no budget, no statistic".to_owned()]);
     }
     table(&rows)
+}
+
+/// Most people first.
+pub fn counts(told: pb::VerdictCounts) -> String {
+    let mut counts = told.counts;
+    if counts.is_empty() {
+        return "Nothing became of it yet that may be told: to a brand, no verdict that fewer than ten people met."
+            .to_owned();
+    }
+    counts.sort_by(|a, b| b.people.cmp(&a.people).then_with(|| a.verdict.cmp(&b.verdict)));
+    let row = |count: pb::VerdictCount| {
+        let meaning = Reason::meaning_of(&count.verdict).unwrap_or("an offer was made");
+        vec![count.people.to_string(), count.decisions.to_string(), count.verdict, meaning.to_owned()]
+    };
+    let titles = ["people", "times", "verdict", ""].map(str::to_owned).to_vec();
+    table(&std::iter::once(titles).chain(counts.into_iter().map(row)).collect::<Vec<_>>())
 }
 
 /// Whether there would be an offer, what each gate says, and what would have to change.
@@ -65,6 +81,16 @@ pub fn explanation(paint: Paint, zone: &TimeZone, told: &pb::Explanation) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn verdicts_are_told_by_the_number_of_people() {
+        let count = |verdict: &str, people, decisions| pb::VerdictCount { verdict: verdict.into(), people, decisions };
+        let told = counts(pb::VerdictCounts { counts: vec![count("AUDIENCE", 20, 40), count("CHOSEN", 120, 130)] });
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(lines[1].starts_with("120     130    CHOSEN") && lines[1].ends_with("an offer was made"), "{told}");
+        assert!(lines[2].starts_with("20") && lines[2].ends_with("the person is not in the audience"), "{told}");
+        assert!(counts(pb::VerdictCounts::default()).contains("fewer than ten"));
+    }
 
     #[test]
     fn gates_and_changes_are_told_on_the_clock_that_is_wanted() {

@@ -70,9 +70,9 @@ use crate::{
         time::Timestamp,
     },
     ports::{
-        AccountUse, Answer, Appended, ArmResult, CatalogStore, ChangeRecord, Commit, Committed, Coupons, Edit, History,
-        HistoryQuery, Ledger, LedgerProof, OfferQuery, ReceiptQuery, Receipts, Records, RedemptionQuery, StoreError,
-        TillAnswer, Uploaded,
+        AccountUse, Answer, Appended, ArmResult, CatalogStore, ChangeRecord, Commit, Committed, CountQuery, Coupons,
+        Edit, History, HistoryQuery, Ledger, LedgerProof, OfferQuery, ReceiptQuery, Receipts, Records, RedemptionQuery,
+        StoreError, TillAnswer, Uploaded, VerdictCount,
     },
 };
 use counters::Counters;
@@ -206,6 +206,10 @@ impl Ledger for Sql {
 impl Receipts for Sql {
     async fn decisions(&self, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError> {
         receipts::decisions(&mut self.engine.reader().await?.conn(), query).await
+    }
+
+    async fn verdicts(&self, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {
+        receipts::verdicts(&mut self.engine.reader().await?.conn(), query).await
     }
 }
 

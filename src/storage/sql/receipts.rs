@@ -14,7 +14,7 @@ use crate::{
         offer::DecisionId,
         time::Timestamp,
     },
-    ports::{ReceiptQuery, ReceiptsOf, StoreError},
+    ports::{CountQuery, ReceiptQuery, ReceiptsOf, StoreError, VerdictCount},
 };
 
 /// Rows of one statement that writes several.
@@ -22,12 +22,13 @@ const ROWS: usize = 8;
 
 pub async fn write(batch: &mut Batch<'_, '_>, decision: &Decision, until: Timestamp) -> Result<(), Halt> {
     const SQL: &str = "INSERT INTO decision
-        (id, profile_id, device_id, ping_id, catalog_version, at, expires_at, receipt)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        (id, profile_id, device_id, ping_id, catalog_version, at, expires_at, receipt, test)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let receipt = serde_json::to_string(decision).map_err(unsound)?;
     let (profile, device) = (decision.profile.as_str(), decision.device.as_str());
     let (ping, version) = (decision.ping.as_str(), decision.catalog_version);
-    let values = values![&decision.id, profile, device, ping, version, decision.at, until, &receipt];
+    let test = u64::from(decision.test);
+    let values = values![&decision.id, profile, device, ping, version, decision.at, until, &receipt, test];
     batch.add(SQL, values).await?;
     write_considered(batch, decision).await
 }
@@ -148,6 +149,25 @@ pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<
     conn.rows(sql, values).await?.iter().map(read).collect()
 }
 
+/// See [`crate::ports::Receipts::verdicts`].
+pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {
+    const SQL: &str = "SELECT considered.verdict, count(DISTINCT decision.profile_id), count(DISTINCT decision.id)
+        FROM considered JOIN decision ON decision.id = considered.decision_id
+        WHERE considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
+            AND considered.decision_id >= $3 AND considered.decision_id < $4
+            AND substr(decision.profile_id, 1, CAST($5 AS INTEGER)) = $6 AND ($7 = '' OR decision.profile_id = $7)
+        GROUP BY considered.verdict ORDER BY considered.verdict";
+    let CountQuery { of, campaign, store, from, until } = query;
+    let (prefix, person) = whose(of);
+    let store = store.as_ref().map_or("", |store| store.as_str());
+    let (from, until) = (first_id(*from), id_behind(*until));
+    let values = values![campaign.as_str(), store, &from, &until, prefix.chars().count() as u64, &prefix, person];
+    let number = |row: &Row, column| u64::try_from(row.get::<i64>(column)?).map_err(unsound);
+    let read =
+        |row: &Row| Ok(VerdictCount { verdict: row.get(0)?, people: number(row, 1)?, decisions: number(row, 2)? });
+    conn.rows(SQL, values).await?.iter().map(read).collect()
+}
+
 /// What the names of such people begin with, and the name of the one person.
 fn whose(of: &ReceiptsOf) -> (String, &str) {
     match of {
@@ -160,9 +180,17 @@ fn whose(of: &ReceiptsOf) -> (String, &str) {
 
 /// The first id that is in, and the first that is not any more.
 fn span(query: &ReceiptQuery) -> (String, String) {
-    let first = |at: Timestamp| DecisionId::new(at, 0).to_string();
-    let from = query.from.map(first).unwrap_or_default();
+    let until = id_behind(query.until);
+    (first_id(query.from), query.before.map_or(until.clone(), |before| until.min(before.to_string())))
+}
+
+/// No id from that time on sorts before it.
+fn first_id(from: Option<Timestamp>) -> String {
+    from.map(|at| DecisionId::new(at, 0).to_string()).unwrap_or_default()
+}
+
+/// All ids before that time sort before it.
+fn id_behind(until: Option<Timestamp>) -> String {
     // Behind all that begin with a digit of sixteen.
-    let until = query.until.map_or_else(|| "g".to_owned(), first);
-    (from, query.before.map_or(until.clone(), |before| until.min(before.to_string())))
+    until.map_or_else(|| "g".to_owned(), |at| DecisionId::new(at, 0).to_string())
 }

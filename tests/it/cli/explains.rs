@@ -26,6 +26,11 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     let of_brand = explain(&brand, &[&answer.decision]).await;
     assert!(of_brand.code == Some(0) && !of_brand.out.contains("profiles/"), "{of_brand:?}");
 
+    let counted = explain(&server.operator, &[&campaign]).await;
+    assert!(counted.code == Some(0) && counted.out.contains("1       1      CHOSEN"), "{counted:?}");
+    let few = explain(&brand, &[&campaign]).await;
+    assert!(few.code == Some(0) && few.out.contains("fewer than ten people"), "{few:?}");
+
     let store = format!("{}/stores/brera", acme.organization);
     let of_person = explain(&owner, &[&campaign, "--profile", &phone.profile, "--at", &store]).await;
     assert!(of_person.out.contains("would not be offered"), "{of_person:?}");

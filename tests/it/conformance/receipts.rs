@@ -1,5 +1,7 @@
 //! Finding receipts, beside a filter over all of them.
 
+use std::collections::BTreeSet;
+
 use dintorni::{
     domain::{
         decision::{Considered, Decision, Reason, Verdict},
@@ -7,7 +9,7 @@ use dintorni::{
         offer::DecisionId,
         presence::Area,
     },
-    ports::{Commit, ProfileWrite, ReceiptQuery, Receipts, ReceiptsOf, Records},
+    ports::{Commit, CountQuery, ProfileWrite, ReceiptQuery, Receipts, ReceiptsOf, Records, VerdictCount},
 };
 
 use super::on_every_engine;
@@ -73,6 +75,24 @@ fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
         && query.before.is_none_or(|before| decision.id.to_string() < before.to_string())
 }
 
+/// The same of one campaign, whatever the verdict.
+fn count_query(query: &ReceiptQuery) -> CountQuery {
+    let ReceiptQuery { of, campaign, store, from, until, .. } = query.clone();
+    CountQuery { of, campaign: campaign.unwrap_or_else(|| campaign_name("c0")), store, from, until }
+}
+
+fn counts(query: &ReceiptQuery, all: &[Decision]) -> Vec<VerdictCount> {
+    let campaign = Some(count_query(query).campaign);
+    let count = |verdict: &str| {
+        let verdicts = vec![verdict.to_owned()];
+        let met = ReceiptQuery { campaign: campaign.clone(), verdicts, before: None, ..query.clone() };
+        let decisions: Vec<&Decision> = all.iter().filter(|one| !one.test && is_wanted(&met, one)).collect();
+        let people = decisions.iter().map(|decision| &decision.profile).collect::<BTreeSet<_>>().len() as u64;
+        VerdictCount { verdict: verdict.to_owned(), people, decisions: decisions.len() as u64 }
+    };
+    ["BUDGET_EXHAUSTED", "CHOSEN", "MUTED"].map(count).into_iter().filter(|count| count.people > 0).collect()
+}
+
 async fn receipts_are_found_by_what_they_are_about(database: Database) {
     let (mut dice, apps) = (Dice::new(0xdec1), [app(), app()]);
     let people: Vec<_> = (0..6).map(|i| person(&apps[i % 2], ["ada", "ada1", "bob"][i / 2])).collect();
@@ -85,6 +105,7 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
         let decision = commit.decision.as_mut().expect("made");
         (decision.id, decision.at) = (DecisionId::new(when, u128::from(number) << 64), when);
         decision.considered = considered(&mut dice);
+        decision.test = dice.below(5) == 0;
         commit.answer.as_mut().expect("made").decision = decision.id;
         all.push(decision.clone());
         database.sql.commit(commit).await.expect("committed");
@@ -114,6 +135,8 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
         let told = database.sql.decisions(&query).await.expect("read");
         assert!(told.iter().eq(wanted), "{query:?}");
         found += told.len();
+        let counted = database.sql.verdicts(&count_query(&query)).await.expect("read");
+        assert_eq!(counted, counts(&query, &all), "{query:?}");
     }
     assert!(found > QUERIES as usize, "most of them found something: {found}");
 }

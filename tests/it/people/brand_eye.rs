@@ -2,7 +2,7 @@
 
 use dintorni::grpc::pb::{self, key::Scope, rule::Rule as Kind};
 
-use super::{campaign, entering, square, visit};
+use super::{campaign, entering, server_key, square, visit};
 use crate::support::harness::{TestServer, bearing};
 
 #[tokio::test]
@@ -37,4 +37,33 @@ async fn campaigns_that_give_nothing_read_nobody() {
         let listed = server.decisions().list_decisions(bearing(&brand, request)).await.expect("listed").into_inner();
         assert_eq!((listed.decisions.len(), codes(&listed.decisions[0])), (1, vec!["NOT_ELIGIBLE".to_owned()]));
     }
+    let named = pb::GetDecisionRequest { decision: answer.decision.clone() };
+    let told = server.decisions().get_decision(bearing(&brand, named)).await.expect("told").into_inner();
+    assert_eq!((codes(&told), told.profile), (vec!["BUDGET_EXHAUSTED".to_owned(); 2], String::new()));
+}
+
+#[tokio::test]
+async fn a_brand_counts_people_in_tens() {
+    let server = TestServer::start().await;
+    let (acme, rival) = (server.publisher("acme").await, server.publisher("rival").await);
+    let campaign = acme.cafe().await;
+    for number in 0..12 {
+        acme.phone(number).await.ping(&format!("arrive-{number}")).await.expect("answered");
+    }
+    rival.phone(99).await.ping("arrive-rival").await.expect("answered");
+    let count = async |credential: &str| {
+        let request = pb::CountVerdictsRequest { campaign: campaign.clone(), ..Default::default() };
+        let counts = server.decisions().count_verdicts(bearing(credential, request)).await?.into_inner().counts;
+        Ok::<_, tonic::Status>(
+            counts.into_iter().map(|one| (one.verdict, one.people, one.decisions)).collect::<Vec<_>>(),
+        )
+    };
+    let chosen = |people| vec![("CHOSEN".to_owned(), people, people)];
+    let brand = acme.key_of(Scope::Brand).await;
+    assert_eq!(count(&brand).await.expect("counted"), chosen(10), "and not that one was refused at the rival");
+    assert_eq!(count(&server_key(&acme).await).await.expect("counted"), chosen(12));
+    let all = [("CHOSEN".to_owned(), 12, 12), ("NOT_GRANTED".to_owned(), 1, 1)];
+    assert_eq!(count(&server.operator).await.expect("counted"), all);
+    let theirs = rival.key_of(Scope::Brand).await;
+    assert_eq!(count(&theirs).await.expect_err("another's").code(), tonic::Code::PermissionDenied);
 }
