@@ -50,7 +50,7 @@ pub enum BrandVerdict {
     Chosen,
     /// For a reason of the person, and which is not told.
     NotEligible,
-    /// For one of which the code is told, and no number.
+    /// For one of which the code is told, and no number: it was told the decision, or tries the campaign on that device.
     OfPerson(Reason),
     /// For one that is so whoever comes.
     Refused(Reason),
