@@ -199,7 +199,6 @@ impl Tills {
             profile: found.offer.as_ref().map(|offer| offer.profile.clone()),
             amount,
             instruction: found.coupon.instruction.clone(),
-            test: found.offer.as_ref().is_some_and(|offer| offer.test),
             redeemed_at: now,
             reversed_units: 0,
             reversed_at: None,

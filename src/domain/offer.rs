@@ -100,7 +100,7 @@ pub struct Offer {
     /// Of the campaign's experiment, if it makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<Arm>,
-    /// Of a campaign that the device tries: worth nothing, and counted nowhere.
+    /// Made to a test device: worth nothing, and counted nowhere.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trial: bool,
 }
@@ -163,7 +163,7 @@ pub struct GivenOffer {
     pub priority: Priority,
     /// It was not given: the person is in the holdout of the campaign's experiment.
     pub ghost: bool,
-    /// Of a campaign that the device tries: it counts for no cap and no condition.
+    /// Made to a test device: it counts for no cap and no condition.
     pub trial: bool,
     pub offered_at: Timestamp,
     pub shown_at: Option<Timestamp>,

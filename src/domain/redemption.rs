@@ -73,9 +73,7 @@ pub struct KeptOffer {
     pub campaign: CampaignName,
     /// The store it was made for, if its place had one.
     pub store: Option<StoreName>,
-    /// Of a test device: no budget is taken.
-    pub test: bool,
-    /// Of a campaign that the device tried: it is worth nothing.
+    /// Made to a test device: it is worth nothing.
     pub trial: bool,
     pub offered_at: Timestamp,
     pub show_by: Timestamp,
@@ -132,7 +130,6 @@ pub struct Redemption {
     /// What it cost; none if nobody said.
     pub amount: Option<Money>,
     pub instruction: String,
-    pub test: bool,
     pub redeemed_at: Timestamp,
     /// Minor units of the amount that were taken back since.
     pub reversed_units: u64,
@@ -201,7 +198,7 @@ pub enum Refusal {
         wanted: String,
     },
     NotClaimed,
-    /// The campaign was tried on a test device when it was made.
+    /// It was made to a test device.
     Trial,
 }
 
@@ -246,7 +243,7 @@ impl Refusal {
             Refusal::AmountTooHigh { most } => format!("At most {most} can be redeemed."),
             Refusal::WrongCurrency { wanted } => format!("The amount must be in {wanted}."),
             Refusal::NotClaimed => "The customer has to ask for the code in the app first.".to_owned(),
-            Refusal::Trial => "This is a trial of the brand's, and no coupon: give nothing for it.".to_owned(),
+            Refusal::Trial => "This is a test phone's, and no coupon: give nothing for it.".to_owned(),
         }
     }
 

@@ -143,12 +143,14 @@ fn ghost(candidate: &Candidate<'_>, id: OfferId) -> Option<Ghost> {
 fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
     let limits = &candidate.campaign.limits;
     let end = limits.ends_at.unwrap_or(crate::domain::time::Timestamp::MAX);
+    // Whoever says to be a test device takes no budget, so nothing of worth may be had by saying so.
+    let trial = candidate.trial || gates.person.device().test;
     Offer {
         id,
         campaign: candidate.campaign.name.clone(),
         content: message(candidate, gates),
         arm: candidate.drawn.map(|drawn| drawn.arm()),
-        trial: candidate.trial,
+        trial,
         area: candidate.area.clone(),
         store: candidate.store.map(|store| OfferStore::of(store)),
         distance_m: candidate.distance_m,
@@ -158,7 +160,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
         valid_until: (gates.now + limits.valid_for).min(end),
         coupon: candidate.campaign.coupon.as_ref().map(|coupon| OfferCoupon {
             // A trial is worth nothing, and everyone's code is not for whoever tries.
-            code: coupon.open_code(&limits.budgets).filter(|_| !candidate.trial).cloned(),
+            code: coupon.open_code(&limits.budgets).filter(|_| !trial).cloned(),
             instruction: coupon.instruction.clone(),
             valid_from: gates.now + coupon.redeem_after,
         }),

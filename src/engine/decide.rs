@@ -239,7 +239,7 @@ fn consider(
         }
     }
     let chosen = choice::choose(passed, gates, question.ping.max_offers, question.seed);
-    record(question, device, chosen, outcome);
+    record(question, chosen, outcome);
     outcome.decision.considered.extend(refused);
 }
 
@@ -292,7 +292,7 @@ fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
 }
 
 /// Puts the choice into the decision and the profile.
-fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mut Outcome) {
+fn record(question: &Question<'_>, choice: Choice, outcome: &mut Outcome) {
     let offered_at = question.ping.clock.received_at;
     let priority = |campaign: &CampaignName| question.catalog.campaigns.get(campaign).map(|entry| entry.value.priority);
     let mut all = Vec::new();
@@ -303,7 +303,7 @@ fn record(question: &Question<'_>, device: &Device, choice: Choice, outcome: &mu
     };
     for (offer, accounts) in choice.offers {
         let take = |account| Take { account, holder: Holder::Offer(offer.id), units: 1, lapses_at: None };
-        if !device.test {
+        if !offer.trial {
             outcome.takes.extend(accounts.into_iter().map(take));
         }
         given(offer.id, &offer.campaign, false, offer.trial);

@@ -159,7 +159,7 @@ impl ClaimRefusal {
     pub fn message(self) -> &'static str {
         match self {
             ClaimRefusal::NoCoupon => "there is nothing to redeem in this offer",
-            ClaimRefusal::Trial => "the campaign is only tried on this device: its offers have no codes",
+            ClaimRefusal::Trial => "offers to test devices have no codes",
             ClaimRefusal::OfferReturned => "the device said that this offer was never shown, and it was taken back",
             ClaimRefusal::OfferEnded => "the offer is no longer good",
             ClaimRefusal::NoMarketingConsent => "the person did not agree to marketing",

@@ -63,8 +63,7 @@ pub fn for_claim(campaign: &Campaign, coupon: &Coupon, offer: &KeptOffer) -> Vec
     };
     let value = coupon.value.as_ref().map_or(0, |value| u64::try_from(value.minor_units()).unwrap_or(0));
     let budgets = held(Unit::Redemptions, 1).chain(held(Unit::Money, value));
-    // A test device has a code as well, but no budget.
-    code.into_iter().chain(budgets.filter(|_| !offer.test)).collect()
+    code.into_iter().chain(budgets).collect()
 }
 
 /// What a redemption takes, or confirms where its claim held it.
@@ -74,7 +73,7 @@ pub fn for_redemption(campaign: &Campaign, redemption: &Redemption, store: &Stor
     let take = |units| move |account| Take { account, holder, units, lapses_at: None };
     let redemptions = accounts(campaign, Unit::Redemptions, spot).map(take(1));
     let money = accounts(campaign, Unit::Money, spot).map(take(redemption.units()));
-    redemptions.chain(money).filter(|_| !redemption.test).collect()
+    redemptions.chain(money).collect()
 }
 
 fn of_store(store: &Store, at: Timestamp) -> Spot<'_> {

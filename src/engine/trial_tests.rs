@@ -56,8 +56,8 @@ fn the_tester_gets_a_draft_through_the_same_gates_and_nobody_else_does() {
     let (with, without) = (catalog(world(&[draft()])), catalog(world(&[])));
     let come = here(0, metres(0.0, 0.0));
     let outcome = ask(&with, &tester(), &device_name(), &come);
-    assert_eq!(offered(&outcome), [("new", true), ("old", false)]);
-    assert!(outcome.takes.is_empty(), "a test device takes no budget");
+    assert_eq!(offered(&outcome), [("new", true), ("old", true)], "whatever a test device gets is worth nothing");
+    assert!(outcome.takes.is_empty(), "and takes no budget");
     let trials: Vec<_> = outcome.decision.considered.iter().map(|one| (one.campaign.id(), one.trial)).collect();
     assert_eq!(trials, [("new", true), ("old", false)]);
 
@@ -88,19 +88,19 @@ fn it_can_be_tried_again_and_again_and_nothing_of_it_counts() {
     for visit in 0..5 {
         profile = ask(&with, &profile, &device_name(), &here(visit * 600 + 300, metres(0.0, 900.0))).profile;
         let outcome = ask(&with, &profile, &device_name(), &here(visit * 600 + 600, metres(0.0, 0.0)));
-        let (new, old) = (("new", true), ("old", false));
-        let all = if visit == 0 { vec![new, old] } else { vec![new] };
+        let all = [("new", true), ("old", true)];
         assert_eq!(offered(&outcome), all, "visit {visit}: its own cap of one a day and the app's three do not count");
         profile = outcome.profile;
     }
-    // It becomes active: five trials have used up neither its cap nor the day.
+    // It becomes active, and the phone one like others: five trials have used up neither its cap nor the day.
+    profile.devices.get_mut(&device_name()).expect("the phone").test = false;
     let active = catalog(world(&[Campaign { state: CampaignState::Active, ..draft() }]));
     let away = ask(&active, &profile, &device_name(), &here(5_000, metres(0.0, 900.0)));
     let first = ask(&active, &away.profile, &device_name(), &here(5_600, metres(0.0, 0.0)));
-    assert_eq!(offered(&first), [("new", false)]);
+    assert_eq!(offered(&first), [("new", false), ("old", false)]);
     let away = ask(&active, &first.profile, &device_name(), &here(6_000, metres(0.0, 900.0)));
     let again = ask(&active, &away.profile, &device_name(), &here(6_600, metres(0.0, 0.0)));
-    assert_eq!(offered(&again), [], "now its cap counts for the tester as for everybody");
+    assert_eq!(offered(&again), [], "now caps count");
 }
 
 #[test]

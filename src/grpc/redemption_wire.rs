@@ -174,7 +174,6 @@ pub fn redemption_to_wire(redemption: &Redemption) -> pb::Redemption {
         reversed_amount: reversed,
         reverse_time: redemption.reversed_at.map(timestamp_to_wire),
         instruction: redemption.instruction.clone(),
-        test: redemption.test,
     }
 }
 

@@ -152,8 +152,8 @@ impl Recorded {
     async fn write_offer(&self, batch: &mut Batch<'_, '_>, decision: &Decision, offer: &Offer) -> Result<(), Halt> {
         const SQL: &str =
             "INSERT INTO offer (id, profile_id, given_to, campaign_id, decision_id, catalog_version, store_id,
-                test, accounts, offered_at, show_by, valid_from, valid_until, expires_at, arm, trial)
-            VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+                test, accounts, offered_at, show_by, valid_from, valid_until, expires_at, arm)
+            VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         let (profile, campaign) = (decision.profile.as_str(), offer.campaign.as_str());
         let store = offer.store.as_ref().map(|store| store.name.to_string());
         let holder = Holder::Offer(offer.id);
@@ -167,7 +167,7 @@ impl Recorded {
             &decision.id,
             decision.catalog_version,
             store.as_ref(),
-            i64::from(decision.test),
+            i64::from(offer.trial),
             accounts,
             decision.at,
             offer.show_by,
@@ -175,7 +175,6 @@ impl Recorded {
             offer.valid_until,
             decision.at + self.keep.offers,
             arm.as_ref(),
-            i64::from(offer.trial),
         ];
         batch.add(SQL, values).await
     }

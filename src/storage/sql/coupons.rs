@@ -23,7 +23,7 @@ macro_rules! offers {
         concat!(
             "SELECT id, profile_id, campaign_id, store_id, test, offered_at, show_by, valid_from, valid_until, code,
                 shown_at, opened_at, dismissed_at, returned_at, claimed_at, redeemed_at, reversed_at,
-                locked_store, locked_till, locked_until, trial FROM offer ",
+                locked_store, locked_till, locked_until FROM offer ",
             $rest
         )
     };
@@ -34,7 +34,7 @@ macro_rules! redemptions {
     ($rest:literal) => {
         concat!(
             "SELECT id, offer_id, profile_id, campaign_id, store_id, till, till_reference, currency, units, instruction,
-                test, redeemed_at, reversed_units, reversed_at FROM redemption ",
+                redeemed_at, reversed_units, reversed_at FROM redemption ",
             $rest
         )
     };
@@ -55,7 +55,7 @@ pub async fn offer_to(
     campaign: &CampaignName,
 ) -> Result<Option<KeptOffer>, StoreError> {
     const SQL: &str = offers!(
-        "WHERE profile_id = $1 AND campaign_id = $2 AND trial = 0
+        "WHERE profile_id = $1 AND campaign_id = $2 AND test = 0
         ORDER BY CASE WHEN redeemed_at IS NULL AND returned_at IS NULL THEN 0 ELSE 1 END, offered_at DESC, id DESC LIMIT 1"
     );
     let row = conn.row(SQL, values![profile.as_str(), campaign.as_str()]).await?;
@@ -131,8 +131,7 @@ fn kept_offer(row: &Row) -> Result<KeptOffer, StoreError> {
         profile: parsed(row, 1, ProfileName::parse)?,
         campaign: parsed(row, 2, CampaignName::parse)?,
         store: maybe(row, 3, StoreName::parse)?,
-        test: row.count(4)? != 0,
-        trial: row.count(20)? != 0,
+        trial: row.count(4)? != 0,
         offered_at: Timestamp::from_micros(row.get(5)?),
         show_by: Timestamp::from_micros(row.get(6)?),
         valid_from: Timestamp::from_micros(row.get(7)?),
@@ -168,10 +167,9 @@ fn redemption_of(row: &Row) -> Result<Redemption, StoreError> {
         till_reference: row.get(6)?,
         amount,
         instruction: row.get(9)?,
-        test: row.count(10)? != 0,
-        redeemed_at: Timestamp::from_micros(row.get(11)?),
-        reversed_units: row.count(12)?,
-        reversed_at: time(row, 13)?,
+        redeemed_at: Timestamp::from_micros(row.get(10)?),
+        reversed_units: row.count(11)?,
+        reversed_at: time(row, 12)?,
     })
 }
 

@@ -92,7 +92,7 @@ async fn insert(
 ) -> Result<(), Halt> {
     const SQL: &str = "INSERT INTO redemption (id, offer_id, profile_id, campaign_id, store_id, till, till_reference,
             currency, units, instruction, test, accounts, redeemed_at, reversed_units, reversed_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, NULL, $14)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, 0, NULL, $13)";
     let offer = redemption.offer.map(|offer| offer.to_string());
     let profile = redemption.profile.as_ref().map(|profile| profile.to_string());
     let currency = redemption.amount.as_ref().map(|amount| amount.currency().to_owned());
@@ -108,7 +108,6 @@ async fn insert(
         currency.as_ref(),
         redemption.units(),
         &redemption.instruction,
-        i64::from(redemption.test),
         accounts as u64,
         redemption.redeemed_at,
         until,

@@ -110,7 +110,6 @@ pub(super) fn redemption(offer: OfferId, money: u64, now: u64) -> Redemption {
         profile: None,
         amount: Some(Money::new("EUR", money as i64).expect("sound")),
         instruction: "5 off".to_owned(),
-        test: false,
         redeemed_at: at(now),
         reversed_units: 0,
         reversed_at: None,
