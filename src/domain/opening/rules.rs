@@ -83,7 +83,8 @@ impl Rule {
     }
 
     fn paint(&self, minutes: &mut Minutes, range: std::ops::Range<u16>) {
-        let part = &mut minutes[usize::from(range.start)..usize::from(range.end.max(range.start).min(DAY_MINUTES))];
+        let border = |minute: u16| usize::from(minute.min(DAY_MINUTES));
+        let part = &mut minutes[border(range.start)..border(range.end.max(range.start))];
         match self.operator {
             Operator::Normal | Operator::Additional => part.fill(self.kind),
             Operator::Fallback => {

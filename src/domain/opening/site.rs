@@ -8,8 +8,14 @@ use opening_hours_syntax::rules::{day::HolidayKind, time::TimeEvent};
 use super::Country;
 use crate::domain::{
     geo::Position,
+    schedule::DAY_MINUTES,
     time::{TimeZone, Timestamp},
 };
+
+/// A sunrise by the clock after this was before midnight: no zone is so far from its sun.
+const LATEST_MORNING: u16 = 18 * 60;
+/// A sunset by the clock before this was after midnight.
+const EARLIEST_EVENING: u16 = 6 * 60;
 
 /// What hours depend on beside their words.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +34,18 @@ impl Site<'_> {
         holidays.zip(naive(date)).is_some_and(|(holidays, date)| is_one(&holidays, date))
     }
 
-    /// The minute after midnight at which the sun does that, by the clock of the place; none if it does not that day.
+    /// The minute after the date's midnight at which the sun does that, by the clock of the place; none if it does not
+    /// that day. In a northern summer an evening may end after the next midnight: then that is more than 24 hours.
     pub(super) fn sun_minute(&self, date: Date, event: TimeEvent) -> Option<u16> {
         let place = Coordinates::new(self.position.latitude(), self.position.longitude())?;
         let at = place.event_time(naive(date)?, event)?;
         let local = self.time_zone.local(Timestamp::from_micros(at.timestamp_micros()));
-        Some(local.hour() as u16 * 60 + local.minute() as u16)
+        let minute = local.hour() as u16 * 60 + local.minute() as u16;
+        Some(match event {
+            TimeEvent::Dawn | TimeEvent::Sunrise if minute >= LATEST_MORNING => 0,
+            TimeEvent::Sunset | TimeEvent::Dusk if minute < EARLIEST_EVENING => minute + DAY_MINUTES,
+            TimeEvent::Dawn | TimeEvent::Sunrise | TimeEvent::Sunset | TimeEvent::Dusk => minute,
+        })
     }
 
     /// Whether days are longer than nights.

@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::{geo::Position, schedule::DAY_MINUTES, time::TimeZone};
 
 /// Real ones out of OpenStreetMap, in the shapes that most stores have.
-const REAL: [&str; 30] = [
+const REAL: [&str; 31] = [
     "24/7",
     "Mo-Fr 09:30-21:00; Sa 09:00-20:00; Su off; PH off",
     "Mo 11:30-15:30; Tu-Fr 11:30-15:30,18:30-22:30; Sa-Su 11:30-22:30; PH off; 2021 Mar 28-Apr 16 off",
@@ -39,6 +39,7 @@ const REAL: [&str; 30] = [
     "mo-fr 08:00-20:00; ph OFF",
     "Mo, We, Fr 08:00-20:00",
     "Dec25 off",
+    "(sunset+04:00)-(dusk+04:00)",
 ];
 
 /// What is no opening hours, or says what no calendar has.
@@ -164,6 +165,53 @@ fn the_sun_is_that_of_the_place() {
     let [short] = open("(sunrise+00:30)-(sunset-01:00)", None, date(2026, 12, 20)).try_into().expect("one");
     let short: String = short;
     assert!(short.starts_with("09:5") && short.ends_with("14:12"), "{short}");
+}
+
+/// It keeps a span from coming where it would end before it begins, but what goes on over midnight does.
+#[test]
+fn spans_that_the_sun_forbids_do_not_come() {
+    let (june, december) = (date(2026, 6, 20), date(2026, 12, 20));
+    // The sun sets at 22:50 in June, and rises at 09:23 in December.
+    assert_eq!(open("sunset-22:00", None, june), [""; 0]);
+    assert_eq!(open("sunrise-08:00", None, december), [""; 0]);
+    let [evening] = open("20:00-sunset", None, june).try_into().expect("one");
+    let evening: String = evening;
+    assert!(evening.starts_with("20:00-22:"), "{evening}");
+    let [night, evening] = open("sunset-02:00", None, december).try_into().expect("two");
+    let (night, evening): (String, String) = (night, evening);
+    assert!(night == "00:00-02:00" && evening.starts_with("15:1") && evening.ends_with("24:00"), "{night} {evening}");
+}
+
+/// A night ends when the sun rises on its morning, and an evening may have its dusk after midnight.
+#[test]
+fn nights_end_when_the_days_after_them_begin() {
+    let times = |hours: &str, day| open(hours, None, day).concat();
+    for day in [date(2026, 1, 15), date(2026, 4, 2), date(2026, 6, 20), date(2026, 10, 2), date(2026, 12, 20)] {
+        let (nights, light) = (times("sunset-sunrise", day), times("sunrise-sunset", day));
+        let (sunrise, sunset) = light.split_once('-').expect("a span");
+        assert_eq!(nights, format!("00:00-{sunrise}{sunset}-24:00"), "{day}");
+    }
+    let after_dusk = open("sunrise-dusk", None, date(2026, 6, 20));
+    assert!(after_dusk.len() == 2 && after_dusk[0].starts_with("00:00-00:"), "{after_dusk:?}");
+}
+
+#[test]
+fn all_spans_of_the_sun_can_be_evaluated_everywhere() {
+    let events = ["dawn", "sunrise", "sunset", "dusk"];
+    let beside = |event: &&str| [(*event).to_owned(), format!("({event}-04:00)"), format!("({event}+04:00)")];
+    let times: Vec<String> = events.iter().flat_map(beside).chain(["00:00".to_owned(), "23:59".to_owned()]).collect();
+    let zone = helsinki();
+    for (from, to) in times.iter().flat_map(|from| times.iter().map(move |to| (from, to))) {
+        let hours = OpeningHours::new(&format!("{from}-{to}")).expect("sound");
+        for (latitude, longitude) in [(60.2, 25.0), (65.8, 24.1), (67.5, -150.0), (-78.0, 100.0)] {
+            let position = Position::new(latitude, longitude).expect("sound");
+            let site = Site { position, time_zone: &zone, country: None };
+            for day in [date(2026, 5, 24), date(2026, 6, 20), date(2026, 12, 20)] {
+                let spans = hours.on(day, &site);
+                assert!(spans.iter().all(|span| span.start < span.end && span.end <= DAY_MINUTES), "{from}-{to} {day}");
+            }
+        }
+    }
 }
 
 /// Where the sun does not set it is day, where it does not rise it is night, on either side of the equator.

@@ -29,11 +29,19 @@ impl Span {
 
     /// Its minutes on a day that has it, which may go on over midnight, to at most 48 hours; none if the sun forbids it.
     pub(super) fn on(&self, date: Date, site: &Site<'_>) -> Option<(u16, u16)> {
-        let ((from, is_from_known), (to, is_to_known)) = (self.from.on(date, site), self.to.on(date, site));
-        match from < to {
-            true => Some((from, to)),
-            false => (is_from_known && is_to_known).then_some((from, (to + DAY_MINUTES).min(2 * DAY_MINUTES))),
+        let ((from, is_from_known), (to, _)) = (self.from.on(date, site), self.to.on(date, site));
+        if from < to {
+            return Some((from, to));
         }
+        let morning = self.is_over_midnight().then(|| date.tomorrow().ok()).flatten()?;
+        let (to, is_to_known) = self.to.on(morning, site);
+        (is_from_known && is_to_known).then_some((from, (to + DAY_MINUTES).min(2 * DAY_MINUTES)))
+    }
+
+    /// Whether it ends on the next day, and is not just kept from coming by the sun: `sunset-02:00` ends there, and
+    /// `sunrise-08:00` does not, even where the sun rises at nine.
+    fn is_over_midnight(&self) -> bool {
+        self.from.usual() > self.to.usual() || self.from == self.to
     }
 }
 
@@ -49,6 +57,22 @@ impl Time {
             None => {
                 let is_morning = matches!(event, TimeEvent::Dawn | TimeEvent::Sunrise);
                 (if is_morning == site.is_summer(date) { 0 } else { DAY_MINUTES }, false)
+            }
+        }
+    }
+
+    /// The minute, with the sun of an equinox.
+    fn usual(self) -> i16 {
+        match self {
+            Time::Clock(minute) => minute as i16,
+            Time::Sun { event, offset } => {
+                offset
+                    + match event {
+                        TimeEvent::Dawn => 5 * 60 + 30,
+                        TimeEvent::Sunrise => 6 * 60,
+                        TimeEvent::Sunset => 18 * 60,
+                        TimeEvent::Dusk => 18 * 60 + 30,
+                    }
             }
         }
     }
