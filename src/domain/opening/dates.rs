@@ -1,7 +1,7 @@
 //! Dates of the year: months, days, the nth weekday of a month, Easter, and ranges of them.
 //!
-//! Law: a range without years comes every year, and over the end of the year if its end is earlier; the 29th of February
-//! alone comes in leap years only.
+//! Laws: a range without years comes every year, and over the end of the year if its end is in an earlier month; a year in
+//! which its end moves before its start has none of it. The 29th of February alone comes in leap years only.
 
 use jiff::{
     ToSpan,
@@ -18,11 +18,13 @@ pub(super) enum Dates {
     From(Point),
 }
 
-/// A day of a year, so many days after a named one.
+/// A day of a year, so many days after a named one, or after the weekday next to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Point {
     pub(super) year: Option<i16>,
     pub(super) named: Named,
+    /// How many such weekdays later, without the day itself; negative for earlier. `+Su` is 1, `-Su` is -1.
+    pub(super) weekdays_after: Option<(Weekday, i32)>,
     pub(super) days_after: i16,
 }
 
@@ -67,7 +69,7 @@ impl Range {
 fn range(from: Point, to: Point, year: i16) -> Range {
     let Some(start) = from.on_or_after(year) else { return Range(None) };
     let end = to.on_or_before(year);
-    let goes_on = from != to && to.year.is_none() && end.is_some_and(|end| end < start);
+    let goes_on = from.goes_on_to(to) && end.is_some_and(|end| end < start);
     let end = if goes_on { to.on_or_before(year + 1) } else { end };
     Range(end.map(|end| (start, end)))
 }
@@ -96,11 +98,20 @@ impl Point {
             Named::Weekday { month, day, nth } => Date::new(year, month, 1).ok()?.nth_weekday_of_month(nth, day).ok(),
             Named::Easter => easter(year),
         };
-        named?.checked_add(i64::from(self.days_after).days()).ok()
+        let day = match self.weekdays_after {
+            Some((weekday, count)) => named?.nth_weekday(count, weekday).ok()?,
+            None => named?,
+        };
+        day.checked_add(i64::from(self.days_after).days()).ok()
+    }
+
+    /// Whether a range from here to there goes on into the next year.
+    pub(super) fn goes_on_to(self, to: Point) -> bool {
+        to.year.is_none() && to.month() < self.month()
     }
 
     /// The month that it is said to be in; Easter is in March or April.
-    pub(super) fn month(self) -> i8 {
+    fn month(self) -> i8 {
         match self.named {
             Named::Day { month, .. } | Named::Weekday { month, .. } => month,
             Named::Easter => 4,

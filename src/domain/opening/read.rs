@@ -1,8 +1,9 @@
 //! Reads hours: rules, the words between them, and what they say of the times they name.
 //!
 //! Laws: the grammar is version 0.7 of the specification in OpenStreetMap's wiki. Beyond it only what can mean one thing is
-//! taken: words in any case, hours of one digit, a `;` at the end, `–` for `-`, and `Mo-Fr: 08:00`. Text of any length and
-//! kind is read in one pass.
+//! taken: words in any case, hours of one digit, a `;` at the end, `–` for `-`, a blank after the comma of a list or around
+//! the `-` of times and dates, `Mo-Fr: 08:00`, `Dec 24,25`, and a comma without a blank before another rule's days. Text of
+//! any length and kind is read in one pass.
 
 use super::{
     cursor::{Cursor, Fault},
@@ -61,10 +62,16 @@ fn rules(c: &mut Cursor<'_>) -> Result<Vec<Rule>, Fault> {
 /// Steps over what stands between two rules.
 fn separator(c: &mut Cursor<'_>) -> Option<Operator> {
     c.attempt(|c| {
-        c.eat(" ");
+        let is_apart = c.eat(" ");
         let words = [("; ", Operator::Normal), (";", Operator::Normal), (", ", Operator::Additional)];
-        c.eat_one(&words).or_else(|| c.eat_one(&[("|| ", Operator::Fallback)]))
+        let operator = c.eat_one(&words).or_else(|| c.eat_one(&[("|| ", Operator::Fallback)]));
+        operator.or_else(|| (!is_apart && c.eat(",") && is_at_days(c)).then_some(Operator::Additional))
     })
+}
+
+/// Whether a rule begins here with the days that it is for.
+fn is_at_days(c: &Cursor<'_>) -> bool {
+    read_dates::is_at_calendar(c) || c.is_at("week") || read_days::is_at_day(c)
 }
 
 /// Which part of a rule was read last: what may follow, and how, depends on it.

@@ -7,6 +7,7 @@ use super::{
     dates::{Dates, Named, Point},
     days::Every,
     read_days::{self, WEEKDAYS, days_after},
+    read_times::is_at_hour,
 };
 
 const MONTHS: [(&str, i8); 12] = [
@@ -23,12 +24,14 @@ const MONTHS: [(&str, i8); 12] = [
     ("Nov", 11),
     ("Dec", 12),
 ];
-const YEARS: std::ops::RangeInclusive<u16> = 1_900..=9_998;
+const YEARS: std::ops::RangeInclusive<u16> = 1_900..=9_999;
 const A_DATE: &str = "a date such as Dec 24, a month such as Dec, Mar Su[-1], or easter";
+const A_BLANK: &str = "a blank before it";
 const MIXED_YEARS: &str = "has a date with a year beside one without,";
 const BACKWARD: &str = "has dates that run backward (over the end of a year each date needs its year, or none),";
-/// A leap year, with Easter in the middle of April.
-const SOME_YEAR: i16 = 2_028;
+const LEAP_YEAR: i16 = 2_028;
+/// From an early Easter to a late one, and every weekday on every date.
+const MANY_YEARS: std::ops::RangeInclusive<i16> = 2_008..=2_038;
 
 /// Whether a year or a date begins here.
 pub(super) fn is_at_calendar(c: &Cursor<'_>) -> bool {
@@ -36,7 +39,7 @@ pub(super) fn is_at_calendar(c: &Cursor<'_>) -> bool {
 }
 
 fn is_at_year(c: &Cursor<'_>) -> bool {
-    c.digits() == 4 && !is_time(&c.rest()[4..])
+    c.digits() == 4 && !is_at_hour(c)
 }
 
 fn is_at_date(c: &Cursor<'_>) -> bool {
@@ -83,19 +86,45 @@ fn year_range(c: &mut Cursor<'_>) -> Result<Every, Fault> {
 
 fn year(c: &mut Cursor<'_>) -> Result<i16, Fault> {
     let found = c.attempt(|c| c.number(4..=4, *YEARS.end()).filter(|year| YEARS.contains(year)));
-    found.map_or_else(|| c.cannot("a year, 1900 to 9998"), |year| Ok(year as i16))
+    found.map_or_else(|| c.cannot("a year, 1900 to 9999"), |year| Ok(year as i16))
 }
 
 fn dates(c: &mut Cursor<'_>) -> Result<Vec<Dates>, Fault> {
     let has_year = is_at_year(c);
     let mut dates = vec![date_range(c)?];
-    while c.eat_comma(is_at_calendar) {
+    loop {
+        if let Some(month) = dates.last().and_then(month_of_day)
+            && c.eat_comma(is_at_day)
+        {
+            dates.push(day_range(c, month)?);
+            continue;
+        }
+        if !c.eat_comma(is_at_calendar) {
+            return Ok(dates);
+        }
         if is_at_year(c) != has_year {
             return c.wrong(c.at, MIXED_YEARS);
         }
         dates.push(date_range(c)?);
     }
-    Ok(dates)
+}
+
+/// The year and month in which the dates end, if that is a day of them: another day of that month may follow.
+fn month_of_day(dates: &Dates) -> Option<(Option<i16>, i8)> {
+    match *dates {
+        Dates::Days { to: Point { year, named: Named::Day { month, .. }, .. }, .. } => Some((year, month)),
+        Dates::Days { .. } | Dates::Months { .. } | Dates::From(_) => None,
+    }
+}
+
+/// `25` or `26-28` after `Dec 24,`.
+fn day_range(c: &mut Cursor<'_>, (year, month): (Option<i16>, i8)) -> Result<Dates, Fault> {
+    let start = c.at;
+    let named = day(c, year, month)?;
+    match range_from(c, start, year, named)? {
+        Dates::From(_) => c.wrong(start, "has a \"+\" after a day without its month,"),
+        range => Ok(range),
+    }
 }
 
 fn date_range(c: &mut Cursor<'_>) -> Result<Dates, Fault> {
@@ -104,7 +133,7 @@ fn date_range(c: &mut Cursor<'_>) -> Result<Dates, Fault> {
     let is_apart = c.eat(" ") || year.is_none();
     let before = *c;
     if c.is_at("easter") && !is_apart {
-        return c.cannot("a blank before it");
+        return c.cannot(A_BLANK);
     }
     let month = c.eat_one(&MONTHS);
     let Some(named) = named(c, year, month)? else {
@@ -113,7 +142,11 @@ fn date_range(c: &mut Cursor<'_>) -> Result<Dates, Fault> {
             None => before.cannot(A_DATE),
         };
     };
-    let from = Point { year, named, days_after: days_after(c)? };
+    range_from(c, start, year, named)
+}
+
+fn range_from(c: &mut Cursor<'_>, start: usize, year: Option<i16>, named: Named) -> Result<Dates, Fault> {
+    let from = point(c, year, named)?;
     if c.eat("+") {
         return Ok(Dates::From(from));
     }
@@ -123,6 +156,11 @@ fn date_range(c: &mut Cursor<'_>) -> Result<Dates, Fault> {
         true => c.wrong(start, BACKWARD),
         false => Ok(Dates::Days { from, to }),
     }
+}
+
+/// What may stand after a named day.
+fn point(c: &mut Cursor<'_>, year: Option<i16>, named: Named) -> Result<Point, Fault> {
+    Ok(Point { year, named, weekdays_after: read_days::weekdays_after(c), days_after: days_after(c)? })
 }
 
 /// Whole months.
@@ -139,29 +177,24 @@ fn months(c: &mut Cursor<'_>, start: usize, year: Option<i16>, from: i8) -> Resu
 fn named(c: &mut Cursor<'_>, year: Option<i16>, month: Option<i8>) -> Result<Option<Named>, Fault> {
     let Some(month) = month else { return Ok(c.eat("easter").then_some(Named::Easter)) };
     let start = *c;
-    c.eat(" ");
+    let is_apart = c.eat(" ");
     if is_at_day(c) {
         return day(c, year, month).map(Some);
     }
-    let nth = c.attempt(|c| nth_weekday(c, month));
+    let nth = if is_apart { c.attempt(|c| nth_weekday(c, month)) } else { None };
     *c = if nth.is_some() { *c } else { start };
     Ok(nth)
 }
 
 /// A number that is no time.
 fn is_at_day(c: &Cursor<'_>) -> bool {
-    (1..=2).contains(&c.digits()) && !is_time(&c.rest()[c.digits()..])
-}
-
-/// Whether digits before this are the hour of a time.
-fn is_time(after: &str) -> bool {
-    after.strip_prefix(':').is_some_and(|minutes| minutes.starts_with(|c: char| c.is_ascii_digit()))
+    (1..=2).contains(&c.digits()) && !is_at_hour(c)
 }
 
 fn day(c: &mut Cursor<'_>, year: Option<i16>, month: i8) -> Result<Named, Fault> {
     let start = c.at;
     let day = c.number(1..=2, 31).unwrap_or_default() as i8;
-    match Date::new(year.unwrap_or(SOME_YEAR), month, day) {
+    match Date::new(year.unwrap_or(LEAP_YEAR), month, day) {
         Ok(_) => Ok(Named::Day { month, day }),
         Err(_) => c.wrong(start, "has a day that its month has not,"),
     }
@@ -169,19 +202,28 @@ fn day(c: &mut Cursor<'_>, year: Option<i16>, month: i8) -> Result<Named, Fault>
 
 /// `Su[-1]`, if a range or days after it follow: else it is a weekday like others, in a month.
 fn nth_weekday(c: &mut Cursor<'_>, month: i8) -> Option<Named> {
+    let named = weekday_of_month(c, month);
+    let is_date = [" +", " -", "-", "+"].iter().any(|next| c.is_at(next));
+    named.filter(|_| is_date)
+}
+
+fn weekday_of_month(c: &mut Cursor<'_>, month: i8) -> Option<Named> {
     let day = c.eat_one(&WEEKDAYS)?;
     let nths = if c.is_at("[") { read_days::nths(c).ok()? } else { return None };
     let [nth] = nths[..] else { return None };
-    let is_date = [" +", " -", "-", "+"].iter().any(|next| c.is_at(next));
-    is_date.then_some(Named::Weekday { month, day, nth })
+    Some(Named::Weekday { month, day, nth })
 }
 
 /// The end of a range, which may be a day of the same month.
 fn last(c: &mut Cursor<'_>, from: Point) -> Result<Point, Fault> {
-    let year = if is_at_year(c) { Some(year(c)?) } else { from.year };
-    c.eat(" ");
+    let has_year = is_at_year(c);
+    let year = if has_year { Some(year(c)?) } else { from.year };
+    let is_apart = !has_year || c.eat(" ");
     if year.is_some() != from.year.is_some() {
         return c.wrong(c.at, MIXED_YEARS);
+    }
+    if c.is_at("easter") && !is_apart {
+        return c.cannot(A_BLANK);
     }
     let month = c.eat_one(&MONTHS);
     let named = match (month, from.named) {
@@ -190,24 +232,17 @@ fn last(c: &mut Cursor<'_>, from: Point) -> Result<Point, Fault> {
         (None, _) => named(c, year, None)?,
     };
     let Some(named) = named else { return c.cannot("the last day of the range, such as Sep 30") };
-    Ok(Point { year, named, days_after: days_after(c)? })
+    point(c, year, named)
 }
 
 /// As [`named`], but `Oct Su[-1]` is a date whatever follows.
 fn last_named(c: &mut Cursor<'_>, year: Option<i16>, month: i8) -> Result<Option<Named>, Fault> {
-    let weekday = c.attempt(|c| {
-        c.eat(" ");
-        let day = c.eat_one(&WEEKDAYS)?;
-        let nths = if c.is_at("[") { read_days::nths(c).ok()? } else { return None };
-        let [nth] = nths[..] else { return None };
-        Some(Named::Weekday { month, day, nth })
-    });
+    let weekday = c.attempt(|c| if c.eat(" ") { weekday_of_month(c, month) } else { None });
     if weekday.is_some() { Ok(weekday) } else { named(c, year, Some(month)) }
 }
 
-/// Whether the end is before the start, and not because the range goes on into the next year.
+/// Whether the end is before the start in every year, and not because the range goes on into the next one.
 fn runs_backward(from: Point, to: Point) -> bool {
-    let goes_on = to.month() < from.month() && from.year.is_none();
-    let (start, end) = (from.on_or_after(SOME_YEAR), to.on_or_before(SOME_YEAR));
-    from != to && !goes_on && start.zip(end).is_some_and(|(start, end)| end < start)
+    let is_range = |year| from.on_or_after(year).zip(to.on_or_before(year)).is_some_and(|(start, end)| start <= end);
+    from != to && !(from.year.is_none() && from.goes_on_to(to)) && !MANY_YEARS.into_iter().any(is_range)
 }

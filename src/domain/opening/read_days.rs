@@ -94,6 +94,16 @@ pub(super) fn nths(c: &mut Cursor<'_>) -> Result<Vec<i8>, Fault> {
     Ok(nths)
 }
 
+/// ` +Su`, `-Su`: how many of which weekday after a day.
+pub(super) fn weekdays_after(c: &mut Cursor<'_>) -> Option<(Weekday, i32)> {
+    c.attempt(|c| {
+        c.eat(" ");
+        let count = c.eat_one(&[("+", 1), ("-", -1)])?;
+        let day = c.eat_one(&WEEKDAYS)?;
+        (!c.is_at("[")).then_some((day, count))
+    })
+}
+
 /// ` +1 day`, ` -2 days`; 0 if there is none.
 pub(super) fn days_after(c: &mut Cursor<'_>) -> Result<i16, Fault> {
     let signs = [(" +", 1), (" -", -1)];
@@ -112,7 +122,7 @@ pub(super) fn weeks(c: &mut Cursor<'_>) -> Result<Vec<Every>, Fault> {
     c.eat("week");
     c.eat(" ");
     let mut weeks = vec![week(c)?];
-    while c.eat_comma(|c| c.digits() > 0 && !read_times::is_at_time(c)) {
+    while c.eat_comma(|c| c.digits() > 0 && !read_times::is_at_hour(c)) {
         weeks.push(week(c)?);
     }
     Ok(weeks)

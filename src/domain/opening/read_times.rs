@@ -27,6 +27,13 @@ pub(super) fn is_at_time(c: &Cursor<'_>) -> bool {
     (c.digits() > 0 && after_digits.starts_with(':')) || c.is_at("(") || is_at_event(c)
 }
 
+/// Whether the digits here are the hour of a time, and no day, week or year before a colon: `10:00` and not `10: 00:00`,
+/// nor `10:00:00`.
+pub(super) fn is_at_hour(c: &Cursor<'_>) -> bool {
+    let minutes = c.rest()[c.digits()..].strip_prefix(':').map(Cursor::new);
+    minutes.is_some_and(|minutes| minutes.digits() > 0 && !minutes.rest()[minutes.digits()..].starts_with(':'))
+}
+
 /// Whether a word of the sun is next: `sunrise` and not `Su`.
 pub(super) fn is_at_event(c: &Cursor<'_>) -> bool {
     EVENTS.iter().any(|(word, _)| c.is_at(word))

@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::{geo::Position, schedule::DAY_MINUTES, time::TimeZone};
 
 /// Real ones out of OpenStreetMap, in the shapes that most stores have.
-const REAL: [&str; 31] = [
+const REAL: [&str; 33] = [
     "24/7",
     "Mo-Fr 09:30-21:00; Sa 09:00-20:00; Su off; PH off",
     "Mo 11:30-15:30; Tu-Fr 11:30-15:30,18:30-22:30; Sa-Su 11:30-22:30; PH off; 2021 Mar 28-Apr 16 off",
@@ -39,6 +39,8 @@ const REAL: [&str; 31] = [
     "mo-fr 08:00-20:00; ph OFF",
     "Mo, We, Fr 08:00-20:00",
     "Dec25 off",
+    "Jan 1,6, Dec 24,25,31 off",
+    "Fr,Sa 10:00-02:00,Su 10:00-20:00",
     "(sunset+04:00)-(dusk+04:00)",
 ];
 
@@ -62,6 +64,18 @@ const WRONG: &[&str] = &[
     "2026 Apr 11-06",
     "2026 Dec 20-Jan 5 off",
     "2025 Dec 24,Dec 31 off",
+    "2026 easter-2026easter +1 day off",
+    "Aug Mo[1]-SepSu[1] off",
+    "Dec 24,32 off",
+    "Dec 24,25+ off",
+    "Apr,15 off",
+    "Apr 1-  3 off",
+    "10:00-12:00,off",
+    "Mo 10:00-12:00 ,Tu 13:00-14:00",
+    "Mo 10:00-12:00,Tu 13:00-14:00,",
+    "Dec 25 -Su[1] off",
+    "Mar Su[3]-Mar Su[1] off",
+    "Mar Su[5]-Mar Su[1] off",
     "PHoff",
     "Mo08:00-10:00",
     "Mo-Fr08:00-10:00",
