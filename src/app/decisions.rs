@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use super::brand_view::{self, BrandReceipt};
+use super::{
+    brand_view::{self, BrandReceipt},
+    live_catalog::LiveCatalog,
+};
 use crate::{
     domain::{
         decision::Decision,
@@ -76,6 +79,8 @@ pub enum ListError {
     Denied(#[from] Denied),
     #[error("{0}")]
     Invalid(Violations),
+    #[error("there is no {0}")]
+    Missing(CampaignName),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -87,11 +92,12 @@ pub type Listed = Vec<(DecisionId, Receipt)>;
 pub struct Decisions {
     records: Arc<dyn Records>,
     receipts: Arc<dyn Receipts>,
+    live: Arc<LiveCatalog>,
 }
 
 impl Decisions {
-    pub fn new(records: Arc<dyn Records>, receipts: Arc<dyn Receipts>) -> Self {
-        Self { records, receipts }
+    pub fn new(records: Arc<dyn Records>, receipts: Arc<dyn Receipts>, live: Arc<LiveCatalog>) -> Self {
+        Self { records, receipts, live }
     }
 
     /// The receipts, and the last that was looked at, if there may be more.
@@ -106,10 +112,15 @@ impl Decisions {
         Ok((decisions.into_iter().filter_map(shown).filter(is_wanted).collect(), last))
     }
 
-    /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people.
+    /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people. Those
+    /// who may list campaigns are told if nobody has it.
     pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Vec<VerdictCount>, ListError> {
         let Counted { campaign, store, from, until } = counted;
         let of = whose(None, Some(&campaign), reader)?;
+        let is_told = *reader == Reader::Operator || sees_as_brand(reader, &of);
+        if is_told && self.live.snapshot().campaigns.get(&campaign).is_none() {
+            return Err(ListError::Missing(campaign));
+        }
         if !sees_as_brand(reader, &of) {
             return Ok(self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?);
         }

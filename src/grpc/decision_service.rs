@@ -171,6 +171,7 @@ impl From<ListError> for Status {
         match error {
             ListError::Denied(denied) => Problem::ScopeTooNarrow.says(denied.to_string()),
             ListError::Invalid(violations) => violations.into(),
+            ListError::Missing(_) => Problem::NotFound.says(error.to_string()),
             ListError::Store(error) => error.into(),
         }
     }

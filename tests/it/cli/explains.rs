@@ -28,6 +28,8 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
 
     let counted = explain(&server.operator, &[&campaign]).await;
     assert!(counted.code == Some(0) && counted.out.contains("1       1      CHOSEN"), "{counted:?}");
+    let unknown = explain(&brand, &["acme/esspresso"]).await;
+    assert!(unknown.code == Some(1) && unknown.err.contains("acme/campaigns/esspresso"), "{unknown:?}");
     let few = explain(&brand, &[&campaign]).await;
     assert!(few.code == Some(0) && few.out.contains("fewer than ten people"), "{few:?}");
 

@@ -63,7 +63,7 @@ async fn a_receipt_is_seen_by_whom_it_concerns_as_far_as_it_does() {
     let brand = server.decision(&acme.key_of(Scope::Brand).await, &id).await.expect("its campaign is in it");
     assert_eq!(brand.considered.len(), 1);
     assert_eq!((brand.profile.as_str(), brand.device.as_str(), brand.ping_id.as_str()), ("", "", ""));
-    assert!(brand.transitions.is_empty() && brand.next.is_none() && brand.offers[0].distance_m.is_none());
+    assert!(brand.transitions.is_empty() && brand.next.is_none() && brand.offers.is_empty());
 
     let strangers = [&neighbour.token, &rival.key_of(Scope::Owner).await, &rival.key_of(Scope::Server).await];
     for stranger in strangers {
