@@ -98,6 +98,9 @@ impl Explanations {
         let snapshot = self.live.snapshot();
         let app = allowed(&snapshot, wanted, reader)?;
         let now = self.moment(wanted)?;
+        if let Whom::Persona(persona, _) = &wanted.whom {
+            declared(&app, persona)?;
+        }
         let missing = || PeopleError::NotFound(wanted.campaign.to_string());
         let campaign = snapshot.campaigns.get(&wanted.campaign).ok_or_else(missing)?.value.clone();
         let (profile, device) = self.whom(&wanted.whom, now).await?;
@@ -180,6 +183,23 @@ fn allowed(catalog: &Catalog, wanted: &Wanted, reader: &Reader) -> Result<Arc<Ap
         true => "a brand asks about people that it makes up: give a persona",
         false => "this credential does not ask that of that campaign and app",
     }))
+}
+
+/// Whether people of the app may have the persona's traits: others are missing of everybody, which would look like an
+/// answer.
+fn declared(app: &App, persona: &Profile) -> Result<(), ExplainError> {
+    let mut wrong = Violations::default();
+    for (key, value) in &persona.personal_of_record().traits {
+        let field = || format!("persona.traits[{:?}]", key.as_str());
+        match app.traits.get(key) {
+            None => wrong.add(field(), format!("must be a trait that {} declares", app.name)),
+            Some(declared) if !app.declares(key, value) => {
+                wrong.add(field(), format!("must be a {}, as {} declares it", declared.kind.as_str(), app.name));
+            }
+            Some(_) => {}
+        }
+    }
+    wrong.finish(Some(())).map_err(ExplainError::Invalid)
 }
 
 /// The catalog as if the campaign were active, if it is not; and the campaign then.

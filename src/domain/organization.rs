@@ -163,6 +163,16 @@ pub enum TraitKind {
 }
 
 impl TraitKind {
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Flag => "flag",
+            Self::Date => "date",
+        }
+    }
+
     pub fn of(value: &TraitValue) -> Self {
         match value {
             TraitValue::Text(_) => Self::Text,

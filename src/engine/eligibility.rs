@@ -34,7 +34,9 @@ pub enum Gate {
     Reach,
     /// The campaign has started and not ended.
     Dates,
-    /// The store's hours, and the campaign's.
+    /// The store is open, if it has to be.
+    StoreHours,
+    /// It is within the campaign's own hours.
     Schedule,
     /// The campaign has units left.
     Budget,
@@ -63,9 +65,10 @@ impl Gate {
     /// refused before the person is looked at, and its receipts tell nothing of people. Then who the person is, then what
     /// they had. The holdout of an experiment is told between these two: caps say nothing of whom it is about, and whom
     /// they leave out must not decide who is compared.
-    pub const ORDER: [Gate; 14] = [
+    pub const ORDER: [Gate; 15] = [
         Gate::Reach,
         Gate::Dates,
+        Gate::StoreHours,
         Gate::Schedule,
         Gate::Budget,
         Gate::Consent,
@@ -85,6 +88,7 @@ impl Gate {
         match self {
             Gate::Reach => "REACH",
             Gate::Dates => "DATES",
+            Gate::StoreHours => "STORE_HOURS",
             Gate::Schedule => "SCHEDULE",
             Gate::Budget => "BUDGET",
             Gate::Consent => "CONSENT",
@@ -195,9 +199,10 @@ impl<'a> Gates<'a> {
         match gate {
             Gate::Reach => self.of_brand(campaign, |brand| !brand.may_reach).then_some(Reason::NotGranted),
             Gate::Dates => self.dates(campaign),
+            Gate::StoreHours => schedule::closed(&campaign.limits.schedule, candidate.store.map(Arc::as_ref), self.now),
             Gate::Schedule => {
-                let store = candidate.store.map(|store| &**store);
-                schedule::refusal(&campaign.limits.schedule, store, self.zone, self.now)
+                let store = candidate.store.map(Arc::as_ref);
+                schedule::outside_windows(&campaign.limits.schedule, store, self.zone, self.now)
             }
             Gate::Budget => self.is_exhausted(candidate).then_some(Reason::BudgetExhausted),
             Gate::Consent => self.marketing.is_none().then_some(Reason::NoMarketingConsent),

@@ -22,14 +22,18 @@ pub fn is_open(store: &Store, at: Timestamp) -> bool {
     civil::is_within(&store.time_zone, at, opening(store))
 }
 
-/// Why the campaign's schedule has no offers now, for a person of that zone at a place of that store. The store's hours,
-/// which are everybody's, are asked before windows that may be by the person's clock.
-pub fn refusal(schedule: &Schedule, store: Option<&Store>, person: &TimeZone, now: Timestamp) -> Option<Reason> {
-    let closed = schedule.only_while_open.and_then(|while_open| not_open(while_open, store, now));
-    closed.or_else(|| outside_windows(schedule, store, person, now))
+/// Why the store is not open enough for the campaign; none if it does not ask.
+pub fn closed(schedule: &Schedule, store: Option<&Store>, now: Timestamp) -> Option<Reason> {
+    schedule.only_while_open.and_then(|while_open| not_open(while_open, store, now))
 }
 
-fn outside_windows(schedule: &Schedule, store: Option<&Store>, person: &TimeZone, now: Timestamp) -> Option<Reason> {
+/// Why the campaign's own hours have no offers now, for a person of that zone at a place of that store.
+pub fn outside_windows(
+    schedule: &Schedule,
+    store: Option<&Store>,
+    person: &TimeZone,
+    now: Timestamp,
+) -> Option<Reason> {
     let zone = match schedule.clock {
         Clock::Store => store.map_or(person, |store| &store.time_zone),
         Clock::Person => person,

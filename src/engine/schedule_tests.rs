@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{
     civil,
     fixture::store,
-    schedule::{is_open, refusal},
+    schedule::{closed, is_open, outside_windows},
 };
 use crate::domain::{
     decision::Reason,
@@ -135,7 +135,7 @@ proptest! {
             Some(closes_at) => Some(Reason::LastCall { closes_at, last_call: while_open.last_call }),
             None => None,
         };
-        prop_assert_eq!(refusal(&schedule, Some(&store), &TimeZone::utc(), now), expected);
+        prop_assert_eq!(closed(&schedule, Some(&store), now), expected);
     }
 }
 
@@ -182,28 +182,27 @@ fn windows_are_on_the_stores_clock_unless_they_say_otherwise_or_there_is_none() 
     // 2026-01-05T12:00Z: 13:00 in Rome, 17:30 in Kolkata.
     let noon = at(START + 720);
     let of_store = Schedule { windows: lunch.clone(), ..Schedule::default() };
-    let refused = refusal(&of_store, Some(&kolkata), &rome, noon).expect("half past five");
+    let refused = outside_windows(&of_store, Some(&kolkata), &rome, noon).expect("half past five");
     assert_eq!(
         refused.to_string(),
         "it was Monday 17:30, outside of the campaign's hours, which begin again at 2026-01-06T05:30:00Z"
     );
-    assert_eq!(refusal(&of_store, None, &rome, noon), None);
+    assert_eq!(outside_windows(&of_store, None, &rome, noon), None);
     let of_person = Schedule { windows: lunch, clock: Clock::Person, ..Schedule::default() };
-    assert_eq!(refusal(&of_person, Some(&kolkata), &rome, noon), None);
+    assert_eq!(outside_windows(&of_person, Some(&kolkata), &rome, noon), None);
 }
 
 #[test]
 fn a_store_without_hours_is_not_open_and_neither_is_none() {
     let open = Schedule { only_while_open: Some(WhileOpen::default()), ..Schedule::default() };
-    let (utc, now) = (TimeZone::utc(), at(START));
-    assert_eq!(refusal(&open, None, &utc, now), Some(Reason::NoOpeningHours));
-    assert_eq!(refusal(&open, Some(&store("s", 0.0)), &utc, now), Some(Reason::NoOpeningHours));
+    let now = at(START);
+    assert_eq!(closed(&open, None, now), Some(Reason::NoOpeningHours));
+    assert_eq!(closed(&open, Some(&store("s", 0.0)), now), Some(Reason::NoOpeningHours));
     assert!(!is_open(&store("s", 0.0), now));
-    let closed =
-        Store { opening_hours: OpeningHours::new("2020 Jan 1 10:00-12:00").expect("sound"), ..store("s", 0.0) };
-    assert_eq!(refusal(&open, Some(&closed), &utc, now), Some(Reason::StoreClosed { opens_at: None }));
+    let shut = Store { opening_hours: OpeningHours::new("2020 Jan 1 10:00-12:00").expect("sound"), ..store("s", 0.0) };
+    assert_eq!(closed(&open, Some(&shut), now), Some(Reason::StoreClosed { opens_at: None }));
     let always = Store { opening_hours: OpeningHours::new("24/7").expect("sound"), ..store("s", 0.0) };
-    assert_eq!(refusal(&open, Some(&always), &utc, now), None);
+    assert_eq!(closed(&open, Some(&always), now), None);
 }
 
 /// Weekday and time of a clock, opening hours, and whether a store there is open: worked out by hand.

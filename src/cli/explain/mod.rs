@@ -53,7 +53,7 @@ pub struct Explain {
     /// When, such as 2026-11-22T18:30:00Z; without it now
     #[arg(long, value_name = "TIME", value_parser = moment)]
     time: Option<Timestamp>,
-    /// Metres from the person to the place
+    /// Metres from the person to the place, for conditions and rank; that the campaign's trigger happens is supposed
     #[arg(long, value_name = "METRES", default_value_t = 0.0)]
     distance: f64,
     /// On whose clock times are told, such as Europe/Rome: the person's or the store's

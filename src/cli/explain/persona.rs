@@ -14,7 +14,8 @@ pub struct MadeUp {
     /// Ask about a person who does not exist, of this app's people, such as acme/shopper
     #[arg(long = "persona", id = "persona", value_name = "APP")]
     pub app: Option<String>,
-    /// A trait, such as tier=gold, points=7, member=true or born=1990-05-01; may be repeated
+    /// A trait, such as tier=gold, points=7, member=true or born=1990-05-01; text that reads like a number in double quotes:
+    /// 'zip="20121"'; may be repeated
     #[arg(long = "trait", value_name = "KEY=VALUE", requires = "persona")]
     traits: Vec<String>,
     /// An interest from 0 to 1, such as coffee=0.8; may be repeated
@@ -73,8 +74,11 @@ fn strength(text: &str) -> Result<(String, f64), String> {
     Ok((topic.to_owned(), number))
 }
 
-/// A flag, number or date if it reads like one.
+/// A flag, number or date if it reads like one and is not quoted.
 fn trait_value(text: &str) -> pb::TraitValue {
+    if let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        return pb::TraitValue { value: Some(Value::Text(quoted.to_owned())) };
+    }
     let number = || text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Number);
     let date = || TraitValue::date(text).ok().map(|_| Value::Date(text.to_owned()));
     let value = match text {
@@ -98,6 +102,7 @@ mod tests {
         for text in ["gold", "nan", "1990-15-01", ""] {
             assert_eq!(value(text), Value::Text(text.into()));
         }
+        assert_eq!(value("\"20121\""), Value::Text("20121".into()));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn whose(receipt: &pb::Decision, zone: &TimeZone) -> String {
 pub fn counts(told: pb::VerdictCounts) -> String {
     let mut counts = told.counts;
     if counts.is_empty() {
-        return "Nothing became of it yet that may be told: to a brand, no verdict that fewer than ten people met."
+        return "Nobody met it yet, or too few to tell: brands are told nothing that fewer than ten people met."
             .to_owned();
     }
     counts.sort_by(|a, b| b.people.cmp(&a.people).then_with(|| a.verdict.cmp(&b.verdict)));
@@ -61,7 +61,8 @@ pub fn explanation(paint: Paint, zone: &TimeZone, told: &pb::Explanation) -> Str
         lines.push(match refused {
             None => format!("{}  {gate}", paint.good("passes ")),
             Some(pb::Refusal { code, description }) => {
-                format!("{}  {gate}: {code}: {description}", paint.bad("refuses"))
+                let code = if code == gate { String::new() } else { format!(" {code}:") };
+                format!("{}  {gate}:{code} {description}", paint.bad("refuses"))
             }
         });
     }
@@ -116,7 +117,7 @@ mod tests {
         for part in [
             "would not be offered on 2027-01-15 09:00",
             "passes   STATE\n",
-            "refuses  QUIET_HOURS: QUIET_HOURS: it was 23:00\n",
+            "refuses  QUIET_HOURS: it was 23:00\n",
             "  QUIET_HOURS: it must not be night; it will be so on 2027-01-15 10:00",
             "first on 2027-01-15 10:00",
         ] {

@@ -65,6 +65,9 @@ fn offer(paint: Paint, offer: &pb::Offer, lines: &mut Vec<String>) {
     }
     add("link", &offer.link);
     add("show by", &format!("{}, good until {}", time(offer.show_by), time(offer.valid_until)));
+    if offer.trial {
+        add("trial", "of a test device: no code, and worth nothing at a till");
+    }
     add("campaign", &offer.campaign);
     add("id", &offer.id);
 }

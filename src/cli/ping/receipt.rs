@@ -84,9 +84,7 @@ fn otherwise(code: &str) -> &'static str {
         "REDEEMED" => "the person had redeemed none, or never_after_redeemed been off",
         "CAMPAIGN_CAP" => "the person had got fewer offers of the campaign, or limits.per_profile allowed more",
         "COOL_DOWN" => "the campaign's last offer had been longer ago, or limits.cool_down shorter",
-        "AUDIENCE" => {
-            "the person had been in the audience: dintorni explain CAMPAIGN tells which conditions are missing"
-        }
+        "AUDIENCE" => "the person had been in the audience",
         "HOLDOUT" => "the experiment had not held the person out",
         "BUDGET_EXHAUSTED" => "the budget had been higher, or units had come back",
         "SAME_CAMPAIGN" => "it had not been chosen at the better place",

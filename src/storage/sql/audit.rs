@@ -147,7 +147,7 @@ struct Given {
 /// Person by person, in the order of an index.
 async fn check_caps(conn: &mut Conn<'_>, caps: &Caps, proof: &mut LedgerProof) -> Result<(), StoreError> {
     const SQL: &str = "SELECT profile_id, given_to, campaign_id, offered_at, id, catalog_version FROM offer
-        WHERE returned_at IS NULL AND (profile_id, offered_at, id) > ($1, $2, $3) ORDER BY profile_id, offered_at, id LIMIT $4";
+        WHERE returned_at IS NULL AND test = 0 AND (profile_id, offered_at, id) > ($1, $2, $3) ORDER BY profile_id, offered_at, id LIMIT $4";
     let (mut after, mut person) = ((String::new(), Timestamp::MIN, String::new()), Vec::<Given>::new());
     loop {
         let rows = conn.rows(SQL, values![&after.0, after.1, &after.2, PAGE]).await?;
@@ -179,7 +179,7 @@ fn given(row: &Row) -> Result<Given, StoreError> {
 }
 
 /// Each offer under the caps that were in force when it was made. Whoever became one person later was counted apart. What
-/// was returned counts no more; which civil days, weeks and months were a person's is not on record, so of caps those of
+/// was returned, or made to a test device, counts no more; which civil days, weeks and months were a person's is not on record, so of caps those of
 /// any window are proven.
 fn check_person(offers: &[Given], caps: &Caps, proof: &mut LedgerProof) {
     let mut earlier: BTreeMap<(&str, &str), Vec<Timestamp>> = BTreeMap::new();

@@ -46,6 +46,8 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     let told: Value = serde_json::from_str(&shy.out).expect("JSON");
     assert_eq!(told["changes"][0]["gate"], "CONSENT", "{told}");
 
+    let untrue = explain(&brand, &[&[&*campaign], persona.as_slice(), &["--trait", "tier=gold"]].concat()).await;
+    assert!(untrue.code == Some(1) && untrue.err.contains("persona.traits[\"tier\"]"), "{untrue:?}");
     let nosy = explain(&brand, &[&campaign, "--profile", &phone.profile, "--at", &store]).await;
     assert!(nosy.code == Some(1) && nosy.err.contains("PermissionDenied"), "{nosy:?}");
     for wrong in [

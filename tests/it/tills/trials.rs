@@ -1,5 +1,7 @@
 //! A brand tries a campaign on a test device before anybody else sees it.
 
+use std::time::Duration;
+
 use dintorni::grpc::pb::{self, considered_campaign::Verdict, coupon_refusal::Reason};
 use tonic::Code;
 
@@ -70,6 +72,10 @@ async fn a_draft_is_tried_on_one_phone_and_is_worth_nothing_until_it_is_active()
     assert_eq!(checked(by_code("RAIN-2026")).await, Some(Reason::UnknownCode), "nobody has it yet");
     let refused = shops.redeem(shops.sale("a", by_offer(&offer.id))).await.expect_err("a trial");
     assert_eq!(refusal(&refused), (Code::FailedPrecondition, "TRIAL".into()));
+
+    server.clock.advance(Duration::from_secs(5 * 3_600));
+    assert_eq!(shops.visit(&tester, 9).await.offers.len(), 1, "again and again, which no cap forbids");
+    shops.proven().await;
 
     let request = pb::ActivateCampaignRequest { name: made.name.clone(), ..Default::default() };
     server.campaigns().activate_campaign(bearing(&server.operator, request)).await.expect("active");
