@@ -8,13 +8,16 @@
 
 use std::time::Duration;
 
-use crate::domain::{
-    decision::{Considered, Decision, Reason, Verdict},
-    name::{CampaignName, OrganizationName, StoreName},
-    offer::DecisionId,
-    presence::Area,
-    reason::{NOT_ELIGIBLE, Of},
-    time::Timestamp,
+use crate::{
+    domain::{
+        decision::{Considered, Decision, Reason, Verdict},
+        name::{CampaignName, OrganizationName, StoreName},
+        offer::DecisionId,
+        presence::Area,
+        reason::{NOT_ELIGIBLE, Of},
+        time::Timestamp,
+    },
+    ports::ReceiptQuery,
 };
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -59,21 +62,25 @@ pub enum BrandVerdict {
 impl BrandReceipt {
     /// What somebody sees who named the decision: all campaigns of the brand.
     pub fn named(decision: &Decision, brand: &OrganizationName) -> Option<Self> {
-        Self::of(decision, Some(decision.id), |campaign| campaign.organization() == *brand)
-    }
-
-    /// What is seen in the list of one campaign.
-    pub fn listed(decision: &Decision, campaign: &CampaignName) -> Option<Self> {
-        Self::of(decision, None, |other| other == campaign)
-    }
-
-    fn of(decision: &Decision, id: Option<DecisionId>, is_seen: impl Fn(&CampaignName) -> bool) -> Option<Self> {
-        let seen = decision.considered.iter().filter(|considered| is_seen(&considered.campaign));
-        let mut lines: Vec<BrandLine> = seen.map(|considered| BrandLine::of(considered, id.is_some())).collect();
+        let seen = decision.considered.iter().filter(|considered| considered.campaign.organization() == *brand);
+        let mut lines: Vec<BrandLine> = seen.map(|considered| BrandLine::of(considered, true)).collect();
         // Better ranked lines come first in the decision, and rank is of the person.
         lines.sort_by(|a, b| (&a.campaign, &a.area).cmp(&(&b.campaign, &b.area)));
-        let (hour, test) = (hour(decision.at), decision.test);
+        let (id, hour, test) = (Some(decision.id), hour(decision.at), decision.test);
         (!lines.is_empty()).then_some(Self { id, hour, test, lines })
+    }
+
+    /// What is seen in a list that asks for this: each line by itself, for where somebody was in one ping is a trail.
+    pub fn listed(decision: &Decision, query: &ReceiptQuery) -> Vec<Self> {
+        let ReceiptQuery { campaign, store, verdicts, .. } = query;
+        let is_wanted = |one: &&Considered| {
+            campaign.as_ref() == Some(&one.campaign)
+                && (store.is_none() || one.store == *store)
+                && (verdicts.is_empty() || verdicts.iter().any(|code| code == one.verdict.code()))
+        };
+        let (hour, test) = (hour(decision.at), decision.test);
+        let alone = |one: &Considered| Self { id: None, hour, test, lines: vec![BrandLine::of(one, false)] };
+        decision.considered.iter().filter(is_wanted).map(alone).collect()
     }
 }
 
@@ -148,6 +155,7 @@ mod tests {
         offer::OfferId,
         ping::PingId,
     };
+    use crate::ports::ReceiptsOf;
 
     const NOON: i64 = 1_795_348_800_000_000;
 
@@ -159,6 +167,37 @@ mod tests {
         let area = Area::parse("organizations/net/geofences/g").expect("sound");
         let rank = Some(Rank { score: 1.0, priority: Default::default(), weight: 1.0, affinity: 0.4, nearness: 0.8 });
         Considered { campaign: campaign(id), area, store: None, verdict, rank, trial: false }
+    }
+
+    /// The only line that a list of the campaign has of the decision.
+    fn listed(decision: &Decision, id: &str) -> BrandReceipt {
+        let mut lines = BrandReceipt::listed(decision, &about(id));
+        assert_eq!(lines.len(), 1);
+        lines.remove(0)
+    }
+
+    fn about(id: &str) -> ReceiptQuery {
+        ReceiptQuery {
+            of: ReceiptsOf::Everybody,
+            campaign: Some(campaign(id)),
+            store: None,
+            verdicts: Vec::new(),
+            from: None,
+            until: None,
+            before: None,
+            most: 10,
+        }
+    }
+
+    #[test]
+    fn where_somebody_was_in_one_ping_is_no_trail_in_a_list() {
+        let ended = |id| considered(id, Verdict::Refused(Reason::Muted));
+        let at = |place: &str| Considered { area: Area::parse(place).expect("sound"), ..ended("a") };
+        let all = vec![at("organizations/net/geofences/g"), at("organizations/net/geofences/h"), ended("b")];
+        let lines = BrandReceipt::listed(&decision(1, all), &about("a"));
+        assert_eq!(lines.iter().map(|receipt| receipt.lines.len()).collect::<Vec<_>>(), [1, 1]);
+        let chosen = ReceiptQuery { verdicts: vec!["CHOSEN".into()], ..about("a") };
+        assert_eq!(BrandReceipt::listed(&decision(1, vec![ended("a")]), &chosen), []);
     }
 
     /// Made so many microseconds after noon.
@@ -200,14 +239,14 @@ mod tests {
         ];
         for reason in reasons {
             let decision = decision(5, vec![considered("a", Verdict::Refused(reason))]);
-            let seen = BrandReceipt::listed(&decision, &campaign("a")).expect("its own");
+            let seen = listed(&decision, "a");
             assert_eq!(seen.lines[0].verdict, BrandVerdict::NotEligible);
             let named = BrandReceipt::named(&decision, &campaign("a").organization()).expect("its own");
             assert!(matches!(named.lines[0].verdict, BrandVerdict::OfPerson(_)));
         }
         let ended = Reason::Ended { ended_at: until };
         let decision = decision(5, vec![considered("a", Verdict::Refused(ended.clone()))]);
-        let seen = BrandReceipt::listed(&decision, &campaign("a")).expect("its own");
+        let seen = listed(&decision, "a");
         assert_eq!(seen.lines[0].verdict, BrandVerdict::Refused(ended));
     }
 
@@ -216,7 +255,7 @@ mod tests {
         let chosen = |id| considered(id, Verdict::Chosen(OfferId::new(Timestamp::from_micros(NOON), 9)));
         let seen = |micros, id: &str| {
             let both = vec![chosen("b"), chosen("a")];
-            BrandReceipt::listed(&decision(micros, both), &campaign(id)).expect("its own")
+            listed(&decision(micros, both), id)
         };
         let (first, second) = (seen(1, "a"), seen(3_599_999_999, "a"));
         assert_eq!(first, second, "two people of an hour are not told apart");

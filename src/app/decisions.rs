@@ -18,8 +18,11 @@ use crate::{
         time::Timestamp,
         violation::Violations,
     },
-    ports::{CountQuery, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
+    ports::{Clock, CountQuery, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
 };
+
+/// Receipts on a page of a brand, whatever it asks for: the pages are in the order of time, and within them is none.
+const PAGE_OF_BRANDS: u32 = 1_000;
 
 /// Who reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,11 +96,17 @@ pub struct Decisions {
     records: Arc<dyn Records>,
     receipts: Arc<dyn Receipts>,
     live: Arc<LiveCatalog>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Decisions {
-    pub fn new(records: Arc<dyn Records>, receipts: Arc<dyn Receipts>, live: Arc<LiveCatalog>) -> Self {
-        Self { records, receipts, live }
+    pub fn new(
+        records: Arc<dyn Records>,
+        receipts: Arc<dyn Receipts>,
+        live: Arc<LiveCatalog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { records, receipts, live, clock }
     }
 
     /// The receipts, and the last that was looked at, if there may be more.
@@ -107,9 +116,12 @@ impl Decisions {
         let query = query(wanted, reader)?;
         let decisions = self.receipts.decisions(&query).await?;
         let last = decisions.last().filter(|_| decisions.len() >= query.most as usize).map(|last| last.id);
-        let shown = |decision: Decision| Some((decision.id, listed_for(decision, query.campaign.as_ref(), reader)?));
+        let shown = |decision: Decision| {
+            let id = decision.id;
+            listed_for(decision, &query, reader).into_iter().map(move |receipt| (id, receipt))
+        };
         let is_wanted = |(_, receipt): &(DecisionId, Receipt)| !(brands_only && matches!(receipt, Receipt::Whole(_)));
-        Ok((decisions.into_iter().filter_map(shown).filter(is_wanted).collect(), last))
+        Ok((decisions.into_iter().flat_map(shown).filter(is_wanted).collect(), last))
     }
 
     /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people. Those
@@ -124,7 +136,10 @@ impl Decisions {
         if !sees_as_brand(reader, &of) {
             return Ok(self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?);
         }
-        let (from, until) = (from.map(brand_view::day), until.map(brand_view::day_after));
+        // Of today one more would tell what became of whoever came last.
+        let today = brand_view::day(self.clock.now());
+        let (from, until) = (from.map(brand_view::day), until.map_or(today, brand_view::day_after).min(today));
+        let until = Some(until);
         let counts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
         let in_tens = |count: VerdictCount| {
             let people = brand_view::in_tens(count.people)?;
@@ -144,7 +159,7 @@ impl Decisions {
 fn query(wanted: Wanted, reader: &Reader) -> Result<ReceiptQuery, ListError> {
     let of = whose(wanted.profile.as_ref(), wanted.campaign.as_ref(), reader)?;
     let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
-    let (mut of, mut from, mut until) = (of, from, until);
+    let (mut of, mut from, mut until, mut most) = (of, from, until, most);
     let verdicts = match verdict {
         None => Vec::new(),
         Some(code) if sees_as_brand(reader, &of) => match (brand_view::codes_read_as(&code), reader) {
@@ -166,6 +181,7 @@ fn query(wanted: Wanted, reader: &Reader) -> Result<ReceiptQuery, ListError> {
     };
     if sees_as_brand(reader, &of) {
         (from, until) = (from.map(brand_view::hour), until.map(brand_view::hour_after));
+        most = PAGE_OF_BRANDS;
     }
     Ok(ReceiptQuery { of, campaign, store, verdicts, from, until, before, most })
 }
@@ -213,12 +229,14 @@ fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
     }
 }
 
-/// As in a list of that campaign, if it is one.
-fn listed_for(decision: Decision, campaign: Option<&CampaignName>, reader: &Reader) -> Option<Receipt> {
-    match (reader, campaign) {
-        _ if opens(reader, &decision.profile) => Some(Receipt::Whole(Box::new(decision))),
-        (Reader::Owner(_) | Reader::Brand(_), Some(own)) => BrandReceipt::listed(&decision, own).map(Receipt::OfBrand),
-        _ => None,
+/// As in a list of a campaign, if it is one.
+fn listed_for(decision: Decision, query: &ReceiptQuery, reader: &Reader) -> Vec<Receipt> {
+    match reader {
+        _ if opens(reader, &decision.profile) => vec![Receipt::Whole(Box::new(decision))],
+        Reader::Owner(_) | Reader::Brand(_) => {
+            BrandReceipt::listed(&decision, query).into_iter().map(Receipt::OfBrand).collect()
+        }
+        Reader::Operator | Reader::Person(_) | Reader::Server(_) => Vec::new(),
     }
 }
 

@@ -61,9 +61,11 @@ impl DecisionService for DecisionGrpc {
         let (wanted, bound) = wanted(request.get_ref(), &self.seal)?;
         let (receipts, last) = self.decisions.list(wanted, &reader).await?;
         let (mut decisions, mut bytes) = (Vec::new(), 0);
-        for decision in receipts.iter().map(|(_, receipt)| receipt_to_wire(receipt)) {
+        for (number, (id, receipt)) in receipts.iter().enumerate() {
+            let decision = receipt_to_wire(receipt);
             bytes += decision.encoded_len();
-            if bytes > MAX_BYTES && !decisions.is_empty() {
+            let is_of_last = number.checked_sub(1).is_some_and(|last| receipts[last].0 == *id);
+            if bytes > MAX_BYTES && !decisions.is_empty() && !is_of_last {
                 break;
             }
             decisions.push(decision);

@@ -33,7 +33,7 @@ const MAX_PAST: usize = 256;
 const MAX_MUTED: usize = 100;
 /// Farthest from the place, in metres.
 const MAX_DISTANCE_M: f64 = 100_000.0;
-/// What a persona is drawn by if it has no name.
+/// What comes before the name that experiments draw a persona by: by that of a real person a brand would read their arm.
 const NOBODY: &str = "persona";
 
 pub fn wanted(request: pb::ExplainCampaignRequest) -> Result<Wanted, Violations> {
@@ -80,8 +80,8 @@ fn persona(wire: pb::Persona) -> Result<Whom, Violations> {
     } = wire;
     let mut wrong = Violations::default();
     let app = wrong.take("app", AppName::parse(&app));
-    let name = if name.is_empty() { NOBODY } else { &name };
-    let name = app.and_then(|app| Some((app.device(name).ok()?, wrong.take("name", app.profile(name))?)));
+    let name = if name.is_empty() { NOBODY.to_owned() } else { format!("{NOBODY}.{name}") };
+    let name = app.and_then(|app| Some((app.device(&name).ok()?, wrong.take("name", app.profile(&name))?)));
     let consents = consents(&mut wrong, &without);
     let personal = personal(&mut wrong, traits, interests);
     let device = device(&mut wrong, (&tag, system), &time_zone, &app_version);

@@ -35,7 +35,8 @@ pub fn whose(receipt: &pb::Decision, zone: &TimeZone) -> String {
 pub fn counts(told: pb::VerdictCounts) -> String {
     let mut counts = told.counts;
     if counts.is_empty() {
-        return "Nobody met it yet, or too few to tell: brands are told nothing that fewer than ten people met."
+        return "Nobody met it yet, or too few to tell: brands are told of days that are over, and nothing that fewer than ten \
+                people met."
             .to_owned();
     }
     counts.sort_by(|a, b| b.people.cmp(&a.people).then_with(|| a.verdict.cmp(&b.verdict)));

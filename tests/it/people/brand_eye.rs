@@ -1,5 +1,7 @@
 //! A brand with one campaign for each condition, and nothing to give.
 
+use std::time::Duration;
+
 use dintorni::grpc::pb::{self, key::Scope, rule::Rule as Kind};
 
 use super::{campaign, entering, server_key, square, visit};
@@ -60,6 +62,8 @@ async fn a_brand_counts_people_in_tens() {
     };
     let chosen = |people| vec![("CHOSEN".to_owned(), people, people)];
     let brand = acme.key_of(Scope::Brand).await;
+    assert_eq!(count(&brand).await.expect("counted"), [], "of today nothing");
+    server.clock.advance(Duration::from_secs(86_400));
     assert_eq!(count(&brand).await.expect("counted"), chosen(10), "and not that one was refused at the rival");
     assert_eq!(count(&server_key(&acme).await).await.expect("counted"), chosen(12));
     let all = [("CHOSEN".to_owned(), 12, 12), ("NOT_GRANTED".to_owned(), 1, 1)];
