@@ -2,17 +2,13 @@
 
 use crate::{
     app::browsing::View,
-    domain::{
-        content::Message,
-        decision::Note,
-        violation::{Invalid, Violations},
-    },
+    domain::{content::Message, decision::Note, violation::Violations},
     engine::browsing::Preview,
     grpc::{
         content_wire::{custom_to_wire, survey_to_wire},
         offers::{notes_to_wire, place_to_wire, store_to_wire},
         pb,
-        wire::{money_to_wire, position, timestamp_to_wire},
+        wire::{limit, money_to_wire, position, radius, timestamp_to_wire},
     },
 };
 
@@ -24,27 +20,9 @@ const LIMIT: (u32, u32) = (20, 100);
 /// What the request looks for.
 pub fn view(request: &pb::ListNearbyOffersRequest, wrong: &mut Violations) -> Option<View> {
     let position = wrong.nest("position", position(request.position));
-    let radius_m = wrong.take("radius_m", radius(request.radius_m));
-    let limit = wrong.take("limit", limit(request.limit));
+    let radius_m = wrong.take("radius_m", radius(request.radius_m, RADIUS_M));
+    let limit = wrong.take("limit", limit(request.limit, LIMIT));
     Some(View { position: position?, radius_m: radius_m?, limit: limit? })
-}
-
-fn radius(wire: f64) -> Result<f64, Invalid> {
-    let (usual, most) = RADIUS_M;
-    match wire {
-        0.0 => Ok(usual),
-        sound if sound > 0.0 && sound <= most => Ok(sound),
-        _ => Err(Invalid::new(format!("must be more than 0 and at most {most} metres, or 0 for {usual}, was {wire}"))),
-    }
-}
-
-fn limit(wire: u32) -> Result<usize, Invalid> {
-    let (usual, most) = LIMIT;
-    match wire {
-        0 => Ok(usual as usize),
-        sound if sound <= most => Ok(sound as usize),
-        _ => Err(Invalid::new(format!("must be 1 to {most}, or 0 for {usual}, was {wire}"))),
-    }
 }
 
 pub fn previews_to_wire((previews, notes): (Vec<Preview>, Vec<Note>)) -> pb::ListNearbyOffersResponse {

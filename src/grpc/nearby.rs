@@ -10,7 +10,12 @@ use crate::{
         violation::{Invalid, Violations},
     },
     engine::catalog::Entry,
-    grpc::{pb, place_wire::tags, resource::Wire, wire::position},
+    grpc::{
+        pb,
+        place_wire::tags,
+        resource::Wire,
+        wire::{limit, position, radius},
+    },
 };
 
 /// Metres looked around in if the request does not say, and at most.
@@ -23,31 +28,13 @@ pub fn around(request: pb::ListNearbyStoresRequest) -> Result<Around, Violations
     let pb::ListNearbyStoresRequest { position: at, radius_m, limit: most, tags: words, network } = request;
     let mut wrong = Violations::default();
     let position = wrong.nest("position", position(at));
-    let radius_m = wrong.take("radius_m", radius(radius_m));
-    let limit = wrong.take("limit", limit(most));
+    let radius_m = wrong.take("radius_m", radius(radius_m, RADIUS_M));
+    let limit = wrong.take("limit", limit(most, LIMIT));
     let tags = tags(&mut wrong, &words);
     let network = wrong.take("network", optional_network(&network));
     let around =
         (|| Some(Around { position: position?, radius_m: radius_m?, limit: limit?, tags, network: network? }))();
     wrong.finish(around)
-}
-
-fn radius(wire: f64) -> Result<f64, Invalid> {
-    let (usual, most) = RADIUS_M;
-    match wire {
-        0.0 => Ok(usual),
-        sound if sound > 0.0 && sound <= most => Ok(sound),
-        _ => Err(Invalid::new(format!("must be more than 0 and at most {most} metres, or 0 for {usual}, was {wire}"))),
-    }
-}
-
-fn limit(wire: u32) -> Result<usize, Invalid> {
-    let (usual, most) = LIMIT;
-    match wire {
-        0 => Ok(usual as usize),
-        sound if sound <= most => Ok(sound as usize),
-        _ => Err(Invalid::new(format!("must be 1 to {most}, or 0 for {usual}, was {wire}"))),
-    }
 }
 
 fn optional_network(name: &str) -> Result<Option<OrganizationName>, Invalid> {

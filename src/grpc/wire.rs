@@ -179,6 +179,24 @@ pub fn unknown(wire: i32) -> Invalid {
     Invalid::new(format!("is not known to this version, was {wire}"))
 }
 
+/// Metres to look around in; 0 means the usual.
+pub fn radius(wire: f64, (usual, most): (f64, f64)) -> Result<f64, Invalid> {
+    match wire {
+        0.0 => Ok(usual),
+        sound if sound > 0.0 && sound <= most => Ok(sound),
+        _ => Err(Invalid::new(format!("must be more than 0 and at most {most} metres, or 0 for {usual}, was {wire}"))),
+    }
+}
+
+/// How many to answer with; 0 means the usual number.
+pub fn limit(wire: u32, (usual, most): (u32, u32)) -> Result<usize, Invalid> {
+    match wire {
+        0 => Ok(usual as usize),
+        sound if sound <= most => Ok(sound as usize),
+        _ => Err(Invalid::new(format!("must be 1 to {most}, or 0 for {usual}, was {wire}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
