@@ -109,6 +109,11 @@ enum Tried {
     Stale,
 }
 
+/// Only the record may shut a device out: a cache may be of another time, or of another database.
+fn revoked(by_record: bool) -> Result<Tried, PingError> {
+    if by_record { Err(PingError::Revoked) } else { Ok(Tried::Stale) }
+}
+
 impl Ingest {
     pub fn new(
         profiles: Arc<ProfileStore>,
@@ -160,12 +165,14 @@ impl Ingest {
         };
         let copy = match read {
             Read::Found(copy) => copy,
-            Read::Absent => return self.moved(visitor, name).await,
+            Read::Absent => return self.moved(visitor, name, stale).await,
             Read::Overloaded => return Ok(Tried::Answered(Box::new(self.degraded(visitor, name)))),
         };
-        let Some(device) = copy.profile.devices.get(visitor.device) else { return self.moved(visitor, name).await };
+        let Some(device) = copy.profile.devices.get(visitor.device) else {
+            return self.moved(visitor, name, stale).await;
+        };
         if visitor.token_epoch < device.token_epoch {
-            return Err(PingError::Revoked);
+            return revoked(stale);
         }
         let (fix, sighting) = (device.presence.newest_fix, device.presence.newest_sighting);
         if !visitor.ping.is_newer_than(fix, sighting)
@@ -177,10 +184,11 @@ impl Ingest {
     }
 
     /// The profile that the device belongs to, if that is another one than its token names.
-    async fn moved(&self, visitor: &Visitor<'_>, name: &ProfileName) -> Result<Tried, PingError> {
+    async fn moved(&self, visitor: &Visitor<'_>, name: &ProfileName, stale: bool) -> Result<Tried, PingError> {
         match self.profiles.records.profile_of(visitor.device).await? {
             Some(other) if other != *name => Ok(Tried::Moved(other)),
-            _ => Err(PingError::Revoked),
+            Some(_) => revoked(stale),
+            None => Err(PingError::Revoked),
         }
     }
 

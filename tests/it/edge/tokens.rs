@@ -67,3 +67,26 @@ async fn a_revoked_token_is_refused_and_registering_gives_a_good_one() {
     let again = acme.phone(1).await;
     again.ping("after-02").await.expect("answered");
 }
+
+#[tokio::test]
+async fn a_cache_of_another_time_shuts_nobody_out() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    for (installation, is_known) in [(1, true), (2, false)] {
+        let phone = acme.phone(installation).await;
+        let name = ProfileName::parse(&phone.profile).expect("sound");
+        let mut profile = server.ports.records.profile(&name).await.expect("read").expect("there");
+        let device = DeviceName::parse(&phone.device).expect("sound");
+        profile.revision.version += 5;
+        match is_known {
+            true => profile.devices.get_mut(&device).expect("there").token_epoch += 1,
+            false => drop(profile.devices.remove(&device)),
+        }
+        let copy = CachedProfile { profile: profile.into(), confirmed_at: server.clock.now() };
+        server.ports.cache.put(copy).await.expect("kept");
+        phone
+            .ping(&format!("restored-{installation}"))
+            .await
+            .expect("the database was restored, and the cache was not");
+    }
+}
