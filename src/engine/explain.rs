@@ -149,6 +149,13 @@ fn flips(case: &Case<'_>, gate: Gate, reason: &Reason, (gates, candidate): (&Gat
     vec![Flip { at, ..Flip::new(gate.name(), remedy(reason)) }]
 }
 
+fn too_many(most: u32, of: &str) -> String {
+    match most {
+        1 => format!("the person must have got no offer {of}"),
+        most => format!("the person must have got less than {most} offers {of}"),
+    }
+}
+
 /// What somebody could do about it.
 fn remedy(reason: &Reason) -> String {
     match reason {
@@ -169,19 +176,15 @@ fn remedy(reason: &Reason) -> String {
         Reason::LastCall { last_call, .. } => {
             format!("the store must stay open for {} s more", last_call.as_secs_f64())
         }
-        Reason::DailyOffers { most, .. } => format!("the person must have got less than {most} offers that day"),
+        Reason::DailyOffers { most, .. } => too_many(*most, "that day"),
         Reason::PriorityShare { most, priority, .. } => {
             format!("the person must have got less than {most} offers of {} or lower priority", priority.as_str())
         }
         Reason::AppCoolDown { .. } | Reason::BrandCoolDown { .. } | Reason::CoolDown { .. } => {
             "the last offer must be longer ago".to_owned()
         }
-        Reason::BrandCap { most, within, .. } => {
-            format!("the person must have got less than {most} offers of the brand {within}")
-        }
-        Reason::CampaignCap { most, within, .. } => {
-            format!("the person must have got less than {most} offers of the campaign {within}")
-        }
+        Reason::BrandCap { most, within, .. } => too_many(*most, &format!("of the brand {within}")),
+        Reason::CampaignCap { most, within, .. } => too_many(*most, &format!("of the campaign {within}")),
         Reason::Redeemed { .. } => "the person must not have redeemed one of it".to_owned(),
         Reason::BudgetExhausted => "the budget must be raised, or units come back".to_owned(),
         reason @ (Reason::Audience { .. }
