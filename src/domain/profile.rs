@@ -71,7 +71,7 @@ pub struct Device {
     pub time_zone: Option<TimeZone>,
     /// If the app said which it is.
     pub app_version: Option<AppVersion>,
-    /// A test device: it takes no budget and is in no statistic.
+    /// A test device: it takes no budget, is in no statistic, and its offers are worth nothing.
     pub test: bool,
     /// Tokens of an older epoch are revoked.
     pub token_epoch: u64,

@@ -81,7 +81,10 @@ fn persona(wire: pb::Persona) -> Result<Whom, Violations> {
     let mut wrong = Violations::default();
     let app = wrong.take("app", AppName::parse(&app));
     let name = if name.is_empty() { NOBODY.to_owned() } else { format!("{NOBODY}.{name}") };
-    let name = app.and_then(|app| Some((app.device(&name).ok()?, wrong.take("name", app.profile(&name))?)));
+    let name = app.and_then(|app| {
+        let profile = wrong.take("name", app.profile(&name))?;
+        Some((app.device(&name).ok()?, profile))
+    });
     let consents = consents(&mut wrong, &without);
     let personal = personal(&mut wrong, traits, interests);
     let device = device(&mut wrong, (&tag, system), &time_zone, &app_version);
@@ -224,6 +227,19 @@ fn flip_to_wire(flip: &Flip) -> pb::RequiredChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_none_is_told() {
+        let app = "organizations/acme/apps/shopper".to_owned();
+        let named = |name: &str| {
+            persona(pb::Persona { app: app.clone(), name: name.into(), language: "en".into(), ..Default::default() })
+        };
+        assert!(named(&"a".repeat(56)).is_ok());
+        for wrong in ["a".repeat(57), "a b".to_owned()] {
+            let told = named(&wrong).expect_err("refused");
+            assert_eq!(told.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["name"]);
+        }
+    }
 
     #[test]
     fn every_fault_of_a_persona_is_named() {

@@ -35,7 +35,7 @@ use crate::{
 /// Send one ping as a phone does, and show what comes of it
 ///
 /// It registers a test device with an app key, pings, and prints the offers, what happened at which place, and when the
-/// phone should ask again. A test device takes no budget, and is in no statistic.
+/// phone should ask again. A test device takes no budget, and its offers are worth nothing.
 ///
 /// For example: DINTORNI_KEY=dk_… dintorni ping --at 45.4719,9.1881 --explain
 #[derive(Debug, Args)]

@@ -179,8 +179,8 @@ fn given(row: &Row) -> Result<Given, StoreError> {
 }
 
 /// Each offer under the caps that were in force when it was made. Whoever became one person later was counted apart. What
-/// was returned, or made to a test device, counts no more; which civil days, weeks and months were a person's is not on record, so of caps those of
-/// any window are proven.
+/// was returned counts no more, and what a test device got never did; which civil days, weeks and months were a person's is
+/// not on record, so of caps those of any window are proven.
 fn check_person(offers: &[Given], caps: &Caps, proof: &mut LedgerProof) {
     let mut earlier: BTreeMap<(&str, &str), Vec<Timestamp>> = BTreeMap::new();
     for offer in offers {
