@@ -2,8 +2,8 @@
 //!
 //! Run with `cargo bench --bench compiling`; it needs about 2 GB.
 
-#[path = "support/street.rs"]
-mod street;
+#[path = "support/malls.rs"]
+mod malls;
 mod support;
 
 use dintorni::{
@@ -11,6 +11,7 @@ use dintorni::{
         campaign::On,
         catalog::{CatalogChange, Resource},
         place::PlaceName,
+        trigger::Target,
     },
     engine::catalog::Catalog,
     world::{Plan, World},
@@ -28,11 +29,12 @@ fn change(resource: Resource) -> CatalogChange {
 
 fn main() {
     let world = World::new(Plan { seed: 1, stores: 0, geofences: CIRCLES, circles_only: true });
-    let circle = |number| change(world.geofence(&street::network(), number).expect("sound").into());
-    let circles: Vec<CatalogChange> = (0..CIRCLES).map(circle).chain(street::grants().map(change)).collect();
+    let circle = |number| change(world.geofence(&malls::network(), number).expect("sound").into());
+    let circles: Vec<CatalogChange> = (0..CIRCLES).map(circle).chain(malls::grants().map(change)).collect();
     let campaign = |number: u64| {
-        let at = format!("{}/geofences/g{}", street::network(), number * (CIRCLES / CAMPAIGNS));
-        change(street::campaign(number, On::Entered, PlaceName::parse(&at).expect("sound")).into())
+        let at = format!("{}/geofences/g{}", malls::network(), number * (CIRCLES / CAMPAIGNS));
+        let place = PlaceName::parse(&at).expect("sound");
+        change(malls::campaign(number, On::Entered, Target::Places([place].into())).into())
     };
     let both: Vec<CatalogChange> = circles.iter().cloned().chain((0..CAMPAIGNS).map(campaign)).collect();
     let (mut bare, mut whole) = (Vec::new(), Vec::new());

@@ -95,6 +95,8 @@ pub enum Priority {
 }
 
 impl Priority {
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Priority::Low => "low",

@@ -49,6 +49,11 @@ pub struct BrandLimits {
 }
 
 impl BrandLimits {
+    /// Whether they let everything pass.
+    pub fn is_unlimited(&self) -> bool {
+        self.per_profile.is_empty() && self.cool_down.is_zero()
+    }
+
     pub fn check(self) -> Result<Self, Violations> {
         let mut wrong = Violations::default();
         wrong.nest("per_profile", cap::check(&self.per_profile));
@@ -131,7 +136,7 @@ pub struct App {
 impl App {
     /// Whether a profile of this app may have this value: the trait is declared, and of its kind.
     pub fn declares(&self, key: &TraitKey, value: &TraitValue) -> bool {
-        self.traits.get(key).is_some_and(|declared| declared.kind == TraitKind::of(value))
+        self.traits.get(key).is_some_and(|declared| declared.is_of_kind(value))
     }
 
     /// How many offers a day campaigns of this priority, and of lower ones, may take: their share, and one if that is
@@ -151,6 +156,13 @@ impl App {
 pub struct TraitDeclaration {
     pub kind: TraitKind,
     pub writer: TraitWriter,
+}
+
+impl TraitDeclaration {
+    /// Whether the value may be one of the trait's.
+    pub fn is_of_kind(&self, value: &TraitValue) -> bool {
+        self.kind == TraitKind::of(value)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

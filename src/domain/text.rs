@@ -13,17 +13,18 @@ pub const MAX_SLUG: usize = 64;
 /// Longest display name, in characters.
 pub const MAX_DISPLAY_NAME: usize = 200;
 
-/// Defines a lower-case word of `[a-z0-9][a-z0-9_.:-]*`, at most [`MAX_SLUG`] characters.
+/// Defines a lower-case word of `[a-z0-9][a-z0-9_.:-]*`, at most [`MAX_SLUG`] characters. It keeps its tail beside it: words
+/// are compared at every ping, and most differ there.
 macro_rules! slug {
     ($(#[$doc:meta])* $T:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $T(Arc<str>);
+        pub struct $T(Arc<str>, u64);
 
         impl $T {
             pub fn new(text: &str) -> Result<Self, Invalid> {
-                checked_slug(text).map(|()| Self(text.into()))
+                checked_slug(text).map(|()| Self(text.into(), tail(text)))
             }
 
             pub fn as_str(&self) -> &str {
@@ -37,9 +38,21 @@ macro_rules! slug {
             }
         }
 
+        impl fmt::Debug for $T {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($T)).field(&self.0).finish()
+            }
+        }
+
         impl AsRef<str> for $T {
             fn as_ref(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Tailed for $T {
+            fn tail(&self) -> u64 {
+                self.1
             }
         }
 
@@ -84,6 +97,11 @@ pub fn tail(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let of_short = || bytes.iter().fold(0, |tail, &byte| tail << 8 | u64::from(byte));
     bytes.last_chunk().map_or_else(of_short, |end| u64::from_be_bytes(*end))
+}
+
+/// What knows its [`tail`] without being read.
+pub trait Tailed {
+    fn tail(&self) -> u64;
 }
 
 /// `text` in quotes and cut to a length that is safe in a message.

@@ -2,9 +2,10 @@
 //!
 //! Law: everything here is of one version of the catalog, and shares with the next version what an edit leaves alone.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use super::{
+    armed::Armed,
     boxes::DegreeBox,
     catalog::Table,
     entry::{AreaEntry, AreaView, Mark},
@@ -15,7 +16,7 @@ use super::{
     targets::Targets,
 };
 use crate::domain::{
-    campaign::{Campaign, On},
+    campaign::On,
     geo::Position,
     name::{BeaconName, CampaignName, GeofenceName, StoreName},
     place::{Beacon, BeaconIdentity, Geofence, Store},
@@ -28,7 +29,7 @@ use crate::domain::{
 #[derive(Debug, Clone, Default)]
 pub struct Fired {
     /// Campaigns that a transition or an event here may fire, by name.
-    pub campaigns: Vec<Arc<Campaign>>,
+    pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
     /// The area itself, if it is there only for its campaigns.
@@ -37,20 +38,12 @@ pub struct Fired {
 
 impl Fired {
     /// The campaigns that a transition at the area fires, by name.
-    pub fn by<'a>(&'a self, area: &'a Area, kind: TransitionKind) -> impl Iterator<Item = &'a Arc<Campaign>> {
-        self.campaigns.iter().filter(move |campaign| match (&campaign.trigger.on, kind) {
-            (On::Entered, TransitionKind::Entered) => matches!(area, Area::Geofence(_)),
-            (On::Near { radius_m }, TransitionKind::Entered) => matches!(area, Area::Around(_, r) if r == radius_m),
-            (On::Dwelt { after }, TransitionKind::Dwelt(reached)) => *after == reached,
-            (On::Exited, TransitionKind::Exited(_)) => true,
-            (On::Heard, TransitionKind::Heard) => true,
-            (On::Crossed, TransitionKind::Crossed) => matches!(area, Area::Geofence(_)),
-            _ => false,
-        })
+    pub fn by<'a>(&'a self, area: &'a Area, kind: TransitionKind) -> impl Iterator<Item = &'a Armed> {
+        self.campaigns.iter().filter(move |campaign| campaign.is_fired_by(area, kind))
     }
 
     /// The campaigns that an event of the app fires here, by name.
-    pub fn by_event<'a>(&'a self, event: &EventKey) -> impl Iterator<Item = &'a Arc<Campaign>> {
+    pub fn by_event<'a>(&'a self, event: &EventKey) -> impl Iterator<Item = &'a Armed> {
         let is_it = move |on: &On| matches!(on, On::AppEvent { key } if key == event);
         self.campaigns.iter().filter(move |campaign| is_it(&campaign.trigger.on))
     }
@@ -127,6 +120,11 @@ impl Areas {
     /// Visits the boxes that meet this one, and their areas.
     pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
         self.boxes.meeting(bounds, visit);
+    }
+
+    /// The same while the box narrows, and some of what it leaves behind.
+    pub fn narrowing<'a>(&'a self, bounds: &Cell<DegreeBox>, visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+        self.boxes.narrowing(bounds, visit);
     }
 
     /// Stores and their distances in metres, nearest first.

@@ -31,6 +31,25 @@ impl DegreeBox {
         Self::new(point, point)
     }
 
+    /// What is left of a box around a circle when the circle has this share of its radius, from 0 to 1. Where the box was
+    /// cut, its middle is not the circle's, and nothing is taken off.
+    pub fn narrowed(&self, share: f64) -> Self {
+        let is_cut = self.south_west[0] <= -180.0 || self.north_east[0] >= 180.0;
+        if is_cut || !(0.0..1.0).contains(&share) {
+            return *self;
+        }
+        // A circle's width in degrees grows faster than its radius, so a share of the width is enough. The corners are
+        // those of single precision, up to one step outside of what they were made of.
+        let off = |axis: usize| {
+            let (low, high) = (f64::from(self.south_west[axis]), f64::from(self.north_east[axis]));
+            let rounded = f64::from(self.north_east[axis].next_up() - self.north_east[axis]) * 2.0;
+            ((high - low) / 2.0 * (1.0 - share) - rounded).max(0.0)
+        };
+        let ([west, south], [east, north]) = (self.south_west.map(f64::from), self.north_east.map(f64::from));
+        let (across, up) = (off(0), off(1));
+        Self::new([west + across, south + up], [east - across, north - up])
+    }
+
     /// Whether they have a point in common.
     pub fn meets(&self, other: &Self) -> bool {
         let along = |i: usize| self.south_west[i] <= other.north_east[i] && self.north_east[i] >= other.south_west[i];
@@ -146,6 +165,22 @@ mod tests {
                 prop_assert!(holds(around(center, radius), p));
             }
             prop_assert!(holds(std::iter::once(DegreeBox::at(p)), p));
+        }
+
+        #[test]
+        fn narrowed_boxes_never_miss(
+            lat in -90.0..90.0f64, lng in -180.0..180.0f64, radius in 5.0..50_000.0f64,
+            share in 0.0..1.2f64, within in 0.0..1.0f64, turn in 0.0..std::f64::consts::TAU,
+        ) {
+            let center = Position::new(lat, lng).expect("sound");
+            let reach = radius * share * within / METRES_PER_DEGREE;
+            let across = reach / lat.to_radians().cos().max(1e-9) * turn.sin();
+            let lng = (lng + across + 540.0).rem_euclid(360.0) - 180.0;
+            let p = Position::new((lat + reach * turn.cos()).clamp(-90.0, 90.0), lng).expect("sound");
+            if center.distance_to(p) <= radius * share.min(1.0) {
+                let narrowed = around(center, radius).map(|bounds| bounds.narrowed(share));
+                prop_assert!(holds(narrowed, p));
+            }
         }
     }
 }

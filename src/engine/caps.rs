@@ -48,6 +48,8 @@ pub struct Given<'a> {
     /// for all others it never was. So caps cut off both sides of an experiment alike.
     ghosts: Vec<Counted<'a>>,
     redeemed: Vec<(&'a CampaignName, Timestamp)>,
+    /// A bit for each name among them, by its tail; several names may share one.
+    names: u64,
     starts: [OnceCell<Timestamp>; 3],
     /// Offers of the person's civil day by class, counted when somebody asks.
     today: OnceCell<[u32; 3]>,
@@ -62,12 +64,29 @@ impl<'a> Given<'a> {
             list.push(Counted::of(&offer.campaign, offer.offered_at, offer.priority));
         }
         let remembered = profile.offers.iter().filter_map(|offer| Some((&offer.campaign, offer.redeemed_at?)));
-        let redeemed = remembered.chain(profile.redeemed.iter().map(|(campaign, at)| (campaign, *at))).collect();
-        Self { now, app, zone, offers, ghosts, redeemed, starts: Default::default(), today: OnceCell::new() }
+        let redeemed: Vec<(&CampaignName, Timestamp)> =
+            remembered.chain(profile.redeemed.iter().map(|(campaign, at)| (campaign, *at))).collect();
+        let tails = offers.iter().chain(&ghosts).map(|counted| counted.tail);
+        let names =
+            tails.chain(redeemed.iter().map(|(name, _)| tail(name.as_str()))).fold(0, |names, t| names | bit(t));
+        Self { now, app, zone, offers, ghosts, redeemed, names, starts: Default::default(), today: OnceCell::new() }
+    }
+
+    /// Whether anything of a campaign whose name has that tail may be among what was given or redeemed; false is sure.
+    pub fn may_have(&self, tail: u64) -> bool {
+        self.names & bit(tail) != 0
+    }
+
+    /// Whether the caps of the app let everything pass, whatever its class.
+    pub fn is_below_app_caps(&self) -> bool {
+        let least = Priority::ALL.into_iter().map(|class| self.app.share_of(class)).min().unwrap_or(0);
+        let given: u32 = self.today.get_or_init(|| self.count_today()).iter().sum();
+        self.ghosts.is_empty() && self.app.cool_down.is_zero() && given < least.min(self.app.daily_offers)
     }
 
     /// Counts one that was chosen.
     pub fn add(&mut self, campaign: &'a Campaign) {
+        self.names |= bit(tail(campaign.name.as_str()));
         self.offers.push(Counted::of(&campaign.name, self.now, campaign.priority));
         if let Some(today) = self.today.get_mut() {
             today[campaign.priority as usize] += 1;
@@ -76,6 +95,7 @@ impl<'a> Given<'a> {
 
     /// Counts one that would have been chosen.
     pub fn add_ghost(&mut self, campaign: &'a Campaign) {
+        self.names |= bit(tail(campaign.name.as_str()));
         self.ghosts.push(Counted::of(&campaign.name, self.now, campaign.priority));
     }
 
@@ -180,6 +200,13 @@ impl<'a> Given<'a> {
     fn since(&self, period: CivilPeriod) -> Timestamp {
         *self.starts[period as usize].get_or_init(|| period.start(self.zone, self.now))
     }
+}
+
+/// One of 64, by the upper bits of a product that all bits of the tail reach.
+fn bit(tail: u64) -> u64 {
+    /// 2^64 over the golden ratio.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    1 << (tail.wrapping_mul(SPREAD) >> 58)
 }
 
 fn count(offers: impl Iterator) -> u32 {

@@ -47,7 +47,7 @@ fn offer() -> impl Strategy<Value = GivenOffer> {
     (0..3usize, ago, returned, (0..3u8, any::<bool>())).prop_map(|(index, ago, (returned, shown), (class, ghost))| {
         let offered_at = at(-ago);
         let after = |is: bool| is.then_some(offered_at + Duration::from_secs(1));
-        let priority = [Priority::Low, Priority::Normal, Priority::High][usize::from(class)];
+        let priority = Priority::ALL[usize::from(class)];
         let offer = given(&campaigns()[index], offered_at);
         GivenOffer { returned_at: after(returned), shown_at: after(shown), priority, ghost, ..offer }
     })
@@ -144,7 +144,7 @@ proptest! {
         let share = |percent| Share::new(percent).expect("sound");
         let app = App { daily_offers: daily, shares: Shares { low: share(low), normal: share(normal) }, ..app() };
         let (profile, utc) = (with(Vec::new()), TimeZone::utc());
-        let classes = [Priority::Low, Priority::Normal, Priority::High];
+        let classes = Priority::ALL;
         let campaigns = classes.map(class);
         let mut spent = Given::to(&profile, (&app, &utc), at(0));
         let mut got = [0u32; 3];
@@ -166,7 +166,7 @@ proptest! {
 #[test]
 fn by_default_low_ones_get_one_of_three_and_normal_ones_all() {
     let app = app();
-    let most = [Priority::Low, Priority::Normal, Priority::High].map(|priority| app.share_of(priority));
+    let most = Priority::ALL.map(|priority| app.share_of(priority));
     assert_eq!(most, [1, 3, 3]);
     let (utc, offer) = (TimeZone::utc(), given(&campaigns()[0], at(-60)));
     let low = with(vec![GivenOffer { priority: Priority::Low, ..offer.clone() }]);

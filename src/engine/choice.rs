@@ -41,10 +41,11 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
     };
     let mut ranked: Vec<(Candidate<'_>, Rank)> = Vec::with_capacity(passed.len());
     ranked.extend(passed.into_iter().map(rank));
-    ranked.sort_by(ranking::order);
+    let mut best_first: Vec<&(Candidate<'_>, Rank)> = ranked.iter().collect();
+    best_first.sort_unstable_by(|a, b| ranking::order(a, b));
     let mut slots = Slots::new(max_offers);
     let mut choice = Choice { considered: Vec::with_capacity(ranked.len()), ..Choice::default() };
-    for (candidate, rank) in &ranked {
+    for (candidate, rank) in best_first {
         let verdict = match slots.refusal(candidate, &gates) {
             Some(reason) if candidate.is_held_out() => {
                 Verdict::Refused(Reason::Holdout { ghost: None, otherwise: Some(Box::new(reason)) })

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     areas::Areas,
+    armed::Armed,
     catalog::Catalog,
     choice::{self, Choice},
     eligibility::{Gates, Standing},
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::domain::{
     budget::{AccountId, Holder, Take},
-    campaign::Campaign,
     consent::{Consented, Location},
     decision::{Considered, Decision, Note, Reason, Verdict},
     geo::Position,
@@ -257,7 +257,7 @@ fn candidates<'t, 'c: 't>(
         let store = areas.store_of(view);
         let (cause, distance_m) = (Cause::Transition(*kind), distance(view, store, newest));
         let (at, stale, view) = (*at, *stale, Some(view));
-        let candidate = |campaign: &'t Arc<Campaign>| {
+        let candidate = |campaign: &'t Armed| {
             let (drawn, trial) = (Drawn::of(campaign, person), campaign.is_on_trial());
             Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }
         };
@@ -266,7 +266,8 @@ fn candidates<'t, 'c: 't>(
     if let Some(event) = event {
         event.fire(areas, (person, newest), &mut candidates);
     }
-    candidates.sort_by_cached_key(|candidate| (&candidate.campaign.name, candidate.area));
+    // What one transition fires is in order.
+    candidates.sort_by(|a, b| (&a.campaign.name, a.area).cmp(&(&b.campaign.name, b.area)));
     candidates
 }
 
@@ -295,7 +296,7 @@ fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
 fn record(question: &Question<'_>, choice: Choice, outcome: &mut Outcome) {
     let offered_at = question.ping.clock.received_at;
     let priority = |campaign: &CampaignName| question.catalog.campaigns.get(campaign).map(|entry| entry.value.priority);
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(choice.offers.len() + choice.ghosts.len());
     let mut given = |id, campaign: &CampaignName, ghost, trial| {
         let priority = priority(campaign).unwrap_or_default();
         let new = GivenOffer::new(id, campaign.clone(), question.device.clone(), offered_at);
@@ -313,7 +314,9 @@ fn record(question: &Question<'_>, choice: Choice, outcome: &mut Outcome) {
         given(ghost.id, &ghost.campaign, true, false);
         outcome.decision.ghosts.push(ghost);
     }
-    Arc::make_mut(&mut outcome.profile.offers).extend(all);
+    if !all.is_empty() {
+        outcome.profile.offers = Arc::new(outcome.profile.offers.iter().cloned().chain(all).collect());
+    }
     outcome.decision.considered = choice.considered;
     outcome.profile.forget_old_offers(offered_at);
 }

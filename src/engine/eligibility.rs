@@ -1,8 +1,8 @@
 //! The gates: may this campaign make an offer to this person now?
 //!
 //! Law: gates are asked in the order of [`Gate::ORDER`], the first refusal is the verdict, and every refusal carries the
-//! numbers it was made of. Law 4: without a permit for marketing no gate that looks at the person is passed. Law 10: no
-//! gate looks at the person before all have been asked that do not.
+//! numbers it was made of. A gate that cannot refuse need not be asked. Law 4: without a permit for marketing no gate that
+//! looks at the person is passed.
 
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -10,6 +10,7 @@ use super::{
     audience::{Around, Person},
     caps::Given,
     catalog::Catalog,
+    gate::{Gate, GateSet},
     grants::Reach,
     ranking::{Candidate, Cause},
     schedule, taking,
@@ -26,89 +27,6 @@ use crate::domain::{
     time::{TimeOfDay, TimeZone, Timestamp},
     visits::{MAX_AGE, SAME_VISIT, Visits},
 };
-
-/// One question that a campaign must pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Gate {
-    /// The brand may reach people of the app.
-    Reach,
-    /// The campaign has started and not ended.
-    Dates,
-    /// The store is open, if it has to be.
-    StoreHours,
-    /// It is within the campaign's own hours.
-    Schedule,
-    /// The campaign has units left.
-    Budget,
-    /// The person agreed to marketing.
-    Consent,
-    /// The transition was learnt in time.
-    Freshness,
-    /// The position is to be believed.
-    Position,
-    /// The person did not mute the brand.
-    Muted,
-    QuietHours,
-    /// It is the visit that the campaign waits for.
-    Visit,
-    Audience,
-    /// What the person had enough of in the app,
-    AppCaps,
-    /// of the brand,
-    BrandCaps,
-    /// and of the campaign.
-    CampaignCaps,
-}
-
-impl Gate {
-    /// First what is so of the campaign, the place and the moment, whoever comes: a campaign that has nothing to give is
-    /// refused before the person is looked at, and its receipts tell nothing of people. Then who the person is, then what
-    /// they had. The holdout of an experiment is told between these two: caps say nothing of whom it is about, and whom
-    /// they leave out must not decide who is compared.
-    pub const ORDER: [Gate; 15] = [
-        Gate::Reach,
-        Gate::Dates,
-        Gate::StoreHours,
-        Gate::Schedule,
-        Gate::Budget,
-        Gate::Consent,
-        Gate::Freshness,
-        Gate::Position,
-        Gate::Muted,
-        Gate::QuietHours,
-        Gate::Visit,
-        Gate::Audience,
-        Gate::AppCaps,
-        Gate::BrandCaps,
-        Gate::CampaignCaps,
-    ];
-
-    /// How the API spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Gate::Reach => "REACH",
-            Gate::Dates => "DATES",
-            Gate::StoreHours => "STORE_HOURS",
-            Gate::Schedule => "SCHEDULE",
-            Gate::Budget => "BUDGET",
-            Gate::Consent => "CONSENT",
-            Gate::Freshness => "FRESHNESS",
-            Gate::Position => "POSITION",
-            Gate::Muted => "MUTED",
-            Gate::QuietHours => "QUIET_HOURS",
-            Gate::Visit => "VISIT",
-            Gate::Audience => "AUDIENCE",
-            Gate::AppCaps => "APP_CAPS",
-            Gate::BrandCaps => "BRAND_CAPS",
-            Gate::CampaignCaps => "CAMPAIGN_CAPS",
-        }
-    }
-
-    /// Whether it is asked after experiments were drawn.
-    pub fn is_after_draw(self) -> bool {
-        self > Gate::Audience
-    }
-}
 
 /// Whom the gates are asked about, and when.
 #[derive(Clone, Copy)]
@@ -138,6 +56,8 @@ struct Brand<'a> {
     campaign: CampaignName,
     /// Bytes that the names of all of them begin with.
     alike: usize,
+    /// Those of the gates about the brand that may refuse; and all the others.
+    gates: GateSet,
     may_reach: bool,
     is_muted: bool,
     /// None of an organization that is gone.
@@ -155,6 +75,8 @@ pub struct Gates<'a> {
     marketing: Option<Consented<Marketing>>,
     is_suspect: bool,
     given: Given<'a>,
+    /// The gates that may refuse somebody at this ping.
+    gates: GateSet,
     /// Who may reach people of the app.
     reach: Reach<'a>,
     /// The brand that was asked about last: candidates come in the order of names, so it is mostly the next one's too.
@@ -180,13 +102,46 @@ impl<'a> Gates<'a> {
         let reach = catalog.areas.grants().reach(&app.name);
         let given = Given::to(profile, (app, zone), now);
         let (marketing, quiet) = (profile.consents.permit(), quiet_hours(app, zone, now));
+        let gates = GateSet::ALL
+            .but(Gate::Consent, marketing.is_some())
+            .but(Gate::Position, !is_suspect)
+            .but(Gate::QuietHours, quiet.is_none())
+            .but(Gate::AppCaps, given.is_below_app_caps());
         let last_brand = RefCell::default();
-        Self { now, catalog, app, zone, person, marketing, is_suspect, given, reach, last_brand, quiet, exhausted }
+        Self {
+            now,
+            catalog,
+            app,
+            zone,
+            person,
+            marketing,
+            is_suspect,
+            given,
+            gates,
+            reach,
+            last_brand,
+            quiet,
+            exhausted,
+        }
     }
 
     /// The first gate that refuses, and why; none if all let it pass.
     pub fn refusal(&self, candidate: &Candidate<'_>) -> Option<(Gate, Reason)> {
-        Gate::ORDER.into_iter().find_map(|gate| self.ask(gate, candidate).map(|reason| (gate, reason)))
+        self.first_of(GateSet::ALL, candidate)
+    }
+
+    fn first_of(&self, wanted: GateSet, candidate: &Candidate<'_>) -> Option<(Gate, Reason)> {
+        let open = self.gates_for(candidate);
+        debug_assert!(Gate::ORDER.into_iter().all(|gate| open.has(gate) || self.ask(gate, candidate).is_none()));
+        open.and(wanted).iter().find_map(|gate| self.ask(gate, candidate).map(|reason| (gate, reason)))
+    }
+
+    /// The gates that may refuse the candidate: most cannot, whatever they would be asked.
+    fn gates_for(&self, candidate: &Candidate<'_>) -> GateSet {
+        let campaign = candidate.campaign;
+        let of_brand = self.of_brand(campaign, |brand| brand.gates);
+        let open = campaign.gates().and(self.gates).and(of_brand);
+        open.but(Gate::Freshness, !candidate.stale).but(Gate::CampaignCaps, !self.given.may_have(campaign.tail()))
     }
 
     /// Why this gate refuses; none if it does not. Who tries a campaign is not kept from trying it again: what the person
@@ -253,7 +208,7 @@ impl<'a> Gates<'a> {
 
     /// What the person had enough of: of everything, of the brand, of the campaign.
     pub fn caps(&self, candidate: &Candidate<'_>) -> Option<Reason> {
-        [Gate::AppCaps, Gate::BrandCaps, Gate::CampaignCaps].into_iter().find_map(|gate| self.ask(gate, candidate))
+        self.first_of(GateSet::CAPS, candidate).map(|(_, reason)| reason)
     }
 
     /// Something of the campaign's brand.
@@ -264,24 +219,27 @@ impl<'a> Gates<'a> {
         }
         let name = campaign.name.owner();
         let organization = self.catalog.organizations.find(|other| other.as_str().cmp(name));
-        let brand = Brand {
-            campaign: campaign.name.clone(),
-            alike: name.len() + "/".len(),
-            may_reach: self.reach.has(name),
-            is_muted: self.person.profile().muted.contains(name),
-            limits: organization.map(|entry| &entry.value.brand_limits),
-        };
+        let (may_reach, is_muted) = (self.reach.has(name), self.person.profile().muted.contains(name));
+        let limits = organization.map(|entry| &entry.value.brand_limits);
+        let gates = GateSet::ALL
+            .but(Gate::Reach, may_reach)
+            .but(Gate::Muted, !is_muted)
+            .but(Gate::BrandCaps, limits.is_none_or(BrandLimits::is_unlimited));
+        let (campaign, alike) = (campaign.name.clone(), name.len() + "/".len());
+        let brand = Brand { campaign, alike, gates, may_reach, is_muted, limits };
         something(self.last_brand.borrow_mut().insert(brand))
     }
 
     /// Counts an offer that was chosen for what is chosen after it.
     pub fn spend(&mut self, campaign: &'a Campaign) {
         self.given.add(campaign);
+        self.gates = self.gates.and_also(Gate::AppCaps);
     }
 
     /// Counts a ghost, for its own campaign only.
     pub fn spend_ghost(&mut self, campaign: &'a Campaign) {
         self.given.add_ghost(campaign);
+        self.gates = self.gates.and_also(Gate::AppCaps);
     }
 
     /// Whether it says that it makes offers in quiet hours, and the publisher lets it.

@@ -7,9 +7,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    armed::Armed,
     civil,
-    eligibility::{Gate, Gates, Standing},
+    eligibility::{Gates, Standing},
     experiment::Drawn,
+    gate::Gate,
     known::Known,
     presence::Step,
     ranking::{Candidate, Cause},
@@ -226,7 +228,7 @@ impl Case<'_> {
         let drawn = Drawn::of(self.campaign, &standing.profile.name);
         let (store, distance_m) = (view.and_then(|view| areas.store_of(view)), Some(self.distance_m));
         // As if it were active, whoever tries it.
-        let (campaign, at, stale, trial) = (self.campaign, now, false, false);
+        let (campaign, at, stale, trial) = (&Armed::of(self.campaign), now, false, false);
         Some(ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }))
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     areas::{Areas, Fired},
+    armed::Armed,
     catalog::Catalog,
     compile::Touched,
     entry::{AreaEntry, Mark},
@@ -28,16 +29,16 @@ const MAX_QUESTIONS: usize = 200_000;
 impl Areas {
     /// Asks every active campaign for all its areas.
     pub(super) fn fire_all(&mut self, catalog: &Catalog) {
-        let mut fired: BTreeMap<Area, Vec<Arc<Campaign>>> = BTreeMap::new();
+        let mut fired: BTreeMap<Area, Vec<Armed>> = BTreeMap::new();
         let mut problems = BTreeMap::new();
         for campaign in active(catalog) {
-            self.targets
-                .meant(catalog, campaign)
-                .for_each(|area| fired.entry(area).or_default().push(campaign.clone()));
+            let armed = Armed::of(campaign);
+            let areas = self.targets.meant(catalog, campaign);
+            areas.for_each(|area| fired.entry(area).or_default().push(armed.clone()));
             note_problems(&mut problems, &self.targets, catalog, campaign);
         }
         self.problems = Arc::new(problems);
-        let made = |(area, mut campaigns): (Area, Vec<Arc<Campaign>>)| {
+        let made = |(area, mut campaigns): (Area, Vec<Armed>)| {
             campaigns.dedup_by(|a, b| a.name == b.name);
             let fired = fired_at(catalog, &area, campaigns)?;
             Some(((Mark::of(&area), area), Arc::new(fired)))
@@ -67,7 +68,7 @@ impl Areas {
         }
         for area in self.areas_at(old, &campaigns, touched) {
             let firing = campaigns.iter().filter(|campaign| self.targets.means(next, campaign, &area));
-            let firing = firing.map(|&campaign| campaign.clone()).collect();
+            let firing = firing.map(|&campaign| Armed::of(campaign)).collect();
             self.put_fired(next, &area, firing);
             stirred.extend(Some(area).filter(is_around));
         }
@@ -78,7 +79,7 @@ impl Areas {
     fn replace_campaign(&mut self, old: &Self, before: &Catalog, next: &Catalog, name: &CampaignName) {
         let was_meant = active_named(before, name).into_iter().flat_map(|c| old.targets.meant(before, c));
         for area in was_meant {
-            let others = |campaign: &&Arc<Campaign>| campaign.name != *name;
+            let others = |campaign: &&Armed| campaign.name != *name;
             let left = self.campaigns(&area).iter().filter(others).cloned().collect();
             self.put_fired(next, &area, left);
         }
@@ -89,24 +90,24 @@ impl Areas {
 
     /// Lets the campaign fire at all its areas; returns the circles around stores that it is meant for.
     pub(super) fn fire_also(&mut self, next: &Catalog, campaign: &Arc<Campaign>) -> BTreeSet<Area> {
-        let name = &campaign.name;
+        let (name, armed) = (&campaign.name, Armed::of(campaign));
         let is_meant: BTreeSet<Area> = self.targets.meant(next, campaign).collect();
         for area in &is_meant {
-            let mut firing: Vec<Arc<Campaign>> = self.campaigns(area).to_vec();
+            let mut firing: Vec<Armed> = self.campaigns(area).to_vec();
             firing.retain(|other| other.name != *name);
             let at = firing.partition_point(|other| other.name < *name);
-            firing.insert(at, campaign.clone());
+            firing.insert(at, armed.clone());
             self.put_fired(next, area, firing);
         }
         is_meant.into_iter().filter(is_around).collect()
     }
 
-    fn campaigns(&self, area: &Area) -> &[Arc<Campaign>] {
+    fn campaigns(&self, area: &Area) -> &[Armed] {
         let fired = self.fired(Mark::of(area), area);
         fired.map(|fired| fired.campaigns.as_slice()).unwrap_or_default()
     }
 
-    fn put_fired(&mut self, next: &Catalog, area: &Area, campaigns: Vec<Arc<Campaign>>) {
+    fn put_fired(&mut self, next: &Catalog, area: &Area, campaigns: Vec<Armed>) {
         let key = (Mark::of(area), area.clone());
         match fired_at(next, area, campaigns) {
             Some(fired) => self.fired.insert(key, Arc::new(fired)),
@@ -196,12 +197,12 @@ fn note_problems(
 }
 
 /// What these campaigns make of an area; none if there are none.
-fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Arc<Campaign>>) -> Option<Fired> {
+fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) -> Option<Fired> {
     let around = match area {
         Area::Around(store, radius_m) => AreaEntry::around(&catalog.stores.get(store)?.value, *radius_m),
         Area::Geofence(_) | Area::Beacon(_) | Area::Store(_) | Area::Anywhere => None,
     };
-    let dwell = |campaign: &Arc<Campaign>| match campaign.trigger.on {
+    let dwell = |campaign: &Armed| match campaign.trigger.on {
         On::Dwelt { after } => Some(after),
         On::Entered | On::Exited | On::Near { .. } | On::Heard | On::Crossed | On::AppEvent { .. } => None,
     };

@@ -3,16 +3,14 @@
 //! Laws: an event fires the campaigns at its place, and those that are meant for anywhere; it is no visit, for only its app
 //! says that somebody is there. Law 3: one that is learnt too late is history and fires nothing.
 
-use std::sync::Arc;
-
 use super::{
+    armed::Armed,
     decide::distance,
     experiment::Drawn,
     known::Known,
     ranking::{Candidate, Cause},
 };
 use crate::domain::{
-    campaign::Campaign,
     decision::{Decision, Happened, Note},
     geo::Position,
     name::ProfileName,
@@ -67,7 +65,7 @@ impl<'a> Event<'a> {
         let store = view.and_then(|view| areas.store_of(view));
         let distance_m = view.and_then(|view| distance(view, store, newest));
         let (cause, area, at, stale) = (Cause::Event(&self.said.key), &self.area, self.at, self.stale);
-        let candidate = |campaign: &'t Arc<Campaign>| {
+        let candidate = |campaign: &'t Armed| {
             let (drawn, trial) = (Drawn::of(campaign, person), campaign.is_on_trial());
             Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }
         };

@@ -2,6 +2,8 @@
 //!
 //! Law 7: the index may over-select, never under-select; the exact test decides.
 
+use std::cell::Cell;
+
 use super::{
     boxes::DegreeBox,
     edges::{gap, metres_per_degree},
@@ -48,11 +50,16 @@ impl BoxIndex {
     }
 
     /// Visits each box that meets this one, in no order.
-    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+        self.narrowing(&Cell::new(*bounds), visit);
+    }
+
+    /// As [`Packed::narrowing`].
+    pub fn narrowing<'a>(&'a self, bounds: &Cell<DegreeBox>, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
         let Some(top) = &self.top else { return };
-        top.meeting(bounds, &mut |_, number| {
+        top.narrowing(bounds, &mut |_, number| {
             if let Some((_, tree)) = self.forest.trees().get(*number) {
-                tree.meeting(bounds, &mut visit);
+                tree.narrowing(bounds, &mut visit);
             }
         });
     }

@@ -129,12 +129,18 @@ impl<'a> Known<'a> {
     }
 
     /// As [`Areas::meeting`], from memory where that will do.
-    pub fn meeting(&self, bounds: &DegreeBox, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+    pub fn meeting(&self, bounds: &DegreeBox, visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+        self.narrowing(&Cell::new(*bounds), visit);
+    }
+
+    /// As [`Areas::narrowing`], from memory where that will do.
+    pub fn narrowing(&self, bounds: &Cell<DegreeBox>, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
         let near = self.near.borrow();
-        if !near.bounds.holds(bounds) {
-            return self.areas.meeting(bounds, visit);
+        if !near.bounds.holds(&bounds.get()) {
+            return self.areas.narrowing(bounds, visit);
         }
-        near.leaves.iter().filter(|(leaf, _)| leaf.meets(bounds)).for_each(|(leaf, entry)| visit(*leaf, entry));
+        let meeting = near.leaves.iter().filter(|(leaf, _)| leaf.meets(&bounds.get()));
+        meeting.for_each(|(leaf, entry)| visit(*leaf, entry));
     }
 
     /// Finds an area by its name: first among what is near, by its mark.

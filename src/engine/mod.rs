@@ -1,8 +1,8 @@
 //! Floor 1: the decision, pure and synchronous: no clock, no I/O, no randomness of its own.
 //!
 //! A ping goes down this page: [`decide`](decide::decide) asks [`presence`] and [`ranging`] for transitions, [`areas`]
-//! and [`happening`] for the campaigns that they and events fire, [`visiting`] for which visits began, [`eligibility`]
-//! (with [`audience`], [`caps`], and [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out,
+//! and [`happening`] for the campaigns (each [`armed`]) that they and events fire, [`visiting`] for which visits began,
+//! [`eligibility`] (of each [`gate`], with [`audience`], [`caps`], and [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out,
 //! [`ranking`] and [`choice`] for the best few, [`wording`] for what they say, and [`silence`] for when to ask again. What
 //! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`] as if
 //! something had happened.
@@ -16,6 +16,7 @@
 //! [`faults`] are what keeps a campaign from firing.
 
 pub mod areas;
+pub mod armed;
 pub mod audience;
 pub mod boxes;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub mod firing;
 #[cfg(test)]
 mod fixture;
 pub mod forest;
+pub mod gate;
 pub mod grants;
 pub mod happening;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Law 7: a tree may over-select, never under-select. Three levels hold 4,096 boxes; a position is found in a fraction of
 //! the time that it takes in rstar's trees, whose nodes are all over the memory.
 
+use std::cell::Cell;
+
 use super::{
     boxes::DegreeBox,
     forest::{Bounds, Leaf, Tree},
@@ -123,12 +125,24 @@ impl<T: PartialEq + Clone> Tree for Packed<T> {
 impl<T> Packed<T> {
     /// Visits everything whose box meets this one, with its own box.
     pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: &mut impl FnMut(DegreeBox, &'a T)) {
+        self.descend(0, 0, &Cell::new(*bounds), visit);
+    }
+
+    /// The same while the box narrows: whoever looks for the nearest need not see what is farther than what was visited.
+    /// Some of that is visited all the same.
+    pub fn narrowing<'a>(&'a self, bounds: &Cell<DegreeBox>, visit: &mut impl FnMut(DegreeBox, &'a T)) {
         self.descend(0, 0, bounds, visit);
     }
 
-    fn descend<'a>(&'a self, level: usize, node: usize, bounds: &DegreeBox, visit: &mut impl FnMut(DegreeBox, &'a T)) {
+    fn descend<'a>(
+        &'a self,
+        level: usize,
+        node: usize,
+        bounds: &Cell<DegreeBox>,
+        visit: &mut impl FnMut(DegreeBox, &'a T),
+    ) {
         let Some(found) = self.levels.get(level).and_then(|nodes| nodes.get(node)) else { return };
-        let mut bits = found.meeting(bounds);
+        let mut bits = found.meeting(&bounds.get());
         while bits != 0 {
             let slot = bits.trailing_zeros() as usize;
             bits &= bits - 1;

@@ -6,10 +6,11 @@
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use super::{
+    armed::Armed,
     audience::{Person, Site},
-    eligibility::Gate,
     entry::AreaView,
     experiment::Drawn,
+    gate::Gate,
 };
 use crate::domain::{
     campaign::Campaign,
@@ -37,7 +38,7 @@ pub enum Cause<'a> {
 /// A campaign that was fired at an area.
 #[derive(Debug, Clone)]
 pub struct Candidate<'a> {
-    pub campaign: &'a Arc<Campaign>,
+    pub campaign: &'a Armed,
     pub cause: Cause<'a>,
     pub area: &'a Area,
     /// Event time.

@@ -3,7 +3,7 @@
 //! Law (DESIGN section 6): no later fix whose reported point lies within the safe radius, of whatever accuracy, changes
 //! presence before `next.at`. It promises nothing about beacons, later catalog edits, or offers.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use super::{
     boxes,
@@ -26,7 +26,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(3_600);
 /// Kept back against rounding: 1 % and 1 m.
 const KEPT_BACK: (f64, f64) = (0.01, 1.0);
 /// The search widens in these steps and stops at the first that holds the answer.
-const SEARCH_RADII_M: [f64; 4] = [LOOKED_AROUND_M, 300.0, 1_200.0, MAX_RADIUS_M];
+const SEARCH_RADII_M: [f64; 3] = [LOOKED_AROUND_M, 600.0, MAX_RADIUS_M];
 /// More than what rounding does to a distance, in metres.
 const ROUNDING_M: f64 = 0.001;
 
@@ -106,14 +106,16 @@ impl<'a> Entered<'a> {
 /// Metres to the nearest area that is not entered, if that is less than `reach`, else infinite.
 fn nearest_entry(areas: &Known<'_>, entered: &[Entered<'_>], place: &Place, reach: f64) -> f64 {
     let mut nearest = reach;
-    for bounds in boxes::around(place.position(), reach) {
-        areas.meeting(&bounds, |leaf, entry| {
+    for around in boxes::around(place.position(), reach) {
+        let bounds = Cell::new(around);
+        areas.narrowing(&bounds, |leaf, entry| {
             let view = entry.view();
             if place.outside_at_least(&leaf) < nearest
                 && !entered.iter().any(|visit| visit.view == view)
                 && let Some(outline) = view.outline()
             {
                 nearest = nearest.min(outline.signed_distance(place.position(), nearest).max(0.0));
+                bounds.set(around.narrowed(nearest / reach));
             }
         });
     }

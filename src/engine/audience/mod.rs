@@ -14,7 +14,7 @@ mod past;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
+use std::{cell::OnceCell, sync::Arc};
 
 pub use changes::Change;
 pub use context::Site;
@@ -29,7 +29,7 @@ use crate::domain::{
     organization::App,
     place::PlaceName,
     profile::{Device, Profile},
-    text::{Topic, TraitKey, tail},
+    text::{Tailed, Topic, TraitKey},
     time::{TimeZone, Timestamp},
     visits::Visits,
 };
@@ -67,31 +67,47 @@ struct Past<'a> {
     offers: &'a [GivenOffer],
 }
 
-/// Values by words, of which there are few: tails tell most of them apart, one behind the other.
-struct Words<'a, K, V>(Vec<(u64, &'a K, &'a V)>);
+/// Values by words, of which there are few: their tails, side by side, tell most of them apart.
+struct Words<'a, K, V> {
+    tails: Vec<u64>,
+    values: Vec<(&'a K, &'a V)>,
+}
 
 impl<K, V> Default for Words<'_, K, V> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { tails: Vec::new(), values: Vec::new() }
     }
 }
 
-impl<'a, K: AsRef<str> + Eq, V> Words<'a, K, V> {
-    fn of(values: &'a BTreeMap<K, V>) -> Self {
-        Self(values.iter().map(|(word, value)| (tail(word.as_ref()), word, value)).collect())
+impl<'a, K: Tailed + Eq, V> Words<'a, K, V> {
+    fn of(values: impl Iterator<Item = (&'a K, &'a V)>) -> Self {
+        let room = values.size_hint().1.unwrap_or(0);
+        let mut words = Self { tails: Vec::with_capacity(room), values: Vec::with_capacity(room) };
+        for (word, value) in values {
+            words.tails.push(word.tail());
+            words.values.push((word, value));
+        }
+        words
     }
 
     fn get(&self, word: &K) -> Option<&'a V> {
-        let end = tail(word.as_ref());
-        self.0.iter().find(|(tail, other, _)| *tail == end && *other == word).map(|(_, _, value)| *value)
+        let mut from = 0;
+        while let Some(at) = self.tails[from..].iter().position(|&tail| tail == word.tail()).map(|at| from + at) {
+            let (other, value) = self.values[at];
+            if other == word {
+                return Some(value);
+            }
+            from = at + 1;
+        }
+        None
     }
 }
 
 impl<'a> Person<'a> {
     pub fn new(profile: &'a Profile, profiling: Option<Consented<Profiling>>, around: Around<'a>) -> Self {
         let personal = profiling.map(|permit| profile.personal(permit));
-        let traits = personal.map_or_else(Words::default, |own| Words::of(&own.traits));
-        let interests = personal.map_or_else(Words::default, |own| Words::of(&own.interests));
+        let traits = personal.map_or_else(Words::default, |own| Words::of(own.traits.iter()));
+        let interests = personal.map_or_else(Words::default, |own| Words::of(own.interests.iter()));
         let visits = profiling.and(around.visits);
         let past = visits.map(|visits| Past { visits, offers: &profile.offers });
         Self { profile, traits, interests, past, around, local: OnceCell::new() }
@@ -99,7 +115,13 @@ impl<'a> Person<'a> {
 
     /// The same, but of traits only what the app declares: what it declares no more is missing, at once.
     pub fn declared_by(mut self, app: &App) -> Self {
-        self.traits.0.retain(|(_, key, value)| app.declares(key, value));
+        // Both are in the order of keys.
+        let mut declared = app.traits.iter().peekable();
+        let mut is_declared = |key: &TraitKey, value: &TraitValue| {
+            while declared.next_if(|(other, _)| *other < key).is_some() {}
+            declared.next_if(|(other, _)| *other == key).is_some_and(|(_, found)| found.is_of_kind(value))
+        };
+        self.traits = Words::of(self.traits.values.into_iter().filter(|(key, value)| is_declared(key, value)));
         self
     }
 

@@ -1,15 +1,17 @@
-//! A shopping street at noon: what deciding is measured on.
+//! A chain's malls at noon: what deciding is measured on.
 //!
-//! Thirty shops, 20 m apart, with a geofence of 60 m each, and a mall around its middle, in a world of 100,000 circles.
-//! Two hundred active campaigns of five brands at them, each with an audience of five terms, a topic and a cap; arriving in
-//! the middle triggers twenty. The person agreed to everything, has ten traits and ten interests, and was given twenty
-//! offers in the last weeks.
+//! Hundreds of malls at the edges of towns, in a world of geofences. Each mall is a geofence with thirty shops near it: 20 m
+//! apart, with one of 60 m each. Two hundred campaigns of five brands are active at every mall, each with an audience of
+//! five terms, a topic and a cap: arriving there triggers twenty. Two more meet whoever enters a shop. At each mall somebody
+//! is about to arrive who agreed to everything, has ten traits and ten interests, and was given twenty offers in the last
+//! weeks. They take turns, so that each finds the processor's caches as the others left them.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use dintorni::{
     domain::{
         audience::{Audience, Comparison, Rule, TraitValue},
+        budget::AccountId,
         campaign::{Campaign, CampaignState, Limits, On, Target, Trigger, Weight},
         cap::Cap,
         catalog::{CatalogChange, Resource},
@@ -21,10 +23,10 @@ use dintorni::{
         offer::{GivenOffer, OfferId},
         organization::{App, Grant, Permission, TraitDeclaration, TraitKind, TraitWriter},
         ping::{Accuracy, ClockReading, Fix, Ping, PingId},
-        place::{Geofence, PlaceName, Store},
+        place::{Geofence, Store},
         profile::{Device, Personal, Platform, Profile},
-        shape::{Circle, Shape},
-        text::{Topic, TraitKey},
+        shape::{Circle, Polygons, Shape},
+        text::{Tag, Topic, TraitKey},
         time::{QuietHours, TimeOfDay, TimeZone, Timestamp},
     },
     engine::{
@@ -34,21 +36,30 @@ use dintorni::{
     world::{Plan, World},
 };
 
+/// Malls, each with its visitor: more than the caches of a processor hold.
+const MALLS: u64 = 400;
+/// Metres from a mall's middle to its edge.
+const MALL_M: f64 = 400.0;
+/// Metres from one to the next, where a town has several.
+const NEXT_MALL_M: f64 = 5_000.0;
+/// Corners of a mall that is drawn.
+const CORNERS: u32 = 24;
+/// Shops at each, and metres between two of them.
 const SHOPS: u64 = 30;
+const APART_M: f64 = 20.0;
+/// Campaigns active at every mall; a tenth of them are for who arrives.
 const CAMPAIGNS: u64 = 200;
 const BRANDS: u64 = 5;
-/// Circles of the world around.
-const WORLD: u64 = 100_000;
-/// Standard deviations from the centre of a town to its edge.
+/// Standard deviations from the centre of a town to its edge, where a handful of its geofences are.
 const EDGE: f64 = 2.5;
 const DAY: Duration = Duration::from_secs(86_400);
 
-pub struct Street {
+pub struct Malls {
     pub catalog: Catalog,
-    middle: Position,
+    middles: Vec<Position>,
     app: App,
     device: DeviceName,
-    exhausted: BTreeSet<dintorni::domain::budget::AccountId>,
+    exhausted: BTreeSet<AccountId>,
 }
 
 pub fn network() -> OrganizationName {
@@ -69,26 +80,36 @@ pub fn at(seconds: i64) -> Timestamp {
 }
 
 #[allow(dead_code, reason = "a bench of snapshots takes the campaigns alone")]
-impl Street {
-    pub fn new() -> Self {
-        let world = World::new(Plan { seed: 1, stores: 0, geofences: WORLD, circles_only: true });
-        // At the edge of a town, where a handful of its circles are: in the centre somebody is inside of sixty.
-        let town = world.town(7).expect("sound");
-        let middle = east_of(town.centre, EDGE * town.spread_m);
-        let around = (0..WORLD).map(|number| world.geofence(&network(), number).expect("sound").into());
+impl Malls {
+    /// In a world of so many geofences.
+    pub fn new(geofences: u64, circles_only: bool) -> Self {
+        let world = World::new(Plan { seed: 1, stores: 0, geofences, circles_only });
+        let middle = |number| {
+            let town = world.town(number).expect("sound");
+            let out = (number / world.towns()) as f64 * NEXT_MALL_M;
+            east_of(town.centre, EDGE * town.spread_m + out)
+        };
+        let middles: Vec<Position> = (0..MALLS).map(middle).collect();
+        let around = (0..geofences).map(|number| world.geofence(&network(), number).expect("sound").into());
+        let malls = middles.iter().enumerate().flat_map(|(number, middle)| mall(number, *middle, circles_only));
         let app = app();
-        let resources = around.chain([app.clone().into()]).chain(grants()).chain(places(middle)).chain(campaigns());
+        let resources = around.chain([app.clone().into()]).chain(grants()).chain(malls).chain(campaigns());
         let change = |resource: Resource| CatalogChange { version: 1, name: resource.name(), resource: Some(resource) };
         let catalog = Catalog::default().after(&resources.map(change).collect::<Vec<_>>());
         let device = app_name().device("phone").expect("sound");
-        Self { catalog, middle, app, device, exhausted: BTreeSet::new() }
+        Self { catalog, middles, app, device, exhausted: BTreeSet::new() }
     }
 
-    /// A ping `east_m` of the middle.
-    pub fn ping(&self, second: i64, east_m: f64) -> Ping {
+    /// What the visitor of each mall is in turn.
+    pub fn each<T>(&self, of: impl Fn(usize) -> T) -> Vec<T> {
+        (0..self.middles.len()).map(of).collect()
+    }
+
+    /// A ping `east_m` of the middle of a mall.
+    pub fn ping(&self, mall: usize, second: i64, east_m: f64) -> Ping {
         let clock = ClockReading { sent_at: at(second), received_at: at(second) };
         let fix = Fix {
-            position: east_of(self.middle, east_m),
+            position: east_of(self.middles[mall], east_m),
             accuracy: Accuracy::new(5.0).expect("sound"),
             read: clock.reading(at(second)),
             speed_mps: Some(1.2),
@@ -99,7 +120,7 @@ impl Street {
     }
 
     /// The person before the first ping.
-    pub fn person(&self) -> Profile {
+    pub fn person(&self, mall: usize) -> Profile {
         let mut consents = Consents::default();
         for purpose in Purpose::ALL {
             consents.set(purpose, Consent { granted: true, text_version: "1".into(), given_at: at(-1) });
@@ -110,7 +131,8 @@ impl Street {
             let key = TraitKey::new(&format!("trait_{number}")).expect("sound");
             personal.traits.insert(key, TraitValue::number(number as f64).expect("sound"));
         }
-        let mut profile = Profile::new(app_name().profile("ann").expect("sound"), at(-1), consents, personal);
+        let mut profile =
+            Profile::new(app_name().profile(&format!("ann{mall}")).expect("sound"), at(-1), consents, personal);
         let device = Device {
             language: "en".into(),
             platform: Platform::Android,
@@ -190,54 +212,69 @@ fn east_of(position: Position, metres: f64) -> Position {
     Position::new(position.latitude(), position.longitude() + metres / degree).expect("sound")
 }
 
-fn places(middle: Position) -> impl Iterator<Item = Resource> {
+fn mall(number: usize, middle: Position, is_circle: bool) -> impl Iterator<Item = Resource> {
     let circle = |position, radius_m| Shape::Circle(Circle::new(position, radius_m).expect("sound"));
-    let fence = |id: String, shape, store| Geofence {
+    let fence = |id: String, shape, store, tag| Geofence {
         name: network().geofence(&id).expect("sound"),
         display_name: id,
         shape,
         store,
-        tags: BTreeSet::new(),
+        tags: BTreeSet::from([Tag::new(tag).expect("sound")]),
         detection: Detection::default(),
         source: None,
     };
-    let shops = (0..SHOPS).flat_map(move |number| {
-        let position = east_of(middle, (number as f64 - 14.5) * 20.0);
+    let shops = (0..SHOPS).flat_map(move |shop| {
+        let position = east_of(middle, (shop as f64 - (SHOPS - 1) as f64 / 2.0) * APART_M);
         let store = Store {
-            name: network().store(&format!("shop{number}")).expect("sound"),
-            display_name: format!("Shop {number}"),
+            name: network().store(&format!("shop{number}-{shop}")).expect("sound"),
+            display_name: format!("Shop {shop}"),
             position,
             time_zone: TimeZone::new("Europe/Rome").expect("sound"),
-            address: format!("High Street {number}"),
+            address: format!("High Street {shop}"),
             brand: String::new(),
             opening_hours: Default::default(),
             country: None,
             source: None,
-            tags: BTreeSet::new(),
+            tags: BTreeSet::from([Tag::new("shop").expect("sound")]),
         };
-        let around = fence(format!("shop{number}"), circle(position, 60.0), Some(store.name.clone()));
+        let around = fence(format!("shop{number}-{shop}"), circle(position, 60.0), Some(store.name.clone()), "fence");
         [Resource::from(store), around.into()]
     });
-    shops.chain([fence("mall".into(), circle(middle, 200.0), None).into()])
+    let outline = if is_circle { circle(middle, MALL_M) } else { drawn(middle) };
+    shops.chain([fence(format!("mall{number}"), outline, None, "mall").into()])
 }
 
-/// Two for arriving at each shop's geofence and one for coming near it, three for leaving and staying; the rest at the mall.
+/// A mall as a polygon.
+fn drawn(middle: Position) -> Shape {
+    let corner = |i: u32| {
+        let (up, across) = (f64::from(i % CORNERS) / f64::from(CORNERS) * std::f64::consts::TAU).sin_cos();
+        let corner = east_of(middle, MALL_M * across);
+        [corner.longitude(), corner.latitude() + MALL_M * up / METRES_PER_DEGREE]
+    };
+    Shape::Polygons(Polygons::new(&vec![vec![(0..=CORNERS).map(corner).collect()]]).expect("sound"))
+}
+
+/// A tenth for arriving at a mall, the others for staying and leaving; and three for coming to a shop.
 fn campaigns() -> impl Iterator<Item = Resource> {
     let minutes = |minutes: u64| On::Dwelt { after: Duration::from_secs(minutes * 60) };
-    let turns = [On::Entered, On::Entered, On::Near { radius_m: 60 }, On::Exited, minutes(10), minutes(30)];
-    (0..CAMPAIGNS).map(move |number| {
-        let (shop, turn) = (number % SHOPS, (number / SHOPS) as usize);
-        let place = |kind: &str, id: &str| format!("{}/{kind}/{id}", network());
-        let (on, place) = match turns.get(turn) {
-            Some(on @ On::Near { .. }) => (on.clone(), place("stores", &format!("shop{shop}"))),
-            Some(on) => (on.clone(), place("geofences", &format!("shop{shop}"))),
-            None => (if shop < 2 { On::Entered } else { On::Exited }, place("geofences", "mall")),
-        };
-        campaign(number, on, PlaceName::parse(&place).expect("sound")).into()
-    })
+    // Of every brand.
+    let at_mall = move |number: u64| match number / BRANDS % 10 {
+        0 => On::Entered,
+        1..4 => On::Exited,
+        4..7 => minutes(10),
+        _ => minutes(30),
+    };
+    let malls = (0..CAMPAIGNS).map(move |number| campaign(number, at_mall(number), tagged("mall")));
+    let at_shop = [On::Entered, On::Entered, On::Near { radius_m: 60 }];
+    let shops = (CAMPAIGNS..).zip(at_shop).map(|(number, on)| campaign(number, on, tagged("shop")));
+    malls.chain(shops).map(Resource::from)
 }
 
-pub fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
+fn tagged(tag: &str) -> Target {
+    Target::Tagged { network: network(), tags: BTreeSet::from([Tag::new(tag).expect("sound")]) }
+}
+
+pub fn campaign(number: u64, on: On, at: Target) -> Campaign {
     Campaign {
         name: brand(number).campaign(&format!("c{number}")).expect("sound"),
         display_name: format!("Campaign {number}"),
@@ -246,7 +283,7 @@ pub fn campaign(number: u64, on: On, place: PlaceName) -> Campaign {
         content: Content::new("Two for one", "Only today, only here.", "", "https://example.org/two", None)
             .expect("sound"),
         topics: BTreeSet::from([Topic::new(&format!("topic-{}", number % 12)).expect("sound")]),
-        trigger: Trigger { on, at: Target::Places(BTreeSet::from([place])), visit: Default::default() },
+        trigger: Trigger { on, at, visit: Default::default() },
         limits: Limits { per_profile: vec![Cap::rolling(1, DAY * 7)], cool_down: DAY, ..Limits::default() },
         weight: Weight::new(1.0 + (number % 7) as f64).expect("sound"),
         priority: Default::default(),
