@@ -95,7 +95,8 @@ impl Areas {
 
     /// What happens at the area of that mark, if it has campaigns.
     pub fn fired(&self, mark: Mark, area: &Area) -> Option<&Arc<Fired>> {
-        self.fired.find(|(of, other)| of.cmp(&mark).then_with(|| other.cmp(area)))
+        let compare = |(of, other): &(Mark, Area)| of.cmp(&mark).then_with(|| other.cmp(area));
+        self.fired.find_measured(|(of, _)| of.number(), mark.number(), compare)
     }
 
     /// Whether an area is no more because no active campaign asks for it, while its store is still there.

@@ -44,6 +44,11 @@ impl Mark {
         let hash = words.iter().fold(add(kind, 1), |hash, part| add(hash, u64::from_le_bytes(*part)));
         Self((add(hash, word(rest)) >> 32) as u32)
     }
+
+    /// Marks are spread evenly by it.
+    pub fn number(self) -> u32 {
+        self.0
+    }
 }
 
 /// One area with its mark. It is small, for the index has one for every box.

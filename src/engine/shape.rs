@@ -37,10 +37,18 @@ impl Outline<'_> {
     pub fn signed_distance(&self, position: Position, limit: f64) -> f64 {
         match self {
             Self::Circle(circle) => circle.center().distance_to(position) - circle.radius_m(),
-            Self::Polygons(polygons, edges) => {
-                let distance = edge_distance(polygons, edges, position, limit);
-                if edges.hold(polygons, position) { -distance } else { distance }
+            Self::Polygons(..) => {
+                let distance = self.edge_distance(position, limit);
+                if self.holds(position) { -distance } else { distance }
             }
+        }
+    }
+
+    /// The same on either side of the edge, never negative: for who knows which side it is.
+    pub fn edge_distance(&self, position: Position, limit: f64) -> f64 {
+        match self {
+            Self::Circle(circle) => (circle.center().distance_to(position) - circle.radius_m()).abs(),
+            Self::Polygons(polygons, edges) => edge_distance(polygons, edges, position, limit),
         }
     }
 }

@@ -45,6 +45,25 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         Some(&chunk[at].1)
     }
 
+    /// As [`Self::find`], where keys can be measured, rise with their measure, and are spread evenly by it: the search begins
+    /// where the key should be, which spares most of the looks into a memory that is not at hand.
+    pub fn find_measured(
+        &self,
+        measure: impl Fn(&K) -> u32,
+        wanted: u32,
+        compare: impl Fn(&K) -> Ordering,
+    ) -> Option<&V> {
+        let first = |at: usize| self.chunks.get(at).map(|(first, _)| first);
+        let is_behind = |at: usize| first(at).is_some_and(|key| compare(key).is_le());
+        let guess = guessed(wanted, (0, u32::MAX), self.chunks.len());
+        let at = boundary(guess, self.chunks.len(), is_behind).saturating_sub(1);
+        let (from, chunk) = self.chunks.get(at)?;
+        let until = first(at + 1).map_or(u32::MAX, &measure);
+        let guess = guessed(wanted, (measure(from), until), chunk.len());
+        let at = boundary(guess, chunk.len(), |at| chunk.get(at).is_some_and(|(key, _)| compare(key).is_lt()));
+        chunk.get(at).filter(|(key, _)| compare(key).is_eq()).map(|(_, value)| value)
+    }
+
     pub fn contains_key(&self, key: &K) -> bool {
         self.get(key).is_some()
     }
@@ -183,6 +202,32 @@ impl<K: Ord + Clone + fmt::Debug, V: Clone + fmt::Debug> fmt::Debug for SharedMa
     }
 }
 
+/// Where among so many, spread evenly over a range, one of that measure should be.
+fn guessed(wanted: u32, (from, until): (u32, u32), count: usize) -> usize {
+    let (off, span) = (u64::from(wanted.saturating_sub(from)), u64::from(until.saturating_sub(from)).max(1));
+    (off * count as u64 / span) as usize
+}
+
+/// The first of `0..count` that is not `behind`, as all after it are not; looked for from a guess outwards.
+fn boundary(guess: usize, count: usize, behind: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high, mut step) = (guess.min(count), guess.min(count), 1);
+    while low > 0 && !behind(low - 1) {
+        high = low - 1;
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    while high < count && behind(high) {
+        low = high + 1;
+        high = (high + step).min(count);
+        step *= 2;
+    }
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if behind(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -231,6 +276,10 @@ mod tests {
                 prop_assert!(reader.iter().eq(known.iter()));
                 prop_assert!(ours.iter().eq(oracle.iter()) && ours.len() == oracle.len());
                 prop_assert_eq!(ours.get(&from), oracle.get(&from));
+                for spread in [1, 1_000_000] {
+                    let measured = ours.find_measured(|key| u32::from(*key) * spread, u32::from(from) * spread, |key| key.cmp(&from));
+                    prop_assert_eq!(measured, oracle.get(&from));
+                }
                 for bound in [Bound::Included(&from), Bound::Excluded(&from), Bound::Unbounded] {
                     prop_assert!(ours.from(bound).eq(oracle.range((bound, Bound::Unbounded))));
                 }

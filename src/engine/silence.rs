@@ -97,7 +97,8 @@ impl<'a> Entered<'a> {
         }
         // From inside it is the margin and the way to the edge.
         let looked_for = if self.is_here { (limit - margin).max(0.0) + ROUNDING_M } else { limit.max(margin) };
-        let outside_m = outline.signed_distance(place.position(), looked_for);
+        let edge_m = outline.edge_distance(place.position(), looked_for);
+        let outside_m = if self.is_here { -edge_m } else { edge_m };
         let exit = (margin - outside_m).max(0.0);
         if is_overdue { exit.min(outside_m.max(0.0)) } else { exit }
     }
@@ -114,7 +115,8 @@ fn nearest_entry(areas: &Known<'_>, entered: &[Entered<'_>], place: &Place, reac
                 && !entered.iter().any(|visit| visit.view == view)
                 && let Some(outline) = view.outline()
             {
-                nearest = nearest.min(outline.signed_distance(place.position(), nearest).max(0.0));
+                // What holds the position is entered, or nothing is looked for.
+                nearest = nearest.min(outline.edge_distance(place.position(), nearest));
                 bounds.set(around.narrowed(nearest / reach));
             }
         });

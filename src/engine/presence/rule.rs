@@ -54,7 +54,7 @@ impl<'a> Seen<'a> {
 
     /// Of an area that does not.
     pub fn outside(fix: &'a Fix, area: (usize, AreaView<'a>), outline: Outline<'a>, received_at: Timestamp) -> Self {
-        let outside_m = outline.signed_distance(fix.position, f64::INFINITY).max(0.0);
+        let outside_m = outline.edge_distance(fix.position, f64::INFINITY);
         Self { outside_m, ..Self::inside(fix, area, outline, received_at) }
     }
 
