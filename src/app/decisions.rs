@@ -67,6 +67,16 @@ pub struct Counted {
     pub until: Option<Timestamp>,
 }
 
+/// What a count of verdicts came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counts {
+    pub verdicts: Vec<VerdictCount>,
+    /// Only what was decided before; none for all until now.
+    pub until: Option<Timestamp>,
+    /// In whole tens and days, as brands see them.
+    pub in_tens: bool,
+}
+
 /// The reader may not ask for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -126,7 +136,7 @@ impl Decisions {
 
     /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people. Those
     /// who may list campaigns are told if nobody has it.
-    pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Vec<VerdictCount>, ListError> {
+    pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Counts, ListError> {
         let Counted { campaign, store, from, until } = counted;
         let of = whose(None, Some(&campaign), reader)?;
         let is_told = *reader == Reader::Operator || sees_as_brand(reader, &of);
@@ -134,7 +144,8 @@ impl Decisions {
             return Err(ListError::Missing(campaign));
         }
         if !sees_as_brand(reader, &of) {
-            return Ok(self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?);
+            let verdicts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
+            return Ok(Counts { verdicts, until, in_tens: false });
         }
         // Of today one more would tell what became of whoever came last.
         let today = brand_view::day(self.clock.now());
@@ -145,7 +156,7 @@ impl Decisions {
             let people = brand_view::in_tens(count.people)?;
             Some(VerdictCount { people, decisions: brand_view::in_tens(count.decisions)?, ..count })
         };
-        Ok(counts.into_iter().filter_map(in_tens).collect())
+        Ok(Counts { verdicts: counts.into_iter().filter_map(in_tens).collect(), until, in_tens: true })
     }
 
     /// The receipt, while it is kept; none for whoever may see nothing of it.

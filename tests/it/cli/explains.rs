@@ -25,6 +25,7 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     assert!(is_plain(&receipt));
     let of_brand = explain(&brand, &[&answer.decision]).await;
     assert!(of_brand.code == Some(0) && !of_brand.out.contains("profiles/"), "{of_brand:?}");
+    assert!(of_brand.out.contains("between"), "whole hours: {of_brand:?}");
 
     let counted = explain(&server.operator, &[&campaign]).await;
     assert!(counted.code == Some(0) && counted.out.contains("1       1      CHOSEN"), "{counted:?}");
@@ -32,13 +33,20 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     assert!(unknown.code == Some(1) && unknown.err.contains("acme/campaigns/esspresso"), "{unknown:?}");
     let few = explain(&brand, &[&campaign]).await;
     assert!(few.code == Some(0) && few.out.contains("fewer than ten people"), "{few:?}");
+    assert!(few.out.contains(" 00:00:00 UTC"), "until the last midnight: {few:?}");
 
     let store = format!("{}/stores/brera", acme.organization);
     let of_person = explain(&owner, &[&campaign, "--profile", &phone.profile, "--at", &store]).await;
     assert!(of_person.out.contains("would not be offered"), "{of_person:?}");
-    assert!(of_person.out.contains("refuses  CAMPAIGN_CAPS: CAMPAIGN_CAP: "), "{of_person:?}");
+    assert!(of_person.out.contains("(CAMPAIGN_CAPS, CAMPAIGN_CAP)"), "{of_person:?}");
     let app = acme.app.clone();
     let persona = ["--persona", &app, "--at", &store, "--json"];
+    let gates = of_person.out.lines().filter(|line| line.starts_with("passes")).count();
+    assert!(gates == 0 && of_person.out.contains(" gates pass"), "{of_person:?}");
+    let seen = format!("{campaign}=2h");
+    let had_one = ["--persona", &*app, "--offer", &seen, "--at", &store, "--verbose"];
+    let had_one = explain(&brand, &[&[&*campaign], had_one.as_slice()].concat()).await;
+    assert!(had_one.out.contains("CAMPAIGN_CAP)") && had_one.out.contains("\npasses   the audience"), "{had_one:?}");
     let made_up = explain(&brand, &[&[&*campaign], persona.as_slice()].concat()).await;
     let told: Value = serde_json::from_str(&made_up.out).expect("JSON");
     assert_eq!(told["wouldOffer"], true, "{told}");
