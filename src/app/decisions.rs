@@ -78,12 +78,12 @@ pub struct Counts {
 }
 
 /// The reader may not ask for that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     #[error("this credential does not open that person's receipts")]
     Person,
-    #[error("a brand key lists receipts of its own campaigns only: name one")]
-    Campaign,
+    #[error("a brand key reads receipts of its own campaigns only: it must name a campaign of {0}")]
+    Campaign(OrganizationName),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -210,7 +210,7 @@ fn sees_as_brand(reader: &Reader, of: &ReceiptsOf) -> bool {
 fn whose(person: Option<&ProfileName>, campaign: Option<&CampaignName>, reader: &Reader) -> Result<ReceiptsOf, Denied> {
     let is_own = |brand: &OrganizationName| campaign.is_some_and(|own| own.organization() == *brand);
     match (person, reader) {
-        (None, Reader::Brand(brand)) if !is_own(brand) => Err(Denied::Campaign),
+        (None, Reader::Brand(brand)) if !is_own(brand) => Err(Denied::Campaign(brand.clone())),
         (Some(profile), _) if opens(reader, profile) => Ok(ReceiptsOf::Person(profile.clone())),
         (Some(_), _) => Err(Denied::Person),
         (None, Reader::Operator | Reader::Brand(_)) => Ok(ReceiptsOf::Everybody),

@@ -56,6 +56,16 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
 
     let untrue = explain(&brand, &[&[&*campaign], persona.as_slice(), &["--trait", "tier=gold"]].concat()).await;
     assert!(untrue.code == Some(1) && untrue.err.contains("persona.traits[\"tier\"]"), "{untrue:?}");
+    let (nowhere, visited) = (format!("{}/stores/nowhere", acme.organization), "acme/stores/nowhere=3d");
+    let typos = [&*campaign, "--persona", &app, "--at", &nowhere, "--visit", visited, "--offer", "acme/esspresso=1d"];
+    let typos = explain(&brand, &typos).await;
+    for field in ["place", "persona.visits", "persona.offers"] {
+        assert!(typos.code == Some(1) && typos.err.contains(&format!("\n  {field}: there is no ")), "{typos:?}");
+    }
+    let no_app = explain(&brand, &[&campaign, "--persona", "acme/shoper", "--at", &store]).await;
+    assert!(no_app.err.contains("there is no organizations/acme/apps/shoper, or its publisher"), "{no_app:?}");
+    let no_app = explain(&server.operator, &[&campaign, "--persona", "acme/shoper", "--at", &store]).await;
+    assert!(no_app.err.contains("NotFound"), "{no_app:?}");
     let nosy = explain(&brand, &[&campaign, "--profile", &phone.profile, "--at", &store]).await;
     assert!(nosy.code == Some(1) && nosy.err.contains("PermissionDenied"), "{nosy:?}");
     for wrong in [
