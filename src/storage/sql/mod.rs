@@ -193,6 +193,10 @@ impl Ledger for Sql {
         accounts::of_campaign(&mut self.engine.reader().await?.conn(), campaign, before, most).await
     }
 
+    async fn spent(&self, of: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
+        accounts::spent(&mut self.engine.reader().await?.conn(), of).await
+    }
+
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {
         arms::of_experiment(&mut self.engine.reader().await?.conn(), campaign, experiment).await
     }
