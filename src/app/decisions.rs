@@ -18,6 +18,7 @@ use crate::{
         time::Timestamp,
         violation::Violations,
     },
+    engine::catalog::Catalog,
     ports::{Clock, CountQuery, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
 };
 
@@ -140,7 +141,8 @@ impl Decisions {
         let Counted { campaign, store, from, until } = counted;
         let of = whose(None, Some(&campaign), reader)?;
         let is_told = *reader == Reader::Operator || sees_as_brand(reader, &of);
-        if is_told && self.live.snapshot().campaigns.get(&campaign).is_none() {
+        let has = |catalog: &Catalog| catalog.campaigns.get(&campaign).is_some();
+        if is_told && !has(&*self.live.having(has).await?) {
             return Err(ListError::Missing(campaign));
         }
         if !sees_as_brand(reader, &of) {

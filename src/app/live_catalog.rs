@@ -89,6 +89,16 @@ impl LiveCatalog {
         self.reach(head).await
     }
 
+    /// The catalog in force if it has what is wanted, else the newest one.
+    pub async fn having(&self, wanted: impl Fn(&Catalog) -> bool) -> Result<Arc<Catalog>, StoreError> {
+        let snapshot = self.snapshot();
+        if !wanted(&snapshot) {
+            self.look_again().await?;
+            return Ok(self.snapshot());
+        }
+        Ok(snapshot)
+    }
+
     /// Takes over what was changed elsewhere before this was called, for somebody who misses something: it may have been
     /// made on another node a moment ago. Returns the version then in force. However many ask, the record is asked by one
     /// at a time, and whoever came before a question was begun has its answer.

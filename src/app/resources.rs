@@ -177,11 +177,8 @@ impl Resources {
 
     /// The resource; one that is missing is looked for again, for another node may have made it a moment ago.
     pub async fn get<K: Kind>(&self, name: &K::Name) -> Result<Entry<K>, EditError> {
-        if let Ok(entry) = find::<K>(&self.snapshot(), name) {
-            return Ok(entry.clone());
-        }
-        self.catalog.look_again().await?;
-        find::<K>(&self.snapshot(), name).cloned()
+        let snapshot = self.catalog.having(|catalog| K::table(catalog).get(name).is_some()).await?;
+        find::<K>(&snapshot, name).cloned()
     }
 
     /// Up to `limit` resources of `parent` (all of the kind if none) after the name `after`, of those that `keep` wants.

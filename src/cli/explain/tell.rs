@@ -33,7 +33,7 @@ pub fn counts(zoned: &Zoned, told: pb::VerdictCounts) -> String {
     let pb::VerdictCounts { mut counts, end_time, in_tens } = told;
     let until = end_time.map(|end| format!(" before {}", zoned.time(Some(end)))).unwrap_or_default();
     if counts.is_empty() && in_tens {
-        return format!("Nobody met it{until}, or too few to tell: no verdict that fewer than ten people met is.");
+        return format!("Nobody met it{until}, or too few: brands are told no verdict that fewer than ten people met.");
     }
     if counts.is_empty() {
         return format!("Nobody met it{until}, of whom there still are receipts.");
