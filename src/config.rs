@@ -7,7 +7,7 @@ mod layers;
 
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
 pub use self::layers::Sources;
 use crate::{
@@ -52,6 +52,7 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerConfig {
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
     pub tls_certificate: PathBuf,
@@ -100,6 +101,13 @@ pub struct CatalogConfig {
 pub struct SweepConfig {
     pub every_seconds: NonZeroU32,
     pub most_rows: NonZeroU32,
+}
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    let allowed =
+        "an IP address and a port, such as 127.0.0.1:7447, 0.0.0.0:7447 or [::]:7447 (names are not looked up)";
+    text.parse().map_err(|_| D::Error::custom(format!("must be {allowed}, was {text:?}")))
 }
 
 /// Everything wrong with the settings, a line each.
@@ -261,7 +269,7 @@ mod tests {
         sources.flag("--set", "telemetry.format", "xml");
         let found = mistakes(&sources).join("\n");
         for part in [
-            "a.toml: server.listen: ",
+            "a.toml: server.listen: must be an IP address and a port, ",
             "a.toml: server.max_in_flight: ",
             "a.toml: there is no setting server.lisden; did you mean server.listen?",
             "a.toml: sweep.every_seconds: must be a whole number",

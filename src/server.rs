@@ -84,6 +84,7 @@ pub async fn start(
         PingStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
     let Doors { routes, names } = services.doors(&config.server, metrics.clone(), streams)?;
     let routes = routes.add_service(health_service);
+    let ingest = services.ingest.clone();
     let mut layered = builder.layer(Measure::new(metrics.clone())).layer(guard);
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -96,8 +97,15 @@ pub async fn start(
     if let Some(listener) = metrics_listener {
         tracker.spawn(serve_metrics(listener, metrics, ended.clone()));
     }
-    let jobs =
-        Jobs { ports, live: services.live, limits: services.limits, browses: services.browse_limits, health, names };
+    let jobs = Jobs {
+        ports,
+        live: services.live,
+        ingest,
+        limits: services.limits,
+        browses: services.browse_limits,
+        health,
+        names,
+    };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
     let incoming = connections::accept(listener);

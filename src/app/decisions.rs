@@ -18,6 +18,7 @@ use crate::{
         time::Timestamp,
         violation::Violations,
     },
+    engine::catalog::Catalog,
     ports::{Clock, CountQuery, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
 };
 
@@ -67,13 +68,23 @@ pub struct Counted {
     pub until: Option<Timestamp>,
 }
 
+/// What a count of verdicts came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counts {
+    pub verdicts: Vec<VerdictCount>,
+    /// Only what was decided before; none for all until now.
+    pub until: Option<Timestamp>,
+    /// In whole tens and days, as brands see them.
+    pub in_tens: bool,
+}
+
 /// The reader may not ask for that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     #[error("this credential does not open that person's receipts")]
     Person,
-    #[error("a brand key lists receipts of its own campaigns only: name one")]
-    Campaign,
+    #[error("a brand key reads receipts of its own campaigns only: it must name a campaign of {0}")]
+    Campaign(OrganizationName),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -126,15 +137,17 @@ impl Decisions {
 
     /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people. Those
     /// who may list campaigns are told if nobody has it.
-    pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Vec<VerdictCount>, ListError> {
+    pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Counts, ListError> {
         let Counted { campaign, store, from, until } = counted;
         let of = whose(None, Some(&campaign), reader)?;
         let is_told = *reader == Reader::Operator || sees_as_brand(reader, &of);
-        if is_told && self.live.snapshot().campaigns.get(&campaign).is_none() {
+        let has = |catalog: &Catalog| catalog.campaigns.get(&campaign).is_some();
+        if is_told && !has(&*self.live.having(has).await?) {
             return Err(ListError::Missing(campaign));
         }
         if !sees_as_brand(reader, &of) {
-            return Ok(self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?);
+            let verdicts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
+            return Ok(Counts { verdicts, until, in_tens: false });
         }
         // Of today one more would tell what became of whoever came last.
         let today = brand_view::day(self.clock.now());
@@ -145,7 +158,7 @@ impl Decisions {
             let people = brand_view::in_tens(count.people)?;
             Some(VerdictCount { people, decisions: brand_view::in_tens(count.decisions)?, ..count })
         };
-        Ok(counts.into_iter().filter_map(in_tens).collect())
+        Ok(Counts { verdicts: counts.into_iter().filter_map(in_tens).collect(), until, in_tens: true })
     }
 
     /// The receipt, while it is kept; none for whoever may see nothing of it.
@@ -199,7 +212,7 @@ fn sees_as_brand(reader: &Reader, of: &ReceiptsOf) -> bool {
 fn whose(person: Option<&ProfileName>, campaign: Option<&CampaignName>, reader: &Reader) -> Result<ReceiptsOf, Denied> {
     let is_own = |brand: &OrganizationName| campaign.is_some_and(|own| own.organization() == *brand);
     match (person, reader) {
-        (None, Reader::Brand(brand)) if !is_own(brand) => Err(Denied::Campaign),
+        (None, Reader::Brand(brand)) if !is_own(brand) => Err(Denied::Campaign(brand.clone())),
         (Some(profile), _) if opens(reader, profile) => Ok(ReceiptsOf::Person(profile.clone())),
         (Some(_), _) => Err(Denied::Person),
         (None, Reader::Operator | Reader::Brand(_)) => Ok(ReceiptsOf::Everybody),

@@ -1,13 +1,12 @@
 //! Would this person get this campaign? Asked before it happens, of real people and of made-up ones.
 //!
-//! Law 10: of real people only whose they are may ask; a brand asks of people it makes up, or it could read anyone's
-//! traits by asking often enough. Somebody else's campaign can be asked about only where it may make offers. Nothing is
-//! recorded.
+//! Law 10: who may ask what is for [`super::explain_access`]. Nothing is recorded.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     decisions::Reader,
+    explain_access::{allowed, sound},
     live_catalog::LiveCatalog,
     people::{People, PeopleError},
 };
@@ -17,7 +16,6 @@ use crate::{
         campaign::{Campaign, CampaignState},
         catalog::{CatalogChange, Resource},
         name::{AppName, CampaignName, DeviceName, ProfileName},
-        organization::App,
         place::PlaceName,
         profile::{Device, Platform, Profile},
         time::Timestamp,
@@ -60,7 +58,7 @@ pub enum Whom {
 }
 
 impl Whom {
-    fn app(&self) -> AppName {
+    pub fn app(&self) -> AppName {
         match self {
             Whom::Person(name, _) => name.app(),
             Whom::Persona(profile, _) => profile.name.app(),
@@ -71,7 +69,7 @@ impl Whom {
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     #[error("{0}")]
-    Denied(&'static str),
+    Denied(String),
     #[error("{0}")]
     Invalid(Violations),
     #[error(transparent)]
@@ -95,14 +93,12 @@ impl Explanations {
 
     /// What every gate says, and what would have to be otherwise; and of which moment.
     pub async fn explain(&self, wanted: &Wanted, reader: &Reader) -> Result<(Explanation, Timestamp), ExplainError> {
-        let snapshot = self.live.snapshot();
+        let snapshot = self.live.having(|catalog| catalog.campaigns.get(&wanted.campaign).is_some()).await?;
         let app = allowed(&snapshot, wanted, reader)?;
         let now = self.moment(wanted)?;
-        if let Whom::Persona(persona, _) = &wanted.whom {
-            declared(&app, persona)?;
-        }
         let missing = || PeopleError::NotFound(wanted.campaign.to_string());
         let campaign = snapshot.campaigns.get(&wanted.campaign).ok_or_else(missing)?.value.clone();
+        sound(&snapshot, &app, wanted, reader)?;
         let (profile, device) = self.whom(&wanted.whom, now).await?;
         let exhausted = self.exhausted(&wanted.campaign).await?;
         let (catalog, active) = supposed_active(&snapshot, &campaign);
@@ -157,49 +153,6 @@ impl Explanations {
             }
         }
     }
-}
-
-/// The app whose rules hold, if the reader may ask that. What is not there is refused as what is not the reader's.
-fn allowed(catalog: &Catalog, wanted: &Wanted, reader: &Reader) -> Result<Arc<App>, ExplainError> {
-    let (app, brand) = (wanted.whom.app(), wanted.campaign.organization());
-    let is_publisher = match reader {
-        Reader::Operator => true,
-        Reader::Server(own) => *own == app,
-        Reader::Owner(owner) => app.organization() == *owner,
-        Reader::Brand(_) | Reader::Person(_) => false,
-    };
-    let is_brand = matches!(reader, Reader::Owner(own) | Reader::Brand(own) if *own == brand);
-    let is_person = matches!(wanted.whom, Whom::Person(..));
-    let reaches = catalog.areas.grants().reach(&app).has(brand.as_str());
-    let is_active =
-        catalog.campaigns.get(&wanted.campaign).is_some_and(|entry| entry.value.state == CampaignState::Active);
-    let may_ask = match reader {
-        Reader::Operator => true,
-        _ if is_publisher => is_brand || (reaches && is_active),
-        _ => is_brand && reaches && !is_person,
-    };
-    let found = catalog.apps.get(&app).map(|entry| entry.value.clone()).filter(|_| may_ask);
-    found.ok_or(ExplainError::Denied(match is_brand && is_person {
-        true => "a brand asks about people that it makes up: give a persona",
-        false => "this credential does not ask that of that campaign and app",
-    }))
-}
-
-/// Whether people of the app may have the persona's traits: others are missing of everybody, which would look like an
-/// answer.
-fn declared(app: &App, persona: &Profile) -> Result<(), ExplainError> {
-    let mut wrong = Violations::default();
-    for (key, value) in &persona.personal_of_record().traits {
-        let field = || format!("persona.traits[{:?}]", key.as_str());
-        match app.traits.get(key) {
-            None => wrong.add(field(), format!("must be a trait that {} declares", app.name)),
-            Some(declared) if !app.declares(key, value) => {
-                wrong.add(field(), format!("must be a {}, as {} declares it", declared.kind.as_str(), app.name));
-            }
-            Some(_) => {}
-        }
-    }
-    wrong.finish(Some(())).map_err(ExplainError::Invalid)
 }
 
 /// The catalog as if the campaign were active, if it is not; and the campaign then.

@@ -31,7 +31,7 @@ use crate::{
         catalog::Catalog,
         decide::{self, Effect, Outcome, Question},
     },
-    ports::{Answer, CachedProfile, Commit, Committed, EngagementMark, Entropy, ProfileWrite, StoreError},
+    ports::{Answer, CachedProfile, Commit, Committed, EngagementMark, Entropy, Ledger, ProfileWrite, StoreError},
 };
 
 /// Times a decision is made anew because the profile changed meanwhile.
@@ -126,8 +126,13 @@ impl Ingest {
     }
 
     /// Accounts of which nothing was left when this node asked last.
-    pub fn exhausted(&self, now: Timestamp) -> BTreeSet<AccountId> {
+    pub fn exhausted(&self, now: Timestamp) -> Arc<BTreeSet<AccountId>> {
         self.spent.accounts(now)
+    }
+
+    /// Asks the ledger whether that is still so.
+    pub async fn ask_of_spent(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<(), StoreError> {
+        self.spent.ask(ledger, now).await
     }
 
     /// Pings of this profile await no cache while what is returned is kept.
@@ -235,7 +240,7 @@ impl Ingest {
                 Committed::Exhausted(account) => {
                     self.counters.exhausted.fetch_add(1, Relaxed);
                     self.spent.note(account.clone(), visitor.ping.clock.received_at);
-                    if !exhausted.insert(account) {
+                    if !Arc::make_mut(&mut exhausted).insert(account) {
                         return Err(PingError::Busy);
                     }
                 }

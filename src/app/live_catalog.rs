@@ -3,7 +3,13 @@
 //! Law: a snapshot is built off the hot path and then swapped; readers never wait, and each decision names its version.
 //! What keeps a campaign from firing where it was meant to is reported once, when it begins.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
@@ -20,12 +26,23 @@ pub struct LiveCatalog {
     current: ArcSwap<Catalog>,
     /// Held while a newer snapshot is built, so that versions only rise.
     building: Mutex<()>,
+    looks: Looks,
+}
+
+/// Looks for a newer version on behalf of those who miss something: one at a time, and shared.
+#[derive(Default)]
+struct Looks {
+    begun: AtomicU64,
+    /// The number of the last that went well.
+    done: AtomicU64,
+    looking: Mutex<()>,
 }
 
 impl LiveCatalog {
     /// Reads the whole catalog.
     pub async fn load(store: Arc<dyn CatalogStore>) -> Result<Self, StoreError> {
-        let live = Self { store, current: ArcSwap::from_pointee(Catalog::default()), building: Mutex::new(()) };
+        let current = ArcSwap::from_pointee(Catalog::default());
+        let live = Self { store, current, building: Mutex::new(()), looks: Looks::default() };
         live.refresh().await?;
         Ok(live)
     }
@@ -70,6 +87,32 @@ impl LiveCatalog {
     pub async fn refresh(&self) -> Result<u64, StoreError> {
         let head = self.store.head().await?;
         self.reach(head).await
+    }
+
+    /// The catalog in force if it has what is wanted, else the newest one.
+    pub async fn having(&self, wanted: impl Fn(&Catalog) -> bool) -> Result<Arc<Catalog>, StoreError> {
+        let snapshot = self.snapshot();
+        if !wanted(&snapshot) {
+            self.look_again().await?;
+            return Ok(self.snapshot());
+        }
+        Ok(snapshot)
+    }
+
+    /// Takes over what was changed elsewhere before this was called, for somebody who misses something: it may have been
+    /// made on another node a moment ago. Returns the version then in force. However many ask, the record is asked by one
+    /// at a time, and whoever came before a question was begun has its answer.
+    pub async fn look_again(&self) -> Result<u64, StoreError> {
+        let Looks { begun, done, looking } = &self.looks;
+        let before = begun.load(SeqCst);
+        let _looking = looking.lock().await;
+        if done.load(SeqCst) > before {
+            return Ok(self.snapshot().version);
+        }
+        let number = begun.fetch_add(1, SeqCst) + 1;
+        let version = self.refresh().await?;
+        done.store(number, SeqCst);
+        Ok(version)
     }
 
     async fn reach(&self, version: u64) -> Result<u64, StoreError> {
@@ -138,6 +181,22 @@ mod tests {
         async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
             self.inner.append(edits, author, at).await
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_misses_something_shares_a_look_that_began_after_they_came() {
+        let shared = Arc::<FakeCatalog>::default();
+        let (here, there) = (LiveCatalog::load(shared.clone()), LiveCatalog::load(shared.clone()));
+        let (here, there) = (here.await.expect("read"), Arc::new(there.await.expect("read")));
+        here.edit(put("1"), AUTHOR, at(1)).await.expect("made");
+        assert_eq!(there.snapshot().version, 0);
+        let looks = (0..50).map(|_| {
+            let there = there.clone();
+            async move { there.look_again().await }
+        });
+        let found = futures_util::future::join_all(looks).await;
+        assert!(found.into_iter().all(|found| found.is_ok_and(|version| version == 1)));
+        assert!(there.looks.begun.load(SeqCst) <= 2, "the first, and one for all who came while it looked");
     }
 
     fn put(id: &str) -> Vec<Edit> {

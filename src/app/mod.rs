@@ -10,6 +10,7 @@ pub mod decisions;
 pub mod devices;
 pub mod doubts;
 pub mod engagement;
+pub mod explain_access;
 pub mod explanations;
 pub mod imports;
 pub mod ingest;

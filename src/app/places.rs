@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(codes, ["TARGETED_BY_CAMPAIGN", "BELONGS_TO_STORE"]);
 
         places.delete::<Store>(&store_name("1"), None, true, AUTHOR).await.expect("deleted");
-        let left: Entry<Geofence> = places.resources().get(&geofence_name("g")).expect("stays");
+        let left: Entry<Geofence> = places.resources().get(&geofence_name("g")).await.expect("stays");
         assert_eq!(left.value.store, None);
         places.delete::<Geofence>(&geofence_name("g"), None, false, AUTHOR).await.expect("free now");
     }

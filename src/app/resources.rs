@@ -175,8 +175,10 @@ impl Resources {
         self.clock.now()
     }
 
-    pub fn get<K: Kind>(&self, name: &K::Name) -> Result<Entry<K>, EditError> {
-        find::<K>(&self.snapshot(), name).cloned()
+    /// The resource; one that is missing is looked for again, for another node may have made it a moment ago.
+    pub async fn get<K: Kind>(&self, name: &K::Name) -> Result<Entry<K>, EditError> {
+        let snapshot = self.catalog.having(|catalog| K::table(catalog).get(name).is_some()).await?;
+        find::<K>(&snapshot, name).cloned()
     }
 
     /// Up to `limit` resources of `parent` (all of the kind if none) after the name `after`, of those that `keep` wants.
@@ -225,7 +227,7 @@ impl Resources {
             Ok(vec![Edit::put(wanted.clone(), Expected::Absent)])
         })
         .await?;
-        self.get(&name)
+        find::<K>(&self.snapshot(), &name).cloned()
     }
 
     /// Makes the resource what `change` says of it as it is. With an etag only if it is still that of it.
@@ -243,7 +245,7 @@ impl Resources {
             Ok(if same { Vec::new() } else { vec![Edit::put(next, Expected::Version(entry.etag))] })
         })
         .await?;
-        self.get(name)
+        find::<K>(&self.snapshot(), name).cloned()
     }
 
     /// Removes the resource, together with the edits that `along` finds necessary. With an etag only if it is still that
@@ -264,7 +266,8 @@ impl Resources {
         .await
     }
 
-    /// Appends what `edits` makes of the catalog, and computes it anew if somebody else's edit came first.
+    /// Appends what `edits` makes of the catalog, and computes it anew if somebody else's edit came first; or if it is
+    /// refused by a catalog that was not the newest, for another node may have made what is missing a moment ago.
     async fn retry<N: Clone + Into<ResourceName>>(
         &self,
         name: &N,
@@ -273,7 +276,13 @@ impl Resources {
     ) -> Result<(), EditError> {
         let editing = self.begin().await;
         for _ in 0..TRIES {
-            if self.append(&editing, edits(&self.snapshot())?, author).await?.is_none() {
+            let snapshot = self.snapshot();
+            let edits = match edits(&snapshot) {
+                Ok(edits) => edits,
+                Err(_) if self.catalog.look_again().await? > snapshot.version => continue,
+                Err(refused) => return Err(refused),
+            };
+            if self.append(&editing, edits, author).await?.is_none() {
                 return Ok(());
             }
         }
@@ -350,7 +359,24 @@ mod tests {
         assert!(matches!(resources.delete(&name, Some(old), AUTHOR, keep).await, Err(EditError::Changed(_))));
         assert_eq!(resources.update(&name, Some(new), AUTHOR, bar).await.expect("the same").etag, new);
         resources.delete(&name, Some(new), AUTHOR, keep).await.expect("deleted");
-        assert!(matches!(resources.get::<Store>(&name), Err(EditError::NotFound(_))));
+        assert!(matches!(resources.get::<Store>(&name).await, Err(EditError::NotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn what_another_node_did_is_found_by_its_name_and_edited_from_its_etag() {
+        let shared = Arc::default();
+        let (here, there) = (node(&shared, 0).await, node(&shared, 0).await);
+        let made = put(&here, store("1", "Cafe")).await.expect("made");
+        assert_eq!(there.snapshot().version, 0, "nobody told the other node");
+        assert_eq!(there.get::<Store>(&store_name("1")).await.expect("found").etag, made.etag);
+        let bar = |_: &Store, _: &Catalog| Ok(store("1", "Bar"));
+        let edited = here.update(&store_name("1"), Some(made.etag), AUTHOR, bar).await.expect("edited");
+        let pub_ = |_: &Store, _: &Catalog| Ok(store("1", "Pub"));
+        let again = there.update(&store_name("1"), Some(edited.etag), AUTHOR, pub_).await.expect("edited");
+        let keep = |_: &Store, _: &Catalog| Ok(Vec::new());
+        here.delete(&store_name("1"), Some(again.etag), AUTHOR, keep).await.expect("deleted");
+        assert!(matches!(there.get::<Store>(&store_name("2")).await, Err(EditError::NotFound(_))));
+        assert_eq!(there.snapshot().version, here.snapshot().version, "what was missed was looked for");
     }
 
     #[tokio::test]

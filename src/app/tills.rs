@@ -46,8 +46,10 @@ pub struct AtTill {
 pub struct Checked {
     /// None if there is no such coupon.
     pub found: Option<Found>,
-    pub refusal: Option<(Refusal, TimeZone)>,
+    pub refusal: Option<Refusal>,
     pub locked_until: Option<Timestamp>,
+    /// The clock of the shop.
+    pub zone: TimeZone,
 }
 
 /// What a till says when it redeems.
@@ -89,20 +91,22 @@ impl Tills {
             let counter = Counter { catalog: &snapshot, store: &store, till: &at.till, now };
             let (found, refusal) = match self.found(at, &counter).await {
                 Ok(found) => (Some(found), None),
-                Err(Missed { found, error: TillError::Refused(refusal, zone) }) => (found, Some((refusal, zone))),
+                Err(Missed { found, error: TillError::Refused(refusal, _) }) => (found, Some(refusal)),
                 Err(Missed { error, .. }) => return Err(error),
             };
             let offer = found.as_ref().and_then(|found| found.offer.as_ref()).filter(|_| refusal.is_none());
+            let zone = store.time_zone.clone();
             let Some((offer, lock)) = offer.zip(lock) else {
                 let locked_until = offer.and_then(|offer| lock_at(offer, now));
-                return Ok(Checked { found, refusal, locked_until });
+                return Ok(Checked { found, refusal, locked_until, zone });
             };
             let until = now + lock;
             let lock = Lock { store: at.store.clone(), till: at.till.clone(), until };
             let change = Some(TillChange::Lock(offer.id, lock));
             let commit = Commit { at: now, till: change, ..Commit::default() };
             if self.edits.profiles.commit(commit).await? == Committed::Done {
-                return Ok(Checked { found, refusal, locked_until: (now < until).then_some(until) });
+                let locked_until = (now < until).then_some(until);
+                return Ok(Checked { found, refusal, locked_until, zone });
             }
         }
         Err(TillError::Busy)
@@ -158,6 +162,11 @@ impl Tills {
 
     pub async fn list(&self, query: &RedemptionQuery) -> Result<Vec<Redemption>, TillError> {
         Ok(self.coupons.redemptions(query).await?)
+    }
+
+    /// By whose clock times at the store are told; none if there is no such store any more.
+    pub fn zone_of(&self, name: &StoreName) -> Option<TimeZone> {
+        store(&self.live.snapshot(), name).ok().map(|store| store.time_zone.clone())
     }
 
     /// The coupon on the counter, if it is good. A code that nobody has counts against the till.

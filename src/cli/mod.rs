@@ -32,6 +32,7 @@ mod ping;
 mod serve;
 mod settings;
 mod till;
+mod zoned;
 
 use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
 

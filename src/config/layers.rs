@@ -89,7 +89,8 @@ fn checked(key: &str, value: Value, defaults: &BTreeMap<String, Value>) -> Resul
     let value = of_kind(value, &default.kind).map_err(|error| format!("{key}: {error}"))?;
     match with([(key.to_owned(), value.clone())]) {
         Ok(_) => Ok(value),
-        Err(error) => Err(format!("{key}: {error}")),
+        // The library names the key as well.
+        Err(error) => Err(format!("{key}: {}", error.trim_end_matches(&format!(" for key `{key}`")))),
     }
 }
 

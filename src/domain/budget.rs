@@ -176,6 +176,18 @@ impl Account {
         }
     }
 
+    /// The last day of the period that it counts; none if it counts for the campaign's whole life.
+    pub fn last_day(&self) -> Option<Date> {
+        let (_, period) = self.parts();
+        let kind = self.budget.0.rsplit('.').next().unwrap_or_default();
+        match kind {
+            "day" => period.parse().ok(),
+            "week" => period.parse::<Date>().ok()?.checked_add(jiff::Span::new().days(6)).ok(),
+            "month" => Some(format!("{period}-01").parse::<Date>().ok()?.last_of_month()),
+            _ => None,
+        }
+    }
+
     /// The pool of codes of a campaign: one unit a code, and as many as were uploaded.
     pub fn pool(campaign: &CampaignName) -> Self {
         let id: Arc<str> = format!("{campaign}/codes").into();
@@ -286,6 +298,10 @@ mod tests {
             (place.to_owned(), period.to_owned())
         };
         let said = |place: &str, period: &str| (place.to_owned(), period.to_owned());
+        let last = |period| budget(Unit::Offers, period, true, None).account(&campaign, spot).last_day();
+        let days = [Period::Day, Period::Week, Period::Month, Period::Whole].map(last);
+        let november = |day| Some(jiff::civil::date(2026, 11, day));
+        assert_eq!(days, [november(23), november(29), november(30), None]);
         assert_eq!(parts(month), said("", "2026-11"));
         assert_eq!(parts(budget(Unit::Offers, Period::Whole, false, None)), said("", ""));
         assert_eq!(parts(budget(Unit::Offers, Period::Whole, true, None)), said(store, ""));

@@ -224,9 +224,9 @@ impl Refusal {
         }
     }
 
-    /// For the assistant, by the clock of the shop.
+    /// For the assistant, by the clock of the shop, which is named: a till may stand beside another one.
     pub fn message(&self, shop: &TimeZone) -> String {
-        let clock = |at: &Timestamp| shop.local(*at).strftime("%Y-%m-%d %H:%M").to_string();
+        let clock = |at: &Timestamp| shop.minute(*at);
         match self {
             Refusal::UnknownCode { mistyped: true } => "This code was mistyped. Please type it again.".to_owned(),
             Refusal::UnknownCode { mistyped: false } => "Nobody has this code. Please check it.".to_owned(),

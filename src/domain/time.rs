@@ -98,6 +98,12 @@ impl TimeZone {
         at.to_zoned(self.0.clone()).strftime("%H:%M:%S %Z").to_string()
     }
 
+    /// The minute there, and which time that is: `2026-11-22 13:05 EET`.
+    pub fn minute(&self, at: Timestamp) -> String {
+        let at = jiff::Timestamp::from_microsecond(at.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        at.to_zoned(self.0.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+    }
+
     /// When the civil day there began that `at` is in (the first instant, where midnight is skipped).
     pub fn day_start(&self, at: Timestamp) -> Timestamp {
         self.start_of(self.local(at).date(), at)

@@ -72,7 +72,7 @@ impl CampaignService for CampaignGrpc {
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
         let access = self.access(request.metadata())?;
         let name = &request.get_ref().name;
-        resource::get::<Campaign>(&access, self.campaigns.resources(), name).map(Response::new)
+        resource::get::<Campaign>(&access, self.campaigns.resources(), name).await.map(Response::new)
     }
 
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
@@ -83,7 +83,8 @@ impl CampaignService for CampaignGrpc {
         let request =
             ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: state.to_string() };
         let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
-        let (campaigns, next_page_token) = resource::list(&access, self.campaigns.resources(), &request, wrong, keep)?;
+        let (campaigns, next_page_token) =
+            resource::list(&access, self.campaigns.resources(), &request, wrong, keep).await?;
         Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
     }
 
@@ -141,7 +142,7 @@ impl CampaignService for CampaignGrpc {
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {
         let access = self.access(request.metadata())?;
         let pb::GetCampaignUseRequest { name, page_token } = request.get_ref();
-        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name)?;
+        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name).await?;
         let account = |text: &str| Ok(AccountId::of_record(text));
         let before = pages::window_of(0, page_token, name, account)?.after;
         let accounts = self.ledger.accounts(&campaign.value.name, before.as_ref(), MAX_ACCOUNTS).await?;
@@ -156,7 +157,8 @@ impl CampaignService for CampaignGrpc {
         request: Request<pb::GetExperimentResultsRequest>,
     ) -> Answer<pb::ExperimentResults> {
         let access = self.access(request.metadata())?;
-        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name)?.value;
+        let campaign =
+            resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name).await?.value;
         let missing = || Problem::Precondition.says(format!("{} makes no experiment", campaign.name));
         let experiment = campaign.experiment.as_ref().ok_or_else(missing)?;
         let arms = self.ledger.arms(&campaign.name, &experiment.id).await?;

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
-        decisions::{Counted, Decisions, ListError, Reader, Wanted},
+        decisions::{Counted, Counts, Decisions, ListError, Reader, Wanted},
         explanations::{ExplainError, Explanations},
         people::{CallerError, People},
     },
@@ -28,7 +28,7 @@ use crate::{
         pb::{self, decision_service_server::DecisionService},
         sealed::Seal,
         status::{Problem, revoked},
-        wire::optional_timestamp,
+        wire::{optional_timestamp, timestamp_to_wire},
     },
     ports::VerdictCount,
 };
@@ -82,12 +82,13 @@ impl DecisionService for DecisionGrpc {
         request: Request<pb::CountVerdictsRequest>,
     ) -> Result<Response<pb::VerdictCounts>, Status> {
         let reader = self.reader(self.auth.principal(request.metadata())?).await?;
-        let counts = self.decisions.count(counted(request.get_ref())?, &reader).await?;
+        let Counts { verdicts, until, in_tens } = self.decisions.count(counted(request.get_ref())?, &reader).await?;
         let count = |count: VerdictCount| {
             let VerdictCount { verdict, people, decisions } = count;
             pb::VerdictCount { verdict, people, decisions }
         };
-        Ok(Response::new(pb::VerdictCounts { counts: counts.into_iter().map(count).collect() }))
+        let (counts, end_time) = (verdicts.into_iter().map(count).collect(), until.map(timestamp_to_wire));
+        Ok(Response::new(pb::VerdictCounts { counts, end_time, in_tens }))
     }
 
     async fn explain_campaign(

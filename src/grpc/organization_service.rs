@@ -43,11 +43,11 @@ impl OrganizationGrpc {
         Access::to(Work::Ownership, &self.auth, metadata)
     }
 
-    fn get<K: Wire>(&self, access: &Access, name: &str) -> Answer<K::Message> {
-        resource::get::<K>(access, self.organizations.resources(), name).map(Response::new)
+    async fn get<K: Wire>(&self, access: &Access, name: &str) -> Answer<K::Message> {
+        resource::get::<K>(access, self.organizations.resources(), name).await.map(Response::new)
     }
 
-    fn list<K: Wire>(
+    async fn list<K: Wire>(
         &self,
         access: &Access,
         parent: Option<&str>,
@@ -55,7 +55,7 @@ impl OrganizationGrpc {
         page_token: &str,
     ) -> Result<(Vec<K::Message>, String), Status> {
         let request = ListRequest { parent, page_size, page_token, filter: String::new() };
-        resource::list::<K>(access, self.organizations.resources(), &request, Violations::default(), |_| true)
+        resource::list::<K>(access, self.organizations.resources(), &request, Violations::default(), |_| true).await
     }
 }
 
@@ -76,7 +76,7 @@ impl OrganizationService for OrganizationGrpc {
 
     async fn get_organization(&self, request: Request<pb::GetOrganizationRequest>) -> Answer<pb::Organization> {
         let access = self.owner(request.metadata())?;
-        self.get::<Organization>(&access, &request.get_ref().name)
+        self.get::<Organization>(&access, &request.get_ref().name).await
     }
 
     async fn update_organization(&self, request: Request<pb::UpdateOrganizationRequest>) -> Answer<pb::Organization> {
@@ -94,7 +94,7 @@ impl OrganizationService for OrganizationGrpc {
     ) -> Answer<pb::ListOrganizationsResponse> {
         let access = self.operator(request.metadata())?;
         let pb::ListOrganizationsRequest { page_size, page_token } = request.get_ref();
-        let (organizations, next_page_token) = self.list::<Organization>(&access, None, *page_size, page_token)?;
+        let (organizations, next_page_token) = self.list::<Organization>(&access, None, *page_size, page_token).await?;
         Ok(Response::new(pb::ListOrganizationsResponse { organizations, next_page_token }))
     }
 
@@ -107,13 +107,13 @@ impl OrganizationService for OrganizationGrpc {
 
     async fn get_app(&self, request: Request<pb::GetAppRequest>) -> Answer<pb::App> {
         let access = self.owner(request.metadata())?;
-        self.get::<App>(&access, &request.get_ref().name)
+        self.get::<App>(&access, &request.get_ref().name).await
     }
 
     async fn list_apps(&self, request: Request<pb::ListAppsRequest>) -> Answer<pb::ListAppsResponse> {
         let access = self.owner(request.metadata())?;
         let pb::ListAppsRequest { parent, page_size, page_token } = request.get_ref();
-        let (apps, next_page_token) = self.list::<App>(&access, Some(parent), *page_size, page_token)?;
+        let (apps, next_page_token) = self.list::<App>(&access, Some(parent), *page_size, page_token).await?;
         Ok(Response::new(pb::ListAppsResponse { apps, next_page_token }))
     }
 
@@ -141,7 +141,7 @@ impl OrganizationService for OrganizationGrpc {
     async fn list_keys(&self, request: Request<pb::ListKeysRequest>) -> Answer<pb::ListKeysResponse> {
         let access = self.owner(request.metadata())?;
         let pb::ListKeysRequest { parent, page_size, page_token } = request.get_ref();
-        let (keys, next_page_token) = self.list::<Key>(&access, Some(parent), *page_size, page_token)?;
+        let (keys, next_page_token) = self.list::<Key>(&access, Some(parent), *page_size, page_token).await?;
         Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
     }
 
@@ -175,7 +175,7 @@ impl OrganizationService for OrganizationGrpc {
     async fn list_grants(&self, request: Request<pb::ListGrantsRequest>) -> Answer<pb::ListGrantsResponse> {
         let access = self.owner(request.metadata())?;
         let pb::ListGrantsRequest { parent, page_size, page_token } = request.get_ref();
-        let (grants, next_page_token) = self.list::<Grant>(&access, Some(parent), *page_size, page_token)?;
+        let (grants, next_page_token) = self.list::<Grant>(&access, Some(parent), *page_size, page_token).await?;
         Ok(Response::new(pb::ListGrantsResponse { grants, next_page_token }))
     }
 

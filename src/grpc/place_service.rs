@@ -60,12 +60,12 @@ impl PlaceGrpc {
         Ok(Response::new(P::write(&self.places.create(place, access.author()).await?)))
     }
 
-    fn get<P: Wire>(&self, access: &Access, name: &str) -> Answer<P::Message> {
-        resource::get::<P>(access, self.places.resources(), name).map(Response::new)
+    async fn get<P: Wire>(&self, access: &Access, name: &str) -> Answer<P::Message> {
+        resource::get::<P>(access, self.places.resources(), name).await.map(Response::new)
     }
 
     /// The places on a page, of one store if one is named.
-    fn list<P: Place + Wire>(
+    async fn list<P: Place + Wire>(
         &self,
         access: &Access,
         parent: &str,
@@ -78,6 +78,7 @@ impl PlaceGrpc {
         resource::list::<P>(access, self.places.resources(), &request, wrong, |place| {
             wanted.as_ref().is_none_or(|wanted| place.store() == Some(wanted))
         })
+        .await
     }
 
     async fn update<P: Place + Patched>(
@@ -115,13 +116,13 @@ impl PlaceService for PlaceGrpc {
 
     async fn get_store(&self, request: Request<pb::GetStoreRequest>) -> Answer<pb::Store> {
         let access = self.access(request.metadata())?;
-        self.get::<Store>(&access, &request.get_ref().name)
+        self.get::<Store>(&access, &request.get_ref().name).await
     }
 
     async fn list_stores(&self, request: Request<pb::ListStoresRequest>) -> Answer<pb::ListStoresResponse> {
         let access = self.access(request.metadata())?;
         let pb::ListStoresRequest { parent, page_size, page_token } = request.get_ref();
-        let (stores, next_page_token) = self.list::<Store>(&access, parent, (*page_size, page_token), "")?;
+        let (stores, next_page_token) = self.list::<Store>(&access, parent, (*page_size, page_token), "").await?;
         Ok(Response::new(pb::ListStoresResponse { stores, next_page_token }))
     }
 
@@ -145,7 +146,7 @@ impl PlaceService for PlaceGrpc {
 
     async fn get_geofence(&self, request: Request<pb::GetGeofenceRequest>) -> Answer<pb::Geofence> {
         let access = self.access(request.metadata())?;
-        let entry = resource::entry::<Geofence>(&access, self.places.resources(), &request.get_ref().name)?;
+        let entry = resource::entry::<Geofence>(&access, self.places.resources(), &request.get_ref().name).await?;
         let distances = effective::distances(&entry.value.shape, &entry.value.detection);
         let effective_distances = distances.iter().map(distances_to_wire).collect();
         Ok(Response::new(pb::Geofence { effective_distances, ..Geofence::write(&entry) }))
@@ -154,7 +155,8 @@ impl PlaceService for PlaceGrpc {
     async fn list_geofences(&self, request: Request<pb::ListGeofencesRequest>) -> Answer<pb::ListGeofencesResponse> {
         let access = self.access(request.metadata())?;
         let pb::ListGeofencesRequest { parent, page_size, page_token, store } = request.get_ref();
-        let (geofences, next_page_token) = self.list::<Geofence>(&access, parent, (*page_size, page_token), store)?;
+        let (geofences, next_page_token) =
+            self.list::<Geofence>(&access, parent, (*page_size, page_token), store).await?;
         Ok(Response::new(pb::ListGeofencesResponse { geofences, next_page_token }))
     }
 
@@ -178,13 +180,13 @@ impl PlaceService for PlaceGrpc {
 
     async fn get_beacon(&self, request: Request<pb::GetBeaconRequest>) -> Answer<pb::Beacon> {
         let access = self.access(request.metadata())?;
-        self.get::<Beacon>(&access, &request.get_ref().name)
+        self.get::<Beacon>(&access, &request.get_ref().name).await
     }
 
     async fn list_beacons(&self, request: Request<pb::ListBeaconsRequest>) -> Answer<pb::ListBeaconsResponse> {
         let access = self.access(request.metadata())?;
         let pb::ListBeaconsRequest { parent, page_size, page_token, store } = request.get_ref();
-        let (beacons, next_page_token) = self.list::<Beacon>(&access, parent, (*page_size, page_token), store)?;
+        let (beacons, next_page_token) = self.list::<Beacon>(&access, parent, (*page_size, page_token), store).await?;
         Ok(Response::new(pb::ListBeaconsResponse { beacons, next_page_token }))
     }
 
@@ -202,7 +204,7 @@ impl PlaceService for PlaceGrpc {
 
     async fn get_source(&self, request: Request<pb::GetSourceRequest>) -> Answer<pb::Source> {
         let access = self.access(request.metadata())?;
-        self.get::<Source>(&access, &request.get_ref().name)
+        self.get::<Source>(&access, &request.get_ref().name).await
     }
 
     async fn list_sources(&self, request: Request<pb::ListSourcesRequest>) -> Answer<pb::ListSourcesResponse> {
@@ -210,7 +212,7 @@ impl PlaceService for PlaceGrpc {
         let pb::ListSourcesRequest { parent, page_size, page_token } = request.get_ref();
         let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
         let (resources, wrong) = (self.places.resources(), Violations::default());
-        let (sources, next_page_token) = resource::list(&access, resources, &request, wrong, |_: &Source| true)?;
+        let (sources, next_page_token) = resource::list(&access, resources, &request, wrong, |_: &Source| true).await?;
         Ok(Response::new(pb::ListSourcesResponse { sources, next_page_token }))
     }
 

@@ -103,6 +103,10 @@ impl RedemptionService for RedemptionGrpc {
                 RedemptionsOf::Store(named("parent", StoreName::parse(&request.parent))?)
             }
         };
+        let zone = match &of {
+            RedemptionsOf::Store(store) => self.tills.zone_of(store),
+            RedemptionsOf::Campaign(_) => None,
+        };
         let (query, bound) = query(of, &request)?;
         let redemptions = self.tills.list(&query).await?;
         let full = redemptions.len() >= query.most as usize;
@@ -111,6 +115,7 @@ impl RedemptionService for RedemptionGrpc {
         Ok(Response::new(pb::ListRedemptionsResponse {
             redemptions: redemptions.iter().map(|one| listed_to_wire(one, shows_offers)).collect(),
             next_page_token: token.unwrap_or_default(),
+            time_zone: zone.map(|zone| zone.name().to_owned()).unwrap_or_default(),
         }))
     }
 }

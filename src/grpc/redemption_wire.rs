@@ -107,11 +107,12 @@ fn at_till(store: &str, till: &str, presented: Option<pb::Presented>) -> Result<
 }
 
 pub fn checked_to_wire(checked: Checked) -> pb::CheckOfferResponse {
-    let Checked { found, refusal, locked_until } = checked;
+    let Checked { found, refusal, locked_until, zone } = checked;
     pb::CheckOfferResponse {
         terms: found.as_ref().map(terms_to_wire),
-        refusal: refusal.map(|(refusal, shop)| refusal_to_wire(&refusal, &shop)),
+        refusal: refusal.map(|refusal| refusal_to_wire(&refusal, &zone)),
         locked_until: locked_until.map(timestamp_to_wire),
+        time_zone: zone.name().to_owned(),
     }
 }
 

@@ -67,15 +67,15 @@ pub fn parent(access: &Access, wrong: &mut Violations, parent: &str) -> Result<O
     named::<Organization>(access, wrong, "parent", parent)
 }
 
-pub fn get<K: Wire>(access: &Access, resources: &Resources, name: &str) -> Result<K::Message, Status> {
-    entry::<K>(access, resources, name).map(|entry| K::write(&entry))
+pub async fn get<K: Wire>(access: &Access, resources: &Resources, name: &str) -> Result<K::Message, Status> {
+    entry::<K>(access, resources, name).await.map(|entry| K::write(&entry))
 }
 
 /// The resource of that name, with its etag.
-pub fn entry<K: Wire>(access: &Access, resources: &Resources, name: &str) -> Result<Entry<K>, Status> {
+pub async fn entry<K: Wire>(access: &Access, resources: &Resources, name: &str) -> Result<Entry<K>, Status> {
     let mut wrong = Violations::default();
     let name = named::<K>(access, &mut wrong, "name", name)?;
-    Ok(resources.get::<K>(&wrong.finish(name)?)?)
+    Ok(resources.get::<K>(&wrong.finish(name)?).await?)
 }
 
 /// What is to be deleted or stepped on, and from which etag.
@@ -97,18 +97,20 @@ pub struct ListRequest<'a> {
 }
 
 /// The resources of a page, and the token of the next one. `wrong` is what the filter is refused for.
-pub fn list<K: Wire>(
+pub async fn list<K: Wire>(
     access: &Access,
     resources: &Resources,
     request: &ListRequest<'_>,
     mut wrong: Violations,
-    keep: impl Fn(&K) -> bool,
+    keep: impl Fn(&K) -> bool + Send,
 ) -> Result<(Vec<K::Message>, String), Status> {
     let parent = request.parent.map(|parent| self::parent(access, &mut wrong, parent)).transpose()?.flatten();
     let of = format!("{}\n{}\n{}", K::COLLECTION, request.parent.unwrap_or_default(), request.filter);
     let window = wrong.nest("", pages::window::<K>(request.page_size, request.page_token, &of));
     let window = wrong.finish(window)?;
-    parent.as_ref().map(|parent| resources.get::<Organization>(parent)).transpose()?;
+    if let Some(parent) = &parent {
+        resources.get::<Organization>(parent).await?;
+    }
     let page = resources.list::<K>(parent.as_ref(), window.after.as_ref(), window.limit, keep);
     let (mut messages, mut bytes) = (Vec::with_capacity(page.entries.len()), 0);
     for entry in &page.entries {

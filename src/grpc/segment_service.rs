@@ -52,7 +52,7 @@ impl SegmentService for SegmentGrpc {
 
     async fn get_segment(&self, request: Request<pb::GetSegmentRequest>) -> Answer<pb::Segment> {
         let access = self.access(request.metadata())?;
-        resource::get::<Segment>(&access, self.segments.resources(), &request.get_ref().name).map(Response::new)
+        resource::get::<Segment>(&access, self.segments.resources(), &request.get_ref().name).await.map(Response::new)
     }
 
     async fn list_segments(&self, request: Request<pb::ListSegmentsRequest>) -> Answer<pb::ListSegmentsResponse> {
@@ -61,7 +61,7 @@ impl SegmentService for SegmentGrpc {
         let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
         let wrong = Violations::default();
         let (segments, next_page_token) =
-            resource::list(&access, self.segments.resources(), &request, wrong, |_: &Segment| true)?;
+            resource::list(&access, self.segments.resources(), &request, wrong, |_: &Segment| true).await?;
         Ok(Response::new(pb::ListSegmentsResponse { segments, next_page_token }))
     }
 

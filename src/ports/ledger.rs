@@ -100,6 +100,9 @@ pub trait Ledger: Send + Sync {
         most: u32,
     ) -> Result<Vec<AccountUse>, StoreError>;
 
+    /// Those of these accounts of which nothing is left.
+    async fn spent(&self, of: &[AccountId]) -> Result<Vec<AccountId>, StoreError>;
+
     /// The arms of an experiment of the campaign that had an offer or a ghost, by their variants; of people who were not
     /// erased since, and for as long as offers are kept.
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError>;

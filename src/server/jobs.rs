@@ -1,4 +1,5 @@
-//! What runs beside the calls: taking over catalog changes of other nodes, sweeping, and saying how the server is.
+//! What runs beside the calls: taking over catalog changes of other nodes, asking about spent budgets, sweeping, and
+//! saying how the server is.
 //!
 //! Law: health tells the truth. `""` is SERVING while the process answers; each `dintorni.v1.…Service` is SERVING while
 //! the record can be reached as well: the first is for restarting a process, the second for sending it calls.
@@ -10,7 +11,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::Ports;
 use crate::{
-    app::live_catalog::LiveCatalog,
+    app::{ingest::Ingest, live_catalog::LiveCatalog},
     config::Config,
     grpc::limits::{BrowseLimits, Limits},
     ports::StoreError,
@@ -18,6 +19,8 @@ use crate::{
 
 /// Polls that must fail one after the other before the record counts as away.
 const FAILURES: u32 = 3;
+/// How often the ledger is asked about budgets that are spent: more often than its word is believed for.
+const ASK_OF_SPENT: Duration = Duration::from_secs(1);
 /// Between two batches of a sweep.
 const REST: Duration = Duration::from_millis(20);
 /// How often the counts of registrations and of looks around forget who has been quiet.
@@ -28,6 +31,7 @@ const PRUNE: Duration = Duration::from_secs(60);
 pub(super) struct Jobs {
     pub ports: Ports,
     pub live: Arc<LiveCatalog>,
+    pub ingest: Arc<Ingest>,
     pub limits: Arc<Limits>,
     pub browses: Arc<BrowseLimits>,
     pub health: HealthReporter,
@@ -43,6 +47,8 @@ impl Jobs {
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.follow_catalog(poll).await }));
         let jobs = self.clone();
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.sweep(sweep, most).await }));
+        let jobs = self.clone();
+        tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.ask_of_spent().await }));
         let (limits, browses) = (self.limits.clone(), self.browses.clone());
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move {
             loop {
@@ -85,6 +91,17 @@ impl Jobs {
                         self.announce(false).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// A ledger that is away is told of by the catalog's polls; the hints end by themselves.
+    async fn ask_of_spent(&self) {
+        loop {
+            tokio::time::sleep(ASK_OF_SPENT).await;
+            let now = self.ports.clock.now();
+            if let Err(error) = self.ingest.ask_of_spent(&*self.ports.ledger, now).await {
+                tracing::debug!(%error, "nobody knows whether spent budgets still are");
             }
         }
     }

@@ -175,8 +175,8 @@ async fn half_a_year(seed: u64, days: &[Day]) {
         assert!(news == 0 || matches!(day, Day::Half | Day::Renumbered), "{day:?} again: {news}");
         pass(&mut truth, &mut dice, &mut next);
     }
-    assert!(resources.get::<Store>(&crate::app::fakes::store_name("by-hand")).is_ok());
-    let last = resources.get::<Source>(&owner("acme").source("stations").expect("sound")).expect("made").value;
+    assert!(resources.get::<Store>(&crate::app::fakes::store_name("by-hand")).await.is_ok());
+    let last = resources.get::<Source>(&owner("acme").source("stations").expect("sound")).await.expect("made").value;
     assert_eq!(last.as_of, Some(at((FIRST_DAY + days.len() as i64 + 1) * DAY_S)));
     assert!(time_of("2026-01-01").expect("a day") == at(FIRST_DAY * DAY_S));
 }

@@ -89,7 +89,7 @@ async fn a_sync_removes_what_its_own_file_no_longer_names() {
     assert_eq!(network.stores(), ["2", "3", "4", "hand", "x"]);
     let again = network.sync(freely(), stores(&["2", "3", "4"])).await;
     assert_eq!(counts(&again), [0, 0, 3, 0, 0, 0]);
-    assert_eq!(network.resources.get::<Source>(&source("erp")).expect("made").value.rows, 3);
+    assert_eq!(network.resources.get::<Source>(&source("erp")).await.expect("made").value.rows, 3);
 
     let theirs = network.sync(other, stores(&["2", "x"])).await;
     assert_eq!(counts(&theirs), [0, 0, 1, 1, 0, 0]);
@@ -99,7 +99,7 @@ async fn a_sync_removes_what_its_own_file_no_longer_names() {
     let plain = Options { sync: None, ..options(freely()) };
     let renamed = rows([Row::Store(store("2", "Bar"))]);
     network.imports.run(&plain, renamed, AUTHOR).await.expect("applied");
-    let kept = network.resources.get::<Store>(&store_name("2")).expect("there").value;
+    let kept = network.resources.get::<Store>(&store_name("2")).await.expect("there").value;
     assert_eq!((kept.display_name.as_str(), &kept.source), ("Bar", &Some(source("erp"))), "it stays the source's");
 }
 
@@ -130,7 +130,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     assert_eq!((report.held, report.removed), (None, 2), "ten percent may go, and the same time is no older one");
     let unknown = network.sync(Sync::of(source("erp")), stores(&ids[2..])).await;
     assert!(unknown.applied);
-    assert_eq!(network.resources.get::<Source>(&source("erp")).expect("made").value.as_of, Some(at(500)));
+    assert_eq!(network.resources.get::<Source>(&source("erp")).await.expect("made").value.as_of, Some(at(500)));
     let far = Sync { as_of: Some(at(1_000 + 3 * 24 * 3_600)), ..freely() };
     let refused = network.imports.run(&options(far), stores(&ids), AUTHOR).await;
     assert!(matches!(refused, Err(EditError::Invalid(_))), "{refused:?}");
@@ -223,7 +223,7 @@ async fn a_sync_that_was_cut_short_is_finished_by_the_same_one() {
 
     let report = network.sync(half, stores(&["3", "4"])).await;
     assert_eq!((counts(&report), network.stores()), ([0, 0, 2, 0, 1, 0], vec!["3".into(), "4".into()]));
-    assert_eq!(network.resources.get::<Source>(&source("erp")).expect("made").value.as_of, Some(at(900)));
+    assert_eq!(network.resources.get::<Source>(&source("erp")).await.expect("made").value.as_of, Some(at(900)));
     let late = network.imports.remove(&freely(), &gone, AUTHOR, head).await;
     assert!(matches!(late, Err(EditError::Changed(_))), "another sync came first: {late:?}");
 }

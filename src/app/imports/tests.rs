@@ -45,7 +45,7 @@ async fn a_file_that_says_nothing_of_detection_changes_nothing_of_it() {
     assert_eq!(run(of(Detection::default(), 80.0)).await, [0, 0, 1, 0]);
     assert_eq!(run(of(Detection::default(), 90.0)).await, [0, 1, 0, 0]);
     let name = geofence("g", None, 80.0).name;
-    assert_eq!(imports.resources.get::<Geofence>(&name).expect("there").value.detection, detection(40.0));
+    assert_eq!(imports.resources.get::<Geofence>(&name).await.expect("there").value.detection, detection(40.0));
     assert_eq!(run(of(detection(50.0), 90.0)).await, [0, 1, 0, 0], "but it may say");
 }
 
@@ -67,11 +67,11 @@ async fn refused_rows_hold_everything_back_unless_parts_are_allowed() {
     let told: Vec<(u64, &str)> = held.problems.iter().map(|p| (p.number, p.violation.field.as_str())).collect();
     assert_eq!(told, [(3, "geofence.store"), (4, "store.name"), (5, "store.name"), (6, "store.position")]);
     assert_eq!(held.small.iter().map(|small| small.number).collect::<Vec<_>>(), [2]);
-    assert!(imports.resources.get::<Store>(&store_name("1")).is_err());
+    assert!(imports.resources.get::<Store>(&store_name("1")).await.is_err());
 
     let partly = imports.run(&options(false, true), file(), AUTHOR).await.expect("applied");
     assert_eq!((counts(&partly), partly.applied), ([2, 0, 0, 4], true));
-    assert_eq!(imports.resources.get::<Store>(&store_name("1")).expect("made").value.display_name, "Cafe");
+    assert_eq!(imports.resources.get::<Store>(&store_name("1")).await.expect("made").value.display_name, "Cafe");
 }
 
 #[tokio::test]

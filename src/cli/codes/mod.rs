@@ -7,6 +7,7 @@ mod rows;
 mod tally;
 
 use std::{
+    error::Error,
     fs::File,
     io::{BufRead, BufReader, stdin},
     path::{Path, PathBuf},
@@ -18,7 +19,7 @@ use clap::{Args, Subcommand};
 use futures_util::future::join;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use self::{
     rows::{Batch, batches},
@@ -90,14 +91,14 @@ impl Upload {
         let sent = self.send(reader, &mut tally).await;
         tally.close()?;
         if let Err(fault) = sent {
-            note(format!("{} codes were added before it failed; begin again, which adds none twice", tally.added));
-            return Err(fault);
+            note(fault.advice(tally.added));
+            return Err(fault.error);
         }
         say(tally.tell())?;
         Ok(if tally.malformed == 0 { ExitCode::SUCCESS } else { FAILED.into() })
     }
 
-    async fn send(&self, reader: Reader, tally: &mut Tally) -> anyhow::Result<()> {
+    async fn send(&self, reader: Reader, tally: &mut Tally) -> Result<(), Fault> {
         let mut client =
             CampaignServiceClient::new(self.connection.open().await?).max_decoding_message_size(MAX_ANSWER);
         let (give, mut read) = mpsc::channel::<Batch>(1);
@@ -127,9 +128,43 @@ impl Upload {
             if waiting.try_recv().is_ok() { Err(Status::unavailable("the stream ended early")) } else { Ok(()) }
         };
         let (received, ()) = join(receiver, sender).await;
-        received.map_err(|status| refusal(&status))?;
-        reading.await?.with_context(|| format!("{} cannot be read", self.file.display()))
+        received.map_err(|status| Fault { error: refusal(&status), may_pass: may_pass(&status) })?;
+        let read = reading.await.map_err(anyhow::Error::from)?;
+        Ok(read.with_context(|| format!("{} cannot be read", self.file.display()))?)
     }
+}
+
+/// Why not all codes are in the pool.
+struct Fault {
+    error: anyhow::Error,
+    /// Whether the same upload may go well later.
+    may_pass: bool,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), may_pass: true }
+    }
+}
+
+impl Fault {
+    /// What is in the pool, and what to do.
+    fn advice(&self, added: u64) -> String {
+        let so_far = match added {
+            0 => "no code was added".to_owned(),
+            added => format!("{added} codes were added before it failed"),
+        };
+        match self.may_pass {
+            true => format!("{so_far}; begin again, which adds none twice"),
+            false => format!("{so_far}; the same upload would fail again"),
+        }
+    }
+}
+
+/// Whether it is the moment that was refused, and not what was asked.
+fn may_pass(status: &Status) -> bool {
+    let moment = [Code::Unavailable, Code::ResourceExhausted, Code::DeadlineExceeded, Code::Cancelled, Code::Aborted];
+    moment.contains(&status.code()) || status.source().is_some()
 }
 
 /// The file, and how long it is if that is known.
@@ -141,4 +176,20 @@ fn open(path: &Path) -> anyhow::Result<(Reader, Option<u64>)> {
     let file = File::open(path).with_context(unreadable)?;
     let bytes = file.metadata().with_context(unreadable)?.len();
     Ok((Box::new(BufReader::new(file)), Some(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_to_be_begun_again() {
+        let advice =
+            |status: Status, added| Fault { may_pass: may_pass(&status), error: refusal(&status) }.advice(added);
+        let denied = advice(Status::permission_denied("not this campaign"), 0);
+        assert_eq!(denied, "no code was added; the same upload would fail again");
+        assert!(advice(Status::not_found("no such campaign"), 0).ends_with("fail again"));
+        let away = advice(Status::unavailable("the database is away"), 3_000);
+        assert_eq!(away, "3000 codes were added before it failed; begin again, which adds none twice");
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Law: it asks the server and adds nothing of its own but words; what a credential may not see it does not tell.
 
+mod gates;
+mod past;
 mod persona;
 mod tell;
 
@@ -16,8 +18,10 @@ use super::{
     names,
     output::{Paint, refusal, say},
     ping::receipt,
+    zoned::Zoned,
 };
 use crate::{
+    clock::SystemClock,
     config::Mistakes,
     domain::{
         offer::DecisionId,
@@ -27,14 +31,16 @@ use crate::{
         pb::{self, decision_service_client::DecisionServiceClient, explain_campaign_request::Whom},
         wire::timestamp_to_wire,
     },
+    ports::Clock,
 };
 
 /// Say why a campaign was chosen or refused, or would be
 ///
 /// With the id of a decision it prints the receipt: each campaign that was considered, best first, with the verdict, the
-/// numbers behind it, and what would have changed it. With a campaign alone it counts the people who met each verdict; with
-/// a person too it asks whether they would get it at a place: a real one (--profile, with a server, owner or operator key)
-/// or one that is made up (--persona, with a brand key too). Nothing is recorded.
+/// numbers behind it, and what would have changed it. With a campaign alone it counts the people who met each verdict: to
+/// brands in whole tens, and until yesterday. With a person too it asks whether they would get it at a place: a real one
+/// (--profile, with a server, owner or operator key) or one that is made up (--persona, with a brand key too). Nothing is
+/// recorded.
 ///
 /// For example: dintorni explain acme/espresso --persona acme/shopper --trait tier=gold --at acme/stores/0042
 #[derive(Debug, Args)]
@@ -45,31 +51,32 @@ pub struct Explain {
     /// A real person, organizations/O/apps/A/profiles/P
     #[arg(long, value_name = "PROFILE", conflicts_with = "persona")]
     profile: Option<String>,
+    /// On which of their phones, organizations/O/apps/A/devices/D; without it the one registered last
+    #[arg(long, value_name = "DEVICE", requires = "profile")]
+    device: Option<String>,
     #[command(flatten)]
     persona: MadeUp,
     /// Where the campaign's trigger happens, such as organizations/acme/stores/0042 or acme/stores/0042
     #[arg(long, value_name = "PLACE")]
     at: Option<String>,
     /// When, such as 2026-11-22T18:30:00Z; without it now
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = past::moment)]
     time: Option<Timestamp>,
     /// Metres from the person to the place, for conditions and rank; that the campaign's trigger happens is supposed
     #[arg(long, value_name = "METRES", default_value_t = 0.0)]
     distance: f64,
-    /// On whose clock times are told, such as Europe/Rome: the person's or the store's
+    /// On whose clock times are told, such as Europe/Rome: the person's or the store's. Times of day alone ("it was 23:00
+    /// for the person") are on the clock that the words name
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     time_zone: TimeZone,
+    /// Name the gates that let the person pass as well
+    #[arg(short, long)]
+    verbose: bool,
     /// Print JSON, as protobuf spells Decision, VerdictCounts or Explanation
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     connection: Connection,
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "must be a time such as 2026-11-22T18:30:00Z or 2026-11-22T19:30:00+01:00".to_owned();
-    let read: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
-    Ok(Timestamp::from_micros(read.as_microsecond()))
 }
 
 fn zone(text: &str) -> Result<TimeZone, String> {
@@ -101,7 +108,7 @@ impl Explain {
         if self.json {
             return say(serde_json::to_string_pretty(&to_json("dintorni.v1.VerdictCounts", &counts)?)?);
         }
-        say(tell::counts(counts))
+        say(tell::counts(&self.zoned(), counts))
     }
 
     async fn receipt(&self) -> anyhow::Result<()> {
@@ -115,9 +122,8 @@ impl Explain {
         if self.json {
             return say(serde_json::to_string_pretty(&to_json("dintorni.v1.Decision", &receipt)?)?);
         }
-        let paint = Paint::for_stdout();
-        say(tell::whose(&receipt, &self.time_zone))?;
-        say(receipt::tell(paint, Some(&receipt)))
+        say(tell::whose(&receipt, &self.zoned()))?;
+        say(receipt::tell(Paint::for_stdout(), &self.zoned(), Some(&receipt)))
     }
 
     async fn campaign(&self) -> anyhow::Result<()> {
@@ -128,7 +134,11 @@ impl Explain {
         if self.json {
             return say(serde_json::to_string_pretty(&to_json("dintorni.v1.Explanation", &answer)?)?);
         }
-        say(tell::explanation(Paint::for_stdout(), &self.time_zone, &answer))
+        say(tell::explanation(Paint::for_stdout(), &self.zoned(), &answer, self.verbose))
+    }
+
+    fn zoned(&self) -> Zoned {
+        Zoned::new(self.time_zone.clone())
     }
 
     fn question(&self) -> Result<pb::ExplainCampaignRequest, Mistakes> {
@@ -137,7 +147,8 @@ impl Explain {
         if let Err(invalid) = &campaign {
             wrong.push(format!("{:?} is neither a decision's id nor a campaign: {invalid}", self.what));
         }
-        let whom = match (&self.profile, self.persona.persona(&mut wrong)) {
+        let asked = self.time.unwrap_or_else(|| SystemClock.now());
+        let whom = match (&self.profile, self.persona.persona(asked, &mut wrong)) {
             (Some(profile), _) => Some(Whom::Profile(names::whole(profile))),
             (None, Some(persona)) => Some(Whom::Persona(Box::new(persona))),
             (None, None) => None,
@@ -158,20 +169,7 @@ impl Explain {
             place: names::whole(at),
             time: self.time.map(timestamp_to_wire),
             distance_m: Some(self.distance),
-            device: String::new(),
+            device: self.device.as_deref().map(names::whole).unwrap_or_default(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_has_a_zone() {
-        assert_eq!(moment("2026-11-22T19:30:00+01:00"), moment("2026-11-22T18:30:00Z"));
-        for wrong in ["", "tomorrow", "2026-11-22", "2026-11-22T18:30:00"] {
-            assert!(moment(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -18,6 +18,7 @@ use super::{
     connection::{Server, bearing},
     json::to_json,
     output::{Paint, refusal, say},
+    zoned::Zoned,
 };
 use crate::{
     clock::{SystemClock, SystemEntropy},
@@ -100,7 +101,7 @@ impl Ping {
         let paint = Paint::for_stdout();
         say(answer::tell(paint, &caller, &answer))?;
         if self.explain {
-            say(format!("\n{}", receipt::tell(paint, receipt.as_ref())))?;
+            say(format!("\n{}", receipt::tell(paint, &Zoned::utc(), receipt.as_ref())))?;
         } else if !answer.decision.is_empty() {
             say("           --explain tells why")?;
         }

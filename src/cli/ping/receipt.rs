@@ -2,40 +2,41 @@
 
 use super::answer::transition;
 use crate::{
-    cli::output::{Paint, time},
+    cli::{output::Paint, zoned::Zoned},
     domain::reason::NOT_ELIGIBLE,
     grpc::pb::{self, considered_campaign::Verdict},
 };
 
 /// One paragraph for each campaign that was considered.
-pub fn tell(paint: Paint, receipt: Option<&pb::Decision>) -> String {
+pub fn tell(paint: Paint, zoned: &Zoned, receipt: Option<&pb::Decision>) -> String {
     let Some(receipt) = receipt else {
         return "Why: nothing changed, so no campaign was considered and there is no receipt. Campaigns fire when a \
                 device enters, stays, leaves or hears, not while it is somewhere."
             .to_owned();
     };
-    let version = match receipt.catalog_version {
+    let title = match receipt.catalog_version {
         // As a brand sees it.
-        0 => String::new(),
-        version => format!(", by version {version} of the catalog"),
+        0 => format!("Why, {}:", zoned.hour(receipt.decided_at)),
+        version => format!("Why, as of {}, by version {version} of the catalog:", zoned.time(receipt.decided_at)),
     };
-    let title = format!("Why, as of {}{version}:", time(receipt.decided_at));
     let mut lines = vec![paint.title(title)];
     for considered in &receipt.considered {
-        lines.extend(campaign(paint, considered));
+        lines.extend(campaign(paint, zoned, considered));
     }
     if receipt.considered.is_empty() {
         lines.push("No active campaign is triggered by what happened here:".to_owned());
-        lines.extend(receipt.transitions.iter().map(|change| format!("  {}", transition(change))));
+        lines.extend(receipt.transitions.iter().map(|change| format!("  {}", zoned.words(&transition(change)))));
     }
     lines.join("\n")
 }
 
-fn campaign(paint: Paint, considered: &pb::ConsideredCampaign) -> Vec<String> {
+fn campaign(paint: Paint, zoned: &Zoned, considered: &pb::ConsideredCampaign) -> Vec<String> {
     let (verdict, because) = match &considered.verdict {
         Some(Verdict::Chosen(offer)) if offer.is_empty() => (paint.good("chosen "), "an offer was made".to_owned()),
         Some(Verdict::Chosen(offer)) => (paint.good("chosen "), format!("offer {offer}")),
-        Some(Verdict::Refused(refusal)) => (paint.bad("refused"), format!("{}: {}", refusal.code, refusal.description)),
+        Some(Verdict::Refused(refusal)) => {
+            (paint.bad("refused"), format!("{} ({})", zoned.words(&refusal.description), refusal.code))
+        }
         None => ("unknown".to_owned(), "this binary is older than the server".to_owned()),
     };
     let otherwise = match &considered.verdict {
@@ -125,12 +126,12 @@ mod tests {
             ],
             ..Default::default()
         };
-        let told = tell(Paint::off(), Some(&receipt));
+        let told = tell(Paint::off(), &Zoned::utc(), Some(&receipt));
         for part in [
             "chosen   organizations/a/campaigns/yes\n",
             "ranked NORMAL, by 3.00 = weight 2 x (1 + interest 0.50) x nearness 1.00\n",
             "refused  organizations/a/campaigns/no\n",
-            "MUTED: the person muted this brand",
+            "the person muted this brand (MUTED)",
         ] {
             assert!(told.contains(part), "{part} is not in:\n{told}");
         }

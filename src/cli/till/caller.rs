@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{
     counter::Counter,
-    desk::{Asked, Desk},
+    desk::{Asked, Desk, Since},
     insist::{Interrupts, Outcome},
     mistake, tell,
 };
@@ -26,7 +26,7 @@ use crate::{
         output::{Paint, note, say},
     },
     config::Mistakes,
-    domain::{content::Money, time::TimeZone},
+    domain::content::Money,
     grpc::pb,
 };
 
@@ -68,7 +68,6 @@ impl Amount {
 /// A script's till.
 pub struct Caller {
     pub desk: Desk,
-    pub zone: TimeZone,
     interrupts: Interrupts,
     wait: Duration,
     pub json: bool,
@@ -78,8 +77,8 @@ impl Way {
     /// Connects at the first call, which waits for a server that is away as all calls do.
     pub fn open(self) -> anyhow::Result<Caller> {
         let Self { json, wait, counter } = self;
-        let (zone, desk) = (counter.zone(), counter.open_later()?);
-        Ok(Caller { desk, zone, interrupts: Interrupts::of_terminal()?, wait, json })
+        let desk = counter.open_later()?;
+        Ok(Caller { desk, interrupts: Interrupts::of_terminal()?, wait, json })
     }
 }
 
@@ -127,9 +126,13 @@ impl Caller {
             return Ok(Continue(currency.clone()));
         }
         let wanted = |redemption: &pb::Redemption| redemption.id.eq_ignore_ascii_case(id);
-        match self.desk.list(None, self.give_up(), wanted).await {
+        match self.desk.list(Since::Ever, self.give_up(), wanted).await {
             Outcome::Done(listed) => {
-                let found = listed.into_iter().rfind(wanted).context("there is no such redemption at this store")?;
+                let found = listed
+                    .redemptions
+                    .into_iter()
+                    .rfind(wanted)
+                    .context("there is no such redemption at this store")?;
                 Ok(Continue(named(found.amount)?))
             }
             other => self.ended(other, |_| Ok(())).map(Break),

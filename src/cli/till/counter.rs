@@ -1,6 +1,6 @@
-//! Where a till stands: its store, its own name, its clock, and the server it asks.
+//! Where a till stands: its store, its own name, and the server it asks.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use clap::Args;
 
@@ -11,7 +11,6 @@ use crate::{
     domain::{
         name::{MAX_ID, StoreName},
         redemption::TillId,
-        time::TimeZone,
     },
 };
 
@@ -26,9 +25,6 @@ pub struct Counter {
     /// The till's own name, which no other till of the store has: letters, digits, . _ ~ -. By default this machine's
     #[arg(long, value_name = "NAME", env = "DINTORNI_TILL", hide_env_values = true)]
     till: Option<String>,
-    /// By whose clock times are shown, such as Europe/Rome; by default this machine's
-    #[arg(long, value_name = "ZONE", value_parser = TimeZone::new)]
-    time_zone: Option<TimeZone>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -46,10 +42,6 @@ impl Counter {
         self.connection.check()?;
         let channel = self.connection.open_watched()?;
         Desk::new(self.connection, channel, store, till)
-    }
-
-    pub fn zone(&self) -> TimeZone {
-        self.time_zone.clone().unwrap_or_else(own_zone)
     }
 
     fn store(&self) -> Result<StoreName, Mistakes> {
@@ -78,21 +70,6 @@ fn sound_id(text: &str) -> Option<String> {
     (!id.is_empty()).then_some(id)
 }
 
-/// The time zone of this machine, as far as it says one that is known; else UTC.
-fn own_zone() -> TimeZone {
-    let variable = || std::env::var("TZ").ok();
-    let file = || fs::read_to_string("/etc/timezone").ok();
-    let link = || fs::read_link("/etc/localtime").ok().and_then(|target| zone_of(&target));
-    let known = |name: Option<String>| TimeZone::new(name?.trim().trim_start_matches(':')).ok();
-    known(variable()).or_else(|| known(link())).or_else(|| known(file())).unwrap_or_else(TimeZone::utc)
-}
-
-/// `Europe/Rome` of `/usr/share/zoneinfo/Europe/Rome`.
-fn zone_of(target: &Path) -> Option<String> {
-    let (_, name) = target.to_str()?.split_once("zoneinfo/")?;
-    Some(name.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,11 +83,5 @@ mod tests {
         assert_eq!((sound_id("  \n"), sound_id("..-")), (None, None));
         let long = sound_id(&"x".repeat(200)).expect("something is left");
         assert!(TillId::parse(&long).is_ok(), "{long}");
-    }
-
-    #[test]
-    fn the_zone_is_what_the_link_leads_to() {
-        assert_eq!(zone_of(Path::new("/usr/share/zoneinfo/Europe/Rome")).as_deref(), Some("Europe/Rome"));
-        assert_eq!(zone_of(Path::new("/etc/own")), None);
     }
 }

@@ -6,20 +6,62 @@ use std::time::Duration;
 
 use tonic::transport::Channel;
 
-use super::insist::{Outcome, insist};
+use super::{
+    insist::{Outcome, insist},
+    unreadable,
+};
 use crate::{
     cli::connection::Connection,
     clock::SystemEntropy,
-    domain::{content::Money, name::StoreName, redemption::TillId, time::Timestamp},
+    domain::{
+        content::Money,
+        name::StoreName,
+        redemption::TillId,
+        time::{TimeZone, Timestamp},
+    },
     grpc::{
         pb::{self, redemption_service_client::RedemptionServiceClient},
-        wire::{duration_to_wire, money_to_wire, timestamp_to_wire},
+        wire::{duration_to_wire, money_to_wire, optional_timestamp, timestamp_to_wire},
     },
     ports::Entropy,
 };
 
 /// Redemptions of one page of a list.
 const PAGE: i32 = 1_000;
+/// No civil day is longer.
+const LONGEST_DAY: Duration = Duration::from_secs(25 * 3_600);
+
+/// Since when a list goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Since {
+    Ever,
+    /// The shop's midnight before this moment.
+    TodayOf(Timestamp),
+}
+
+impl Since {
+    /// A time before which nothing is wanted, whatever the clock of the shop.
+    fn at_the_earliest(self) -> Option<Timestamp> {
+        match self {
+            Since::Ever => None,
+            Since::TodayOf(now) => Some(now - LONGEST_DAY),
+        }
+    }
+
+    fn has(self, redemption: &pb::Redemption, shop: &TimeZone) -> bool {
+        match (self, optional_timestamp(redemption.redeem_time).ok().flatten()) {
+            (Since::TodayOf(now), Some(at)) => at >= shop.day_start(now),
+            (Since::Ever, _) | (_, None) => true,
+        }
+    }
+}
+
+/// What was redeemed, newest first, and the clock of the shop.
+#[derive(Debug)]
+pub struct Listed {
+    pub redemptions: Vec<pb::Redemption>,
+    pub zone: TimeZone,
+}
 
 /// A till at a store, connected.
 pub struct Desk {
@@ -70,6 +112,9 @@ impl Desk {
         give_up: impl Future<Output = ()>,
         tell: impl FnMut(&str),
     ) -> Outcome<pb::CheckOfferResponse> {
+        if let Some(refusal) = unreadable(&presented) {
+            return Outcome::Done(pb::CheckOfferResponse { refusal: Some(refusal), ..Default::default() });
+        }
         let (store, till, lock) = (self.store.to_string(), self.till.to_string(), lock.map(duration_to_wire));
         let request = pb::CheckOfferRequest { store, till, presented: Some(presented), lock };
         let call = || async { self.client.clone().check_offer(self.bearing(request.clone())?).await };
@@ -112,6 +157,11 @@ impl Desk {
         give_up: impl Future<Output = ()>,
         tell: impl FnMut(&str),
     ) -> Outcome<pb::Redemption> {
+        if let Asked::Redeem(pb::RedeemOfferRequest { presented: Some(presented), .. }) = asked
+            && let Some(refusal) = unreadable(presented)
+        {
+            return Outcome::Refused(refusal);
+        }
         let call = || async {
             let mut client = self.client.clone();
             match asked.clone() {
@@ -128,10 +178,10 @@ impl Desk {
     /// Redemptions at the store, newest first, from then on; until `enough` says that one is the last wanted.
     pub async fn list(
         &self,
-        since: Option<Timestamp>,
+        since: Since,
         give_up: impl Future<Output = ()>,
         enough: impl Fn(&pb::Redemption) -> bool,
-    ) -> Outcome<Vec<pb::Redemption>> {
+    ) -> Outcome<Listed> {
         let (mut found, mut page_token) = (Vec::new(), String::new());
         let mut give_up = std::pin::pin!(give_up);
         loop {
@@ -139,7 +189,7 @@ impl Desk {
                 parent: self.store.to_string(),
                 page_size: PAGE,
                 page_token,
-                start_time: since.map(timestamp_to_wire),
+                start_time: since.at_the_earliest().map(timestamp_to_wire),
                 end_time: None,
             };
             let call = || async { self.client.clone().list_redemptions(self.bearing(request.clone())?).await };
@@ -149,11 +199,15 @@ impl Desk {
                 Outcome::Failed(why) => return Outcome::Failed(why),
                 Outcome::Unknown(why) => return Outcome::Unknown(why),
             };
-            let last = page.redemptions.iter().position(&enough);
-            found.extend(page.redemptions.into_iter().take(last.map_or(usize::MAX, |last| last + 1)));
+            // A store that is deleted has no clock any more.
+            let zone = TimeZone::new(&page.time_zone).unwrap_or_else(|_| TimeZone::utc());
+            let older = page.redemptions.iter().position(|one| !since.has(one, &zone));
+            let last = page.redemptions.iter().position(&enough).map(|last| last + 1);
+            let end = older.into_iter().chain(last).min();
+            found.extend(page.redemptions.into_iter().take(end.unwrap_or(usize::MAX)));
             page_token = page.next_page_token;
-            if page_token.is_empty() || last.is_some() {
-                return Outcome::Done(found);
+            if page_token.is_empty() || end.is_some() {
+                return Outcome::Done(Listed { redemptions: found, zone });
             }
         }
     }

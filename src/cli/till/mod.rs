@@ -20,7 +20,11 @@ use clap::{Args, Subcommand};
 
 use self::{counter::Counter, insist::Interrupts, lines::Typed, session::Session};
 use super::output::Paint;
-use crate::{config::Mistakes, domain::violation::Invalid, grpc::pb};
+use crate::{
+    config::Mistakes,
+    domain::{code::Code, name::check_id, violation::Invalid},
+    grpc::pb,
+};
 
 /// What a pipe gets instead of the loop.
 const NO_TERMINAL: &str = "standard input is no terminal: scripts use dintorni till check, redeem, undo or list";
@@ -68,10 +72,10 @@ async fn interactive(counter: Counter) -> anyhow::Result<ExitCode> {
     if !std::io::stdin().is_terminal() {
         return Err(Mistakes(vec![NO_TERMINAL.to_owned()]).into());
     }
-    let (zone, desk) = (counter.zone(), counter.open().await?);
+    let desk = counter.open().await?;
     let interrupts = Interrupts::of_terminal()?;
     let lines = Typed::read(BufReader::new(std::io::stdin()));
-    let session = Session::new(&desk, lines, std::io::stdout(), (Paint::for_stdout(), zone), interrupts);
+    let session = Session::new(&desk, lines, std::io::stdout(), Paint::for_stdout(), interrupts);
     session.run().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -83,6 +87,24 @@ fn presented(text: &str, customer: Option<&str>) -> pb::Presented {
     let by =
         if is_offer { pb::presented::By::Offer(text.to_owned()) } else { pb::presented::By::Code(text.to_owned()) };
     pb::Presented { by: Some(by), customer: customer.unwrap_or_default().trim().to_owned() }
+}
+
+/// What cannot be a code or a customer's id, told as an assistant understands it; none if the server must be asked.
+fn unreadable(presented: &pb::Presented) -> Option<pb::CouponRefusal> {
+    use pb::coupon_refusal::Reason;
+    let refused = |reason: Reason, message: &str| {
+        Some(pb::CouponRefusal { reason: reason.into(), message: message.to_owned(), time: None })
+    };
+    match &presented.by {
+        Some(pb::presented::By::Code(code)) if Code::parse(code).is_err() => refused(
+            Reason::UnknownCode,
+            "This is no code: please scan it again, or type all of its letters and digits.",
+        ),
+        _ if !presented.customer.is_empty() && check_id(&presented.customer).is_err() => {
+            refused(Reason::WrongCustomer, "This is no customer's id: please scan the card again.")
+        }
+        _ => None,
+    }
 }
 
 fn mistake(flag: &str, invalid: &Invalid) -> Mistakes {
@@ -102,5 +124,15 @@ mod tests {
             assert_eq!(by(code), pb::presented::By::Code(code.to_owned()));
         }
         assert_eq!(presented("ABCD", Some(" 4711 ")).customer, "4711");
+    }
+
+    #[test]
+    fn what_no_server_can_know_is_told_in_words() {
+        let told = |code: &str, customer| unreadable(&presented(code, customer)).map(|refusal| refusal.message);
+        assert!(told("zzz", None).is_some_and(|words| words.contains("no code")));
+        assert!(told("K7Q2", Some("a card")).is_some_and(|words| words.contains("card")));
+        for (code, customer) in [("zzzz", None), ("K7Q2-9XWM-T4RD", Some("4711"))] {
+            assert_eq!(told(code, customer), None);
+        }
     }
 }

@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::{
     caller::{Amount, Way},
+    desk::Since,
     insist::Outcome,
     presented, tell,
 };
@@ -76,7 +77,7 @@ pub struct Undo {
     way: Way,
 }
 
-/// List what was redeemed at the store today, newest first
+/// List what was redeemed at the store today by its clock, newest first
 #[derive(Debug, Args)]
 pub struct List {
     #[command(flatten)]
@@ -116,7 +117,7 @@ impl Check {
         };
         match caller.json {
             true => caller.print("dintorni.v1.CheckOfferResponse", &checked)?,
-            false => say(tell::checked(Paint::for_stdout(), &caller.zone, &checked))?,
+            false => say(tell::checked(Paint::for_stdout(), &checked))?,
         }
         Ok(if checked.refusal.is_some() { REFUSED.into() } else { ExitCode::SUCCESS })
     }
@@ -157,14 +158,15 @@ impl Undo {
 impl List {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let caller = self.way.open()?;
-        let since = caller.zone.day_start(SystemClock.now());
-        let listed = caller.desk.list(Some(since), caller.give_up(), |_| false).await;
-        caller.ended(listed, |redemptions| match caller.json {
+        let today = Since::TodayOf(SystemClock.now());
+        let listed = caller.desk.list(today, caller.give_up(), |_| false).await;
+        caller.ended(listed, |listed| match caller.json {
             true => {
-                let list = pb::ListRedemptionsResponse { redemptions, ..Default::default() };
+                let (redemptions, time_zone) = (listed.redemptions, listed.zone.name().to_owned());
+                let list = pb::ListRedemptionsResponse { redemptions, time_zone, ..Default::default() };
                 caller.print("dintorni.v1.ListRedemptionsResponse", &list)
             }
-            false => say(tell::redemptions(&caller.zone, &redemptions)),
+            false => say(tell::redemptions(&listed)),
         })
     }
 }

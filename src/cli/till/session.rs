@@ -8,7 +8,7 @@ use std::{io::Write, time::Duration};
 use tokio::time::sleep;
 
 use super::{
-    desk::{Asked, Desk},
+    desk::{Asked, Desk, Since},
     insist::{Interrupts, Outcome},
     lines::{Choice, Lines, choice},
     presented, tell,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::output::Paint,
     clock::SystemClock,
-    domain::{content::Money, time::TimeZone},
+    domain::content::Money,
     grpc::pb::{self, coupon_refusal::Reason},
     ports::Clock,
 };
@@ -28,7 +28,7 @@ const UNLOCK: Duration = Duration::from_secs(3);
 const HELP: &str = "Scan or type a code, or an offer's UUID, and read what it is worth. Then Enter redeems it.
   undo       takes back this till's last redemption of today; it is shown first
   undo ID    takes back that one
-  list       what was redeemed at this store today
+  list       what was redeemed at this store today, by its clock
   again      asks again for what was not answered
   quit       ends, as Ctrl-D does. Ctrl-C gives up waiting for an answer
 Commands are small letters; a code that reads like one is typed in capitals.";
@@ -39,15 +39,14 @@ pub struct Session<'a, L, W> {
     lines: L,
     out: W,
     paint: Paint,
-    zone: TimeZone,
     interrupts: Interrupts,
     /// What nobody knows whether it happened.
     unanswered: Vec<Asked>,
 }
 
 impl<'a, L: Lines, W: Write> Session<'a, L, W> {
-    pub fn new(desk: &'a Desk, lines: L, out: W, (paint, zone): (Paint, TimeZone), interrupts: Interrupts) -> Self {
-        Self { desk, lines, out, paint, zone, interrupts, unanswered: Vec::new() }
+    pub fn new(desk: &'a Desk, lines: L, out: W, paint: Paint, interrupts: Interrupts) -> Self {
+        Self { desk, lines, out, paint, interrupts, unanswered: Vec::new() }
     }
 
     /// Serves until the end of the lines.
@@ -80,7 +79,7 @@ impl<'a, L: Lines, W: Write> Session<'a, L, W> {
     /// What was scanned: checked, and redeemed if the assistant says so.
     async fn coupon(&mut self, text: &str) -> anyhow::Result<()> {
         let Some((presented, checked)) = self.check(text).await? else { return Ok(()) };
-        self.print(&tell::checked(self.paint, &self.zone, &checked))?;
+        self.print(&tell::checked(self.paint, &checked))?;
         if checked.refusal.is_some() {
             return Ok(());
         }
@@ -140,13 +139,13 @@ impl<'a, L: Lines, W: Write> Session<'a, L, W> {
             Some(id) => redemption.id.eq_ignore_ascii_case(id),
             None => redemption.till == till && redemption.reverse_time.is_none(),
         };
-        let since = id.is_none().then(|| self.zone.day_start(SystemClock.now()));
+        let since = if id.is_none() { Since::TodayOf(SystemClock.now()) } else { Since::Ever };
         let listed = self.desk.list(since, self.interrupts.next(), wanted).await;
         let Some(listed) = self.answered(listed)? else { return Ok(()) };
-        let Some(redemption) = listed.into_iter().rfind(wanted) else {
+        let Some(redemption) = listed.redemptions.into_iter().rfind(wanted) else {
             return self.print("There is no such redemption at this store; list shows those of today.");
         };
-        self.print(&tell::redemption(&self.zone, &redemption))?;
+        self.print(&tell::redemption(&listed.zone, &redemption))?;
         let left = left(&redemption);
         self.lines.forget();
         let question = match &left {
@@ -166,11 +165,11 @@ impl<'a, L: Lines, W: Write> Session<'a, L, W> {
     }
 
     async fn list(&mut self) -> anyhow::Result<()> {
-        let since = self.zone.day_start(SystemClock.now());
-        let listed = self.desk.list(Some(since), self.interrupts.next(), |_| false).await;
+        let today = Since::TodayOf(SystemClock.now());
+        let listed = self.desk.list(today, self.interrupts.next(), |_| false).await;
         match self.answered(listed)? {
-            Some(listed) if listed.is_empty() => self.print("Nothing was redeemed at this store today."),
-            Some(listed) => self.print(&tell::redemptions(&self.zone, &listed)),
+            Some(listed) if listed.redemptions.is_empty() => self.print("Nothing was redeemed at this store today."),
+            Some(listed) => self.print(&tell::redemptions(&listed)),
             None => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Law 6: "redeemed" is said of a redemption that the server answered, and of nothing else.
 
-use super::desk::Asked;
+use super::desk::{Asked, Listed};
 use crate::{
     cli::output::{Paint, table},
     domain::{content::Money, time::TimeZone},
@@ -12,20 +12,18 @@ use crate::{
     },
 };
 
-/// How times are shown: without seconds, by the shop's clock.
-const CLOCK: &str = "%Y-%m-%d %H:%M";
-
 pub fn amount(wire: Option<&pb::Money>) -> Option<Money> {
     money(wire.cloned()).ok().flatten()
 }
 
-pub fn clock(zone: &TimeZone, wire: Option<prost_types::Timestamp>) -> Option<String> {
-    let at = optional_timestamp(wire).ok().flatten()?;
-    Some(zone.local(at).strftime(CLOCK).to_string())
+/// By the clock of the shop, without seconds.
+pub fn clock(shop: &TimeZone, wire: Option<prost_types::Timestamp>) -> Option<String> {
+    optional_timestamp(wire).ok().flatten().map(|at| shop.minute(at))
 }
 
 /// Whether a coupon is good: what to do, or why not.
-pub fn checked(paint: Paint, zone: &TimeZone, checked: &pb::CheckOfferResponse) -> String {
+pub fn checked(paint: Paint, checked: &pb::CheckOfferResponse) -> String {
+    let zone = &TimeZone::new(&checked.time_zone).unwrap_or_else(|_| TimeZone::utc());
     let terms = checked.terms.clone().unwrap_or_default();
     let Some(refused) = &checked.refusal else {
         return format!("{} {}\n      {}", paint.good("Good:"), paint.title(&terms.instruction), worth(zone, &terms));
@@ -96,7 +94,8 @@ pub fn redemption(zone: &TimeZone, redemption: &pb::Redemption) -> String {
 }
 
 /// Redemptions, a line each.
-pub fn redemptions(zone: &TimeZone, redemptions: &[pb::Redemption]) -> String {
+pub fn redemptions(listed: &Listed) -> String {
+    let Listed { redemptions, zone } = listed;
     let mut rows =
         vec![["TIME", "TILL", "AMOUNT", "TAKEN BACK", "CAMPAIGN", "REFERENCE", "ID"].map(str::to_owned).to_vec()];
     rows.extend(redemptions.iter().map(|redemption| row(zone, redemption)));
@@ -150,6 +149,6 @@ mod tests {
     fn times_are_those_of_the_shop() {
         let rome = TimeZone::new("Europe/Rome").expect("known");
         let noon = prost_types::Timestamp { seconds: 1_781_524_800, nanos: 0 };
-        assert_eq!(clock(&rome, Some(noon)).as_deref(), Some("2026-06-15 14:00"));
+        assert_eq!(clock(&rome, Some(noon)).as_deref(), Some("2026-06-15 14:00 CEST"));
     }
 }

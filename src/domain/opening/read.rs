@@ -19,6 +19,8 @@ const MAX_RULES: usize = 64;
 
 /// What may stand where a rule begins.
 const A_RULE: &str = "a date, a weekday, PH, SH, a time such as 08:00-20:00, 24/7, off, open, unknown or a \"comment\"";
+const MORE_OF_A_RULE: &str = "more days such as Mo-Fr or Mo,We, a blank and times such as 08:00-20:00 or a word such as off, \
+                              \"; \" and another rule, or the end";
 const A_SEPARATOR: &str = "\"; \", \", \" or \" || \" and another rule, or the end";
 
 /// The rules that the text says.
@@ -46,7 +48,9 @@ fn rules(c: &mut Cursor<'_>) -> Result<Vec<Rule>, Fault> {
     while !c.is_at_end() {
         let before = rules.last();
         let ends_with_times = before.is_some_and(|rule| rule.is_timed || rule.is_modified);
-        let Some(operator) = separator(c) else { return c.cannot(A_SEPARATOR) };
+        let Some(operator) = separator(c) else {
+            return c.cannot(if ends_with_times { A_SEPARATOR } else { MORE_OF_A_RULE });
+        };
         if c.is_at_end() && operator == Operator::Normal {
             break;
         }

@@ -61,3 +61,22 @@ pub async fn of_campaign(
     let before = before.map_or("", AccountId::as_str);
     conn.rows(SQL, values![campaign.as_str(), before, u64::from(most)]).await?.iter().map(account_use).collect()
 }
+
+/// Accounts that one statement asks about.
+const AT_ONCE: usize = 10;
+
+/// See [`crate::ports::Ledger::spent`].
+pub async fn spent(conn: &mut Conn<'_>, of: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
+    const SQL: &str = "SELECT account.id FROM account JOIN budget ON budget.id = account.budget_id
+        WHERE account.id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AND account.taken >= budget.limit_units";
+    let mut spent = Vec::new();
+    for some in of.chunks(AT_ONCE) {
+        // No account has an empty id.
+        let id = |i: usize| some.get(i).map_or("", AccountId::as_str);
+        let ids = values![id(0), id(1), id(2), id(3), id(4), id(5), id(6), id(7), id(8), id(9)];
+        for row in conn.rows(SQL, ids).await? {
+            spent.push(AccountId::of_record(&row.get::<String>(0)?));
+        }
+    }
+    Ok(spent)
+}

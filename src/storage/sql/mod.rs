@@ -8,7 +8,7 @@
 //! | `open`, `schema` | opening a database and bringing its tables up to date |
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
 //! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
-//! | `read`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `secret` | the other statements |
+//! | `read`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
 //! | `backup` | a copy while the server runs, and its return |
 //! | `accounts` | what is taken of budgets |
 //! | `audit` | the proof that nothing was oversold |
@@ -26,6 +26,7 @@ mod config;
 mod conn;
 mod counters;
 mod coupons;
+mod ended;
 mod engine;
 mod erase;
 mod error;
@@ -83,6 +84,8 @@ pub struct Sql {
     engine: Engine,
     keep: Retention,
     counters: Arc<Counters>,
+    /// How far accounts of periods that are over were looked for.
+    swept: Arc<ended::Place>,
 }
 
 impl Sql {
@@ -143,7 +146,7 @@ impl Records for Sql {
 
     async fn sweep(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
         let unshown = self.keep.unshown.map(|grace| now - grace);
-        self.engine.write(sweep::Sweep { now, most, unshown }).await
+        self.engine.write(sweep::Sweep { now, most, unshown, accounts: self.swept.clone() }).await
     }
 }
 
@@ -191,6 +194,10 @@ impl Ledger for Sql {
         most: u32,
     ) -> Result<Vec<AccountUse>, StoreError> {
         accounts::of_campaign(&mut self.engine.reader().await?.conn(), campaign, before, most).await
+    }
+
+    async fn spent(&self, of: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
+        accounts::spent(&mut self.engine.reader().await?.conn(), of).await
     }
 
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {

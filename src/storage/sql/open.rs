@@ -36,7 +36,7 @@ pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
         Some(path) => open_sqlite(config, path, &counters).await?,
         None => open_postgres(config, &counters).await?,
     };
-    Ok(Arc::new(Sql { engine, keep: Retention::from(config), counters }))
+    Ok(Arc::new(Sql { engine, keep: Retention::from(config), counters, swept: Arc::default() }))
 }
 
 /// Where the SQLite file is; none if the address is PostgreSQL's.

@@ -3,12 +3,15 @@
 //! Law: a hold that goes is added to the nameless one of its account, so the sums stay true. An offer and its hold have
 //! the same time but may go in different batches.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{
     batch::{Batch, Halt},
     change::{Change, Outcome},
     conn::{Conn, values},
+    ended,
     error::unsound,
     units::{Units, fold},
 };
@@ -26,6 +29,8 @@ pub struct Sweep {
     pub most: u32,
     /// Offers made before this and not shown give their units back, if it is set.
     pub unshown: Option<Timestamp>,
+    /// Where accounts of periods that are over are looked for.
+    pub accounts: Arc<ended::Place>,
 }
 
 #[async_trait]
@@ -60,7 +65,8 @@ impl Change for Sweep {
         let holds = conn.rows(HOLDS, values![self.now, u64::from(self.most)]).await?;
         fold(conn, &holds).await?;
         let returned = self.give_back(&mut Batch::new(conn)).await.map_err(Halt::fault)?;
-        Ok(Outcome::Keep(gone + holds.len() as u64 + returned))
+        let accounts = ended::sweep(conn, &self.accounts, self.now, self.most).await?;
+        Ok(Outcome::Keep(gone + holds.len() as u64 + returned + accounts))
     }
 }
 

@@ -25,6 +25,7 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     assert!(is_plain(&receipt));
     let of_brand = explain(&brand, &[&answer.decision]).await;
     assert!(of_brand.code == Some(0) && !of_brand.out.contains("profiles/"), "{of_brand:?}");
+    assert!(of_brand.out.contains("between"), "whole hours: {of_brand:?}");
 
     let counted = explain(&server.operator, &[&campaign]).await;
     assert!(counted.code == Some(0) && counted.out.contains("1       1      CHOSEN"), "{counted:?}");
@@ -32,13 +33,20 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     assert!(unknown.code == Some(1) && unknown.err.contains("acme/campaigns/esspresso"), "{unknown:?}");
     let few = explain(&brand, &[&campaign]).await;
     assert!(few.code == Some(0) && few.out.contains("fewer than ten people"), "{few:?}");
+    assert!(few.out.contains(" 00:00:00 UTC"), "until the last midnight: {few:?}");
 
     let store = format!("{}/stores/brera", acme.organization);
     let of_person = explain(&owner, &[&campaign, "--profile", &phone.profile, "--at", &store]).await;
     assert!(of_person.out.contains("would not be offered"), "{of_person:?}");
-    assert!(of_person.out.contains("refuses  CAMPAIGN_CAPS: CAMPAIGN_CAP: "), "{of_person:?}");
+    assert!(of_person.out.contains("(CAMPAIGN_CAPS, CAMPAIGN_CAP)"), "{of_person:?}");
     let app = acme.app.clone();
     let persona = ["--persona", &app, "--at", &store, "--json"];
+    let gates = of_person.out.lines().filter(|line| line.starts_with("passes")).count();
+    assert!(gates == 0 && of_person.out.contains(" gates pass"), "{of_person:?}");
+    let seen = format!("{campaign}=2h");
+    let had_one = ["--persona", &*app, "--offer", &seen, "--at", &store, "--verbose"];
+    let had_one = explain(&brand, &[&[&*campaign], had_one.as_slice()].concat()).await;
+    assert!(had_one.out.contains("CAMPAIGN_CAP)") && had_one.out.contains("\npasses   the audience"), "{had_one:?}");
     let made_up = explain(&brand, &[&[&*campaign], persona.as_slice()].concat()).await;
     let told: Value = serde_json::from_str(&made_up.out).expect("JSON");
     assert_eq!(told["wouldOffer"], true, "{told}");
@@ -48,6 +56,16 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
 
     let untrue = explain(&brand, &[&[&*campaign], persona.as_slice(), &["--trait", "tier=gold"]].concat()).await;
     assert!(untrue.code == Some(1) && untrue.err.contains("persona.traits[\"tier\"]"), "{untrue:?}");
+    let (nowhere, visited) = (format!("{}/stores/nowhere", acme.organization), "acme/stores/nowhere=3d");
+    let typos = [&*campaign, "--persona", &app, "--at", &nowhere, "--visit", visited, "--offer", "acme/esspresso=1d"];
+    let typos = explain(&brand, &typos).await;
+    for field in ["place", "persona.visits", "persona.offers"] {
+        assert!(typos.code == Some(1) && typos.err.contains(&format!("\n  {field}: there is no ")), "{typos:?}");
+    }
+    let no_app = explain(&brand, &[&campaign, "--persona", "acme/shoper", "--at", &store]).await;
+    assert!(no_app.err.contains("there is no organizations/acme/apps/shoper, or its publisher"), "{no_app:?}");
+    let no_app = explain(&server.operator, &[&campaign, "--persona", "acme/shoper", "--at", &store]).await;
+    assert!(no_app.err.contains("NotFound"), "{no_app:?}");
     let nosy = explain(&brand, &[&campaign, "--profile", &phone.profile, "--at", &store]).await;
     assert!(nosy.code == Some(1) && nosy.err.contains("PermissionDenied"), "{nosy:?}");
     for wrong in [

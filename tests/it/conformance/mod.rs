@@ -4,6 +4,7 @@ mod arms;
 mod catalog_store;
 mod coupon_histories;
 mod coupons;
+mod ended_accounts;
 mod postgres;
 mod profile_cache;
 mod receipts;

@@ -78,7 +78,12 @@ impl RedemptionService for Served {
             value: euros(500),
             ..Default::default()
         };
-        Ok(Response::new(pb::CheckOfferResponse { terms: Some(terms), refusal, locked_until: None }))
+        Ok(Response::new(pb::CheckOfferResponse {
+            terms: Some(terms),
+            refusal,
+            time_zone: "Asia/Tokyo".to_owned(),
+            ..Default::default()
+        }))
     }
 
     async fn redeem_offer(&self, request: Request<pb::RedeemOfferRequest>) -> Result<Response<pb::Redemption>, Status> {
@@ -108,8 +113,11 @@ impl RedemptionService for Served {
         &self,
         _: Request<pb::ListRedemptionsRequest>,
     ) -> Result<Response<pb::ListRedemptionsResponse>, Status> {
-        let redemptions = vec![redemption("another", euros(100)), redemption("t1", euros(500))];
-        Ok(Response::new(pb::ListRedemptionsResponse { redemptions, ..Default::default() }))
+        let days_ago = timestamp_to_wire(SystemClock.now() - Duration::from_secs(2 * 86_400));
+        let old = pb::Redemption { redeem_time: Some(days_ago), ..redemption("of old", euros(300)) };
+        let redemptions = vec![redemption("another", euros(100)), redemption("t1", euros(500)), old];
+        let time_zone = "Asia/Tokyo".to_owned();
+        Ok(Response::new(pb::ListRedemptionsResponse { redemptions, time_zone, ..Default::default() }))
     }
 }
 
@@ -136,9 +144,8 @@ async fn desk(fake: &Arc<Fake>) -> Desk {
 /// What is on the terminal after these lines; `while_it_runs` does something meanwhile.
 async fn shown(fake: &Arc<Fake>, lines: &[&'static str], while_it_runs: impl AsyncFnOnce(&Interrupts)) -> String {
     let (desk, interrupts, mut out) = (desk(fake).await, Interrupts::default(), Vec::new());
-    let look = (Paint::off(), TimeZone::utc());
     let lines: VecDeque<&str> = lines.iter().copied().collect();
-    let session = Session::new(&desk, lines, &mut out, look, interrupts.clone());
+    let session = Session::new(&desk, lines, &mut out, Paint::off(), interrupts.clone());
     let (ended, ()) = tokio::join!(session.run(), while_it_runs(&interrupts));
     ended.expect("the session ends");
     String::from_utf8(out).expect("text")
@@ -161,6 +168,14 @@ async fn enter_redeems_what_was_read_and_an_amount_that() {
     let first = &fake.checks.lock().expect("sound")[0];
     assert_eq!(first.presented.clone().and_then(|presented| presented.by), Some(By::Code(CODE.to_owned())));
     assert_eq!(first.lock.map(|lock| lock.seconds), Some(180));
+}
+
+#[tokio::test]
+async fn what_is_no_code_is_told_without_asking() {
+    let fake = Arc::new(Fake::default());
+    let told = after(&fake, &["zzz", "?"]).await;
+    assert_eq!(told.matches("No: This is no code").count(), 2, "{told}");
+    assert!(fake.checks.lock().expect("sound").is_empty());
 }
 
 #[tokio::test]
@@ -241,6 +256,7 @@ async fn undo_shows_the_last_of_this_till_and_asks() {
     assert!(told.contains("5.00 EUR, 10 % off one umbrella; ") && told.contains(" at t1 (redemption 0198"), "{told}");
     assert!(told.contains("Left: nothing was taken back.") && told.contains("There is no such redemption"), "{told}");
     assert!(told.contains("another"), "the list has those of other tills: {told}");
+    assert!(told.contains(" JST  t1") && !told.contains("of old"), "today, by the clock of the shop: {told}");
     let reversals = fake.reversals.lock().expect("sound");
     let amounts: Vec<_> = reversals.iter().map(|request| request.amount.clone()).collect();
     assert_eq!(amounts, [None, euros(150)]);

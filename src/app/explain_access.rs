@@ -1,0 +1,106 @@
+//! Who may ask whether somebody would get a campaign, and whether what the question names is there.
+//!
+//! Law 10: of real people only whose they are may ask; a brand asks of people it makes up, or it could read anyone's
+//! traits by asking often enough. Somebody else's campaign can be asked about only where it may make offers. What is not
+//! there is told as what is not the reader's. Law 8: a name that is none looks like an answer, so it is refused.
+
+use std::sync::Arc;
+
+use super::{
+    decisions::Reader,
+    explanations::{ExplainError, Wanted, Whom},
+    people::PeopleError,
+};
+use crate::{
+    domain::{campaign::CampaignState, organization::App, place::PlaceName, profile::Profile, violation::Violations},
+    engine::catalog::Catalog,
+};
+
+/// The app whose rules hold, if the reader may ask that.
+pub fn allowed(catalog: &Catalog, wanted: &Wanted, reader: &Reader) -> Result<Arc<App>, ExplainError> {
+    let Wanted { campaign, whom, .. } = wanted;
+    let (app, brand) = (whom.app(), campaign.organization());
+    let is_publisher = match reader {
+        Reader::Operator => true,
+        Reader::Server(own) => *own == app,
+        Reader::Owner(owner) => app.organization() == *owner,
+        Reader::Brand(_) | Reader::Person(_) => false,
+    };
+    let is_brand = matches!(reader, Reader::Owner(own) | Reader::Brand(own) if *own == brand);
+    let is_person = matches!(whom, Whom::Person(..));
+    let reaches = catalog.areas.grants().reach(&app).has(brand.as_str());
+    let found = catalog.apps.get(&app).map(|entry| entry.value.clone());
+    let is_active = catalog.campaigns.get(campaign).is_some_and(|entry| entry.value.state == CampaignState::Active);
+    let denied = match reader {
+        Reader::Operator if found.is_none() => return Err(PeopleError::NotFound(app.to_string()).into()),
+        Reader::Operator => None,
+        _ if is_publisher && (is_brand || (reaches && is_active)) && found.is_some() => None,
+        _ if is_publisher => {
+            Some(format!("there is no {app}, or {campaign} is not active or may not reach its people"))
+        }
+        _ if !is_brand => Some(format!("this credential opens neither {campaign} nor people of {app}")),
+        _ if is_person => Some("a brand asks about people that it makes up: give a persona".to_owned()),
+        _ if reaches && found.is_some() => None,
+        _ => Some(format!("there is no {app}, or its publisher does not let {brand} reach its people")),
+    };
+    match (denied, found) {
+        (None, Some(app)) => Ok(app),
+        (denied, _) => Err(ExplainError::Denied(denied.unwrap_or_else(|| format!("there is no {app}")))),
+    }
+}
+
+/// Refuses names of what is not there, of the place and of a persona's past, and traits that the app does not declare.
+pub fn sound(catalog: &Catalog, app: &App, wanted: &Wanted, reader: &Reader) -> Result<(), ExplainError> {
+    let mut wrong = Violations::default();
+    if !is_known(catalog, &wanted.place, wanted, reader) {
+        wrong.add("place", unknown(&wanted.place, wanted));
+    }
+    if let Whom::Persona(persona, _) = &wanted.whom {
+        declared(app, persona, &mut wrong);
+        for visited in persona.visits_of_record().iter().filter(|one| !is_known(catalog, &one.place, wanted, reader)) {
+            wrong.add("persona.visits", unknown(&visited.place, wanted));
+        }
+        let brand = wanted.campaign.organization();
+        for offer in persona.offers.iter().filter(|offer| offer.campaign.organization() == brand) {
+            if catalog.campaigns.get(&offer.campaign).is_none() {
+                wrong.add("persona.offers", format!("there is no {}", offer.campaign));
+            }
+        }
+    }
+    wrong.finish(Some(())).map_err(ExplainError::Invalid)
+}
+
+fn unknown(place: &PlaceName, wanted: &Wanted) -> String {
+    format!("there is no {place}, or its network does not let {} target its places", wanted.campaign.organization())
+}
+
+/// Whether the place is there, for those who may know.
+fn is_known(catalog: &Catalog, place: &PlaceName, wanted: &Wanted, reader: &Reader) -> bool {
+    let network = place.organization();
+    let may_know = match reader {
+        Reader::Operator => true,
+        Reader::Owner(own) | Reader::Brand(own) if *own == network => true,
+        _ => catalog.areas.grants().may_target(&wanted.campaign.organization(), &network),
+    };
+    may_know
+        && match place {
+            PlaceName::Store(name) => catalog.stores.get(name).is_some(),
+            PlaceName::Geofence(name) => catalog.geofences.get(name).is_some(),
+            PlaceName::Beacon(name) => catalog.beacons.get(name).is_some(),
+        }
+}
+
+/// Whether people of the app may have the persona's traits: others are missing of everybody, which would look like an
+/// answer.
+fn declared(app: &App, persona: &Profile, wrong: &mut Violations) {
+    for (key, value) in &persona.personal_of_record().traits {
+        let field = || format!("persona.traits[{:?}]", key.as_str());
+        match app.traits.get(key) {
+            None => wrong.add(field(), format!("must be a trait that {} declares", app.name)),
+            Some(declared) if !app.declares(key, value) => {
+                wrong.add(field(), format!("must be a {}, as {} declares it", declared.kind.as_str(), app.name));
+            }
+            Some(_) => {}
+        }
+    }
+}
