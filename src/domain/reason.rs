@@ -11,7 +11,7 @@ use super::{
     cap::Within,
     offer::OfferId,
     schedule::Weekdays,
-    time::{TimeOfDay, Timestamp},
+    time::{TimeOfDay, Timestamp, spoken},
 };
 
 /// Why a campaign was refused: the first gate that said no, with the numbers behind it.
@@ -251,11 +251,7 @@ impl fmt::Display for Reason {
                 opens_at.map_or(Ok(()), |at| write!(f, " until {at}"))
             }
             Reason::LastCall { closes_at, last_call } => {
-                write!(
-                    f,
-                    "the store closes at {closes_at}, and its last {} s are without offers",
-                    last_call.as_secs_f64()
-                )
+                write!(f, "the store closes at {closes_at}, and its last {} are without offers", spoken(*last_call))
             }
             Reason::Visit { visit: None, .. } => f.write_str("it is not known which visit of the person it was"),
             Reason::Visit { visit: Some(visit), wanted, since_offer } => {

@@ -56,6 +56,17 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
+/// A span as people say it: in days, hours or minutes where it is several whole ones, else in seconds.
+pub fn spoken(span: Duration) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
+    let seconds = span.as_secs();
+    let whole = UNITS.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit) && seconds > *unit);
+    match whole.filter(|_| span.subsec_nanos() == 0) {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{} s", span.as_secs_f64()),
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_microsecond(self.0) {
@@ -217,6 +228,13 @@ impl QuietHours {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_told_as_people_say_them() {
+        let told = [0, 45, 60, 90, 5_400, 7_200, 86_400, 604_800].map(|seconds| spoken(Duration::from_secs(seconds)));
+        assert_eq!(told, ["0 s", "45 s", "60 s", "90 s", "90 minutes", "2 hours", "24 hours", "7 days"]);
+        assert_eq!(spoken(Duration::from_millis(120_500)), "120.5 s");
+    }
 
     fn quiet(from: &str, to: &str, at: &str) -> bool {
         let time = |t| TimeOfDay::parse(t).expect("sound");

@@ -24,7 +24,7 @@ use crate::domain::{
     place::PlaceName,
     presence::{Area, Transition, TransitionKind},
     schedule::{self, Weekdays, Window},
-    time::Timestamp,
+    time::{Timestamp, spoken},
     trigger::{On, Target},
 };
 
@@ -176,7 +176,7 @@ fn remedy(reason: &Reason) -> String {
         Reason::NoOpeningHours => "the store must have opening hours".to_owned(),
         Reason::StoreClosed { .. } => "the store must be open".to_owned(),
         Reason::LastCall { last_call, .. } => {
-            format!("the store must stay open for {} s more", last_call.as_secs_f64())
+            format!("the store must stay open for {} more", spoken(*last_call))
         }
         Reason::DailyOffers { most, .. } => too_many(*most, "that day"),
         Reason::PriorityShare { most, priority, .. } => {
