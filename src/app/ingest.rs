@@ -200,7 +200,7 @@ impl Ingest {
     fn degraded(&self, visitor: &Visitor<'_>, profile: &ProfileName) -> Answered {
         self.counters.degraded.fetch_add(1, Relaxed);
         let snapshot = self.catalog.snapshot();
-        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.seed());
+        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.entropy.seed());
         let token_epoch = visitor.token_epoch;
         Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
     }
@@ -258,7 +258,7 @@ impl Ingest {
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
         let app = catalog.apps.get(&visitor.device.app()).ok_or(PingError::Revoked)?;
-        let (device, ping, seed) = (visitor.device, visitor.ping, self.seed());
+        let (device, ping, seed) = (visitor.device, visitor.ping, self.entropy.seed());
         let question = Question { catalog, app: &app.value, profile, device, ping, seed, exhausted };
         let mut outcome = self.stages.time(Stage::Decide, || decide::decide(&question));
         if outcome.effect == Effect::Durable {
@@ -273,11 +273,6 @@ impl Ingest {
         let (Some(write), Some(decision)) = (profiles.into_iter().next(), decision) else { return Tried::Stale };
         self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
         answered(visitor, &write.profile, decision, true)
-    }
-
-    fn seed(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.entropy.bytes();
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 
