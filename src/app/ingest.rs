@@ -257,7 +257,8 @@ impl Ingest {
         exhausted: &BTreeSet<AccountId>,
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
-        let app = catalog.apps.get(&visitor.device.app()).ok_or(PingError::Revoked)?;
+        let app = visitor.device.app_text();
+        let app = catalog.apps.find(|name| name.as_str().cmp(app)).ok_or(PingError::Revoked)?;
         let (device, ping, seed) = (visitor.device, visitor.ping, self.entropy.seed());
         let question = Question { catalog, app: &app.value, profile, device, ping, seed, exhausted };
         let mut outcome = self.stages.time(Stage::Decide, || decide::decide(&question));
