@@ -98,8 +98,11 @@ struct Visitor<'a> {
     device: &'a DeviceName,
     token_epoch: u64,
     ping: &'a Ping,
-    fingerprint: [u8; 32],
+    fingerprint: &'a Fingerprint<'a>,
 }
+
+/// Computes what tells a retry from another ping under the same id; most pings change nothing, and need none.
+pub type Fingerprint<'a> = dyn Fn() -> [u8; 32] + Send + Sync + 'a;
 
 /// How one try at a decision ended.
 enum Tried {
@@ -140,9 +143,13 @@ impl Ingest {
         self.profiles.open(profile)
     }
 
-    /// Decides about a ping, makes the decision durable if it changed anything, and answers. `fingerprint` tells a
-    /// retry from another ping under the same id.
-    pub async fn ping(&self, caller: &DeviceCaller, ping: &Ping, fingerprint: [u8; 32]) -> Result<Answered, PingError> {
+    /// Decides about a ping, makes the decision durable if it changed anything, and answers.
+    pub async fn ping(
+        &self,
+        caller: &DeviceCaller,
+        ping: &Ping,
+        fingerprint: &Fingerprint<'_>,
+    ) -> Result<Answered, PingError> {
         self.counters.pings.fetch_add(1, Relaxed);
         let visitor = Visitor { device: &caller.device, token_epoch: caller.token_epoch, ping, fingerprint };
         let mut profile = caller.profile.clone();
@@ -206,7 +213,7 @@ impl Ingest {
     }
 
     async fn repeat(&self, visitor: &Visitor<'_>, profile: &Profile, answer: &Answer) -> Result<Tried, PingError> {
-        if answer.fingerprint != visitor.fingerprint {
+        if answer.fingerprint != (visitor.fingerprint)() {
             return Err(PingError::AnotherBody);
         }
         self.counters.repeated.fetch_add(1, Relaxed);
@@ -296,7 +303,7 @@ fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
         answer: Some(Answer {
             device: visitor.device.clone(),
             ping: visitor.ping.id.clone(),
-            fingerprint: visitor.fingerprint,
+            fingerprint: (visitor.fingerprint)(),
             decision: decision.id,
         }),
         takes,

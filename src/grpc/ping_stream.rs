@@ -54,8 +54,7 @@ impl PingStream {
     /// The next answer; none if all pings are answered and no more will come. An error ends the stream.
     pub async fn next(&mut self) -> Result<Option<pb::PingStreamResponse>, Status> {
         let Some(request) = self.request().await? else { return Ok(None) };
-        let ping_id = request.ping_id.clone();
-        let answer = self.guard.run(self.pings.answer(&self.verified, request)).await;
+        let answer = self.guard.run(self.pings.answer(&self.verified, &request)).await;
         let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
         self.pings.observer.streamed(&format!("{code:?}"));
         let result = match answer {
@@ -66,7 +65,7 @@ impl PingStream {
             Err(status) if code == Code::Unauthenticated => return Err(status),
             Err(status) => Outcome::Error(error_to_wire(&status)),
         };
-        Ok(Some(pb::PingStreamResponse { ping_id, result: Some(result) }))
+        Ok(Some(pb::PingStreamResponse { ping_id: request.ping_id, result: Some(result) }))
     }
 
     async fn request(&mut self) -> Result<Option<pb::PingRequest>, Status> {

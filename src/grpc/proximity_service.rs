@@ -37,7 +37,7 @@ pub struct ProximityGrpc {
 impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
         let verified = self.auth.device(request.metadata())?;
-        Ok(Response::new(self.pings.answer(&verified, request.into_inner()).await?))
+        Ok(Response::new(self.pings.answer(&verified, request.get_ref()).await?))
     }
 
     type StreamPingsStream = Pin<Box<dyn Stream<Item = Result<pb::PingStreamResponse, Status>> + Send>>;
@@ -60,7 +60,7 @@ impl ProximityService for ProximityGrpc {
         request: Request<pb::ReportAppEventRequest>,
     ) -> Result<Response<pb::PingResponse>, Status> {
         let verified = self.auth.device(request.metadata())?;
-        Ok(Response::new(self.pings.answer_event(&verified, request.into_inner()).await?))
+        Ok(Response::new(self.pings.answer_event(&verified, request.get_ref()).await?))
     }
 
     async fn list_nearby_offers(
