@@ -12,6 +12,7 @@ use tonic::{Code, Status, Streaming};
 use crate::{
     app::{profile_store::Opened, tokens::Verified},
     grpc::{
+        measure::code_name,
         overload::Guard,
         pb::{self, ping_stream_response::Result as Outcome},
         pings::Pings,
@@ -56,7 +57,7 @@ impl PingStream {
         let Some(request) = self.request().await? else { return Ok(None) };
         let answer = self.guard.run(self.pings.answer(&self.verified, &request)).await;
         let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
-        self.pings.observer.streamed(&format!("{code:?}"));
+        self.pings.observer.streamed(code_name(code));
         let result = match answer {
             Ok(answer) => {
                 self.renew(&answer);
