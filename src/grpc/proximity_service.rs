@@ -47,7 +47,8 @@ impl ProximityService for ProximityGrpc {
         request: Request<Streaming<pb::PingRequest>>,
     ) -> Result<Response<Self::StreamPingsStream>, Status> {
         let verified = self.auth.device(request.metadata())?;
-        let stream = self.streams.open(self.pings.clone(), verified, request.into_inner());
+        // In a box, since it is handed on from each answer to the next.
+        let stream = Box::new(self.streams.open(self.pings.clone(), verified, request.into_inner()));
         let answers = try_unfold(stream, |mut stream| async move {
             let answer = stream.next().await?;
             Ok(answer.map(|answer| (answer, stream)))
