@@ -98,8 +98,11 @@ struct Visitor<'a> {
     device: &'a DeviceName,
     token_epoch: u64,
     ping: &'a Ping,
-    fingerprint: [u8; 32],
+    fingerprint: &'a Fingerprint<'a>,
 }
+
+/// Computes what tells a retry from another ping under the same id; most pings change nothing, and need none.
+pub type Fingerprint<'a> = dyn Fn() -> [u8; 32] + Send + Sync + 'a;
 
 /// How one try at a decision ended.
 enum Tried {
@@ -140,9 +143,13 @@ impl Ingest {
         self.profiles.open(profile)
     }
 
-    /// Decides about a ping, makes the decision durable if it changed anything, and answers. `fingerprint` tells a
-    /// retry from another ping under the same id.
-    pub async fn ping(&self, caller: &DeviceCaller, ping: &Ping, fingerprint: [u8; 32]) -> Result<Answered, PingError> {
+    /// Decides about a ping, makes the decision durable if it changed anything, and answers.
+    pub async fn ping(
+        &self,
+        caller: &DeviceCaller,
+        ping: &Ping,
+        fingerprint: &Fingerprint<'_>,
+    ) -> Result<Answered, PingError> {
         self.counters.pings.fetch_add(1, Relaxed);
         let visitor = Visitor { device: &caller.device, token_epoch: caller.token_epoch, ping, fingerprint };
         let mut profile = caller.profile.clone();
@@ -200,13 +207,13 @@ impl Ingest {
     fn degraded(&self, visitor: &Visitor<'_>, profile: &ProfileName) -> Answered {
         self.counters.degraded.fetch_add(1, Relaxed);
         let snapshot = self.catalog.snapshot();
-        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.seed());
+        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.entropy.seed());
         let token_epoch = visitor.token_epoch;
         Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
     }
 
     async fn repeat(&self, visitor: &Visitor<'_>, profile: &Profile, answer: &Answer) -> Result<Tried, PingError> {
-        if answer.fingerprint != visitor.fingerprint {
+        if answer.fingerprint != (visitor.fingerprint)() {
             return Err(PingError::AnotherBody);
         }
         self.counters.repeated.fetch_add(1, Relaxed);
@@ -257,8 +264,9 @@ impl Ingest {
         exhausted: &BTreeSet<AccountId>,
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
-        let app = catalog.apps.get(&visitor.device.app()).ok_or(PingError::Revoked)?;
-        let (device, ping, seed) = (visitor.device, visitor.ping, self.seed());
+        let app = visitor.device.app_text();
+        let app = catalog.apps.find(|name| name.as_str().cmp(app)).ok_or(PingError::Revoked)?;
+        let (device, ping, seed) = (visitor.device, visitor.ping, self.entropy.seed());
         let question = Question { catalog, app: &app.value, profile, device, ping, seed, exhausted };
         let mut outcome = self.stages.time(Stage::Decide, || decide::decide(&question));
         if outcome.effect == Effect::Durable {
@@ -273,11 +281,6 @@ impl Ingest {
         let (Some(write), Some(decision)) = (profiles.into_iter().next(), decision) else { return Tried::Stale };
         self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
         answered(visitor, &write.profile, decision, true)
-    }
-
-    fn seed(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.entropy.bytes();
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 
@@ -300,7 +303,7 @@ fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
         answer: Some(Answer {
             device: visitor.device.clone(),
             ping: visitor.ping.id.clone(),
-            fingerprint: visitor.fingerprint,
+            fingerprint: (visitor.fingerprint)(),
             decision: decision.id,
         }),
         takes,

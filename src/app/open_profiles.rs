@@ -5,12 +5,14 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    hash::BuildHasher,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
+
+use foldhash::fast::RandomState;
 
 use crate::{
     domain::{name::ProfileName, profile::Revision},
@@ -20,11 +22,12 @@ use crate::{
 /// Locks, so that streams of different people rarely wait for each other.
 const SHARDS: usize = 64;
 
-type Shard = HashMap<ProfileName, Held>;
+type Shard = HashMap<ProfileName, Held, RandomState>;
 
 /// The copies, by name.
 pub struct OpenProfiles {
     shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
     streams: AtomicU64,
 }
 
@@ -41,7 +44,8 @@ struct Held {
 
 impl Default for OpenProfiles {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), streams: AtomicU64::new(0) }
+        let (shards, hasher) = (std::array::from_fn(|_| Mutex::default()), RandomState::default());
+        Self { shards, hasher, streams: AtomicU64::new(0) }
     }
 }
 
@@ -127,8 +131,7 @@ impl OpenProfiles {
     }
 
     fn shard(&self, name: &ProfileName) -> MutexGuard<'_, Shard> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-        self.shards[hash as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[self.hasher.hash_one(name) as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

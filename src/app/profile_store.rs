@@ -114,7 +114,13 @@ impl ProfileStore {
         }
         match self.cache.get(name).await {
             Ok(Some(copy)) if self.doubts.concern(&copy) => self.instead(name, now).await,
-            Ok(Some(copy)) => self.confirmed(copy, now).await,
+            Ok(Some(copy)) => {
+                let read = self.confirmed(copy, now).await?;
+                if let Read::Found(copy) = &read {
+                    self.open.put(copy);
+                }
+                Ok(read)
+            }
             Ok(None) => {
                 self.counters.misses.fetch_add(1, Relaxed);
                 self.from_record(name, now).await
@@ -129,7 +135,6 @@ impl ProfileStore {
     async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read, StoreError> {
         if now.apart(copy.confirmed_at) <= self.trusted {
             self.counters.hits.fetch_add(1, Relaxed);
-            self.open.put(&copy);
             return Ok(Read::Found(copy));
         }
         self.counters.confirmations.fetch_add(1, Relaxed);

@@ -14,10 +14,10 @@ pub const MAX_ID: usize = 64;
 
 /// Checks one id: `[A-Za-z0-9][A-Za-z0-9._~-]*`, at most [`MAX_ID`] characters.
 pub fn check_id(id: &str) -> Result<(), Invalid> {
-    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '-');
-    let sound =
-        id.chars().next().is_some_and(|c| c.is_ascii_alphanumeric()) && id.chars().all(safe) && id.len() <= MAX_ID;
-    if sound {
+    // Byte by byte: what is not ASCII has none of these in it.
+    let safe = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-');
+    let begins_well = id.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    if begins_well && id.len() <= MAX_ID && id.as_bytes().iter().all(safe) {
         return Ok(());
     }
     Err(Invalid::new(format!(
@@ -143,7 +143,7 @@ macro_rules! child {
             /// The child of that id; refused if the id has other characters than [`check_id`] allows.
             pub fn $make(&self, id: &str) -> Result<$Child, Invalid> {
                 check_id(id)?;
-                Ok($Child(format!(concat!("{}/", $collection, "/{}"), self.0, id).into()))
+                Ok($Child([&*self.0, concat!("/", $collection, "/"), id].concat().into()))
             }
         )* }
     };
@@ -189,8 +189,14 @@ macro_rules! of_app {
         impl $T {
             /// The app whose resource this is.
             pub fn app(&self) -> AppName {
-                let owner: Vec<&str> = self.0.split('/').take(4).collect();
-                AppName(owner.join("/").into())
+                AppName(self.app_text().into())
+            }
+
+            /// The app's name as text, to look it up by.
+            pub fn app_text(&self) -> &str {
+                let slashes = self.0.bytes().enumerate().filter(|&(_, byte)| byte == b'/');
+                let end = slashes.map(|(at, _)| at).nth(3).unwrap_or(self.0.len());
+                &self.0[..end]
             }
         }
     )* };
@@ -205,7 +211,7 @@ mod tests {
     fn names_are_parsed_and_taken_apart() {
         let name = ProfileName::parse("organizations/acme/apps/shopper/profiles/p-1").expect("sound");
         assert_eq!(name.id(), "p-1");
-        assert_eq!(name.app().as_str(), "organizations/acme/apps/shopper");
+        assert_eq!((name.app().as_str(), name.app_text()), ("organizations/acme/apps/shopper", name.app().as_str()));
         assert_eq!(name.organization().as_str(), "organizations/acme");
         assert_eq!(name.app().profile("p-1").expect("sound"), name);
     }
@@ -221,6 +227,7 @@ mod tests {
             "organizations/a b/stores/c",
             "x/a/stores/c",
             "organizations/-a/stores/c",
+            "organizations/caf\u{e9}/stores/c",
         ] {
             assert!(StoreName::parse(bad).is_err(), "{bad}");
         }

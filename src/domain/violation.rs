@@ -55,15 +55,15 @@ impl Violations {
 
     /// Notes the violations of a nested message under `prefix.` (of the same message if it is empty), and hands on the
     /// value.
-    pub fn nest<T>(&mut self, prefix: &str, value: Result<T, Violations>) -> Option<T> {
+    pub fn nest<T>(&mut self, prefix: impl fmt::Display, value: Result<T, Violations>) -> Option<T> {
         let inner = match value {
             Ok(value) => return Some(value),
             Err(inner) => inner,
         };
-        let room = MOST_TOLD - self.told.len();
+        let (prefix, room) = (prefix.to_string(), MOST_TOLD - self.told.len());
         self.more += inner.more + inner.told.len().saturating_sub(room);
         for violation in inner.told.into_iter().take(room) {
-            self.told.push(Violation { field: join(prefix, &violation.field), ..violation });
+            self.told.push(Violation { field: join(&prefix, &violation.field), ..violation });
         }
         None
     }

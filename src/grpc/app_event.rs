@@ -18,25 +18,30 @@ use crate::{
 };
 
 /// SHA-256 of what the event says, whenever it is sent. An event that says no time happened when it was first sent.
-pub fn fingerprint(request: &mut pb::ReportAppEventRequest) -> [u8; 32] {
-    let sent_at = request.sent_at.take();
-    let fingerprint = wire::fingerprint_as("app event", request);
-    request.sent_at = sent_at;
-    fingerprint
+pub fn fingerprint(request: &pb::ReportAppEventRequest) -> [u8; 32] {
+    wire::fingerprint_as("app event", &pb::ReportAppEventRequest { sent_at: None, ..request.clone() })
 }
 
 /// The event as a ping, received at `now`.
-pub fn app_event(request: pb::ReportAppEventRequest, now: Timestamp) -> Result<Ping, Violations> {
-    let pb::ReportAppEventRequest { event_id, sent_at, key, place, occurred_at, fix: at, max_offers, reported_through } =
-        request;
+pub fn app_event(request: &pb::ReportAppEventRequest, now: Timestamp) -> Result<Ping, Violations> {
+    let &pb::ReportAppEventRequest {
+        ref event_id,
+        sent_at,
+        ref key,
+        ref place,
+        occurred_at,
+        fix: ref at,
+        max_offers,
+        reported_through,
+    } = request;
     let mut wrong = Violations::default();
-    let id = wrong.take("event_id", PingId::new(&event_id));
+    let id = wrong.take("event_id", PingId::new(event_id));
     let sent_at = wrong.take("sent_at", timestamp(sent_at));
     let clock = ClockReading { sent_at: sent_at.unwrap_or(now), received_at: now };
-    let key = wrong.take("key", EventKey::new(&key));
-    let place = wrong.take("place", optional_place(&place));
+    let key = wrong.take("key", EventKey::new(key));
+    let place = wrong.take("place", optional_place(place));
     let occurred_at = wrong.take("occurred_at", optional_timestamp(occurred_at));
-    let fix = wrong.nest("fix", at.map(|wire| fix(wire, clock)).transpose());
+    let fix = wrong.nest("fix", at.as_ref().map(|wire| fix(wire, clock)).transpose());
     let max_offers = wrong.take("max_offers", offers_wanted(max_offers));
     let reported_through = wrong.take("reported_through", optional_timestamp(reported_through));
     let ping = (|| {
@@ -77,11 +82,11 @@ mod tests {
     #[test]
     fn an_event_is_a_ping_that_says_what_happened() {
         let now = Timestamp::from_micros(5_000_000_000);
-        let ping = app_event(sound(), now).expect("sound");
+        let ping = app_event(&sound(), now).expect("sound");
         let event = ping.event.expect("it says so");
         assert_eq!((event.key.as_str(), now.since(event.read.event).as_secs()), ("totem_scanned", 10));
         assert_eq!((ping.fixes.len(), ping.max_offers), (0, 3));
-        let read = app_event(pb::ReportAppEventRequest { occurred_at: None, ..sound() }, now).expect("sound").event;
+        let read = app_event(&pb::ReportAppEventRequest { occurred_at: None, ..sound() }, now).expect("sound").event;
         assert_eq!(read.expect("it says so").read.event, now);
     }
 
@@ -98,14 +103,14 @@ mod tests {
         for (field, spoil) in cases {
             let mut request = sound();
             spoil(&mut request);
-            let wrong = app_event(request, Timestamp::default()).expect_err(field);
+            let wrong = app_event(&request, Timestamp::default()).expect_err(field);
             assert_eq!(wrong.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), [field]);
         }
     }
 
     #[test]
     fn a_retry_is_the_same_event_and_no_ping() {
-        let print = |mut event: pb::ReportAppEventRequest| fingerprint(&mut event);
+        let print = |event: pb::ReportAppEventRequest| fingerprint(&event);
         assert_eq!(print(sound()), print(pb::ReportAppEventRequest { sent_at: at(120), ..sound() }));
         assert_ne!(print(sound()), print(pb::ReportAppEventRequest { place: String::new(), ..sound() }));
         assert_ne!(print(sound()), wire::fingerprint(&pb::ReportAppEventRequest { sent_at: None, ..sound() }));

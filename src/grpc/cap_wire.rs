@@ -24,7 +24,7 @@ pub fn caps(wire: Vec<pb::Cap>) -> Result<Vec<Cap>, Violations> {
     }
     let each = wire.into_iter().enumerate();
     let cap = |(i, pb::Cap { offers, within: span }): (usize, pb::Cap)| {
-        let within = wrong.nest(&format!("[{i}]"), within(span))?;
+        let within = wrong.nest(format_args!("[{i}]"), within(span))?;
         Some(Cap { offers, within })
     };
     let caps = each.filter_map(cap).collect();

@@ -34,7 +34,7 @@ pub fn content(wire: pb::Content) -> Result<Content, Violations> {
         Written { title: &title, body: &body, call_to_action: &call_to_action, image_url: &image_url, link: &link };
     let words = wrong.nest("", Words::new(written, price_known));
     wrong.take("translations", at_most(MAX_TRANSLATIONS, others.len()));
-    let read = |(i, wire)| wrong.nest(&format!("translations[{i}]"), translation(wire, price_known));
+    let read = |(i, wire)| wrong.nest(format_args!("translations[{i}]"), translation(wire, price_known));
     let translations: Vec<Translation> =
         others.into_iter().take(MAX_TRANSLATIONS).enumerate().filter_map(read).collect();
     let survey = wrong.take("survey", unless_empty(&survey, Survey::new));

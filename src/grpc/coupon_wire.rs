@@ -34,7 +34,7 @@ pub fn budgets(wire: Vec<pb::Budget>) -> Result<Vec<Budget>, Violations> {
         return wrong.finish(None);
     }
     let each = wire.into_iter().enumerate();
-    let budgets = each.filter_map(|(i, wire)| wrong.nest(&format!("[{i}]"), budget(wire))).collect();
+    let budgets = each.filter_map(|(i, wire)| wrong.nest(format_args!("[{i}]"), budget(wire))).collect();
     wrong.finish(Some(budgets))
 }
 

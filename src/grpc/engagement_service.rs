@@ -64,7 +64,7 @@ fn report(request: pb::ReportEngagementRequest, now: Timestamp) -> Result<Report
     if events.len() > MAX_EVENTS {
         wrong.add("events", format!("must be at most {MAX_EVENTS}, were {}", events.len()));
     }
-    let read = |(i, wire)| wrong.nest(&format!("events[{i}]"), event(wire, clock));
+    let read = |(i, wire)| wrong.nest(format_args!("events[{i}]"), event(wire, clock));
     let events = events.into_iter().take(MAX_EVENTS).enumerate().filter_map(read).collect();
     let through = wrong.take("reported_through", optional_timestamp(reported_through)).flatten();
     let through = through.map(|through| clock.reading(through).event);

@@ -26,7 +26,7 @@ pub fn experiment(wire: pb::Experiment) -> Result<Experiment, Violations> {
         return wrong.finish(None);
     }
     let each = each.into_iter().enumerate();
-    let variants = each.filter_map(|(i, one)| wrong.nest(&format!("variants[{i}]"), variant(one))).collect();
+    let variants = each.filter_map(|(i, one)| wrong.nest(format_args!("variants[{i}]"), variant(one))).collect();
     let read = id.filter(|_| wrong.is_empty()).map(|id| Experiment { id, variants, holdout_percent });
     let experiment = read.and_then(|read| wrong.nest("", read.check()));
     wrong.finish(experiment)

@@ -172,7 +172,7 @@ fn muted(wrong: &mut Violations, brands: &[String]) -> std::collections::BTreeSe
 fn past<W, T>(wrong: &mut Violations, field: &str, wire: Vec<W>, read: impl Fn(W) -> Result<T, Violations>) -> Vec<T> {
     wrong.take(field, at_most(MAX_PAST, wire.len()));
     let each = wire.into_iter().enumerate().take(MAX_PAST);
-    each.filter_map(|(i, one)| wrong.nest(&format!("{field}[{i}]"), read(one))).collect()
+    each.filter_map(|(i, one)| wrong.nest(format_args!("{field}[{i}]"), read(one))).collect()
 }
 
 fn visit(wire: pb::PersonaVisit) -> Result<(PlaceName, Timestamp), Violations> {

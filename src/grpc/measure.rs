@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "durations are measured here for metrics; nothing is decided by them")]
 
 use std::{
-    collections::BTreeSet,
+    collections::HashMap,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -24,10 +24,10 @@ use crate::grpc::pb;
 /// Told of every call.
 pub trait Observer: Send + Sync + 'static {
     /// A call of `rpc` (`dintorni.v1.ProximityService/Ping`, or `unknown`) was answered, with a code such as `NotFound`.
-    fn called(&self, rpc: &str, code: &str, took: Duration);
+    fn called(&self, rpc: &Arc<str>, code: &'static str, took: Duration);
 
     /// A ping of a stream was answered, with a code such as `NotFound`.
-    fn streamed(&self, code: &str);
+    fn streamed(&self, code: &'static str);
 
     /// A ping's answer refused a campaign, by the code of the reason.
     fn refused(&self, reason: &'static str);
@@ -40,18 +40,31 @@ pub trait Observer: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Measure {
     observer: Arc<dyn Observer>,
+    known: Arc<Known>,
+}
+
+/// The names of calls.
+struct Known {
+    /// By their paths.
+    calls: HashMap<String, Arc<str>>,
     /// Anybody can make up paths, and each would be a series of its own.
-    known: Arc<BTreeSet<String>>,
+    unknown: Arc<str>,
 }
 
 impl Measure {
     pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { observer, known: Arc::new(known_calls()) }
+        Self { observer, known: Arc::new(Known { calls: known_calls(), unknown: "unknown".into() }) }
     }
 }
 
-/// Every call that a server may answer: `dintorni.v1.ProximityService/Ping`.
-fn known_calls() -> BTreeSet<String> {
+impl Known {
+    fn name(&self, path: &str) -> &Arc<str> {
+        self.calls.get(path).unwrap_or(&self.unknown)
+    }
+}
+
+/// Every call that a server may answer, such as `dintorni.v1.ProximityService/Ping`, by its path.
+fn known_calls() -> HashMap<String, Arc<str>> {
     let protos = [
         pb::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -59,9 +72,9 @@ fn known_calls() -> BTreeSet<String> {
         tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
     ];
     let files = protos.into_iter().flat_map(|proto| FileDescriptorSet::decode(proto).unwrap_or_default().file);
-    files
-        .flat_map(|file| file.service.iter().flat_map(|service| calls(file.package(), service)).collect::<Vec<_>>())
-        .collect()
+    let calls = files
+        .flat_map(|file| file.service.iter().flat_map(|service| calls(file.package(), service)).collect::<Vec<_>>());
+    calls.map(|call| (format!("/{call}"), call.into())).collect()
 }
 
 fn calls(package: &str, service: &ServiceDescriptorProto) -> Vec<String> {
@@ -98,17 +111,43 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Answer<S::Error> {
-        let rpc = request.uri().path().trim_start_matches('/').to_owned();
-        let (measure, begun) = (self.measure.clone(), Instant::now());
+        let rpc = self.measure.known.name(request.uri().path()).clone();
+        // Only whoever reads the log wants the paths that are made up.
+        let path =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().trim_start_matches('/').to_owned());
+        let (observer, begun) = (self.measure.observer.clone(), Instant::now());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
             let (code, took) = (answer.as_ref().map_or(Code::Internal, code), begun.elapsed());
-            let code = format!("{code:?}");
-            tracing::debug!(rpc, code, micros = took.as_micros(), "called");
-            measure.observer.called(measure.known.get(&rpc).map_or("unknown", String::as_str), &code, took);
+            let code = code_name(code);
+            tracing::debug!(rpc = path, code, micros = took.as_micros(), "called");
+            observer.called(&rpc, code, took);
             answer
         })
+    }
+}
+
+/// The code as metrics say it, such as `NotFound`.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "Ok",
+        Code::Cancelled => "Cancelled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
     }
 }
 
@@ -130,12 +169,20 @@ mod tests {
     struct Names(Mutex<Vec<String>>);
 
     impl Observer for Names {
-        fn called(&self, rpc: &str, _: &str, _: Duration) {
-            self.0.lock().expect("sound").push(rpc.to_owned());
+        fn called(&self, rpc: &Arc<str>, _: &'static str, _: Duration) {
+            self.0.lock().expect("sound").push(rpc.to_string());
         }
-        fn streamed(&self, _: &str) {}
+        fn streamed(&self, _: &'static str) {}
         fn refused(&self, _: &'static str) {}
         fn noted(&self, _: &'static str) {}
+    }
+
+    #[test]
+    fn every_code_has_its_own_name() {
+        for number in 0..=16 {
+            let code = Code::from(number);
+            assert_eq!(code_name(code), format!("{code:?}"));
+        }
     }
 
     #[tokio::test]

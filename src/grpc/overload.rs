@@ -45,13 +45,13 @@ impl Guard {
 
     /// Does a part of a stream under the bound and the timeout of a call.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-        let _place = self.enter()?;
+        let _place = self.places.try_acquire().map_err(|_| full())?;
         tokio::time::timeout(self.config.timeout, work).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
         let place = self.places.clone().try_acquire_owned();
-        place.map_err(|_| Problem::Overloaded.says("the server is at its limit of calls in progress"))
+        place.map_err(|_| full())
     }
 
     fn timeout(&self, path: &str) -> Duration {
@@ -104,6 +104,10 @@ where
             answer.unwrap_or_else(|_| Ok(too_slow().into_http()))
         })
     }
+}
+
+fn full() -> Status {
+    Problem::Overloaded.says("the server is at its limit of calls in progress")
 }
 
 fn too_slow() -> Status {

@@ -24,18 +24,16 @@ const MAX_SPEED_MPS: f64 = 1_000.0;
 const RSSI_DBM: std::ops::RangeInclusive<i32> = -127..=20;
 
 /// SHA-256 of what the ping says, whenever it is sent.
-pub fn fingerprint(request: &mut pb::PingRequest) -> [u8; 32] {
-    let sent_at = request.sent_at.take();
-    let fingerprint = wire::fingerprint(request);
-    request.sent_at = sent_at;
-    fingerprint
+pub fn fingerprint(request: &pb::PingRequest) -> [u8; 32] {
+    wire::fingerprint(&pb::PingRequest { sent_at: None, ..request.clone() })
 }
 
 /// The ping, received at `now`, with its readings in order.
-pub fn ping(request: pb::PingRequest, now: Timestamp) -> Result<Ping, Violations> {
-    let pb::PingRequest { ping_id, sent_at, fixes, beacon_sightings, max_offers, reported_through } = request;
+pub fn ping(request: &pb::PingRequest, now: Timestamp) -> Result<Ping, Violations> {
+    let &pb::PingRequest { ref ping_id, sent_at, ref fixes, ref beacon_sightings, max_offers, reported_through } =
+        request;
     let mut wrong = Violations::default();
-    let id = wrong.take("ping_id", PingId::new(&ping_id));
+    let id = wrong.take("ping_id", PingId::new(ping_id));
     let sent_at = wrong.take("sent_at", timestamp(sent_at));
     // Without its clock the ping is refused; the rest is still looked at.
     let clock = ClockReading { sent_at: sent_at.unwrap_or(now), received_at: now };
@@ -44,10 +42,10 @@ pub fn ping(request: pb::PingRequest, now: Timestamp) -> Result<Ping, Violations
     }
     wrong.take("fixes", at_most(MAX_FIXES, fixes.len()));
     wrong.take("beacon_sightings", at_most(MAX_SIGHTINGS, beacon_sightings.len()));
-    let read = |(i, wire)| wrong.nest(&format!("fixes[{i}]"), fix(wire, clock));
-    let fixes = fixes.into_iter().take(MAX_FIXES).enumerate().filter_map(read).collect();
-    let read = |(i, wire)| wrong.nest(&format!("beacon_sightings[{i}]"), sighting(wire, clock));
-    let sightings = beacon_sightings.into_iter().take(MAX_SIGHTINGS).enumerate().filter_map(read).collect();
+    let read = |(i, wire)| wrong.nest(format_args!("fixes[{i}]"), fix(wire, clock));
+    let fixes = fixes.iter().take(MAX_FIXES).enumerate().filter_map(read).collect();
+    let read = |(i, wire)| wrong.nest(format_args!("beacon_sightings[{i}]"), sighting(wire, clock));
+    let sightings = beacon_sightings.iter().take(MAX_SIGHTINGS).enumerate().filter_map(read).collect();
     let max_offers = wrong.take("max_offers", offers_wanted(max_offers));
     let reported_through = wrong.take("reported_through", optional_timestamp(reported_through));
     let ping = (|| {
@@ -58,8 +56,8 @@ pub fn ping(request: pb::PingRequest, now: Timestamp) -> Result<Ping, Violations
     wrong.finish(ping)
 }
 
-pub fn fix(wire: pb::Fix, clock: ClockReading) -> Result<Fix, Violations> {
-    let pb::Fix { position: at, accuracy_m, fix_at, speed_mps, mocked } = wire;
+pub fn fix(wire: &pb::Fix, clock: ClockReading) -> Result<Fix, Violations> {
+    let &pb::Fix { position: at, accuracy_m, fix_at, speed_mps, mocked } = wire;
     let mut wrong = Violations::default();
     let position = wrong.nest("position", position(at));
     let accuracy = wrong.take("accuracy_m", Accuracy::new(accuracy_m));
@@ -72,10 +70,10 @@ pub fn fix(wire: pb::Fix, clock: ClockReading) -> Result<Fix, Violations> {
     wrong.finish(fix)
 }
 
-fn sighting(wire: pb::BeaconSighting, clock: ClockReading) -> Result<Sighting, Violations> {
-    let pb::BeaconSighting { beacon, heard_at, rssi_dbm } = wire;
+fn sighting(wire: &pb::BeaconSighting, clock: ClockReading) -> Result<Sighting, Violations> {
+    let &pb::BeaconSighting { ref beacon, heard_at, rssi_dbm } = wire;
     let mut wrong = Violations::default();
-    let beacon = wrong.take("beacon", BeaconIdentity::parse(&beacon));
+    let beacon = wrong.take("beacon", BeaconIdentity::parse(beacon));
     let heard_at = wrong.take("heard_at", timestamp(heard_at));
     let rssi_dbm = wrong.take("rssi_dbm", strength(rssi_dbm));
     let sighting = (|| Some(Sighting { beacon: beacon?, rssi_dbm: rssi_dbm?, read: clock.reading(heard_at?) }))();
@@ -150,13 +148,13 @@ mod tests {
     fn refused(spoil: impl FnOnce(&mut pb::PingRequest)) -> Vec<String> {
         let mut request = sound();
         spoil(&mut request);
-        let wrong = ping(request, received()).expect_err("refused");
+        let wrong = ping(&request, received()).expect_err("refused");
         wrong.iter().map(|violation| violation.field.clone()).collect()
     }
 
     #[test]
     fn a_sound_ping_is_read_by_its_own_clock() {
-        let ping = ping(sound(), received()).expect("sound");
+        let ping = ping(&sound(), received()).expect("sound");
         let ages: Vec<u64> = ping.fixes.iter().map(|fix| received().since(fix.read.event).as_secs()).collect();
         assert_eq!(ages, [10, 1], "oldest first, by the age the phone states");
         assert_eq!(ping.max_offers, 3);
@@ -194,11 +192,10 @@ mod tests {
 
     #[test]
     fn a_retry_has_the_same_fingerprint_and_another_body_has_not() {
-        let (mut first, mut retry, mut other) = (sound(), sound(), sound());
-        retry.sent_at = at(130);
+        let (first, mut other) = (sound(), sound());
+        let retry = pb::PingRequest { sent_at: at(130), ..sound() };
         other.fixes[0].accuracy_m = 11.0;
-        assert_eq!(fingerprint(&mut first), fingerprint(&mut retry));
-        assert_ne!(fingerprint(&mut first), fingerprint(&mut other));
-        assert_eq!(retry.sent_at, at(130), "the request is left as it was");
+        assert_eq!(fingerprint(&first), fingerprint(&retry));
+        assert_ne!(fingerprint(&first), fingerprint(&other));
     }
 }

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::{
     app::{
-        ingest::{Answered, Ingest},
+        ingest::{Answered, Fingerprint, Ingest},
         tokens::{TokenError, Tokens, Verified},
     },
     domain::{decision::Verdict, ping::Ping, time::Timestamp, violation::Violations},
@@ -33,26 +33,24 @@ pub struct Pings {
 
 impl Pings {
     /// The answer to whoever `verified` is, or why there is none; UNAUTHENTICATED if the token is over by now.
-    pub async fn answer(&self, verified: &Verified, mut request: pb::PingRequest) -> Result<pb::PingResponse, Status> {
-        let fingerprint = fingerprint(&mut request);
-        self.answer_to(verified, |now| ping(request, now), fingerprint).await
+    pub async fn answer(&self, verified: &Verified, request: &pb::PingRequest) -> Result<pb::PingResponse, Status> {
+        self.answer_to(verified, |now| ping(request, now), &|| fingerprint(request)).await
     }
 
     /// The same to an event of the app.
     pub async fn answer_event(
         &self,
         verified: &Verified,
-        mut request: pb::ReportAppEventRequest,
+        request: &pb::ReportAppEventRequest,
     ) -> Result<pb::PingResponse, Status> {
-        let fingerprint = app_event::fingerprint(&mut request);
-        self.answer_to(verified, |now| app_event(request, now), fingerprint).await
+        self.answer_to(verified, |now| app_event(request, now), &|| app_event::fingerprint(request)).await
     }
 
     async fn answer_to(
         &self,
         verified: &Verified,
         read: impl FnOnce(Timestamp) -> Result<Ping, Violations>,
-        fingerprint: [u8; 32],
+        fingerprint: &Fingerprint<'_>,
     ) -> Result<pb::PingResponse, Status> {
         let now = self.clock.now();
         // A stream may outlive the token it was opened with.

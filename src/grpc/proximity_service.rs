@@ -37,7 +37,7 @@ pub struct ProximityGrpc {
 impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
         let verified = self.auth.device(request.metadata())?;
-        Ok(Response::new(self.pings.answer(&verified, request.into_inner()).await?))
+        Ok(Response::new(self.pings.answer(&verified, request.get_ref()).await?))
     }
 
     type StreamPingsStream = Pin<Box<dyn Stream<Item = Result<pb::PingStreamResponse, Status>> + Send>>;
@@ -47,7 +47,8 @@ impl ProximityService for ProximityGrpc {
         request: Request<Streaming<pb::PingRequest>>,
     ) -> Result<Response<Self::StreamPingsStream>, Status> {
         let verified = self.auth.device(request.metadata())?;
-        let stream = self.streams.open(self.pings.clone(), verified, request.into_inner());
+        // In a box, since it is handed on from each answer to the next.
+        let stream = Box::new(self.streams.open(self.pings.clone(), verified, request.into_inner()));
         let answers = try_unfold(stream, |mut stream| async move {
             let answer = stream.next().await?;
             Ok(answer.map(|answer| (answer, stream)))
@@ -60,7 +61,7 @@ impl ProximityService for ProximityGrpc {
         request: Request<pb::ReportAppEventRequest>,
     ) -> Result<Response<pb::PingResponse>, Status> {
         let verified = self.auth.device(request.metadata())?;
-        Ok(Response::new(self.pings.answer_event(&verified, request.into_inner()).await?))
+        Ok(Response::new(self.pings.answer_event(&verified, request.get_ref()).await?))
     }
 
     async fn list_nearby_offers(

@@ -36,7 +36,7 @@ fn windows(wire: &[pb::WeeklyWindow]) -> Result<Vec<Window>, Violations> {
         return wrong.finish(None);
     }
     let each = wire.iter().enumerate();
-    let windows = each.filter_map(|(i, wire)| wrong.nest(&format!("[{i}]"), window(wire))).collect();
+    let windows = each.filter_map(|(i, wire)| wrong.nest(format_args!("[{i}]"), window(wire))).collect();
     wrong.finish(Some(windows))
 }
 

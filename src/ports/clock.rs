@@ -9,7 +9,14 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// Gives random bytes fit for secrets.
+/// Gives what nobody can guess.
 pub trait Entropy: Send + Sync {
+    /// Bytes fit for secrets.
     fn bytes(&self) -> [u8; 32];
+
+    /// What one decision is drawn from. Every ping takes one, so it may have been fetched beforehand.
+    fn seed(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.bytes();
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
 }

@@ -4,12 +4,13 @@
 //! is never pushed out by copies. A copy not put again for [`KEPT`] counts as gone.
 
 use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    hash::BuildHasher,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use foldhash::fast::RandomState;
 use quick_cache::sync::Cache;
 use serde::Deserialize;
 
@@ -44,6 +45,7 @@ pub struct MemoryCache {
     /// The version each was erased at.
     erased: Cache<ProfileName, u64>,
     stripes: [Mutex<()>; STRIPES],
+    hasher: RandomState,
     clock: Arc<dyn Clock>,
     counters: CacheCounters,
 }
@@ -60,6 +62,7 @@ impl MemoryCache {
             copies: Cache::new(config.profiles.max(1)),
             erased: Cache::new(ERASURES),
             stripes: std::array::from_fn(|_| Mutex::new(())),
+            hasher: RandomState::default(),
             clock,
             counters: CacheCounters::default(),
         }
@@ -76,8 +79,7 @@ impl MemoryCache {
 
     /// Orders the writes of one profile; nothing awaits while it is held.
     fn lock(&self, name: &ProfileName) -> MutexGuard<'_, ()> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-        let stripe = &self.stripes[hash as usize % STRIPES];
+        let stripe = &self.stripes[self.hasher.hash_one(name) as usize % STRIPES];
         stripe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -77,13 +77,13 @@ pub struct Metrics {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Call {
-    rpc: String,
-    code: String,
+    rpc: Arc<str>,
+    code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Streamed {
-    code: String,
+    code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -122,8 +122,8 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    fn called(&self, rpc: &str, code: &str, took: Duration) {
-        let call = Call { rpc: rpc.to_owned(), code: code.to_owned() };
+    fn called(&self, rpc: &Arc<str>, code: &'static str, took: Duration) {
+        let call = Call { rpc: rpc.clone(), code };
         self.calls.get_or_create_owned(&call).observe(took.as_secs_f64());
     }
 
@@ -131,8 +131,8 @@ impl Observer for Metrics {
         self.notes.get_or_create_owned(&Noted { note }).inc();
     }
 
-    fn streamed(&self, code: &str) {
-        self.streamed.get_or_create_owned(&Streamed { code: code.to_owned() }).inc();
+    fn streamed(&self, code: &'static str) {
+        self.streamed.get_or_create_owned(&Streamed { code }).inc();
     }
 
     fn refused(&self, reason: &'static str) {
@@ -182,7 +182,7 @@ mod tests {
         let stages = Timings { name: "stage_seconds", help: "Stages", label: "stage", read };
         let meters = vec![Meter::counter("pings", "Pings answered", || 7), Meter::gauge("x", "X", || 3)];
         let metrics = Metrics::new(meters, vec![stages]);
-        metrics.called("dintorni.v1.ProximityService/Ping", "Ok", Duration::from_micros(700));
+        metrics.called(&"dintorni.v1.ProximityService/Ping".into(), "Ok", Duration::from_micros(700));
         metrics.refused("MUTED");
         metrics.noted("IMPLAUSIBLE");
         let text = metrics.text().expect("encodes");

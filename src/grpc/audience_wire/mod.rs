@@ -85,7 +85,7 @@ impl<'a> Rules<'a> {
             wrong.add("rules", "must have one at least; leave the audience out for everybody");
         }
         let each = wire.rules.into_iter().enumerate();
-        let rules = each.filter_map(|(i, inner)| wrong.nest(&format!("rules[{i}]"), self.rule(inner))).collect();
+        let rules = each.filter_map(|(i, inner)| wrong.nest(format_args!("rules[{i}]"), self.rule(inner))).collect();
         wrong.finish(Some(rules))
     }
 
