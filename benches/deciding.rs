@@ -33,6 +33,9 @@ fn main() {
         say(&malls, "a minute later, 10 m on", &arrived, |mall| malls.ping(mall, 360, -380.0));
         say(&malls, "then among the shops", &arrived, |mall| malls.ping(mall, 600, 0.0));
         say(&malls, "passing by 2 km away", &far, |mall| malls.ping(mall, 60, -1_990.0));
+        let settled = walk(&malls, &new, |number| malls.ping_in_town(number, 0));
+        let settled = walk(&malls, &settled, |number| malls.ping_in_town(number, 60));
+        say(&malls, "staying somewhere in town", &settled, |number| malls.ping_in_town(number, 120));
     }
 }
 

@@ -56,6 +56,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 pub struct Malls {
     pub catalog: Catalog,
+    world: World,
     middles: Vec<Position>,
     app: App,
     device: DeviceName,
@@ -97,7 +98,7 @@ impl Malls {
         let change = |resource: Resource| CatalogChange { version: 1, name: resource.name(), resource: Some(resource) };
         let catalog = Catalog::default().after(&resources.map(change).collect::<Vec<_>>());
         let device = app_name().device("phone").expect("sound");
-        Self { catalog, middles, app, device, exhausted: BTreeSet::new() }
+        Self { catalog, world, middles, app, device, exhausted: BTreeSet::new() }
     }
 
     /// What the visitor of each mall is in turn.
@@ -107,9 +108,18 @@ impl Malls {
 
     /// A ping `east_m` of the middle of a mall.
     pub fn ping(&self, mall: usize, second: i64, east_m: f64) -> Ping {
+        self.ping_at(east_of(self.middles[mall], east_m), second)
+    }
+
+    /// A ping from somewhere in a town, always the same for that number.
+    pub fn ping_in_town(&self, number: usize, second: i64) -> Ping {
+        self.ping_at(self.world.person(number as u64).expect("sound"), second)
+    }
+
+    fn ping_at(&self, position: Position, second: i64) -> Ping {
         let clock = ClockReading { sent_at: at(second), received_at: at(second) };
         let fix = Fix {
-            position: east_of(self.middles[mall], east_m),
+            position,
             accuracy: Accuracy::new(5.0).expect("sound"),
             read: clock.reading(at(second)),
             speed_mps: Some(1.2),

@@ -3,7 +3,7 @@
 //! Law 1: this is a hint that lives for seconds; the commit decides. A refused commit begins it, and the ledger is asked
 //! again, beside the pings, for as long as it has nothing left: the receipts of a spent campaign say BUDGET_EXHAUSTED from
 //! the first refusal on, and not whatever each person's gates would say. A unit that comes back and a raised limit, on
-//! whichever node, end the hint at the next question; a ledger that does not answer ends it in [`BELIEVED`].
+//! whichever node, end the hint at the next question; a ledger that does not answer ends it in two seconds.
 
 use std::{
     collections::{BTreeSet, HashMap},

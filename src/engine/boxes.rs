@@ -111,6 +111,16 @@ pub fn around(center: Position, radius_m: f64) -> impl Iterator<Item = DegreeBox
     std::iter::once(one).chain(other)
 }
 
+/// Boxes that hold everything whose longitude and latitude differ by at most so many degrees.
+pub fn beside(center: Position, [across, up]: [f64; 2]) -> impl Iterator<Item = DegreeBox> {
+    let (south, north) = (center.latitude() - up, center.latitude() + up);
+    let (one, other) = match across < 180.0 {
+        true => split(center.longitude() - across, center.longitude() + across, south, north),
+        false => (DegreeBox::new([-180.0, south], [180.0, north]), None),
+    };
+    std::iter::once(one).chain(other)
+}
+
 /// Boxes that hold every point of the polygons, one for each.
 pub fn of_polygons(polygons: &Polygons) -> Vec<DegreeBox> {
     polygons.geometry().iter().map(of_polygon).collect()

@@ -1,92 +1,104 @@
-//! Polygons prepared to be asked: their edges in runs, each with its box.
+//! Polygons prepared to be asked: their edges in runs, in a tree of their boxes.
 //!
 //! Law 7: edges are straight in longitude and latitude (RFC 7946). An edge along the antimeridian where a shape was cut
 //! in two, or along a pole, is no edge of the shape: it counts for the side a point is on, never for distances.
 
-use super::boxes::DegreeBox;
+use std::cell::Cell;
+
+use super::{
+    boxes::{DegreeBox, beside},
+    forest::Tree,
+    packed::{Boxed, Packed},
+};
 use crate::domain::{
     geo::{METRES_PER_DEGREE, Position},
     shape::Polygons,
 };
 
-/// Fewest and most edges of a run. Between them a run has as many as there are runs: asking takes the root of their
-/// number.
-const RUN: (usize, usize) = (8, 512);
+/// Edges of a run: its box tells less of more of them, and costs more beside fewer.
+const RUN: usize = 8;
 
 /// The edges of polygons, as runs along their rings.
 #[derive(Debug)]
 pub struct Edges {
-    /// One for each of the runs.
-    around: Vec<Around>,
-    runs: Vec<Run>,
+    runs: Packed<Run>,
     /// Where the antimeridian bounds the shape.
     cuts: Vec<[geo::Coord; 2]>,
 }
 
-/// What is asked first of some edges one behind the other: small, for every question goes through all of them.
-#[derive(Debug)]
-struct Around {
-    bounds: DegreeBox,
-    /// Latitudes of the first and the last corner.
-    ends: [f64; 2],
-}
-
-/// Where those edges are among the polygons.
-#[derive(Debug)]
+/// Some edges one behind the other.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Run {
+    /// Where they are among the polygons.
     polygon: u32,
     /// 0 is the shell.
     ring: u32,
     first: u32,
-    edges: u32,
+    edges: u16,
     /// Along the antimeridian or a pole.
     seam: bool,
     /// The shape lies to the left of its edges.
     left: bool,
+    /// Latitudes of the first and the last corner.
+    ends: [f64; 2],
 }
 
 impl Edges {
     pub fn of(polygons: &Polygons) -> Self {
-        let mut edges = Self { around: Vec::new(), runs: Vec::new(), cuts: Vec::new() };
-        let corners: usize = polygons.geometry().iter().flat_map(rings).map(|ring| ring.0.len()).sum();
-        let length = corners.isqrt().clamp(RUN.0, RUN.1);
+        let mut runs = Vec::new();
         for (p, polygon) in polygons.geometry().iter().enumerate() {
             for (r, ring) in rings(polygon).enumerate() {
-                edges.add_ring(&ring.0, (p as u32, r as u32), length);
+                add_ring(&ring.0, (p as u32, r as u32), &mut runs);
             }
         }
-        edges.cuts = cuts(polygons);
-        edges
-    }
-
-    fn add_ring(&mut self, corners: &[geo::Coord], (polygon, ring): (u32, u32), length: usize) {
-        let left = is_counter_clockwise(corners) == (ring == 0);
-        let mut first = 0;
-        while first + 1 < corners.len() {
-            let seam = is_seam(corners[first], corners[first + 1]);
-            let like = |edge: &&[geo::Coord]| is_seam(edge[0], edge[1]) == seam;
-            let edges = corners[first..].windows(2).take(length).take_while(like).count();
-            let ends = [corners[first].y, corners[first + edges].y];
-            self.around.push(Around { bounds: bounds(&corners[first..=first + edges]), ends });
-            self.runs.push(Run { polygon, ring, first: first as u32, edges: edges as u32, seam, left });
-            first += edges;
-        }
+        Self { runs: Packed::new(runs), cuts: cuts(polygons) }
     }
 
     /// Whether the shape holds the position: even-odd, so for any winding, and holes are none of it.
     pub fn hold(&self, polygons: &Polygons, position: Position) -> bool {
         let (x, y) = (position.longitude(), position.latitude());
-        let runs = self.around.iter().zip(&self.runs);
-        runs.fold(false, |inside, (around, run)| inside != around.crosses(x, y, || run.corners(polygons)))
+        let (mut inside, ray) = (false, DegreeBox::new([x, y], [180.0, y]));
+        self.runs.meeting(&ray, &mut |bounds, run| inside ^= run.crosses(&bounds, [x, y], polygons));
+        inside
     }
 
     /// What bounds the shape, in pieces: the gap between each and the position, which are the least differences in
     /// longitude and latitude, in degrees.
     pub fn bounding(&self, position: Position) -> impl Iterator<Item = ([f64; 2], Piece<'_>)> {
-        let runs = self.around.iter().zip(&self.runs).filter(|(_, run)| !run.seam);
-        let runs = runs.map(move |(around, run)| (gap(&around.bounds, position), Piece::Run(run)));
+        let runs = self.runs.all().filter(|(_, run)| !run.seam);
+        let runs = runs.map(move |(around, run)| (gap(&around, position), Piece::Run(run)));
         let cuts = self.cuts.iter().map(move |cut| (gap(&bounds(cut), position), Piece::Cut(cut)));
         runs.chain(cuts)
+    }
+
+    /// Visits what of that has a gap of at most so many degrees of longitude and latitude, and perhaps more. The visitor
+    /// returns which share of them, from 0 to 1, is enough from then on.
+    pub fn near<'a>(&'a self, position: Position, reach: [f64; 2], mut visit: impl FnMut([f64; 2], Piece<'a>) -> f64) {
+        self.cuts.iter().for_each(|cut| drop(visit(gap(&bounds(cut), position), Piece::Cut(cut))));
+        let (share, sides) = (Cell::new(1.0), beside(position, reach));
+        for side in sides {
+            let bounds = Cell::new(side.narrowed(share.get()));
+            self.runs.narrowing(&bounds, &mut |around, run| {
+                if !run.seam {
+                    share.set(visit(gap(&around, position), Piece::Run(run)));
+                    bounds.set(side.narrowed(share.get()));
+                }
+            });
+        }
+    }
+}
+
+fn add_ring(corners: &[geo::Coord], (polygon, ring): (u32, u32), runs: &mut Vec<Boxed<Run>>) {
+    let left = is_counter_clockwise(corners) == (ring == 0);
+    let mut first = 0;
+    while first + 1 < corners.len() {
+        let seam = is_seam(corners[first], corners[first + 1]);
+        let like = |edge: &&[geo::Coord]| is_seam(edge[0], edge[1]) == seam;
+        let edges = corners[first..].windows(2).take(RUN).take_while(like).count();
+        let ends = [corners[first].y, corners[first + edges].y];
+        let run = Run { polygon, ring, first: first as u32, edges: edges as u16, seam, left, ends };
+        runs.push(Boxed(bounds(&corners[first..=first + edges]), run));
+        first += edges;
     }
 }
 
@@ -122,14 +134,12 @@ impl Run {
             0 => polygon.exterior(),
             hole => &polygon.interiors()[hole as usize - 1],
         };
-        &ring.0[self.first as usize..=(self.first + self.edges) as usize]
+        &ring.0[self.first as usize..=self.first as usize + usize::from(self.edges)]
     }
-}
 
-impl Around {
-    /// Whether a ray from the point to the east crosses the edges an odd number of times.
-    fn crosses<'a>(&self, x: f64, y: f64, corners: impl FnOnce() -> &'a [geo::Coord]) -> bool {
-        let ([west, south], [east, north]) = (self.bounds.south_west, self.bounds.north_east);
+    /// Whether a ray from the point to the east crosses the edges, which have this box, an odd number of times.
+    fn crosses(&self, bounds: &DegreeBox, [x, y]: [f64; 2], polygons: &Polygons) -> bool {
+        let ([west, south], [east, north]) = (bounds.south_west, bounds.north_east);
         if f64::from(south) > y || f64::from(north) <= y || f64::from(east) <= x {
             return false;
         }
@@ -141,7 +151,7 @@ impl Around {
             let (a, b) = (edge[0], edge[1]);
             (a.y > y) != (b.y > y) && x < a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x)
         };
-        corners().windows(2).filter(crosses).count() % 2 == 1
+        self.corners(polygons).windows(2).filter(crosses).count() % 2 == 1
     }
 }
 

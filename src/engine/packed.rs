@@ -107,8 +107,7 @@ impl<T: PartialEq + Clone> Tree for Packed<T> {
     }
 
     fn leaves(&self) -> impl Iterator<Item = Boxed<T>> {
-        let boxes = self.levels.last().into_iter().flatten().flat_map(|node| (0..WIDTH).map(|slot| node.get(slot)));
-        boxes.zip(&self.things).map(|(bounds, thing)| Boxed(bounds, thing.clone()))
+        self.all().map(|(bounds, thing)| Boxed(bounds, thing.clone()))
     }
 
     fn count(&self) -> usize {
@@ -123,6 +122,12 @@ impl<T: PartialEq + Clone> Tree for Packed<T> {
 }
 
 impl<T> Packed<T> {
+    /// Everything, each with its box.
+    pub fn all(&self) -> impl Iterator<Item = (DegreeBox, &T)> {
+        let boxes = self.levels.last().into_iter().flatten().flat_map(|node| (0..WIDTH).map(|slot| node.get(slot)));
+        boxes.zip(&self.things)
+    }
+
     /// Visits everything whose box meets this one, with its own box.
     pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: &mut impl FnMut(DegreeBox, &'a T)) {
         self.descend(0, 0, &Cell::new(*bounds), visit);

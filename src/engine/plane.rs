@@ -8,11 +8,14 @@ use super::{
     probability::beyond_edge,
     shape::{FLAT, least_distance, wrapped},
 };
-use crate::domain::geo::{EARTH_RADIUS_M, Position};
+use crate::domain::geo::{EARTH_RADIUS_M, METRES_PER_DEGREE, Position};
 
 /// Longest straight piece of an edge near the poles, in degrees of longitude: its middle is 4e-5 of its distance to the
 /// pole away from the curve.
 const STRAIGHT_DEGREES: f64 = 1.0;
+
+/// More than what rounding adds to a distance, as a share.
+const ROUNDING: f64 = 1e-9;
 
 /// A plane around a position.
 pub struct Plane {
@@ -32,6 +35,14 @@ impl Plane {
         match self.polar {
             true => least_distance(self.origin, gap),
             false => (gap[0] * self.scale[0]).hypot(gap[1] * self.scale[1]),
+        }
+    }
+
+    /// Degrees of longitude and latitude that what is so near differs by, at most.
+    pub fn reach(&self, metres: f64) -> [f64; 2] {
+        match self.polar {
+            true => [180.0, metres / METRES_PER_DEGREE * (1.0 + ROUNDING)],
+            false => self.scale.map(|scale| metres / scale),
         }
     }
 

@@ -64,13 +64,16 @@ fn beyond_circle(circle: &Circle, reported: Position, sigma: f64) -> f64 {
 fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma: f64) -> f64 {
     let plane = Plane::around(reported);
     let limit = REACH_IN_SIGMA * sigma;
-    let near = edges.bounding(reported).filter(|(gap, _)| plane.least_distance(*gap) < limit);
-    let beyond = near.map(|(_, piece)| {
-        let corners = piece.corners(polygons);
-        let angle: f64 = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], sigma)).sum();
-        if piece.left() { angle } else { -angle }
+    let mut beyond = 0.0;
+    edges.near(reported, plane.reach(limit), |gap, piece| {
+        if plane.least_distance(gap) < limit {
+            let corners = piece.corners(polygons);
+            let angle: f64 = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], sigma)).sum();
+            beyond += if piece.left() { angle } else { -angle };
+        }
+        1.0
     });
-    beyond.sum::<f64>() / TAU
+    beyond / TAU
 }
 
 /// ∫ exp(−h² / (2σ² cos² θ)) dθ over the angle under which the edge is seen from the origin, counter-clockwise positive;

@@ -87,32 +87,19 @@ fn distance_in_plane(polygons: &Polygons, edges: &Edges, position: Position, lim
     let [x, y] = metres_per_degree(position.latitude());
     let mut nearest_2 = limit * limit;
     let mut found = false;
-    let mut ask = |corners: &[geo::Coord]| {
-        for edge in corners.windows(2) {
-            let from = [wrapped(edge[0].x - position.longitude()) * x, (edge[0].y - position.latitude()) * y];
-            let to = [from[0] + (edge[1].x - edge[0].x) * x, (edge[1].y - position.latitude()) * y];
-            let distance_2 = squared_distance_to_origin(from, to);
-            if distance_2 <= nearest_2 {
-                (nearest_2, found) = (distance_2, true);
+    edges.near(position, [limit / x, limit / y], |[east, north], piece| {
+        if (east * x).powi(2) + (north * y).powi(2) <= nearest_2 {
+            for edge in piece.corners(polygons).windows(2) {
+                let from = [wrapped(edge[0].x - position.longitude()) * x, (edge[0].y - position.latitude()) * y];
+                let to = [from[0] + (edge[1].x - edge[0].x) * x, (edge[1].y - position.latitude()) * y];
+                let distance_2 = squared_distance_to_origin(from, to);
+                if distance_2 <= nearest_2 {
+                    (nearest_2, found) = (distance_2, true);
+                }
             }
         }
-        nearest_2
-    };
-    let within = |bound_2: f64| {
-        let least_2 = |[east, north]: [f64; 2]| (east * x).powi(2) + (north * y).powi(2);
-        let pieces = edges.bounding(position).map(move |(gap, piece)| (least_2(gap), piece));
-        pieces.filter(move |(least_2, _)| *least_2 <= bound_2)
-    };
-    // The one that may be nearest first: it rules out most of the others.
-    let Some((_, first)) = within(limit * limit).min_by(|(a, _), (b, _)| a.total_cmp(b)) else { return f64::INFINITY };
-    let first = first.corners(polygons);
-    let mut bound_2 = ask(first);
-    for (least_2, piece) in within(bound_2) {
-        let corners = piece.corners(polygons);
-        if least_2 <= bound_2 && !std::ptr::eq(corners, first) {
-            bound_2 = ask(corners);
-        }
-    }
+        nearest_2.sqrt() / limit
+    });
     if found { nearest_2.sqrt() } else { f64::INFINITY }
 }
 
