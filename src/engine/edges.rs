@@ -80,8 +80,10 @@ impl Edges {
             let bounds = Cell::new(side.narrowed(share.get()));
             self.runs.narrowing(&bounds, &mut |around, run| {
                 if !run.seam {
-                    share.set(visit(gap(&around, position), Piece::Run(run)));
-                    bounds.set(side.narrowed(share.get()));
+                    let enough = visit(gap(&around, position), Piece::Run(run));
+                    if share.replace(enough) != enough {
+                        bounds.set(side.narrowed(enough));
+                    }
                 }
             });
         }

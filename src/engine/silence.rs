@@ -11,6 +11,7 @@ use super::{
     index::Place,
     known::{Known, LOOKED_AROUND_M},
     presence,
+    shape::Outline,
 };
 use crate::domain::{
     decision::Next,
@@ -106,20 +107,34 @@ impl<'a> Entered<'a> {
 
 /// Metres to the nearest area that is not entered, if that is less than `reach`, else infinite.
 fn nearest_entry(areas: &Known<'_>, entered: &[Entered<'_>], place: &Place, reach: f64) -> f64 {
-    let mut nearest = reach;
+    let (mut nearest, mut drawn) = (reach, Vec::new());
     for around in boxes::around(place.position(), reach) {
         let bounds = Cell::new(around);
         areas.narrowing(&bounds, |leaf, entry| {
-            let view = entry.view();
-            if place.outside_at_least(&leaf) < nearest
-                && !entered.iter().any(|visit| visit.view == view)
-                && let Some(outline) = view.outline()
-            {
+            let (view, least) = (entry.view(), place.outside_at_least(&leaf));
+            if least >= nearest || entered.iter().any(|visit| visit.view == view) {
+                return;
+            }
+            match view.outline() {
                 // What holds the position is entered, or nothing is looked for.
-                nearest = nearest.min(outline.edge_distance(place.position(), nearest));
-                bounds.set(around.narrowed(nearest / reach));
+                Some(outline @ Outline::Circle(_)) => {
+                    let edge_m = outline.edge_distance(place.position(), nearest);
+                    if edge_m < nearest {
+                        nearest = edge_m;
+                        bounds.set(around.narrowed(nearest / reach));
+                    }
+                }
+                Some(outline @ Outline::Polygons(..)) => drawn.push((least, outline)),
+                None => {}
             }
         });
+    }
+    // They cost more, and circles have narrowed what is looked at of them.
+    drawn.sort_unstable_by(|(a, _), (b, _)| f64::total_cmp(a, b));
+    for (least, outline) in drawn {
+        if least < nearest {
+            nearest = nearest.min(outline.edge_distance(place.position(), nearest));
+        }
     }
     if nearest < reach { nearest } else { f64::INFINITY }
 }
