@@ -74,9 +74,11 @@ impl Edges {
     /// Visits what of that has a gap of at most so many degrees of longitude and latitude, and perhaps more. The visitor
     /// returns which share of them, from 0 to 1, is enough from then on.
     pub fn near<'a>(&'a self, position: Position, reach: [f64; 2], mut visit: impl FnMut([f64; 2], Piece<'a>) -> f64) {
-        self.cuts.iter().for_each(|cut| drop(visit(gap(&bounds(cut), position), Piece::Cut(cut))));
-        let (share, sides) = (Cell::new(1.0), beside(position, reach));
-        for side in sides {
+        let share = Cell::new(1.0);
+        for cut in &self.cuts {
+            share.set(visit(gap(&bounds(cut), position), Piece::Cut(cut)));
+        }
+        for side in beside(position, reach) {
             let bounds = Cell::new(side.narrowed(share.get()));
             self.runs.narrowing(&bounds, &mut |around, run| {
                 if !run.seam {
