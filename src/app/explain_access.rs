@@ -61,8 +61,14 @@ pub fn sound(catalog: &Catalog, app: &App, wanted: &Wanted, reader: &Reader) -> 
             wrong.add("persona.visits", unknown(&visited.place, wanted));
         }
         let brand = wanted.campaign.organization();
+        // Which campaigns there are that nobody sees yet is the brand's own to know.
+        let may_know = match reader {
+            Reader::Operator => true,
+            Reader::Owner(own) | Reader::Brand(own) => *own == brand,
+            Reader::Server(_) | Reader::Person(_) => false,
+        };
         for offer in persona.offers.iter().filter(|offer| offer.campaign.organization() == brand) {
-            if catalog.campaigns.get(&offer.campaign).is_none() {
+            if may_know && catalog.campaigns.get(&offer.campaign).is_none() {
                 wrong.add("persona.offers", format!("there is no {}", offer.campaign));
             }
         }
@@ -80,14 +86,24 @@ fn is_known(catalog: &Catalog, place: &PlaceName, wanted: &Wanted, reader: &Read
     let may_know = match reader {
         Reader::Operator => true,
         Reader::Owner(own) | Reader::Brand(own) if *own == network => true,
+        Reader::Server(app) if app.organization() == network => true,
         _ => catalog.areas.grants().may_target(&wanted.campaign.organization(), &network),
     };
-    may_know
-        && match place {
-            PlaceName::Store(name) => catalog.stores.get(name).is_some(),
-            PlaceName::Geofence(name) => catalog.geofences.get(name).is_some(),
-            PlaceName::Beacon(name) => catalog.beacons.get(name).is_some(),
-        }
+    may_know && is_there(catalog, place)
+}
+
+fn is_there(catalog: &Catalog, place: &PlaceName) -> bool {
+    match place {
+        PlaceName::Store(name) => catalog.stores.get(name).is_some(),
+        PlaceName::Geofence(name) => catalog.geofences.get(name).is_some(),
+        PlaceName::Beacon(name) => catalog.beacons.get(name).is_some(),
+    }
+}
+
+/// Whether the catalog has all that the question names first: if not, a newer one may.
+pub fn knows(catalog: &Catalog, wanted: &Wanted) -> bool {
+    let has_app = catalog.apps.get(&wanted.whom.app()).is_some();
+    has_app && catalog.campaigns.get(&wanted.campaign).is_some() && is_there(catalog, &wanted.place)
 }
 
 /// Whether people of the app may have the persona's traits: others are missing of everybody, which would look like an

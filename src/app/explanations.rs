@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     decisions::Reader,
-    explain_access::{allowed, sound},
+    explain_access::{allowed, knows, sound},
     live_catalog::LiveCatalog,
     people::{People, PeopleError},
 };
@@ -93,7 +93,7 @@ impl Explanations {
 
     /// What every gate says, and what would have to be otherwise; and of which moment.
     pub async fn explain(&self, wanted: &Wanted, reader: &Reader) -> Result<(Explanation, Timestamp), ExplainError> {
-        let snapshot = self.live.having(|catalog| catalog.campaigns.get(&wanted.campaign).is_some()).await?;
+        let snapshot = self.live.having(|catalog| knows(catalog, wanted)).await?;
         let app = allowed(&snapshot, wanted, reader)?;
         let now = self.moment(wanted)?;
         let missing = || PeopleError::NotFound(wanted.campaign.to_string());

@@ -42,7 +42,8 @@ impl DegreeBox {
         // those of single precision, up to one step outside of what they were made of.
         let off = |axis: usize| {
             let (low, high) = (f64::from(self.south_west[axis]), f64::from(self.north_east[axis]));
-            let rounded = f64::from(self.north_east[axis].next_up() - self.north_east[axis]) * 2.0;
+            let step = |degrees: f32| f64::from(degrees.abs().next_up() - degrees.abs());
+            let rounded = step(self.south_west[axis]).max(step(self.north_east[axis])) * 2.0;
             ((high - low) / 2.0 * (1.0 - share) - rounded).max(0.0)
         };
         let ([west, south], [east, north]) = (self.south_west.map(f64::from), self.north_east.map(f64::from));

@@ -72,22 +72,25 @@ impl Edges {
     }
 
     /// Visits what of that has a gap of at most so many degrees of longitude and latitude, and perhaps more. The visitor
-    /// returns which share of them, from 0 to 1, is enough from then on.
+    /// returns which share of them, from 0 to 1, is enough from then on. No piece is visited twice.
     pub fn near<'a>(&'a self, position: Position, reach: [f64; 2], mut visit: impl FnMut([f64; 2], Piece<'a>) -> f64) {
         let share = Cell::new(1.0);
         for cut in &self.cuts {
             share.set(visit(gap(&bounds(cut), position), Piece::Cut(cut)));
         }
+        let mut before = DegreeBox::NOWHERE;
         for side in beside(position, reach) {
             let bounds = Cell::new(side.narrowed(share.get()));
             self.runs.narrowing(&bounds, &mut |around, run| {
-                if !run.seam {
+                // Sides of the antimeridian never narrow, so what meets the first one was visited there.
+                if !run.seam && !before.meets(&around) {
                     let enough = visit(gap(&around, position), Piece::Run(run));
                     if share.replace(enough) != enough {
                         bounds.set(side.narrowed(enough));
                     }
                 }
             });
+            before = side;
         }
     }
 }

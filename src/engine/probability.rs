@@ -181,12 +181,16 @@ mod tests {
         let at = |lat, lng| Position::new(lat, lng).expect("sound");
         let around = [-180.0, -60.0, 60.0, 180.0].map(|lng| [lng, 89.99]);
         let cap = of(vec![[&around[..], &[[180.0, 90.0], [-180.0, 90.0], [-180.0, 89.99]]].concat()]);
+        let south = [-180.0, -60.0, 60.0, 180.0].map(|lng| [lng, -60.0]);
+        let south = of(vec![[&south[..], &[[180.0, -90.0], [-180.0, -90.0], [-180.0, -60.0]]].concat()]);
         let fiji = of(vec![ring(179.99, -18.0, 180.0, -17.0), ring(-180.0, -18.0, -179.99, -17.0)]);
         // The edge of the cap is a parallel, 1,112 m from the pole.
         for (shape, at, least, most) in [
             (&cap, at(90.0, 0.0), 0.99, 1.0),
             (&cap, at(89.995, 0.01), 0.95, 1.0),
             (&cap, at(89.990_01, 90.0), 0.4, 0.5),
+            // Its edges reach all round, so both sides of the antimeridian find them.
+            (&south, at(-60.000_01, 179.999_9), 0.49, 0.51),
             (&fiji, at(-17.5, 179.999_9), 0.99, 1.0),
             (&fiji, at(-17.000_01, -179.999_9), 0.49, 0.51),
         ] {

@@ -24,7 +24,9 @@ pub type Place = Mutex<String>;
 /// Lets accounts go, of the next `most`; returns how many went. In the order of ids, as everyone who touches accounts.
 pub async fn sweep(conn: &mut Conn<'_>, place: &Place, now: Timestamp, most: u32) -> Result<u64, StoreError> {
     // What counts for the campaign's whole life has the name of its budget.
-    const SQL: &str = "SELECT id, budget_id FROM account WHERE id > $1 AND id <> budget_id ORDER BY id LIMIT $2";
+    const SQL: &str = "SELECT id, budget_id, CAST(CASE WHEN
+            EXISTS (SELECT 1 FROM hold WHERE account_id = account.id AND holder_id <> '') THEN 1 ELSE 0 END AS BIGINT)
+        FROM account WHERE id > $1 AND id <> budget_id ORDER BY id LIMIT $2";
     const ACCOUNT: &str = "DELETE FROM account WHERE id = $1
         AND NOT EXISTS (SELECT 1 FROM hold WHERE account_id = $1 AND holder_id <> '')";
     const HOLD: &str = "DELETE FROM hold WHERE holder_id = '' AND account_id = $1";
@@ -32,9 +34,11 @@ pub async fn sweep(conn: &mut Conn<'_>, place: &Place, now: Timestamp, most: u32
     let rows = conn.rows(SQL, values![&after, u64::from(most)]).await?;
     let (mut last, mut gone) = (String::new(), 0);
     for row in &rows {
-        let (id, budget): (String, String) = (row.get(0)?, row.get(1)?);
+        let (id, budget, held): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let account = Account { id: AccountId::of_record(&id), budget: BudgetId::of_record(&budget) };
-        if account.last_day().is_some_and(|day| is_over(day, now)) && conn.execute(ACCOUNT, values![&id]).await? > 0 {
+        let is_over = held == 0 && account.last_day().is_some_and(|day| is_over(day, now));
+        // Others wait for the sweep: it sends nothing for the many that stay.
+        if is_over && conn.execute(ACCOUNT, values![&id]).await? > 0 {
             conn.execute(HOLD, values![&id]).await?;
             gone += 1;
         }
