@@ -15,8 +15,9 @@ use crate::domain::{
     shape::Polygons,
 };
 
-/// Edges of a run: its box tells less of more of them, and costs more beside fewer.
-const RUN: usize = 8;
+/// Fewest and most edges of a run. Between them a run has as many as there are runs: so most shapes are one node of the
+/// tree, and the largest are few lines of a memory that is not at hand.
+const RUN: (usize, usize) = (8, 512);
 
 /// The edges of polygons, as runs along their rings.
 #[derive(Debug)]
@@ -45,10 +46,11 @@ pub struct Run {
 
 impl Edges {
     pub fn of(polygons: &Polygons) -> Self {
-        let mut runs = Vec::new();
+        let corners: usize = polygons.geometry().iter().flat_map(rings).map(|ring| ring.0.len()).sum();
+        let (mut runs, length) = (Vec::new(), corners.isqrt().clamp(RUN.0, RUN.1));
         for (p, polygon) in polygons.geometry().iter().enumerate() {
             for (r, ring) in rings(polygon).enumerate() {
-                add_ring(&ring.0, (p as u32, r as u32), &mut runs);
+                add_ring(&ring.0, (p as u32, r as u32), length, &mut runs);
             }
         }
         Self { runs: Packed::new(runs), cuts: cuts(polygons) }
@@ -95,13 +97,13 @@ impl Edges {
     }
 }
 
-fn add_ring(corners: &[geo::Coord], (polygon, ring): (u32, u32), runs: &mut Vec<Boxed<Run>>) {
+fn add_ring(corners: &[geo::Coord], (polygon, ring): (u32, u32), length: usize, runs: &mut Vec<Boxed<Run>>) {
     let left = is_counter_clockwise(corners) == (ring == 0);
     let mut first = 0;
     while first + 1 < corners.len() {
         let seam = is_seam(corners[first], corners[first + 1]);
         let like = |edge: &&[geo::Coord]| is_seam(edge[0], edge[1]) == seam;
-        let edges = corners[first..].windows(2).take(RUN).take_while(like).count();
+        let edges = corners[first..].windows(2).take(length).take_while(like).count();
         let ends = [corners[first].y, corners[first + edges].y];
         let run = Run { polygon, ring, first: first as u32, edges: edges as u16, seam, left, ends };
         runs.push(Boxed(bounds(&corners[first..=first + edges]), run));

@@ -6,7 +6,7 @@
 use super::{
     edges::metres_per_degree,
     probability::beyond_edge,
-    shape::{FLAT, least_distance, wrapped},
+    shape::{FLAT, eastward, least_distance},
 };
 use crate::domain::geo::{EARTH_RADIUS_M, METRES_PER_DEGREE, Position};
 
@@ -49,9 +49,9 @@ impl Plane {
     /// As the integral of [`super::probability`] over an edge, for one in degrees.
     pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, sigma: f64) -> f64 {
         if !self.polar {
-            let east = wrapped(a.x - self.origin.longitude());
-            let from = [east * self.scale[0], (a.y - self.origin.latitude()) * self.scale[1]];
-            let to = [(east + b.x - a.x) * self.scale[0], (b.y - self.origin.latitude()) * self.scale[1]];
+            let [east_a, east_b] = eastward(a.x, b.x, self.origin);
+            let from = [east_a * self.scale[0], (a.y - self.origin.latitude()) * self.scale[1]];
+            let to = [east_b * self.scale[0], (b.y - self.origin.latitude()) * self.scale[1]];
             return beyond_edge(from, to, sigma);
         }
         let pieces = ((b.x - a.x).abs() / STRAIGHT_DEGREES).ceil().max(1.0);

@@ -183,6 +183,9 @@ mod tests {
         let cap = of(vec![[&around[..], &[[180.0, 90.0], [-180.0, 90.0], [-180.0, 89.99]]].concat()]);
         let south = [-180.0, -60.0, 60.0, 180.0].map(|lng| [lng, -60.0]);
         let south = of(vec![[&south[..], &[[180.0, -90.0], [-180.0, -90.0], [-180.0, -60.0]]].concat()]);
+        // Around the world in edges of 180 degrees.
+        let band = [[-180.0, -60.0], [0.0, -60.0], [180.0, -60.0], [180.0, 60.0], [0.0, 60.0], [-180.0, 60.0]];
+        let band = of(vec![[&band[..], &band[..1]].concat()]);
         let fiji = of(vec![ring(179.99, -18.0, 180.0, -17.0), ring(-180.0, -18.0, -179.99, -17.0)]);
         // The edge of the cap is a parallel, 1,112 m from the pole.
         for (shape, at, least, most) in [
@@ -191,6 +194,9 @@ mod tests {
             (&cap, at(89.990_01, 90.0), 0.4, 0.5),
             // Its edges reach all round, so both sides of the antimeridian find them.
             (&south, at(-60.000_01, 179.999_9), 0.49, 0.51),
+            (&band, at(59.999_99, 179.999_99), 0.49, 0.51),
+            (&band, at(59.999_99, -0.000_01), 0.49, 0.51),
+            (&band, at(-59.999_99, 0.000_01), 0.49, 0.51),
             (&fiji, at(-17.5, 179.999_9), 0.99, 1.0),
             (&fiji, at(-17.000_01, -179.999_9), 0.49, 0.51),
         ] {

@@ -90,8 +90,9 @@ fn distance_in_plane(polygons: &Polygons, edges: &Edges, position: Position, lim
     edges.near(position, [limit / x, limit / y], |[east, north], piece| {
         if (east * x).powi(2) + (north * y).powi(2) <= nearest_2 {
             for edge in piece.corners(polygons).windows(2) {
-                let from = [wrapped(edge[0].x - position.longitude()) * x, (edge[0].y - position.latitude()) * y];
-                let to = [from[0] + (edge[1].x - edge[0].x) * x, (edge[1].y - position.latitude()) * y];
+                let [west, east] = eastward(edge[0].x, edge[1].x, position);
+                let from = [west * x, (edge[0].y - position.latitude()) * y];
+                let to = [east * x, (edge[1].y - position.latitude()) * y];
                 let distance_2 = squared_distance_to_origin(from, to);
                 if distance_2 <= nearest_2 {
                     (nearest_2, found) = (distance_2, true);
@@ -112,6 +113,13 @@ pub(super) fn wrapped(degrees: f64) -> f64 {
     } else {
         degrees
     }
+}
+
+/// How far to the east of the position both ends of an edge are, in degrees. The shorter way round to its middle tells: an
+/// end of an edge half round the earth may lie either way.
+pub(super) fn eastward(from: f64, to: f64, position: Position) -> [f64; 2] {
+    let (middle, half) = (wrapped(f64::midpoint(from, to) - position.longitude()), (to - from) / 2.0);
+    [middle - half, middle + half]
 }
 
 fn squared_distance_to_origin(a: [f64; 2], b: [f64; 2]) -> f64 {
