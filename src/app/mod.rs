@@ -31,6 +31,8 @@ pub mod profile_edits;
 pub mod profile_patch;
 pub mod profile_store;
 pub mod resources;
+#[cfg(test)]
+mod resources_tests;
 pub mod reversals;
 pub mod segments;
 pub mod spent;
