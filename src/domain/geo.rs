@@ -41,6 +41,24 @@ impl Position {
         [cos_lat * cos_lng, cos_lat * sin_lng, sin_lat]
     }
 
+    /// So many metres away along the great circle that sets out in a heading, in degrees clockwise from north. At a
+    /// pole, headings are those of somebody beside it on the position's own meridian.
+    pub fn destination(self, heading: f64, metres: f64) -> Self {
+        let ((sin_lat, cos_lat), (sin_lng, cos_lng)) =
+            (self.latitude.to_radians().sin_cos(), self.longitude.to_radians().sin_cos());
+        let (east, north) = heading.to_radians().sin_cos();
+        let (away, along) = (metres / EARTH_RADIUS_M).sin_cos();
+        // On the unit sphere: the position, and what lies a right angle away to the north and to the east of it.
+        let [x, y, z] = [
+            along * cos_lat * cos_lng - away * (north * sin_lat * cos_lng + east * sin_lng),
+            along * cos_lat * sin_lng - away * (north * sin_lat * sin_lng - east * cos_lng),
+            along * sin_lat + away * north * cos_lat,
+        ];
+        let longitude = y.atan2(x).to_degrees();
+        let longitude = if longitude >= 180.0 { -180.0 } else { longitude };
+        Self { latitude: z.atan2(x.hypot(y)).to_degrees(), longitude }
+    }
+
     /// Great-circle distance in metres (haversine; well-conditioned at all distances up to near antipodes).
     pub fn distance_to(self, other: Position) -> f64 {
         let half_lat = (other.latitude - self.latitude).to_radians() / 2.0;
@@ -99,5 +117,19 @@ mod tests {
         let a = Position::new(0.0, 179.999).expect("sound");
         let b = Position::new(0.0, -179.999).expect("sound");
         assert!((a.distance_to(b) - 0.002 * METRES_PER_DEGREE).abs() < 0.01);
+    }
+
+    #[test]
+    fn whoever_sets_out_arrives_as_far_away_as_said() {
+        for from in [(0.0, 179.999), (-60.0, 25.0), (89.999, -120.0), (90.0, 40.0), (-90.0, -180.0)] {
+            let from = Position::new(from.0, from.1).expect("sound");
+            for (heading, metres) in [(0.0, 300.0), (90.0, 5_000.0), (200.0, 8e6), (355.0, 19e6)] {
+                let there = from.destination(heading, metres);
+                assert!((from.distance_to(there) - metres).abs() < 1e-6 * metres, "{from:?} {heading} {there:?}");
+                assert_eq!(Position::new(there.latitude(), there.longitude()), Ok(there));
+            }
+        }
+        let east = Position::new(0.0, 179.5).expect("sound").destination(90.0, METRES_PER_DEGREE);
+        assert!((east.longitude() + 179.5).abs() < 1e-9 && east.latitude().abs() < 1e-9, "{east:?}");
     }
 }

@@ -7,6 +7,7 @@
 use super::{
     edges::Edges,
     shape::{Outline, wrapped},
+    sphere::{cross, dot},
 };
 use crate::domain::{
     geo::{EARTH_RADIUS_M, Position},
@@ -120,14 +121,6 @@ fn meeting(start: [f64; 2], way: [f64; 2], a: [f64; 2], b: [f64; 2]) -> Option<f
     let of_way = (apart[0] * edge[1] - apart[1] * edge[0]) / area;
     let of_edge = (apart[0] * way[1] - apart[1] * way[0]) / area;
     ((0.0..=1.0).contains(&of_way) && (0.0..=1.0).contains(&of_edge)).then_some(of_way)
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
 #[cfg(test)]

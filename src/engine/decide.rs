@@ -276,7 +276,8 @@ pub(super) fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, position:
     let position = position?;
     match (store, view.outline()) {
         (Some(store), _) => Some(store.position.distance_to(position)),
-        (None, Some(outline)) => Some(outline.signed_distance(position, f64::INFINITY).max(0.0)),
+        (None, Some(outline)) if outline.holds(position) => Some(0.0),
+        (None, Some(outline)) => Some(outline.edge_distance(position, f64::INFINITY)),
         (None, None) => None,
     }
 }

@@ -3,32 +3,20 @@
 //! Law: these are the engine's own numbers, asked of the engine's own probability; nothing is promised here that a ping
 //! would not find.
 
-use std::{cmp::Ordering, collections::BinaryHeap, f64::consts::TAU};
-
-use geo::{BoundingRect, CoordsIter};
-
-use super::{
-    edges::Edges,
-    presence::AT_ONCE,
-    probability,
-    shape::{Outline, wrapped},
-};
-use crate::domain::{
-    detection::Detection,
-    geo::{METRES_PER_DEGREE, Position},
-    shape::{Polygons, Shape},
-};
+use super::{deepest::deepest, edges::Edges, presence::AT_ONCE, probability, shape::Outline};
+use crate::domain::{detection::Detection, geo::Position, shape::Shape};
 
 /// Accuracies in metres that phones have under open sky, in streets, among towers, and indoors.
 pub const USUAL_ACCURACIES_M: [f64; 4] = [5.0, 20.0, 50.0, 100.0];
 /// Whoever is so deep inside is inside by any usual fix, whatever is set, in metres: three σ of the worst of them.
 const DEEP_M: f64 = 300.0;
-/// The deepest point is looked for until it can be deeper by less than this: metres, and a share.
-const PRECISION: (f64, f64) = (0.5, 0.005);
-/// Distances to edges that one search may ask for: a tenth of a second.
-const MOST_WORK: usize = 10_000_000;
 /// Headings in which the nearest edge is looked for.
 const HEADINGS: u32 = 72;
+/// A way is short enough if it is longer than [`DEEP_M`] by no more than this: the best of the headings ends 0.3 m from
+/// the edge, if that.
+const SHORT: f64 = 1.1;
+/// From half round the earth fewer are needed.
+const MOST_STEPS: usize = 16;
 /// Halvings of a way: 300 m to less than a millimetre.
 const HALVINGS: u32 = 20;
 
@@ -71,36 +59,78 @@ pub fn distances(shape: &Shape, detection: &Detection) -> Vec<Distances> {
     USUAL_ACCURACIES_M.map(of).to_vec()
 }
 
-/// The straight way from the deepest point of a shape to the edge next to it.
+/// Whether no fix of that accuracy is ever likely enough to be inside, not even with a second one to confirm it.
+pub fn is_never_entered(shape: &Shape, detection: &Detection, accuracy_m: f64) -> bool {
+    let (sigma, needed) = (probability::sigma(accuracy_m), detection.confirm_probability());
+    // A fix in the centre of a circle is inside it with P = 1 - exp(-R² / 2σ²).
+    let enough_m = sigma * (-2.0 * (1.0 - needed).ln()).sqrt();
+    let polygons = match shape {
+        Shape::Circle(circle) => return circle.radius_m() < enough_m,
+        Shape::Polygons(polygons) => polygons,
+    };
+    let edges = Edges::of(polygons);
+    let outline = Outline::Polygons(polygons, &edges);
+    let is_likely = |(deepest, depth_m)| depth_m >= enough_m || probability::inside(outline, deepest, sigma) >= needed;
+    !deepest(outline, polygons, enough_m).is_some_and(is_likely)
+}
+
+/// Metres: of a circle its radius, of polygons that of the largest circle that fits into them.
+pub fn radius_m(shape: &Shape) -> f64 {
+    match shape {
+        Shape::Circle(circle) => circle.radius_m(),
+        Shape::Polygons(polygons) => {
+            let edges = Edges::of(polygons);
+            let deepest = deepest(Outline::Polygons(polygons, &edges), polygons, f64::INFINITY);
+            deepest.map_or(0.0, |(_, depth_m)| depth_m)
+        }
+    }
+}
+
+/// The straight way from the deepest point of a shape, or one that is deep enough for any fix, to the edge next to it.
 struct Way {
-    deepest: Position,
+    from: Position,
     depth_m: f64,
+    /// Degrees clockwise from north.
     heading: f64,
 }
 
 impl Way {
     fn out_of(outline: Outline<'_>) -> Option<Self> {
-        let polygons = match outline {
-            Outline::Circle(circle) => {
-                let deepest = circle.center();
-                // Towards the equator, where no pole is in the way.
-                let heading = if deepest.latitude() > 0.0 { TAU / 2.0 } else { 0.0 };
-                return Some(Self { deepest, depth_m: circle.radius_m(), heading });
+        match outline {
+            Outline::Circle(circle) => Some(Self { from: circle.center(), depth_m: circle.radius_m(), heading: 0.0 }),
+            Outline::Polygons(polygons, _) => {
+                let (from, depth_m) = deepest(outline, polygons, DEEP_M)?;
+                Some(Self::nearest(outline, from, depth_m).shortened(outline))
             }
-            Outline::Polygons(polygons, _) => polygons,
-        };
-        let (deepest, depth_m) = deepest(outline, polygons)?;
-        let headings = (0..HEADINGS).map(|i| TAU * f64::from(i) / f64::from(HEADINGS));
-        let from_edge = |heading: &f64| outline.signed_distance(moved(deepest, *heading, depth_m), f64::INFINITY).abs();
-        let heading = headings.min_by(|a, b| from_edge(a).total_cmp(&from_edge(b))).unwrap_or_default();
-        Some(Self { deepest, depth_m, heading })
+        }
+    }
+
+    /// The way to the nearest edge, which is so far away.
+    fn nearest(outline: Outline<'_>, from: Position, depth_m: f64) -> Self {
+        let headings = (0..HEADINGS).map(|i| 360.0 * f64::from(i) / f64::from(HEADINGS));
+        let edge_m = |heading: &f64| outline.edge_distance(from.destination(*heading, depth_m), f64::INFINITY);
+        let heading = headings.min_by(|a, b| edge_m(a).total_cmp(&edge_m(b))).unwrap_or_default();
+        Self { from, depth_m, heading }
+    }
+
+    /// Walks out until the edge is so near that a heading of many meets it. Nobody comes nearer to it than [`DEEP_M`], for
+    /// no step is longer than the rest of the way; and each step but the last leaves a twentieth of it, if that.
+    fn shortened(mut self, outline: Outline<'_>) -> Self {
+        for _ in 0..MOST_STEPS {
+            if self.depth_m <= SHORT * DEEP_M {
+                break;
+            }
+            let from = self.from.destination(self.heading, self.depth_m - DEEP_M);
+            self = Self::nearest(outline, from, outline.edge_distance(from, f64::INFINITY));
+        }
+        self
     }
 
     /// Metres inside the edge at which a fix still has the probability; none if the deepest point has less.
     fn depth(&self, outline: Outline<'_>, accuracy_m: f64, probability: f64) -> Option<f64> {
         let sigma = probability::sigma(accuracy_m);
-        let is_enough =
-            |m: f64| probability::inside(outline, moved(self.deepest, self.heading, m), sigma) >= probability;
+        let at = |metres: f64| self.from.destination(self.heading, metres);
+        let is_enough = |metres: f64| probability::inside(outline, at(metres), sigma) >= probability;
         if !is_enough(0.0) {
             return None;
         }
@@ -109,105 +139,15 @@ impl Way {
             let middle = f64::midpoint(enough, too_far);
             *(if is_enough(middle) { &mut enough } else { &mut too_far }) = middle;
         }
-        Some((-outline.signed_distance(moved(self.deepest, self.heading, enough), f64::INFINITY)).max(0.0))
+        Some((-outline.signed_distance(at(enough), f64::INFINITY)).max(0.0))
     }
-}
-
-/// So many metres away in a heading (0 is north, clockwise), in the plane that touches there.
-fn moved(from: Position, heading: f64, metres: f64) -> Position {
-    let (east, north) = heading.sin_cos();
-    let latitude = (from.latitude() + north * metres / METRES_PER_DEGREE).clamp(-90.0, 90.0);
-    let shrink = from.latitude().to_radians().cos().max(1e-9);
-    let longitude = wrapped(from.longitude() + east * metres / (METRES_PER_DEGREE * shrink));
-    Position::new(latitude, longitude).unwrap_or(from)
-}
-
-/// A part of the box around a polygon, ordered by how deep a point in it can be.
-struct Cell {
-    center: [f64; 2],
-    half: [f64; 2],
-    depth_m: f64,
-    at_most_m: f64,
-}
-
-impl Cell {
-    fn new(outline: Outline<'_>, center: [f64; 2], half: [f64; 2]) -> Option<Self> {
-        let position = Position::new(center[1], center[0]).ok()?;
-        let depth_m = -outline.signed_distance(position, f64::INFINITY);
-        let [across, up] = in_metres(center, half);
-        Some(Self { center, half, depth_m, at_most_m: depth_m + across.hypot(up) })
-    }
-
-    /// Halves of it, across the longer side.
-    fn halves<'a>(&self, outline: Outline<'a>) -> impl Iterator<Item = Cell> + use<'a> {
-        let [across, up] = in_metres(self.center, self.half);
-        let i = usize::from(up > across);
-        let (mut half, center) = (self.half, self.center);
-        half[i] /= 2.0;
-        [-half[i], half[i]].into_iter().filter_map(move |by| {
-            let mut center = center;
-            center[i] += by;
-            Cell::new(outline, center, half)
-        })
-    }
-}
-
-/// Half the sides of a cell in metres, across where it is widest.
-fn in_metres(center: [f64; 2], half: [f64; 2]) -> [f64; 2] {
-    let nearest_equator = (center[1].abs() - half[1]).max(0.0);
-    [half[0] * nearest_equator.to_radians().cos() * METRES_PER_DEGREE, half[1] * METRES_PER_DEGREE]
-}
-
-impl PartialEq for Cell {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Cell {}
-
-impl PartialOrd for Cell {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Cell {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.at_most_m.total_cmp(&other.at_most_m)
-    }
-}
-
-/// The deepest point and its depth in metres: the most promising part is halved until no other can be much deeper, or
-/// the point is [`DEEP_M`] deep, or the work is done.
-fn deepest(outline: Outline<'_>, polygons: &Polygons) -> Option<(Position, f64)> {
-    let boxes = polygons.geometry().iter().filter_map(BoundingRect::bounding_rect);
-    let cell = |bounds: geo::Rect| {
-        let (center, half) = (bounds.center(), [bounds.width() / 2.0, bounds.height() / 2.0]);
-        Cell::new(outline, [center.x, center.y], half)
-    };
-    let mut cells: BinaryHeap<Cell> = boxes.filter_map(cell).collect();
-    let mut best = ([0.0; 2], f64::NEG_INFINITY);
-    let mut left = MOST_WORK / polygons.geometry().coords_count().max(1);
-    while let Some(cell) = cells.pop() {
-        if cell.depth_m > best.1 {
-            best = (cell.center, cell.depth_m);
-        }
-        let is_deeper = cell.at_most_m > best.1 + PRECISION.0.max(PRECISION.1 * best.1);
-        if !is_deeper || best.1 >= DEEP_M || left == 0 {
-            break;
-        }
-        left -= 1;
-        cells.extend(cell.halves(outline));
-    }
-    Some((Position::new(best.0[1], best.0[0]).ok()?, best.1.max(0.0)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        domain::shape::Circle,
+        domain::shape::{Circle, Polygons},
         engine::{fixture::metres, presence::tests::entries_at},
     };
 
@@ -248,11 +188,33 @@ mod tests {
     fn the_deepest_point_of_polygons_is_found() {
         let way = way_out_of(&square(80.0));
         assert!((way.depth_m - 40.0).abs() < 1.0, "{}", way.depth_m);
-        let far = way_out_of(&square(5_000.0));
-        assert!(far.depth_m >= DEEP_M);
         let said = distances(&Shape::Polygons(square(80.0)), &Detection::default());
         // Seen from 20 m (σ 13 m) the square's other sides are far: P = 0.9 is 1.28 σ from one edge.
         assert!((said[1].enter_m.expect("wide enough") - 1.28 * 20.0 / 1.51).abs() < 1.5, "{said:?}");
         assert_eq!((said[3].enter_m, said[3].leave_m, said[3].confirmed_leave_m), (None, 600.0, 200.0));
+    }
+
+    /// The way out of a large shape is as short and as straight as that out of a small one.
+    #[test]
+    fn shapes_of_any_size_are_entered_as_deep_inside_a_straight_edge() {
+        let ring = |w: f64, s: f64, e: f64, n: f64| vec![[w, s], [e, s], [e, n], [w, n], [w, s]];
+        let square = |lat: f64, side: f64| ring(10.0, lat, 10.0 + side, lat + side);
+        let sides = [0.05, 1.0, 5.0, 20.0];
+        let squares = [-85.0, -40.0, 0.0, 50.0, 65.0].into_iter().flat_map(|lat| sides.map(|side| square(lat, side)));
+        let south = [-180.0, -60.0, 60.0, 180.0].map(|lng| [lng, -60.0]);
+        let cap = [&south[..], &[[180.0, -90.0], [-180.0, -90.0], [-180.0, -60.0]]].concat();
+        for ring in squares.chain([cap]) {
+            let shape = Shape::Polygons(Polygons::new(&vec![vec![ring.clone()]]).expect("sound"));
+            let said = distances(&shape, &Detection::default());
+            // P(z < 1.28) = 0.9 and P(z < 0.253) = 0.6, in σ = accuracy / 1.51.
+            for Distances { accuracy_m, enter_m, confirmed_enter_m, .. } in said {
+                let sigma = accuracy_m / 1.51;
+                let is_near = |m: Option<f64>, z: f64| (m.expect("wide enough") - z * sigma).abs() < 0.03 * sigma + 0.1;
+                assert!(
+                    is_near(enter_m, 1.2816) && is_near(confirmed_enter_m, 0.2533),
+                    "{accuracy_m} {enter_m:?} {confirmed_enter_m:?} {ring:?}"
+                );
+            }
+        }
     }
 }

@@ -7,9 +7,9 @@
 //! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`] as if
 //! something had happened.
 //!
-//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`]) is
-//! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] says what all of
-//! it means in metres.
+//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`], far away on the [`sphere`]) is
+//! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] (from the [`deepest`] point
+//! on) says what all of it means in metres.
 //!
 //! What there is: [`catalog`] is the snapshot that all of them read. An edit makes the next one from it: [`compile`] and
 //! [`firing`] change what [`targets`] (with [`regions`]) and [`grants`] say they must, [`shared_map`] and [`forest`] share the rest, and
@@ -37,6 +37,7 @@ pub mod crossing;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;
+pub mod deepest;
 pub mod edges;
 pub mod effective;
 pub mod eligibility;
@@ -77,6 +78,7 @@ pub mod shared_map;
 pub mod silence;
 #[cfg(test)]
 mod silence_tests;
+pub mod sphere;
 pub mod taking;
 pub mod targets;
 pub mod trial;

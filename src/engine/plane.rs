@@ -6,7 +6,8 @@
 use super::{
     edges::metres_per_degree,
     probability::beyond_edge,
-    shape::{FLAT, eastward, least_distance},
+    shape::{FLAT, eastward},
+    sphere::least_distance,
 };
 use crate::domain::geo::{EARTH_RADIUS_M, METRES_PER_DEGREE, Position};
 

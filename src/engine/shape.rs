@@ -2,9 +2,12 @@
 //!
 //! Law 7: right on the whole globe: across the antimeridian, at the poles, and from the other side of the earth.
 
-use super::edges::{Edges, metres_per_degree};
+use super::{
+    edges::{Edges, metres_per_degree},
+    sphere,
+};
 use crate::domain::{
-    geo::{METRES_PER_DEGREE, Position},
+    geo::Position,
     shape::{Circle, Polygons},
 };
 
@@ -13,9 +16,6 @@ use crate::domain::{
 pub(super) const FLAT: (f64, f64) = (80.0, 5_000.0);
 /// More than the error of the plane within [`FLAT`], as a share.
 pub(super) const FLAT_ERROR: f64 = 0.005;
-/// How exact distances on the sphere are, as a share and in metres.
-const SPHERE_ERROR: (f64, f64) = (1e-4, 0.1);
-
 /// What an area looks like.
 #[derive(Debug, Clone, Copy)]
 pub enum Outline<'a> {
@@ -79,7 +79,7 @@ fn edge_distance(polygons: &Polygons, edges: &Edges, position: Position, limit: 
             return near;
         }
     }
-    distance_on_sphere(polygons, edges, position, limit)
+    sphere::distance_to_edges(polygons, edges, position, limit)
 }
 
 /// In the equirectangular plane around the position; infinite beyond `limit`.
@@ -130,60 +130,13 @@ fn squared_distance_to_origin(a: [f64; 2], b: [f64; 2]) -> f64 {
     x * x + y * y
 }
 
-/// By great circles to the edges, which are curves there; infinite beyond `limit`.
-fn distance_on_sphere(polygons: &Polygons, edges: &Edges, position: Position, limit: f64) -> f64 {
-    let mut nearest = limit;
-    let pieces = edges.bounding(position).map(|(gap, piece)| (least_distance(position, gap), piece));
-    let mut pieces: Vec<_> = pieces.filter(|(least, _)| *least <= limit).collect();
-    pieces.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    for (_, piece) in pieces {
-        for edge in piece.corners(polygons).windows(2) {
-            narrow(position, edge[0], edge[1], &mut nearest);
-        }
-    }
-    if nearest < limit { nearest } else { f64::INFINITY }
-}
-
-/// The least a point can be away that differs by so many degrees: it is as far as its parallel, and as its meridian,
-/// whose nearest point beyond a right angle is the pole.
-pub(super) fn least_distance(position: Position, [east, north]: [f64; 2]) -> f64 {
-    let latitude = position.latitude().to_radians();
-    let to_meridian = if east < 90.0 {
-        (latitude.cos() * east.to_radians().sin()).asin().to_degrees()
-    } else {
-        90.0 - position.latitude().abs()
-    };
-    to_meridian.max(north) * METRES_PER_DEGREE
-}
-
-/// Halves the edge wherever its nearer half could still come nearer than `nearest`.
-fn narrow(position: Position, a: geo::Coord, b: geo::Coord, nearest: &mut f64) {
-    let middle = geo::coord! { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
-    let distance = distance_to(position, middle);
-    // A piece is at most as long as along the parallel of its end nearer to the equator.
-    let widest = if a.y * b.y < 0.0 { 0.0 } else { a.y.abs().min(b.y.abs()) };
-    let half = (((b.x - a.x) * widest.to_radians().cos()).hypot(b.y - a.y) / 2.0) * METRES_PER_DEGREE;
-    if distance - half >= *nearest {
-        return;
-    }
-    if half <= SPHERE_ERROR.1 + SPHERE_ERROR.0 * distance {
-        *nearest = nearest.min(distance);
-        return;
-    }
-    narrow(position, a, middle, nearest);
-    narrow(position, middle, b, nearest);
-}
-
-fn distance_to(position: Position, corner: geo::Coord) -> f64 {
-    Position::new(corner.y, corner.x).map_or(f64::INFINITY, |corner| corner.distance_to(position))
-}
-
 #[cfg(test)]
 mod tests {
     use geo::{Contains, Distance, Geodesic, Haversine, HaversineClosestPoint};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::geo::METRES_PER_DEGREE;
 
     fn position(latitude: f64, longitude: f64) -> Position {
         Position::new(latitude, (longitude + 180.0).rem_euclid(360.0) - 180.0).expect("sound")
@@ -262,7 +215,7 @@ mod tests {
                 geo::Closest::Indeterminate => None,
             }).fold(f64::INFINITY, f64::min);
             prop_assert!((ours.abs() - oracle).abs() <= 0.01 * oracle + 0.5, "{} {}", ours, oracle);
-            let sphere = distance_on_sphere(&shape.0, &shape.1, p, f64::INFINITY);
+            let sphere = sphere::distance_to_edges(&shape.0, &shape.1, p, f64::INFINITY);
             prop_assert!((ours.abs() - sphere).abs() <= 0.003 * sphere + 0.2, "{} {}", ours, sphere);
         }
 

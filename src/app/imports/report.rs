@@ -4,7 +4,7 @@
 
 use super::{MAX_REPORTED, rows::Difference};
 use crate::{
-    app::phone_size::{self, effective_radius_m},
+    app::phone_size,
     domain::{
         name::{CampaignName, GeofenceName},
         place::{Geofence, PlaceName},
@@ -126,10 +126,10 @@ impl Report {
     }
 
     pub(super) fn note_small(&mut self, number: u64, geofence: &Geofence) {
-        if let Some(why) = phone_size::warning(&geofence.shape)
+        if let Some(why) = phone_size::warning(&geofence.shape, &geofence.detection)
             && self.small.len() < MAX_REPORTED
         {
-            let effective_radius_m = effective_radius_m(&geofence.shape);
+            let effective_radius_m = effective::radius_m(&geofence.shape);
             let distances = effective::distances(&geofence.shape, &geofence.detection);
             self.small.push(SmallGeofence { number, name: geofence.name.clone(), effective_radius_m, why, distances });
         }
