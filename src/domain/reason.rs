@@ -10,7 +10,7 @@ use super::{
     campaign::Priority,
     cap::Within,
     offer::OfferId,
-    schedule::Weekdays,
+    schedule::{Clock, Weekdays},
     time::{TimeOfDay, Timestamp, spoken},
 };
 
@@ -44,6 +44,9 @@ pub enum Reason {
     OutsideWindows {
         day: Weekdays,
         local: TimeOfDay,
+        /// Whose clock shows that; receipts from before it was kept do not say.
+        #[serde(default)]
+        clock: Option<Clock>,
         /// When the next of them begins, within eight days.
         next_at: Option<Timestamp>,
     },
@@ -241,8 +244,13 @@ impl fmt::Display for Reason {
                 write!(f, "it was {local} for the person, and {from} to {to} is quiet")
             }
             Reason::DailyOffers { given, most } => write!(f, "the person got {given} of at most {most} offers today"),
-            Reason::OutsideWindows { day, local, next_at } => {
-                write!(f, "it was {day} {local}, outside of the campaign's hours")?;
+            Reason::OutsideWindows { day, local, clock, next_at } => {
+                let whose = match clock {
+                    Some(Clock::Store) => " at the store",
+                    Some(Clock::Person) => " for the person",
+                    None => "",
+                };
+                write!(f, "it was {day} {local}{whose}, outside of the campaign's hours")?;
                 next_at.map_or(Ok(()), |at| write!(f, ", which begin again at {at}"))
             }
             Reason::NoOpeningHours => f.write_str("nobody knows when a store there is open"),

@@ -34,9 +34,9 @@ pub fn outside_windows(
     person: &TimeZone,
     now: Timestamp,
 ) -> Option<Reason> {
-    let zone = match schedule.clock {
-        Clock::Store => store.map_or(person, |store| &store.time_zone),
-        Clock::Person => person,
+    let (clock, zone) = match (schedule.clock, store) {
+        (Clock::Store, Some(store)) => (Clock::Store, &store.time_zone),
+        (Clock::Store, None) | (Clock::Person, _) => (Clock::Person, person),
     };
     let on = |date| schedule::spans(&schedule.windows, date);
     if schedule.windows.is_empty() || civil::is_within(zone, now, on) {
@@ -44,7 +44,8 @@ pub fn outside_windows(
     }
     let next_at = civil::first(zone, (now, now + LOOKED_AHEAD), true, on);
     let local = zone.local(now);
-    Some(Reason::OutsideWindows { day: Weekdays::only(local.weekday()), local: TimeOfDay::of(local), next_at })
+    let (day, local) = (Weekdays::only(local.weekday()), TimeOfDay::of(local));
+    Some(Reason::OutsideWindows { day, local, clock: Some(clock), next_at })
 }
 
 fn not_open(while_open: WhileOpen, store: Option<&Store>, now: Timestamp) -> Option<Reason> {

@@ -185,7 +185,7 @@ fn windows_are_on_the_stores_clock_unless_they_say_otherwise_or_there_is_none() 
     let refused = outside_windows(&of_store, Some(&kolkata), &rome, noon).expect("half past five");
     assert_eq!(
         refused.to_string(),
-        "it was Monday 17:30, outside of the campaign's hours, which begin again at 2026-01-06T05:30:00Z"
+        "it was Monday 17:30 at the store, outside of the campaign's hours, which begin again at 2026-01-06T05:30:00Z"
     );
     assert_eq!(outside_windows(&of_store, None, &rome, noon), None);
     let of_person = Schedule { windows: lunch, clock: Clock::Person, ..Schedule::default() };
