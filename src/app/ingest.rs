@@ -23,6 +23,7 @@ use crate::{
         budget::AccountId,
         decision::Decision,
         name::{DeviceName, ProfileName},
+        organization::App,
         ping::Ping,
         profile::Profile,
         time::Timestamp,
@@ -224,7 +225,7 @@ impl Ingest {
 
     async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
         let profile = &copy.profile;
-        let snapshot = self.catalog.snapshot();
+        let snapshot = self.catalog.having(|catalog| app_of(catalog, visitor.device).is_some()).await?;
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
@@ -264,13 +265,12 @@ impl Ingest {
         exhausted: &BTreeSet<AccountId>,
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
-        let app = visitor.device.app_text();
-        let app = catalog.apps.find(|name| name.as_str().cmp(app)).ok_or(PingError::Revoked)?;
+        let app = app_of(catalog, visitor.device).ok_or(PingError::Revoked)?;
         let (device, ping, seed) = (visitor.device, visitor.ping, self.entropy.seed());
-        let question = Question { catalog, app: &app.value, profile, device, ping, seed, exhausted };
+        let question = Question { catalog, app, profile, device, ping, seed, exhausted };
         let mut outcome = self.stages.time(Stage::Decide, || decide::decide(&question));
         if outcome.effect == Effect::Durable {
-            outcome.profile.keep_declared(&app.value);
+            outcome.profile.keep_declared(app);
         }
         Ok(outcome)
     }
@@ -282,6 +282,11 @@ impl Ingest {
         self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
         answered(visitor, &write.profile, decision, true)
     }
+}
+
+fn app_of<'a>(catalog: &'a Catalog, device: &DeviceName) -> Option<&'a App> {
+    let app = device.app_text();
+    catalog.apps.find(|name| name.as_str().cmp(app)).map(|entry| &*entry.value)
 }
 
 fn answered(visitor: &Visitor<'_>, profile: &Profile, decision: Decision, recorded: bool) -> Tried {

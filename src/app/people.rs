@@ -18,6 +18,7 @@ use crate::{
         profile::Profile,
         violation::Violations,
     },
+    engine::catalog::Catalog,
     ports::StoreError,
 };
 
@@ -76,15 +77,17 @@ impl People {
     }
 
     /// The app whose people they are.
-    pub fn app(&self, name: &AppName) -> Result<Arc<App>, PeopleError> {
-        let snapshot = self.catalog.snapshot();
+    pub async fn app(&self, name: &AppName) -> Result<Arc<App>, PeopleError> {
+        let snapshot = self.catalog.having(|catalog| catalog.apps.contains_key(name)).await?;
         let entry = snapshot.apps.get(name).ok_or_else(|| PeopleError::NotFound(name.to_string()))?;
         Ok(entry.value.clone())
     }
 
     /// The profile the calling device belongs to now, which its token may not know yet.
     pub async fn own(&self, caller: &DeviceCaller) -> Result<Profile, CallerError> {
-        let gone_app = !self.catalog.snapshot().apps.contains_key(&caller.device.app());
+        let app = caller.device.app();
+        let has_app = |catalog: &Catalog| catalog.apps.contains_key(&app);
+        let gone_app = !has_app(&*self.catalog.having(has_app).await?);
         let name = self.edits.profiles.records.profile_of(&caller.device).await?;
         let Some(name) = name.filter(|_| !gone_app) else { return Err(CallerError::Revoked) };
         let profile = self.edits.profiles.newest(&name).await?.ok_or(CallerError::Revoked)?;

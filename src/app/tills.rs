@@ -85,8 +85,7 @@ impl Tills {
 
     /// What the coupon is worth, or why nothing. `lock` keeps other tills from it; zero ends this till's lock.
     pub async fn check(&self, at: &AtTill, lock: Option<Duration>) -> Result<Checked, TillError> {
-        let snapshot = self.live.snapshot();
-        let store = store(&snapshot, &at.store)?;
+        let (snapshot, store) = self.open(&at.store).await?;
         for now in self.edits.tries(&[]).await {
             let counter = Counter { catalog: &snapshot, store: &store, till: &at.till, now };
             let (found, refusal) = match self.found(at, &counter).await {
@@ -114,9 +113,8 @@ impl Tills {
 
     /// Redeems it.
     pub async fn redeem(&self, at: &AtTill, sale: &Sale) -> Result<Redemption, TillError> {
-        let snapshot = self.live.snapshot();
-        let store = match store(&snapshot, &at.store) {
-            Ok(store) => store,
+        let (snapshot, store) = match self.open(&at.store).await {
+            Ok(open) => open,
             Err(gone) => return unless_answered(&*self.coupons, &sale.request, gone).await,
         };
         let begun = self.edits.clock.now();
@@ -164,9 +162,16 @@ impl Tills {
         Ok(self.coupons.redemptions(query).await?)
     }
 
+    /// The catalog in force, and the store in it.
+    async fn open(&self, name: &StoreName) -> Result<(Arc<Catalog>, Arc<Store>), TillError> {
+        let snapshot = self.live.having(|catalog| catalog.stores.contains_key(name)).await?;
+        let store = snapshot.stores.get(name).map(|entry| entry.value.clone());
+        Ok((snapshot, store.ok_or_else(|| TillError::NotFound(name.to_string()))?))
+    }
+
     /// By whose clock times at the store are told; none if there is no such store any more.
     pub fn zone_of(&self, name: &StoreName) -> Option<TimeZone> {
-        store(&self.live.snapshot(), name).ok().map(|store| store.time_zone.clone())
+        self.live.snapshot().stores.get(name).map(|entry| entry.value.time_zone.clone())
     }
 
     /// The coupon on the counter, if it is good. A code that nobody has counts against the till.
@@ -247,11 +252,6 @@ impl<E: Into<TillError>> From<E> for Missed {
     fn from(error: E) -> Self {
         Self { found: None, error: error.into() }
     }
-}
-
-fn store(catalog: &Catalog, name: &StoreName) -> Result<Arc<Store>, TillError> {
-    let entry = catalog.stores.get(name).ok_or_else(|| TillError::NotFound(name.to_string()))?;
-    Ok(entry.value.clone())
 }
 
 fn refused(refusal: Refusal, store: &Store) -> TillError {

@@ -120,7 +120,7 @@ impl Wallet {
     /// The offer with its code.
     pub async fn claim(&self, holder: Holder<'_>, id: OfferId) -> Result<Held, ClaimError> {
         let profile = &holder.0.name;
-        let snapshot = self.live.snapshot();
+        let mut snapshot = self.live.snapshot();
         for now in self.edits.tries(&[profile]).await {
             let own = self.coupons.offer(&id).await?.filter(|offer| offer.profile == *profile);
             let offer = own.ok_or(ClaimError::NotFound)?;
@@ -128,6 +128,7 @@ impl Wallet {
                 return Ok(held(&snapshot, offer, holder));
             }
             let person = self.edits.newest(profile).await?.ok_or(ClaimError::NotFound)?;
+            snapshot = self.live.having(|catalog| catalog.campaigns.contains_key(&offer.campaign)).await?;
             let (campaign, coupon) = self.may_claim(&snapshot, &person, &offer, now)?;
             let takes = taking::for_claim(&campaign, &coupon, &offer);
             let (code, claim) = self.claimed(&campaign, &coupon, id);

@@ -60,8 +60,8 @@ pub struct Access {
 
 impl Access {
     /// The key that calls, if it may do such work at all.
-    pub fn to(work: Work, auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
-        let (key, scope) = auth.key(metadata)?;
+    pub async fn to(work: Work, auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
+        let (key, scope) = auth.key(metadata).await?;
         if work.open_to(&scope) { Ok(Self { key, scope }) } else { Err(denied(&scope, work.wanted())) }
     }
 

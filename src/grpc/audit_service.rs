@@ -31,7 +31,7 @@ impl AuditService for AuditGrpc {
         &self,
         request: Request<pb::ListChangesRequest>,
     ) -> Result<Response<pb::ListChangesResponse>, Status> {
-        let access = Access::to(Work::Ownership, &self.auth, request.metadata())?;
+        let access = Access::to(Work::Ownership, &self.auth, request.metadata()).await?;
         let pb::ListChangesRequest { parent: of, page_size, page_token } = request.get_ref();
         let mut wrong = Violations::default();
         let organization = parent(&access, &mut wrong, of)?;

@@ -17,6 +17,7 @@ use crate::{
         name::{AppName, KeyName},
         organization::Scope,
     },
+    engine::catalog::Catalog,
     grpc::status::Problem,
     ports::Clock,
 };
@@ -41,41 +42,49 @@ impl Auth {
         Self { tokens, live, clock }
     }
 
-    /// Whoever calls, or UNAUTHENTICATED. What the principal may do is for the caller of this to ask.
-    pub fn principal(&self, metadata: &MetadataMap) -> Result<Principal, Status> {
+    /// Whoever calls, or UNAUTHENTICATED; UNAVAILABLE if the record cannot tell. What the principal may do is for the
+    /// caller of this to ask.
+    pub async fn principal(&self, metadata: &MetadataMap) -> Result<Principal, Status> {
         let credential = bearer(metadata)?;
         let now = self.clock.now();
         if credential.starts_with(tokens::PREFIX) {
             return Ok(Principal::Device(self.tokens.verify(credential, now)?));
         }
-        let (name, scope) = keys::authenticate(&self.live.snapshot(), credential, now)
-            .ok_or_else(|| Problem::CredentialUnknown.says("the key is not known, or was revoked"))?;
+        let known = |catalog: &Catalog| keys::authenticate(catalog, credential, now);
+        let mut found = known(&self.live.snapshot());
+        if found.is_none() && credential.starts_with(keys::PREFIX) {
+            // It may have been made on another node a moment ago.
+            self.live.look_again().await?;
+            found = known(&self.live.snapshot());
+        }
+        let unknown = || Problem::CredentialUnknown.says("the key is not known, or was revoked");
+        let (name, scope) = found.ok_or_else(unknown)?;
         Ok(Principal::Key { name, scope })
     }
 
     /// The device that calls; keys are refused.
-    pub fn device(&self, metadata: &MetadataMap) -> Result<Verified, Status> {
-        match self.principal(metadata)? {
+    pub async fn device(&self, metadata: &MetadataMap) -> Result<Verified, Status> {
+        match self.principal(metadata).await? {
             Principal::Device(verified) => Ok(verified),
             Principal::Key { scope, .. } => Err(denied(&scope, "this call takes a device token")),
         }
     }
 
     /// The key that calls and what it opens; device tokens are refused.
-    pub fn key(&self, metadata: &MetadataMap) -> Result<(KeyName, Scope), Status> {
-        match self.principal(metadata)? {
+    pub async fn key(&self, metadata: &MetadataMap) -> Result<(KeyName, Scope), Status> {
+        match self.principal(metadata).await? {
             Principal::Key { name, scope } => Ok((name, scope)),
             Principal::Device(_) => Err(Problem::ScopeTooNarrow.says("this call takes an API key, not a device token")),
         }
     }
 
     /// The app key that calls, and its app; everything else is refused.
-    pub fn app(&self, metadata: &MetadataMap) -> Result<(KeyName, AppName), Status> {
-        let (name, app) = match self.key(metadata)? {
+    pub async fn app(&self, metadata: &MetadataMap) -> Result<(KeyName, AppName), Status> {
+        let (name, app) = match self.key(metadata).await? {
             (name, Scope::App(app)) => (name, app),
             (_, scope) => return Err(denied(&scope, "this call takes an app key")),
         };
-        if !self.live.snapshot().apps.contains_key(&app) {
+        if !self.live.having(|catalog| catalog.apps.contains_key(&app)).await?.apps.contains_key(&app) {
             return Err(Problem::NotFound.says(format!("the app of this key is gone: {app}")));
         }
         Ok((name, app))

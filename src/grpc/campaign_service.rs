@@ -47,8 +47,8 @@ const MAX_ACCOUNTS: u32 = 10_000;
 type Answer<T> = Result<Response<T>, Status>;
 
 impl CampaignGrpc {
-    fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Campaigns, &self.auth, metadata)
+    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        Access::to(Work::Campaigns, &self.auth, metadata).await
     }
 
     async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
@@ -61,7 +61,7 @@ impl CampaignGrpc {
 #[tonic::async_trait]
 impl CampaignService for CampaignGrpc {
     async fn create_campaign(&self, request: Request<pb::CreateCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::CreateCampaignRequest { parent, campaign_id, campaign } = request.into_inner();
         let id = ("campaign_id", campaign_id.as_str());
         let draft = resource::wanted::<Campaign>(&access, Some(&parent), id, campaign)?;
@@ -70,13 +70,13 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let name = &request.get_ref().name;
         resource::get::<Campaign>(&access, self.campaigns.resources(), name).await.map(Response::new)
     }
 
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ListCampaignsRequest { parent, page_size, page_token, state } = request.get_ref();
         let mut wrong = Violations::default();
         let wanted = wrong.take("state", state_filter(*state)).flatten();
@@ -89,7 +89,7 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn update_campaign(&self, request: Request<pb::UpdateCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::UpdateCampaignRequest { campaign, update_mask } = request.into_inner();
         let patch = Patch::<Campaign>::read(&access, campaign, update_mask.as_ref())?;
         let change = |campaign: &Campaign| patch.apply(campaign);
@@ -98,7 +98,7 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn delete_campaign(&self, request: Request<pb::DeleteCampaignRequest>) -> Answer<pb::DeleteCampaignResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::DeleteCampaignRequest { name, etag } = request.get_ref();
         let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
         self.campaigns.delete(&name, etag, access.author()).await?;
@@ -106,19 +106,19 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn activate_campaign(&self, request: Request<pb::ActivateCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ActivateCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Active).await
     }
 
     async fn pause_campaign(&self, request: Request<pb::PauseCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::PauseCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Paused).await
     }
 
     async fn archive_campaign(&self, request: Request<pb::ArchiveCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ArchiveCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Archived).await
     }
@@ -127,12 +127,12 @@ impl CampaignService for CampaignGrpc {
         &self,
         request: Request<pb::ListCampaignVersionsRequest>,
     ) -> Answer<pb::ListCampaignVersionsResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         versions::list(&access, &self.versions, request.get_ref()).await.map(Response::new)
     }
 
     async fn rollback_campaign(&self, request: Request<pb::RollbackCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let wanted = versions::Wanted::read(&access, request.get_ref())?;
         let versions::Wanted { name, version, etag } = wanted;
         let campaign = self.versions.roll_back(&name, version, etag, access.author()).await?;
@@ -140,7 +140,7 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::GetCampaignUseRequest { name, page_token } = request.get_ref();
         let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name).await?;
         let account = |text: &str| Ok(AccountId::of_record(text));
@@ -156,7 +156,7 @@ impl CampaignService for CampaignGrpc {
         &self,
         request: Request<pb::GetExperimentResultsRequest>,
     ) -> Answer<pb::ExperimentResults> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let campaign =
             resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name).await?.value;
         let missing = || Problem::Precondition.says(format!("{} makes no experiment", campaign.name));
@@ -172,7 +172,7 @@ impl CampaignService for CampaignGrpc {
         &self,
         request: Request<Streaming<pb::UploadCodesRequest>>,
     ) -> Answer<Self::UploadCodesStream> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let upload = CodeUpload::new(access, self.pools.clone(), self.guard.clone(), request.into_inner());
         let answers =
             stream::try_unfold(

@@ -45,7 +45,7 @@ pub struct DecisionGrpc {
 #[tonic::async_trait]
 impl DecisionService for DecisionGrpc {
     async fn get_decision(&self, request: Request<pb::GetDecisionRequest>) -> Result<Response<pb::Decision>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata())?).await?;
+        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
         let pb::GetDecisionRequest { decision } = request.into_inner();
         let id = DecisionId::parse(&decision).map_err(|invalid| Violations::one("decision", invalid))?;
         let receipt = self.decisions.get(&id, &reader).await?;
@@ -57,7 +57,7 @@ impl DecisionService for DecisionGrpc {
         &self,
         request: Request<pb::ListDecisionsRequest>,
     ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata())?).await?;
+        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
         let (wanted, bound) = wanted(request.get_ref(), &self.seal)?;
         let (receipts, last) = self.decisions.list(wanted, &reader).await?;
         let (mut decisions, mut bytes) = (Vec::new(), 0);
@@ -81,7 +81,7 @@ impl DecisionService for DecisionGrpc {
         &self,
         request: Request<pb::CountVerdictsRequest>,
     ) -> Result<Response<pb::VerdictCounts>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata())?).await?;
+        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
         let Counts { verdicts, until, in_tens } = self.decisions.count(counted(request.get_ref())?, &reader).await?;
         let count = |count: VerdictCount| {
             let VerdictCount { verdict, people, decisions } = count;
@@ -95,7 +95,7 @@ impl DecisionService for DecisionGrpc {
         &self,
         request: Request<pb::ExplainCampaignRequest>,
     ) -> Result<Response<pb::Explanation>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata())?).await?;
+        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
         let wanted = explain_wire::wanted(request.into_inner())?;
         let (explanation, at) = self.explanations.explain(&wanted, &reader).await?;
         Ok(Response::new(explanation_to_wire(&explanation, at)))

@@ -42,7 +42,7 @@ impl DeviceService for DeviceGrpc {
         &self,
         request: Request<pb::RegisterDeviceRequest>,
     ) -> Result<Response<pb::RegisterDeviceResponse>, Status> {
-        let (key, app) = self.auth.app(request.metadata())?;
+        let (key, app) = self.auth.app(request.metadata()).await?;
         let address: Option<IpAddr> = request.remote_addr().map(|peer| peer.ip());
         self.limits.check(&key, address)?;
         let registration = registration(request.into_inner(), self.clock.now())?;

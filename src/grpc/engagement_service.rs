@@ -42,7 +42,7 @@ impl EngagementService for EngagementGrpc {
         request: Request<pb::ReportEngagementRequest>,
     ) -> Result<Response<pb::ReportEngagementResponse>, Status> {
         let now = self.clock.now();
-        let verified = self.auth.device(request.metadata())?;
+        let verified = self.auth.device(request.metadata()).await?;
         let report = report(request.into_inner(), now)?;
         let device = &verified.caller.device;
         let profile = self.people.own(&verified.caller).await?;

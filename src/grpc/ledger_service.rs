@@ -27,7 +27,7 @@ impl LedgerService for LedgerGrpc {
         &self,
         request: Request<pb::CheckLedgerRequest>,
     ) -> Result<Response<pb::CheckLedgerResponse>, Status> {
-        let (_, scope) = self.auth.key(request.metadata())?;
+        let (_, scope) = self.auth.key(request.metadata()).await?;
         if scope != Scope::Operator {
             return Err(denied(&scope, "this call takes an operator key"));
         }

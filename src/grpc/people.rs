@@ -34,8 +34,8 @@ pub enum Actor {
 
 impl Actor {
     /// Whoever calls, if its credential opens profiles at all.
-    pub fn of(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
-        let (key, scope) = match auth.principal(metadata)? {
+    pub async fn of(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
+        let (key, scope) = match auth.principal(metadata).await? {
             Principal::Device(verified) => return Ok(Self::Device(verified.caller)),
             Principal::Key { name, scope } => (name, scope),
         };
@@ -50,8 +50,8 @@ impl Actor {
     }
 
     /// As [`Self::of`], and device tokens are refused.
-    pub fn publisher(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
-        match Self::of(auth, metadata)? {
+    pub async fn publisher(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
+        match Self::of(auth, metadata).await? {
             Self::Device(_) => {
                 Err(Problem::ScopeTooNarrow.says("this call takes a server, owner or operator key, not a device token"))
             }

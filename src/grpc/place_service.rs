@@ -45,8 +45,8 @@ impl PlaceGrpc {
         Self { auth, places, imports }
     }
 
-    fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Places, &self.auth, metadata)
+    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        Access::to(Work::Places, &self.auth, metadata).await
     }
 
     async fn create<P: Place + Wire>(
@@ -109,43 +109,43 @@ impl PlaceGrpc {
 #[tonic::async_trait]
 impl PlaceService for PlaceGrpc {
     async fn create_store(&self, request: Request<pb::CreateStoreRequest>) -> Answer<pb::Store> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::CreateStoreRequest { parent, store_id, store } = request.into_inner();
         self.create::<Store>(access, &parent, ("store_id", &store_id), store).await
     }
 
     async fn get_store(&self, request: Request<pb::GetStoreRequest>) -> Answer<pb::Store> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         self.get::<Store>(&access, &request.get_ref().name).await
     }
 
     async fn list_stores(&self, request: Request<pb::ListStoresRequest>) -> Answer<pb::ListStoresResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ListStoresRequest { parent, page_size, page_token } = request.get_ref();
         let (stores, next_page_token) = self.list::<Store>(&access, parent, (*page_size, page_token), "").await?;
         Ok(Response::new(pb::ListStoresResponse { stores, next_page_token }))
     }
 
     async fn update_store(&self, request: Request<pb::UpdateStoreRequest>) -> Answer<pb::Store> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::UpdateStoreRequest { store, update_mask } = request.into_inner();
         self.update::<Store>(access, store, update_mask).await
     }
 
     async fn delete_store(&self, request: Request<pb::DeleteStoreRequest>) -> Answer<pb::DeletePlaceResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::DeleteStoreRequest { name, etag, force } = request.get_ref();
         self.delete::<Store>(access, name, etag, *force).await
     }
 
     async fn create_geofence(&self, request: Request<pb::CreateGeofenceRequest>) -> Answer<pb::Geofence> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::CreateGeofenceRequest { parent, geofence_id, geofence } = request.into_inner();
         self.create::<Geofence>(access, &parent, ("geofence_id", &geofence_id), geofence).await
     }
 
     async fn get_geofence(&self, request: Request<pb::GetGeofenceRequest>) -> Answer<pb::Geofence> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let entry = resource::entry::<Geofence>(&access, self.places.resources(), &request.get_ref().name).await?;
         let distances = effective::distances(&entry.value.shape, &entry.value.detection);
         let effective_distances = distances.iter().map(distances_to_wire).collect();
@@ -153,7 +153,7 @@ impl PlaceService for PlaceGrpc {
     }
 
     async fn list_geofences(&self, request: Request<pb::ListGeofencesRequest>) -> Answer<pb::ListGeofencesResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ListGeofencesRequest { parent, page_size, page_token, store } = request.get_ref();
         let (geofences, next_page_token) =
             self.list::<Geofence>(&access, parent, (*page_size, page_token), store).await?;
@@ -161,54 +161,54 @@ impl PlaceService for PlaceGrpc {
     }
 
     async fn update_geofence(&self, request: Request<pb::UpdateGeofenceRequest>) -> Answer<pb::Geofence> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::UpdateGeofenceRequest { geofence, update_mask } = request.into_inner();
         self.update::<Geofence>(access, geofence, update_mask).await
     }
 
     async fn delete_geofence(&self, request: Request<pb::DeleteGeofenceRequest>) -> Answer<pb::DeletePlaceResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::DeleteGeofenceRequest { name, etag, force } = request.get_ref();
         self.delete::<Geofence>(access, name, etag, *force).await
     }
 
     async fn create_beacon(&self, request: Request<pb::CreateBeaconRequest>) -> Answer<pb::Beacon> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::CreateBeaconRequest { parent, beacon_id, beacon } = request.into_inner();
         self.create::<Beacon>(access, &parent, ("beacon_id", &beacon_id), beacon).await
     }
 
     async fn get_beacon(&self, request: Request<pb::GetBeaconRequest>) -> Answer<pb::Beacon> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         self.get::<Beacon>(&access, &request.get_ref().name).await
     }
 
     async fn list_beacons(&self, request: Request<pb::ListBeaconsRequest>) -> Answer<pb::ListBeaconsResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ListBeaconsRequest { parent, page_size, page_token, store } = request.get_ref();
         let (beacons, next_page_token) = self.list::<Beacon>(&access, parent, (*page_size, page_token), store).await?;
         Ok(Response::new(pb::ListBeaconsResponse { beacons, next_page_token }))
     }
 
     async fn update_beacon(&self, request: Request<pb::UpdateBeaconRequest>) -> Answer<pb::Beacon> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::UpdateBeaconRequest { beacon, update_mask } = request.into_inner();
         self.update::<Beacon>(access, beacon, update_mask).await
     }
 
     async fn delete_beacon(&self, request: Request<pb::DeleteBeaconRequest>) -> Answer<pb::DeletePlaceResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::DeleteBeaconRequest { name, etag, force } = request.get_ref();
         self.delete::<Beacon>(access, name, etag, *force).await
     }
 
     async fn get_source(&self, request: Request<pb::GetSourceRequest>) -> Answer<pb::Source> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         self.get::<Source>(&access, &request.get_ref().name).await
     }
 
     async fn list_sources(&self, request: Request<pb::ListSourcesRequest>) -> Answer<pb::ListSourcesResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ListSourcesRequest { parent, page_size, page_token } = request.get_ref();
         let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
         let (resources, wrong) = (self.places.resources(), Violations::default());
@@ -220,7 +220,7 @@ impl PlaceService for PlaceGrpc {
         &self,
         request: Request<Streaming<pb::ImportPlacesRequest>>,
     ) -> Answer<pb::ImportPlacesResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let (options, rows) = place_import::receive(&access, request.into_inner()).await?;
         let report = self.imports.run(&options, rows, access.author()).await?;
         Ok(Response::new(place_import::report_to_wire(report)))

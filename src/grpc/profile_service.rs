@@ -46,14 +46,14 @@ impl ProfileGrpc {
         actor.profile(&self.people, named).await
     }
 
-    fn answer(&self, profile: &Profile) -> Answer<pb::Profile> {
-        let app = self.people.app(&profile.name.app())?;
+    async fn answer(&self, profile: &Profile) -> Answer<pb::Profile> {
+        let app = self.people.app(&profile.name.app()).await?;
         Ok(Response::new(profile_to_wire(profile, &app)))
     }
 
     /// The device that a publisher's request names, and nothing else.
-    fn device(&self, metadata: &MetadataMap, device: &str) -> Result<DeviceName, Status> {
-        let actor = Actor::publisher(&self.auth, metadata)?;
+    async fn device(&self, metadata: &MetadataMap, device: &str) -> Result<DeviceName, Status> {
+        let actor = Actor::publisher(&self.auth, metadata).await?;
         let mut wrong = Violations::default();
         let device = actor.device(&mut wrong, "device", device)?;
         Ok(wrong.finish(device)?)
@@ -61,7 +61,7 @@ impl ProfileGrpc {
 
     /// The profile and the brand of a request to hear no more, or again, of a brand.
     async fn mute(&self, metadata: &MetadataMap, name: &str, brand: &str) -> Result<Muted, Status> {
-        let actor = Actor::of(&self.auth, metadata)?;
+        let actor = Actor::of(&self.auth, metadata).await?;
         let mut wrong = Violations::default();
         let brand = wrong.take("brand", OrganizationName::parse(brand));
         let profile = self.profile(&actor, wrong, name).await?;
@@ -69,37 +69,39 @@ impl ProfileGrpc {
     }
 
     /// The app by which an update is read. Of a profile without a sound name it is the caller's, if it has only one.
-    fn app(&self, actor: &Actor, named: Option<&ProfileName>) -> Result<Option<Arc<App>>, PeopleError> {
-        let app = named.map(ProfileName::app).or_else(|| actor.app());
-        app.map(|app| self.people.app(&app)).transpose()
+    async fn app(&self, actor: &Actor, named: Option<&ProfileName>) -> Result<Option<Arc<App>>, PeopleError> {
+        match named.map(ProfileName::app).or_else(|| actor.app()) {
+            Some(app) => self.people.app(&app).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
 #[tonic::async_trait]
 impl ProfileService for ProfileGrpc {
     async fn get_profile(&self, request: Request<pb::GetProfileRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::of(&self.auth, request.metadata())?;
+        let actor = Actor::of(&self.auth, request.metadata()).await?;
         let pb::GetProfileRequest { name } = request.into_inner();
         let name = self.profile(&actor, Violations::default(), &name).await?;
-        self.answer(&self.people.get(&name).await?)
+        self.answer(&self.people.get(&name).await?).await
     }
 
     async fn update_profile(&self, request: Request<pb::UpdateProfileRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::of(&self.auth, request.metadata())?;
+        let actor = Actor::of(&self.auth, request.metadata()).await?;
         let pb::UpdateProfileRequest { profile, update_mask } = request.into_inner();
         let message = profile.ok_or_else(|| Violations::one("profile", required()))?;
         let mut wrong = Violations::default();
         let named = actor.named(&mut wrong, "profile.name", &message.name)?;
-        let app = self.app(&actor, named.as_ref())?;
+        let app = self.app(&actor, named.as_ref()).await?;
         let read = |app| patch(app, actor.writer(), message, update_mask.as_ref(), self.clock.now());
         let patch = app.as_deref().and_then(|app| wrong.nest("", read(app)));
         let patch = wrong.finish(patch)?;
         let name = actor.profile(&self.people, named).await?;
-        self.answer(&self.people.update(&name, &patch).await?)
+        self.answer(&self.people.update(&name, &patch).await?).await
     }
 
     async fn delete_profile(&self, request: Request<pb::DeleteProfileRequest>) -> Answer<pb::DeleteProfileResponse> {
-        let actor = Actor::of(&self.auth, request.metadata())?;
+        let actor = Actor::of(&self.auth, request.metadata()).await?;
         let pb::DeleteProfileRequest { name } = request.into_inner();
         let name = self.profile(&actor, Violations::default(), &name).await?;
         self.people.erase(&name).await?;
@@ -107,26 +109,26 @@ impl ProfileService for ProfileGrpc {
     }
 
     async fn link_profile(&self, request: Request<pb::LinkProfileRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::publisher(&self.auth, request.metadata())?;
+        let actor = Actor::publisher(&self.auth, request.metadata()).await?;
         let pb::LinkProfileRequest { device, profile_id } = request.into_inner();
         let mut wrong = Violations::default();
         let device = actor.device(&mut wrong, "device", &device)?;
         wrong.take("profile_id", check_person_id(&profile_id));
         let person = device.as_ref().and_then(|device| device.app().profile(&profile_id).ok());
         let (device, person) = wrong.finish(device.zip(person))?;
-        self.answer(&self.links.link(&device, &person).await?)
+        self.answer(&self.links.link(&device, &person).await?).await
     }
 
     async fn unlink_profile(&self, request: Request<pb::UnlinkProfileRequest>) -> Answer<pb::Profile> {
-        let device = self.device(request.metadata(), &request.get_ref().device)?;
-        self.answer(&self.links.unlink(&device).await?)
+        let device = self.device(request.metadata(), &request.get_ref().device).await?;
+        self.answer(&self.links.unlink(&device).await?).await
     }
 
     async fn revoke_device_tokens(
         &self,
         request: Request<pb::RevokeDeviceTokensRequest>,
     ) -> Answer<pb::RevokeDeviceTokensResponse> {
-        let device = self.device(request.metadata(), &request.get_ref().device)?;
+        let device = self.device(request.metadata(), &request.get_ref().device).await?;
         self.links.revoke_tokens(&device).await?;
         Ok(Response::new(pb::RevokeDeviceTokensResponse {}))
     }
@@ -134,13 +136,13 @@ impl ProfileService for ProfileGrpc {
     async fn mute_brand(&self, request: Request<pb::MuteBrandRequest>) -> Answer<pb::Profile> {
         let pb::MuteBrandRequest { name, brand } = request.get_ref();
         let (name, brand) = self.mute(request.metadata(), name, brand).await?;
-        self.answer(&self.people.mute(&name, &brand).await?)
+        self.answer(&self.people.mute(&name, &brand).await?).await
     }
 
     async fn unmute_brand(&self, request: Request<pb::UnmuteBrandRequest>) -> Answer<pb::Profile> {
         let pb::UnmuteBrandRequest { name, brand } = request.get_ref();
         let (name, brand) = self.mute(request.metadata(), name, brand).await?;
-        self.answer(&self.people.unmute(&name, &brand).await?)
+        self.answer(&self.people.unmute(&name, &brand).await?).await
     }
 }
 

@@ -36,7 +36,7 @@ pub struct ProximityGrpc {
 #[tonic::async_trait]
 impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
-        let verified = self.auth.device(request.metadata())?;
+        let verified = self.auth.device(request.metadata()).await?;
         Ok(Response::new(self.pings.answer(&verified, request.get_ref()).await?))
     }
 
@@ -46,7 +46,7 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<Streaming<pb::PingRequest>>,
     ) -> Result<Response<Self::StreamPingsStream>, Status> {
-        let verified = self.auth.device(request.metadata())?;
+        let verified = self.auth.device(request.metadata()).await?;
         // In a box, since it is handed on from each answer to the next.
         let stream = Box::new(self.streams.open(self.pings.clone(), verified, request.into_inner()));
         let answers = try_unfold(stream, |mut stream| async move {
@@ -60,7 +60,7 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<pb::ReportAppEventRequest>,
     ) -> Result<Response<pb::PingResponse>, Status> {
-        let verified = self.auth.device(request.metadata())?;
+        let verified = self.auth.device(request.metadata()).await?;
         Ok(Response::new(self.pings.answer_event(&verified, request.get_ref()).await?))
     }
 
@@ -68,7 +68,7 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<pb::ListNearbyOffersRequest>,
     ) -> Result<Response<pb::ListNearbyOffersResponse>, Status> {
-        let principal = self.auth.principal(request.metadata())?;
+        let principal = self.auth.principal(request.metadata()).await?;
         let request = request.into_inner();
         let mut wrong = Violations::default();
         let view = view(&request, &mut wrong);
@@ -100,7 +100,7 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<pb::ListNearbyStoresRequest>,
     ) -> Result<Response<pb::ListNearbyStoresResponse>, Status> {
-        match self.auth.principal(request.metadata())? {
+        match self.auth.principal(request.metadata()).await? {
             Principal::Device(verified) => drop(self.people.own(&verified.caller).await?),
             Principal::Key { scope: Scope::Server(_), .. } => {}
             Principal::Key { scope, .. } => {

@@ -44,8 +44,8 @@ pub struct RedemptionGrpc {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl RedemptionGrpc {
-    fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        let access = Access::to(Work::Tills, &self.auth, metadata)?;
+    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        let access = Access::to(Work::Tills, &self.auth, metadata).await?;
         self.limits.check(&access.key)?;
         Ok(access)
     }
@@ -54,7 +54,7 @@ impl RedemptionGrpc {
 #[tonic::async_trait]
 impl RedemptionService for RedemptionGrpc {
     async fn check_offer(&self, request: Request<pb::CheckOfferRequest>) -> Answer<pb::CheckOfferResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let request = request.into_inner();
         access.serves(&request.store)?;
         let (at, lock) = check(request)?;
@@ -62,7 +62,7 @@ impl RedemptionService for RedemptionGrpc {
     }
 
     async fn redeem_offer(&self, request: Request<pb::RedeemOfferRequest>) -> Answer<pb::Redemption> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let request = request.into_inner();
         access.serves(&request.store)?;
         let asked = redeem(request, &access.key)?;
@@ -74,7 +74,7 @@ impl RedemptionService for RedemptionGrpc {
         &self,
         request: Request<pb::ReverseRedemptionRequest>,
     ) -> Answer<pb::ReverseRedemptionResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let request = request.into_inner();
         access.serves(&request.store)?;
         let asked = reverse(request, &access.key)?;
@@ -91,14 +91,14 @@ impl RedemptionService for RedemptionGrpc {
         let mut shows_offers = true;
         let of = match request.parent.split('/').nth(2) {
             Some("campaigns") => {
-                let access = Access::to(Work::Campaigns, &self.auth, &metadata)?;
+                let access = Access::to(Work::Campaigns, &self.auth, &metadata).await?;
                 let name = named("parent", CampaignName::parse(&request.parent))?;
                 access.reaches(&name.organization())?;
                 shows_offers = access.scope == Scope::Operator;
                 RedemptionsOf::Campaign(name)
             }
             _ => {
-                let access = self.access(&metadata)?;
+                let access = self.access(&metadata).await?;
                 access.serves(&request.parent)?;
                 RedemptionsOf::Store(named("parent", StoreName::parse(&request.parent))?)
             }

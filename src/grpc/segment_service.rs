@@ -34,15 +34,15 @@ pub struct SegmentGrpc {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl SegmentGrpc {
-    fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Campaigns, &self.auth, metadata)
+    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
+        Access::to(Work::Campaigns, &self.auth, metadata).await
     }
 }
 
 #[tonic::async_trait]
 impl SegmentService for SegmentGrpc {
     async fn create_segment(&self, request: Request<pb::CreateSegmentRequest>) -> Answer<pb::Segment> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::CreateSegmentRequest { parent, segment_id, segment } = request.into_inner();
         let id = ("segment_id", segment_id.as_str());
         let wanted = resource::wanted::<Segment>(&access, Some(&parent), id, segment)?;
@@ -51,12 +51,12 @@ impl SegmentService for SegmentGrpc {
     }
 
     async fn get_segment(&self, request: Request<pb::GetSegmentRequest>) -> Answer<pb::Segment> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         resource::get::<Segment>(&access, self.segments.resources(), &request.get_ref().name).await.map(Response::new)
     }
 
     async fn list_segments(&self, request: Request<pb::ListSegmentsRequest>) -> Answer<pb::ListSegmentsResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::ListSegmentsRequest { parent, page_size, page_token } = request.get_ref();
         let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
         let wrong = Violations::default();
@@ -66,7 +66,7 @@ impl SegmentService for SegmentGrpc {
     }
 
     async fn update_segment(&self, request: Request<pb::UpdateSegmentRequest>) -> Answer<pb::Segment> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::UpdateSegmentRequest { segment, update_mask } = request.into_inner();
         let patch = Patch::<Segment>::read(&access, segment, update_mask.as_ref())?;
         let change = |segment: &Segment| patch.apply(segment);
@@ -75,7 +75,7 @@ impl SegmentService for SegmentGrpc {
     }
 
     async fn delete_segment(&self, request: Request<pb::DeleteSegmentRequest>) -> Answer<pb::DeleteSegmentResponse> {
-        let access = self.access(request.metadata())?;
+        let access = self.access(request.metadata()).await?;
         let pb::DeleteSegmentRequest { name, etag } = request.get_ref();
         let (name, etag) = resource::versioned::<Segment>(&access, name, etag)?;
         self.segments.delete(&name, etag, access.author()).await?;

@@ -47,7 +47,7 @@ impl WalletService for WalletGrpc {
         request: Request<pb::ListOffersRequest>,
     ) -> Result<Response<pb::ListOffersResponse>, Status> {
         let now = self.clock.now();
-        let verified = self.auth.device(request.metadata())?;
+        let verified = self.auth.device(request.metadata()).await?;
         let asked = asked(&request.into_inner())?;
         let profile = self.people.own(&verified.caller).await?;
         let Asked { state, after, most, bound } = asked;
@@ -68,7 +68,7 @@ impl WalletService for WalletGrpc {
         request: Request<pb::ClaimOfferRequest>,
     ) -> Result<Response<pb::ClaimOfferResponse>, Status> {
         let now = self.clock.now();
-        let verified = self.auth.device(request.metadata())?;
+        let verified = self.auth.device(request.metadata()).await?;
         let pb::ClaimOfferRequest { offer } = request.into_inner();
         let id = OfferId::parse(&offer).map_err(|invalid| Violations::one("offer", invalid))?;
         let profile = self.people.own(&verified.caller).await?;

@@ -1,7 +1,8 @@
 //! Two servers on one PostgreSQL and one Redis, while one or the other of them fails.
 
 use dintorni::grpc::pb::{
-    self, profile_service_client::ProfileServiceClient, proximity_service_client::ProximityServiceClient,
+    self, organization_service_client::OrganizationServiceClient, place_service_client::PlaceServiceClient,
+    profile_service_client::ProfileServiceClient, proximity_service_client::ProximityServiceClient,
 };
 use tonic::Code;
 
@@ -97,6 +98,29 @@ async fn what_a_stream_remembers_is_not_believed_over_what_another_node_did() {
     let still = streamed(named("still-02", phone.request(Spot::Home))).await;
     assert!(still.offers.is_empty() && still.transitions.is_empty(), "{still:?}");
     cluster.pair.a.must_be_sound();
+}
+
+/// What the other node made it reads when it is asked for, or in this test never.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_apps_and_keys_open_every_node_at_once() {
+    let pair = Pair::on_shared_with(&[("catalog.poll_ms", "3600000")]).await;
+    let world = World::found(pair.a.channel(), pair.operator.clone()).await;
+    let mut phone = Phone::new(1, world.register(1).await, pair.doors(), SEED);
+    let arrival = phone.request(Spot::Plaza);
+    let there = ping(pair.b.channel(), &phone.registered.token, &arrival).await;
+    assert_eq!(there.expect("the app is looked for").transitions.len(), 1);
+
+    let key = pb::Key { display_name: "places".into(), scope: pb::key::Scope::Network.into(), ..Default::default() };
+    let parent = "organizations/acme".to_owned();
+    let request = pb::CreateKeyRequest { parent: parent.clone(), key_id: "places".into(), key: Some(key) };
+    let mut organizations = OrganizationServiceClient::new(pair.a.channel());
+    let made = organizations.create_key(bearing(&pair.operator, request)).await.expect("made").into_inner();
+    let mut places = PlaceServiceClient::new(pair.b.channel());
+    let request = pb::ListGeofencesRequest { parent, ..Default::default() };
+    let listed = places.list_geofences(bearing(&made.secret, request.clone())).await.expect("the key is looked for");
+    assert_eq!(listed.into_inner().geofences.len(), 2);
+    let refused = places.list_geofences(bearing(&format!("{}x", made.secret), request)).await.expect_err("nobody's");
+    assert_eq!(refusal(&refused), (Code::Unauthenticated, "CREDENTIAL_UNKNOWN".into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,11 +32,16 @@ impl Pair {
 
     /// On a database of their own in the shared servers.
     pub async fn on_shared() -> Self {
+        Self::on_shared_with(&[]).await
+    }
+
+    /// The same, with settings of their own.
+    pub async fn on_shared_with(more: &[(&str, &str)]) -> Self {
         let database = databases::postgres().await;
         let url = database.config.url.reveal().to_owned();
         database.sql.close().await;
         let redis = tokio::task::spawn_blocking(shared_redis).await.expect("Redis starts");
-        Self::start(url, redis.port, &[]).await
+        Self::start(url, redis.port, more).await
     }
 
     pub fn doors(&self) -> Arc<[Door]> {
