@@ -67,7 +67,7 @@ pub struct Explain {
     distance: f64,
     /// On whose clock times are told, such as Europe/Rome: the person's or the store's. Times of day alone ("it was 23:00
     /// for the person") are on the clock that the words name
-    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = TimeZone::new)]
     time_zone: TimeZone,
     /// Name the gates that let the person pass as well
     #[arg(short, long)]
@@ -77,10 +77,6 @@ pub struct Explain {
     json: bool,
     #[command(flatten)]
     connection: Connection,
-}
-
-fn zone(text: &str) -> Result<TimeZone, String> {
-    TimeZone::new(text).map_err(|invalid| invalid.to_string())
 }
 
 impl Explain {

@@ -2,7 +2,7 @@
 
 use super::device::Caller;
 use crate::{
-    cli::output::{Paint, time},
+    cli::{output::Paint, zoned::Zoned},
     grpc::{
         pb::{self, transition::Kind},
         wire::{money, optional_duration},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Offers, transitions, notes, and when to ask again.
-pub fn tell(paint: Paint, caller: &Caller, answer: &pb::PingResponse) -> String {
+pub fn tell(paint: Paint, zoned: &Zoned, caller: &Caller, answer: &pb::PingResponse) -> String {
     let mut lines = Vec::new();
     if let Some(device) = &caller.device {
         lines.push(format!("device     {device}"));
@@ -20,15 +20,15 @@ pub fn tell(paint: Paint, caller: &Caller, answer: &pb::PingResponse) -> String 
     }
     match answer.offers.len() {
         0 => lines.push("offers     none".to_owned()),
-        _ => answer.offers.iter().for_each(|found| offer(paint, found, &mut lines)),
+        _ => answer.offers.iter().for_each(|found| offer(paint, zoned, found, &mut lines)),
     }
     if answer.transitions.is_empty() {
         lines.push("happened   nothing: the device is where it was, inside or outside".to_owned());
     }
-    lines.extend(answer.transitions.iter().map(|change| format!("happened   {}", transition(change))));
+    lines.extend(answer.transitions.iter().map(|change| format!("happened   {}", transition(zoned, change))));
     lines.extend(answer.notes.iter().map(|code| format!("note       {code}: {}", note(code))));
     if let Some(next) = &answer.next {
-        lines.push(format!("next ping  {}", when(next)));
+        lines.push(format!("next ping  {}", when(zoned, next)));
     }
     if !answer.decision.is_empty() {
         lines.push(format!("decision   {}", answer.decision));
@@ -37,15 +37,15 @@ pub fn tell(paint: Paint, caller: &Caller, answer: &pb::PingResponse) -> String 
 }
 
 /// When the phone should ask again.
-fn when(next: &pb::Next) -> String {
-    let (radius, at) = (next.safe_radius_m, time(next.at));
+fn when(zoned: &Zoned, next: &pb::Next) -> String {
+    let (radius, at) = (next.safe_radius_m, zoned.time(next.at));
     match radius {
         ..0.5 => format!("with the next fix, or at {at}: the next fix may change something, wherever it is"),
         _ => format!("after {radius:.0} m, or at {at}; nothing can change before"),
     }
 }
 
-fn offer(paint: Paint, offer: &pb::Offer, lines: &mut Vec<String>) {
+fn offer(paint: Paint, zoned: &Zoned, offer: &pb::Offer, lines: &mut Vec<String>) {
     lines.push(format!("offer      {}", paint.title(&offer.title)));
     let mut add = |what: &str, text: &str| {
         if !text.is_empty() {
@@ -64,7 +64,7 @@ fn offer(paint: Paint, offer: &pb::Offer, lines: &mut Vec<String>) {
         None => add("where", &format!("{}{distance}", offer.place)),
     }
     add("link", &offer.link);
-    add("show by", &format!("{}, good until {}", time(offer.show_by), time(offer.valid_until)));
+    add("show by", &format!("{}, good until {}", zoned.time(offer.show_by), zoned.time(offer.valid_until)));
     if offer.trial {
         add("trial", "of a test device: no code, and worth nothing at a till");
     }
@@ -73,7 +73,7 @@ fn offer(paint: Paint, offer: &pb::Offer, lines: &mut Vec<String>) {
 }
 
 /// What happened where, and when.
-pub fn transition(transition: &pb::Transition) -> String {
+pub fn transition(zoned: &Zoned, transition: &pb::Transition) -> String {
     let span = optional_duration(transition.duration).ok().flatten().map(|span| span.as_secs());
     let what = match (transition.kind(), span) {
         (Kind::Entered, _) => "entered".to_owned(),
@@ -87,7 +87,7 @@ pub fn transition(transition: &pb::Transition) -> String {
     };
     let radius = transition.radius_m.map(|metres| format!("the {metres} m around ")).unwrap_or_default();
     let stale = if transition.stale { " (learnt too late to fire a campaign)" } else { "" };
-    format!("{what} {radius}{} at {}{stale}", transition.place, time(transition.at))
+    format!("{what} {radius}{} at {}{stale}", transition.place, zoned.time(transition.at))
 }
 
 /// What a note's code means.
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn no_radius_promises_nothing() {
-        let next = |safe_radius_m| when(&pb::Next { safe_radius_m, at: None });
+        let next = |safe_radius_m| when(&Zoned::utc(), &pb::Next { safe_radius_m, at: None });
         assert!(next(0.0).starts_with("with the next fix") && next(12.0).ends_with("nothing can change before"));
     }
 

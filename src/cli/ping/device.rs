@@ -8,9 +8,11 @@ use crate::{
     cli::{
         connection::{Credential, bearing},
         output::refusal,
+        zoned::Zoned,
     },
     clock::SystemEntropy,
     config::Mistakes,
+    domain::time::TimeZone,
     grpc::pb::{self, device_service_client::DeviceServiceClient},
     ports::Entropy,
 };
@@ -34,9 +36,10 @@ pub struct Device {
     /// The language the phone speaks
     #[arg(long, value_name = "TAG", default_value = "en")]
     language: String,
-    /// The phone's time zone, such as Europe/Rome, which decides about quiet hours; without it the app's counts
-    #[arg(long, value_name = "ZONE", default_value = "", hide_default_value = true)]
-    time_zone: String,
+    /// The phone's time zone, such as Europe/Rome, which decides about quiet hours, and in which times are printed; without
+    /// it the app's counts, and times are in UTC
+    #[arg(long, value_name = "ZONE", value_parser = TimeZone::new)]
+    time_zone: Option<TimeZone>,
     /// Ping with this device token; nobody is registered, and the device is no test device unless it was one before.
     /// Better given as the variable DINTORNI_TOKEN
     #[arg(long, value_name = "SECRET", env = "DINTORNI_TOKEN", hide_env_values = true)]
@@ -70,6 +73,11 @@ impl Device {
         Err(Mistakes(vec![said.to_owned()]))
     }
 
+    /// The clock that times are told on.
+    pub fn zoned(&self) -> Zoned {
+        self.time_zone.clone().map_or_else(Zoned::utc, Zoned::new)
+    }
+
     fn token(&self) -> Option<&Credential> {
         Credential::given(self.token.as_ref())
     }
@@ -98,7 +106,7 @@ impl Device {
             consents: Purposes::value_variants().iter().map(|purpose| self.consent(*purpose)).collect(),
             language: self.language.clone(),
             platform: pb::Platform::Other.into(),
-            time_zone: self.time_zone.clone(),
+            time_zone: self.time_zone.as_ref().map(|zone| zone.name().to_owned()).unwrap_or_default(),
             test: true,
             ..Default::default()
         }

@@ -18,7 +18,6 @@ use super::{
     connection::{Server, bearing},
     json::to_json,
     output::{Paint, refusal, say},
-    zoned::Zoned,
 };
 use crate::{
     clock::{SystemClock, SystemEntropy},
@@ -98,10 +97,10 @@ impl Ping {
             say(self.as_json(&caller, &answer, receipt.as_ref())?)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let paint = Paint::for_stdout();
-        say(answer::tell(paint, &caller, &answer))?;
+        let (paint, zoned) = (Paint::for_stdout(), self.device.zoned());
+        say(answer::tell(paint, &zoned, &caller, &answer))?;
         if self.explain {
-            say(format!("\n{}", receipt::tell(paint, &Zoned::utc(), receipt.as_ref())))?;
+            say(format!("\n{}", receipt::tell(paint, &zoned, receipt.as_ref())))?;
         } else if !answer.decision.is_empty() {
             say("           --explain tells why")?;
         }

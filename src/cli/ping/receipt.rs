@@ -25,7 +25,7 @@ pub fn tell(paint: Paint, zoned: &Zoned, receipt: Option<&pb::Decision>) -> Stri
     }
     if receipt.considered.is_empty() {
         lines.push("No active campaign is triggered by what happened here:".to_owned());
-        lines.extend(receipt.transitions.iter().map(|change| format!("  {}", zoned.words(&transition(change)))));
+        lines.extend(receipt.transitions.iter().map(|change| format!("  {}", transition(zoned, change))));
     }
     lines.join("\n")
 }

@@ -27,7 +27,12 @@ async fn the_first_ping_of_a_newcomer_shows_the_offer_and_why() {
         assert!(ran.out.contains(part), "{part} is not in:\n{}", ran.out);
     }
     assert!(ran.out.contains(&format!("chosen   {campaign}\n")), "{}", ran.out);
-    assert!(is_plain(&ran));
+    assert!(is_plain(&ran) && ran.out.contains(" UTC"), "{}", ran.out);
+    let ran =
+        call(server.address, &acme.key, &["ping", "--at", &here(), "--time-zone", "Europe/Rome", "--explain"]).await;
+    assert!(ran.out.contains(" (Europe/Rome)") && !ran.out.contains("UTC"), "its own clock: {}", ran.out);
+    let ran = call(server.address, &acme.key, &["ping", "--at", &here(), "--time-zone", "Rome"]).await;
+    assert!(ran.code == Some(64) && ran.err.contains("--time-zone"), "{ran:?}");
 }
 
 #[tokio::test]
