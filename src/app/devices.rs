@@ -24,7 +24,7 @@ use crate::{
         time::{TimeZone, Timestamp},
         violation::Invalid,
     },
-    ports::{Commit, Entropy, StoreError},
+    ports::{Commit, Entropy, Handover, StoreError},
 };
 
 /// What the phone drew once and keeps: whoever has it is that installation.
@@ -133,25 +133,19 @@ impl Devices {
         said: &Registration,
         now: Timestamp,
     ) -> Result<Option<Profile>, RegisterError> {
-        let mut profile = match self.known(device).await? {
-            Some(profile) => profile,
-            None => new_anonymous(&device.app(), now, &*self.entropy),
+        let from = self.edits.profiles.records.profile_of(device).await?;
+        let known = match &from {
+            Some(name) => self.edits.newest(name).await?,
+            None => None,
         };
+        let mut profile = known.unwrap_or_else(|| new_anonymous(&device.app(), now, &*self.entropy));
         if !apply(&mut profile, device, said, now) {
             return Ok(Some(profile));
         }
-        let devices = vec![(device.clone(), profile.name.clone())];
+        let devices = vec![Handover { device: device.clone(), from, to: profile.name.clone() }];
         let profiles = vec![next(profile)];
         let saved = self.edits.save(Commit { at: now, profiles, devices, ..Commit::default() }).await?;
         Ok(saved.and_then(|mut saved| saved.pop()))
-    }
-
-    /// The profile the device belongs to; none if it is new or was erased.
-    async fn known(&self, device: &DeviceName) -> Result<Option<Profile>, ProfileEditError> {
-        match self.edits.profiles.records.profile_of(device).await? {
-            Some(name) => self.edits.newest(&name).await,
-            None => Ok(None),
-        }
     }
 
     fn registered(&self, device: DeviceName, profile: Profile) -> Registered {

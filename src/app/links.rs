@@ -22,7 +22,7 @@ use crate::{
         time::Timestamp,
     },
     engine::caps,
-    ports::{Absorbed, Commit, Entropy},
+    ports::{Absorbed, Commit, Entropy, Handover},
 };
 
 /// Most devices of one person: they are read and written with every ping.
@@ -73,7 +73,8 @@ impl Links {
             let moved = person.devices.remove(device).ok_or_else(|| missing(device))?;
             anonymous.devices.insert(device.clone(), moved);
             anonymous.offers = Arc::new(self.bare(&person, device));
-            let devices = vec![(device.clone(), anonymous.name.clone())];
+            let (from, to) = (Some(person.name.clone()), anonymous.name.clone());
+            let devices = vec![Handover { device: device.clone(), from, to }];
             let profiles = vec![next(person), next(anonymous)];
             if let Some(mut saved) = self.edits.save(Commit { at: now, profiles, devices, ..Commit::default() }).await?
                 && let Some(anonymous) = saved.pop()
@@ -128,7 +129,8 @@ impl Links {
             to.consents = answered(&from.consents, &to.consents);
         }
         to.devices.insert(device.clone(), from.devices.remove(device)?);
-        let mut commit = Commit { at: now, devices: vec![(device.clone(), to.name.clone())], ..Commit::default() };
+        let handover = Handover { device: device.clone(), from: Some(from.name.clone()), to: to.name.clone() };
+        let mut commit = Commit { at: now, devices: vec![handover], ..Commit::default() };
         if from.name.is_anonymous() {
             to.muted.append(&mut from.muted);
             to.visits_of_record_mut().join(from.visits_of_record(), now);

@@ -2,7 +2,8 @@
 //!
 //! Laws:
 //! 1. A [`Commit`] happens whole or not at all, and is durable when its result is known.
-//! 2. It happens only if every profile in it still has the expected version: else [`Committed::Stale`].
+//! 2. It happens only if every profile in it still has the expected version, and every device still belongs to whom it
+//!    did: else [`Committed::Stale`].
 //! 3. A (device, ping) is answered once: a second commit under it is [`Committed::Repeated`], with the first answer.
 //! 4. No account takes more units than the limit of its budget: else [`Committed::Exhausted`], and nothing happened.
 //!    Units that a holder has for a while are confirmed by a take of the same holder, not taken again.
@@ -33,8 +34,7 @@ pub struct Commit {
     /// When it is made, by the server's clock.
     pub at: Timestamp,
     pub profiles: Vec<ProfileWrite>,
-    /// Devices and the profile each belongs to from now on.
-    pub devices: Vec<(DeviceName, ProfileName)>,
+    pub devices: Vec<Handover>,
     /// A profile that ends in one of those written.
     pub absorbed: Option<Absorbed>,
     /// The ping this answers, if one is answered.
@@ -47,6 +47,16 @@ pub struct Commit {
     pub engagement: Vec<EngagementMark>,
     pub claim: Option<Claim>,
     pub till: Option<TillChange>,
+}
+
+/// A device belongs to a profile from now on, or still.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Handover {
+    pub device: DeviceName,
+    /// Whose it was when it was read, whether or not that profile is there; none if it is new. If it is somebody else's
+    /// by now, the commit is stale.
+    pub from: Option<ProfileName>,
+    pub to: ProfileName,
 }
 
 /// An offer's code is given to its person.

@@ -23,7 +23,7 @@ use crate::{
         offer::Offer,
         time::Timestamp,
     },
-    ports::{Absorbed, Answer, Commit, Committed, EngagementMark, ProfileWrite, StoreError, TillChange},
+    ports::{Absorbed, Answer, Commit, Committed, EngagementMark, Handover, ProfileWrite, StoreError, TillChange},
     storage::codec,
 };
 
@@ -138,13 +138,18 @@ impl Recorded {
         }
     }
 
+    /// Guarded by whose they were: of two who read the same, the second is stale.
     async fn write_devices(&self, batch: &mut Batch<'_, '_>) -> Result<(), Halt> {
-        const SQL: &str = "INSERT INTO device (id, profile_id) VALUES ($1, $2)
-            ON CONFLICT (id) DO UPDATE SET profile_id = excluded.profile_id";
+        const NEW: &str = "INSERT INTO device (id, profile_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        const NEXT: &str = "UPDATE device SET profile_id = $2 WHERE id = $1 AND profile_id = $3";
         let mut devices: Vec<_> = self.commit.devices.iter().collect();
         devices.sort();
-        for (device, profile) in devices {
-            batch.add(SQL, values![device.as_str(), profile.as_str()]).await?;
+        for Handover { device, from, to } in devices {
+            let (device, to) = (device.as_str(), to.as_str());
+            match from {
+                None => batch.must(NEW, values![device, to], STALE).await?,
+                Some(from) => batch.must(NEXT, values![device, to, from.as_str()], STALE).await?,
+            }
         }
         Ok(())
     }

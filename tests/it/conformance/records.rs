@@ -11,12 +11,13 @@ use tokio::task::JoinSet;
 use super::on_every_engine;
 use crate::support::{
     databases::Database,
-    samples::{Person, app, at, campaign, campaign_name, offer_id, person, returned, take},
+    samples::{Person, app, at, campaign, campaign_name, handed_over, offer_id, person, returned, take},
 };
 
 on_every_engine! {
     what_is_committed_is_read_back_after_a_restart
     of_racing_commits_on_one_version_exactly_one_is_done
+    a_device_is_handed_over_by_whom_it_belongs_to_alone
     a_refused_commit_leaves_nothing
     a_ping_is_answered_once
     concurrent_takes_never_exceed_the_limit
@@ -80,6 +81,21 @@ async fn of_racing_commits_on_one_version_exactly_one_is_done(database: Database
         assert_eq!(results.iter().filter(|result| **result == Committed::Stale).count(), 7);
     }
     assert_eq!(database.sql.profile_version(&ada.name).await.expect("read"), Some(5));
+}
+
+async fn a_device_is_handed_over_by_whom_it_belongs_to_alone(database: Database) {
+    let app = app();
+    let ada = person(&app, "ada");
+    let [twin, eve] = ["twin", "eve"].map(|id| Person { device: ada.device.clone(), ..person(&app, id) });
+    assert_eq!(commit(&database, ada.writes(1)).await, Committed::Done);
+    assert_eq!(commit(&database, twin.writes(1)).await, Committed::Stale, "it is new to nobody else");
+    let from_twin = handed_over(Some(&twin), eve.writes(1));
+    assert_eq!(commit(&database, from_twin).await, Committed::Stale, "it was never theirs");
+    let sql = &database.sql;
+    assert_eq!(sql.profile(&twin.name).await.expect("read"), None, "nothing of it stands");
+    assert_eq!(sql.profile_of(&ada.device).await.expect("read"), Some(ada.name.clone()));
+    assert_eq!(commit(&database, handed_over(Some(&ada), eve.writes(1))).await, Committed::Done);
+    assert_eq!(sql.profile_of(&ada.device).await.expect("read"), Some(eve.name));
 }
 
 async fn a_refused_commit_leaves_nothing(database: Database) {
@@ -200,8 +216,8 @@ async fn erasure_leaves_a_tombstone_and_nothing_else(database: Database) {
     gives_back.engagement = vec![returned(back, at(2))];
     commit(&database, gives_back).await;
     // The device goes to Bob before the erasure; what it asked for Ada must go all the same.
-    let handed_over = Person { device: ada.device.clone(), ..bob.clone() };
-    commit(&database, handed_over.answers(1, "ping-0002", &[(offer_id(), &coffee)])).await;
+    let of_bob = Person { device: ada.device.clone(), ..bob.clone() };
+    commit(&database, handed_over(Some(&ada), of_bob.answers(1, "ping-0002", &[(offer_id(), &coffee)]))).await;
 
     let sql = &database.sql;
     assert_eq!(sql.erase(&ada.name, at(9)).await.expect("erased"), Some(2));
@@ -231,7 +247,7 @@ async fn an_absorbed_profile_ends_in_another(database: Database) {
     let login = |expected| {
         let mut login = Person { device: anon.device.clone(), ..ada.clone() }.writes(1);
         login.absorbed = Some(Absorbed { name: anon.name.clone(), expected, by: ada.name.clone() });
-        login
+        handed_over(Some(&anon), login)
     };
     let sql = &database.sql;
     assert_eq!(commit(&database, login(2)).await, Committed::Stale);
@@ -245,7 +261,7 @@ async fn an_absorbed_profile_ends_in_another(database: Database) {
     assert_eq!(receipt.profile, ada.name);
 
     // Its offers are the other's: they give their units back, and go with the other's erasure.
-    let mut gives_back = ada.writes(2);
+    let mut gives_back = Commit { devices: Vec::new(), ..ada.writes(2) };
     gives_back.engagement = vec![returned(back, at(2))];
     assert_eq!(commit(&database, gives_back).await, Committed::Done);
     assert_eq!(taken(&database, &coffee).await, 1);

@@ -21,7 +21,7 @@ use dintorni::{
         profile::{Personal, Profile, Revision},
         time::Timestamp,
     },
-    ports::{Answer, Commit, EngagementMark, ProfileWrite},
+    ports::{Answer, Commit, EngagementMark, Handover, ProfileWrite},
 };
 
 /// `seconds` after a fixed moment of 2026.
@@ -55,6 +55,12 @@ pub fn person(app: &AppName, id: &str) -> Person {
     Person { name: app.profile(id).expect("sound"), device: app.device(id).expect("sound") }
 }
 
+/// The same of devices that were theirs before; nobody's if they are new.
+pub fn handed_over(from: Option<&Person>, mut commit: Commit) -> Commit {
+    commit.devices.iter_mut().for_each(|handover| handover.from = from.map(|from| from.name.clone()));
+    commit
+}
+
 impl Person {
     /// The profile at a version.
     pub fn profile(&self, version: u64) -> Profile {
@@ -66,7 +72,8 @@ impl Person {
     /// A commit that raises the profile to `version`.
     pub fn writes(&self, version: u64) -> Commit {
         let write = ProfileWrite { expected: version - 1, profile: self.profile(version) };
-        let devices = vec![(self.device.clone(), self.name.clone())];
+        let from = (version > 1).then(|| self.name.clone());
+        let devices = vec![Handover { device: self.device.clone(), from, to: self.name.clone() }];
         Commit { at: at(version), profiles: vec![write], devices, ..Commit::default() }
     }
 
