@@ -9,7 +9,7 @@ use super::{ingest::Ingest, live_catalog::LiveCatalog};
 use crate::{
     domain::{decision::Note, geo::Position, name::DeviceName, profile::Profile},
     engine::browsing::{Look, Preview, browse},
-    ports::Clock,
+    ports::{Clock, StoreError},
 };
 
 /// Where is looked, and for how much.
@@ -36,21 +36,22 @@ impl Browsing {
 
     /// The previews for a person, best first, as this device would get them, else the one that was registered last; none
     /// if there is no device to get them.
-    pub fn previews(
+    pub async fn previews(
         &self,
         profile: &Profile,
         device: Option<&DeviceName>,
         view: View,
-    ) -> Option<(Vec<Preview>, Vec<Note>)> {
-        let (catalog, now) = (self.catalog.snapshot(), self.clock.now());
-        let app = catalog.apps.get(&profile.name.app())?;
+    ) -> Result<Option<(Vec<Preview>, Vec<Note>)>, StoreError> {
+        let (app, now) = (profile.name.app(), self.clock.now());
+        let catalog = self.catalog.having(|catalog| catalog.apps.contains_key(&app)).await?;
+        let Some(app) = catalog.apps.get(&app) else { return Ok(None) };
         let device = match device {
             Some(device) => profile.devices.get(device),
             None => profile.devices.values().max_by_key(|device| device.registered_at),
         };
         let View { position, radius_m, limit } = view;
-        let (device, exhausted) = (device?, self.ingest.exhausted(now));
-        let (catalog, app) = (&catalog, &app.value);
-        Some(browse(&Look { catalog, app, profile, device, now, position, radius_m, limit, exhausted: &exhausted }))
+        let Some(device) = device else { return Ok(None) };
+        let (catalog, app, exhausted) = (&catalog, &app.value, &self.ingest.exhausted(now));
+        Ok(Some(browse(&Look { catalog, app, profile, device, now, position, radius_m, limit, exhausted })))
     }
 }

@@ -100,6 +100,7 @@ struct Visitor<'a> {
     token_epoch: u64,
     ping: &'a Ping,
     fingerprint: &'a Fingerprint<'a>,
+    catalog: &'a Catalog,
 }
 
 /// Computes what tells a retry from another ping under the same id; most pings change nothing, and need none.
@@ -152,7 +153,10 @@ impl Ingest {
         fingerprint: &Fingerprint<'_>,
     ) -> Result<Answered, PingError> {
         self.counters.pings.fetch_add(1, Relaxed);
-        let visitor = Visitor { device: &caller.device, token_epoch: caller.token_epoch, ping, fingerprint };
+        let DeviceCaller { device, token_epoch, .. } = caller;
+        // Before its turn: nobody else waits while an app is looked for.
+        let catalog = &*self.catalog.having(|catalog| app_of(catalog, device).is_some()).await?;
+        let visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint, catalog };
         let mut profile = caller.profile.clone();
         // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
         let mut stale = false;
@@ -207,8 +211,7 @@ impl Ingest {
 
     fn degraded(&self, visitor: &Visitor<'_>, profile: &ProfileName) -> Answered {
         self.counters.degraded.fetch_add(1, Relaxed);
-        let snapshot = self.catalog.snapshot();
-        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.entropy.seed());
+        let decision = decide::blank(visitor.catalog, profile, visitor.device, visitor.ping, self.entropy.seed());
         let token_epoch = visitor.token_epoch;
         Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
     }
@@ -225,10 +228,9 @@ impl Ingest {
 
     async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
         let profile = &copy.profile;
-        let snapshot = self.catalog.having(|catalog| app_of(catalog, visitor.device).is_some()).await?;
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
-            let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
+            let outcome = self.outcome(visitor, profile, &exhausted)?;
             match outcome.effect {
                 Effect::Nothing => return Ok(answered(visitor, profile, outcome.decision, false)),
                 Effect::Soft => {
@@ -259,12 +261,12 @@ impl Ingest {
 
     fn outcome(
         &self,
-        catalog: &Catalog,
         visitor: &Visitor<'_>,
         profile: &Profile,
         exhausted: &BTreeSet<AccountId>,
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
+        let catalog = visitor.catalog;
         let app = app_of(catalog, visitor.device).ok_or(PingError::Revoked)?;
         let (device, ping, seed) = (visitor.device, visitor.ping, self.entropy.seed());
         let question = Question { catalog, app, profile, device, ping, seed, exhausted };

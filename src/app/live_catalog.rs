@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -29,13 +30,15 @@ pub struct LiveCatalog {
     looks: Looks,
 }
 
+/// Longest look, so that nobody waits long for a record that is away: whoever misses something is told to try again.
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
+
 /// Looks for a newer version on behalf of those who miss something: one at a time, and shared.
 #[derive(Default)]
 struct Looks {
     begun: AtomicU64,
-    /// The number of the last that went well.
-    done: AtomicU64,
-    looking: Mutex<()>,
+    /// The number of the last one, and what it found. Held while somebody looks.
+    last: Mutex<Option<(u64, Result<u64, StoreError>)>>,
 }
 
 impl LiveCatalog {
@@ -101,18 +104,20 @@ impl LiveCatalog {
 
     /// Takes over what was changed elsewhere before this was called, for somebody who misses something: it may have been
     /// made on another node a moment ago. Returns the version then in force. However many ask, the record is asked by one
-    /// at a time, and whoever came before a question was begun has its answer.
+    /// at a time, and whoever came before a question was begun has its answer, be it that there is none.
     pub async fn look_again(&self) -> Result<u64, StoreError> {
-        let Looks { begun, done, looking } = &self.looks;
-        let before = begun.load(SeqCst);
-        let _looking = looking.lock().await;
-        if done.load(SeqCst) > before {
-            return Ok(self.snapshot().version);
+        let before = self.looks.begun.load(SeqCst);
+        let mut last = self.looks.last.lock().await;
+        if let Some((number, found)) = &*last
+            && *number > before
+        {
+            return found.clone();
         }
-        let number = begun.fetch_add(1, SeqCst) + 1;
-        let version = self.refresh().await?;
-        done.store(number, SeqCst);
-        Ok(version)
+        let number = self.looks.begun.fetch_add(1, SeqCst) + 1;
+        let too_long = |_| Err(StoreError::Unavailable(format!("the record said nothing for {LONGEST_LOOK:?}")));
+        let found = tokio::time::timeout(LONGEST_LOOK, self.refresh()).await.unwrap_or_else(too_long);
+        *last = Some((number, found.clone()));
+        found
     }
 
     async fn reach(&self, version: u64) -> Result<u64, StoreError> {
@@ -158,16 +163,20 @@ mod tests {
         ports::Expected,
     };
 
-    /// Takes edits, and gives nothing back while it is `mute`.
+    /// Takes edits, and gives nothing back while it is `mute`; or no answer at all while it `hangs`.
     #[derive(Default)]
     struct Muted {
         inner: Arc<FakeCatalog>,
         mute: AtomicBool,
+        hangs: AtomicBool,
     }
 
     #[async_trait]
     impl CatalogStore for Muted {
         async fn head(&self) -> Result<u64, StoreError> {
+            if self.hangs.load(Relaxed) {
+                std::future::pending::<()>().await;
+            }
             self.inner.head().await
         }
 
@@ -197,6 +206,22 @@ mod tests {
         let found = futures_util::future::join_all(looks).await;
         assert!(found.into_iter().all(|found| found.is_ok_and(|version| version == 1)));
         assert!(there.looks.begun.load(SeqCst) <= 2, "the first, and one for all who came while it looked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_long_for_a_record_that_says_nothing() {
+        let muted = Arc::new(Muted::default());
+        let live = Arc::new(LiveCatalog::load(muted.clone()).await.expect("read"));
+        muted.hangs.store(true, Relaxed);
+        let looks = (0..50).map(|_| {
+            let live = live.clone();
+            async move { live.look_again().await }
+        });
+        let all = tokio::time::timeout(3 * LONGEST_LOOK, futures_util::future::join_all(looks));
+        let found = all.await.expect("one look after the other would take 50 times as long");
+        assert!(found.iter().all(|found| matches!(found, Err(StoreError::Unavailable(_)))));
+        muted.hangs.store(false, Relaxed);
+        assert_eq!(live.look_again().await.expect("it speaks again"), 0);
     }
 
     fn put(id: &str) -> Vec<Edit> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::resources::{EditError, Obstacle, Resources, find};
+use super::resources::{EditError, Obstacle, Resources};
 use crate::{
     domain::{
         campaign::Campaign,
@@ -50,9 +50,8 @@ impl Pools {
     }
 
     /// Whether the campaign takes its codes from a pool.
-    pub fn check(&self, name: &CampaignName) -> Result<(), EditError> {
-        let snapshot = self.resources.snapshot();
-        let campaign = find::<Campaign>(&snapshot, name)?;
+    pub async fn check(&self, name: &CampaignName) -> Result<(), EditError> {
+        let campaign = self.resources.get::<Campaign>(name).await?;
         if let Some(Coupon { codes: Codes::Pool, .. }) = &campaign.value.coupon {
             return Ok(());
         }

@@ -171,6 +171,12 @@ impl Resources {
         self.catalog.snapshot()
     }
 
+    /// With everything that was made on other nodes until now.
+    pub async fn newest(&self) -> Result<Arc<Catalog>, StoreError> {
+        self.catalog.refresh().await?;
+        Ok(self.snapshot())
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -266,8 +272,9 @@ impl Resources {
         .await
     }
 
-    /// Appends what `edits` makes of the catalog, and computes it anew if somebody else's edit came first; or if it is
-    /// refused by a catalog that was not the newest, for another node may have made what is missing a moment ago.
+    /// Appends what `edits` makes of the catalog, and computes it anew if somebody else's edit came first; or if there is
+    /// nothing to do, or it is refused, by a catalog that was not the newest: another node may have made what is missing, or
+    /// changed what seems to be done, a moment ago.
     async fn retry<N: Clone + Into<ResourceName>>(
         &self,
         name: &N,
@@ -278,9 +285,9 @@ impl Resources {
         for _ in 0..TRIES {
             let snapshot = self.snapshot();
             let edits = match edits(&snapshot) {
-                Ok(edits) => edits,
-                Err(_) if self.catalog.look_again().await? > snapshot.version => continue,
-                Err(refused) => return Err(refused),
+                Ok(edits) if !edits.is_empty() => edits,
+                other if self.catalog.look_again().await? == snapshot.version => return other.map(drop),
+                _ => continue,
             };
             if self.append(&editing, edits, author).await?.is_none() {
                 return Ok(());

@@ -58,6 +58,18 @@ async fn what_another_node_did_is_found_by_its_name_and_edited_from_its_etag() {
 }
 
 #[tokio::test]
+async fn what_seems_done_by_an_old_catalog_is_done_all_the_same() {
+    let shared = Arc::default();
+    let (here, there) = (node(&shared, 0).await, node(&shared, 0).await);
+    put(&here, store("1", "Cafe")).await.expect("made");
+    there.get::<Store>(&store_name("1")).await.expect("known there");
+    let named = |name: &'static str| move |_: &Store, _: &Catalog| Ok(store("1", name));
+    here.update(&store_name("1"), None, AUTHOR, named("Bar")).await.expect("edited");
+    let back = there.update(&store_name("1"), None, AUTHOR, named("Cafe")).await.expect("edited back");
+    assert_eq!((back.value.display_name.as_str(), back.etag), ("Cafe", 3), "it was not Cafe any more");
+}
+
+#[tokio::test]
 async fn an_edit_of_another_node_is_not_overwritten() {
     let shared = Arc::default();
     let (here, there) = (node(&shared, 0).await, node(&shared, 0).await);

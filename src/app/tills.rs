@@ -177,7 +177,13 @@ impl Tills {
     /// The coupon on the counter, if it is good. A code that nobody has counts against the till.
     async fn found(&self, at: &AtTill, counter: &Counter<'_>) -> Result<Found, Missed> {
         let guess = self.lockouts.guess(&at.store, &at.till, counter.now).await.map_err(TillError::LockedOut)?;
-        let (found, refusal) = self.search.find(&at.what, at.customer.as_deref(), counter).await?;
+        let (mut found, mut refusal) = self.search.find(&at.what, at.customer.as_deref(), counter).await?;
+        if let Some(Refusal::UnknownCode { .. }) = refusal
+            && self.live.look_again().await? > counter.catalog.version
+        {
+            let counter = Counter { catalog: &self.live.snapshot(), ..*counter };
+            (found, refusal) = self.search.find(&at.what, at.customer.as_deref(), &counter).await?;
+        }
         match refusal {
             None => found.ok_or_else(|| TillError::NotFound("coupon".to_owned()).into()),
             Some(refusal) => {

@@ -112,23 +112,23 @@ impl Wallet {
 
     /// A page of what the person holds, newest first.
     pub async fn list(&self, query: &OfferQuery, holder: Holder<'_>) -> Result<Vec<Held>, StoreError> {
-        let snapshot = self.live.snapshot();
         let offers = self.coupons.offers(query).await?;
+        let has_all = |catalog: &Catalog| offers.iter().all(|offer| catalog.campaigns.contains_key(&offer.campaign));
+        let snapshot = self.live.having(has_all).await?;
         Ok(offers.into_iter().map(|offer| held(&snapshot, offer, holder)).collect())
     }
 
     /// The offer with its code.
     pub async fn claim(&self, holder: Holder<'_>, id: OfferId) -> Result<Held, ClaimError> {
         let profile = &holder.0.name;
-        let mut snapshot = self.live.snapshot();
         for now in self.edits.tries(&[profile]).await {
             let own = self.coupons.offer(&id).await?.filter(|offer| offer.profile == *profile);
             let offer = own.ok_or(ClaimError::NotFound)?;
+            let snapshot = self.live.having(|catalog| catalog.campaigns.contains_key(&offer.campaign)).await?;
             if offer.claimed_at.is_some() || offer.redeemed_at.is_some() {
                 return Ok(held(&snapshot, offer, holder));
             }
             let person = self.edits.newest(profile).await?.ok_or(ClaimError::NotFound)?;
-            snapshot = self.live.having(|catalog| catalog.campaigns.contains_key(&offer.campaign)).await?;
             let (campaign, coupon) = self.may_claim(&snapshot, &person, &offer, now)?;
             let takes = taking::for_claim(&campaign, &coupon, &offer);
             let (code, claim) = self.claimed(&campaign, &coupon, id);

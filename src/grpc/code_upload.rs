@@ -39,7 +39,7 @@ impl CodeUpload {
     pub async fn next(&mut self) -> Result<Option<pb::UploadCodesResponse>, Status> {
         let Some(request) = self.requests.message().await? else { return Ok(None) };
         let pb::UploadCodesRequest { campaign, codes } = request;
-        let campaign = self.campaign(&campaign)?;
+        let campaign = self.campaign(&campaign).await?;
         at_most(MAX_CODES, codes.len()).map_err(|invalid| Violations::one("codes", invalid))?;
         let rows = codes.iter().map(|code| Code::parse(code)).collect();
         let report = self.guard.run(async { Ok(self.pools.add(&campaign, rows).await?) }).await?;
@@ -47,7 +47,7 @@ impl CodeUpload {
     }
 
     /// The one the stream is about.
-    fn campaign(&mut self, said: &str) -> Result<CampaignName, Status> {
+    async fn campaign(&mut self, said: &str) -> Result<CampaignName, Status> {
         match &self.campaign {
             Some(campaign) if said.is_empty() || said == campaign.as_str() => Ok(campaign.clone()),
             Some(campaign) => {
@@ -57,7 +57,7 @@ impl CodeUpload {
             None => {
                 let campaign = CampaignName::parse(said).map_err(|invalid| Violations::one("campaign", invalid))?;
                 self.access.reaches(&campaign.organization())?;
-                self.pools.check(&campaign)?;
+                self.pools.check(&campaign).await?;
                 Ok(self.campaign.insert(campaign).clone())
             }
         }

@@ -91,7 +91,7 @@ impl ProximityService for ProximityGrpc {
         };
         let view = wrong.finish(view)?;
         self.limits.check(&profile.name)?;
-        let found = self.browsing.previews(&profile, device.as_ref(), view);
+        let found = self.browsing.previews(&profile, device.as_ref(), view).await?;
         let no_device = || Problem::Precondition.says("the profile has no device that offers could be shown on");
         Ok(Response::new(previews_to_wire(found.ok_or_else(no_device)?)))
     }

@@ -18,7 +18,7 @@ use crate::{
         violation::Violations,
     },
     engine::catalog::Catalog,
-    ports::Edit,
+    ports::{Edit, StoreError},
 };
 
 #[cfg(test)]
@@ -104,12 +104,12 @@ impl Imports {
             Some(_) => Some(self.syncing.lock().await),
             None => None,
         };
-        let catalog = self.resources.snapshot();
+        // What it names may have been made on another node a moment ago.
+        let catalog = self.resources.newest().await?;
         find::<Organization>(&catalog, &options.network)?;
         let checked = options.sync.as_ref().map_or(Ok(()), |sync| sync.check(&options.network, self.resources.now()));
         checked.map_err(EditError::Invalid)?;
-        let mut sifted = sift(options, rows, &catalog);
-        let removed = options.sync.as_ref().map(|sync| plan(sync, &mut sifted, &catalog)).unwrap_or_default();
+        let (sifted, removed) = self.planned(options, rows, &catalog).await?;
         let Sifted { sound, mut report, rows, .. } = sifted;
         report.applied = !options.dry_run && may_apply(options, &report);
         if report.applied {
@@ -122,6 +122,22 @@ impl Imports {
         }
         report.catalog_version = self.resources.snapshot().version;
         Ok(report)
+    }
+
+    /// What the rows say, and which places go. A file of many corners takes seconds, and pings do not wait for it.
+    async fn planned(
+        &self,
+        options: &Options,
+        rows: Vec<Numbered>,
+        catalog: &Arc<Catalog>,
+    ) -> Result<(Sifted, Vec<PlaceName>), EditError> {
+        let (options, catalog) = (options.clone(), catalog.clone());
+        let planned = tokio::task::spawn_blocking(move || {
+            let mut sifted = sift(&options, rows, &catalog);
+            let removed = options.sync.as_ref().map(|sync| plan(sync, &mut sifted, &catalog)).unwrap_or_default();
+            (sifted, removed)
+        });
+        planned.await.map_err(|gone| StoreError::Unavailable(gone.to_string()).into())
     }
 
     async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
