@@ -44,8 +44,14 @@ impl Change for Sweep {
     async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<u64>, StoreError> {
         const ANSWERS: &str = "DELETE FROM answer WHERE (device_id, ping_id) IN
             (SELECT device_id, ping_id FROM answer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        // Before their decisions, which have as many as they like: all of a batch would go with them at once.
+        const CONSIDERED: &str = "DELETE FROM considered WHERE (campaign_id, decision_id, store_id, verdict) IN
+            (SELECT c.campaign_id, c.decision_id, c.store_id, c.verdict
+                FROM decision AS d JOIN considered AS c ON c.decision_id = d.id
+                WHERE d.expires_at <= $1 ORDER BY d.expires_at LIMIT $2)";
         const DECISIONS: &str = "DELETE FROM decision WHERE id IN
-            (SELECT id FROM decision WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+            (SELECT id FROM decision AS d WHERE expires_at <= $1
+                AND NOT EXISTS (SELECT 1 FROM considered WHERE decision_id = d.id) ORDER BY expires_at LIMIT $2)";
         const OFFERS: &str = "DELETE FROM offer WHERE id IN
             (SELECT id FROM offer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         const GHOSTS: &str = "DELETE FROM ghost WHERE id IN
@@ -59,7 +65,7 @@ impl Change for Sweep {
                 ORDER BY expires_at LIMIT $2)
             RETURNING account_id, units - returned";
         let mut gone = 0;
-        for sql in [ANSWERS, DECISIONS, OFFERS, GHOSTS, REDEMPTIONS, ASKED] {
+        for sql in [ANSWERS, CONSIDERED, DECISIONS, OFFERS, GHOSTS, REDEMPTIONS, ASKED] {
             gone += conn.execute(sql, values![self.now, u64::from(self.most)]).await?;
         }
         let holds = conn.rows(HOLDS, values![self.now, u64::from(self.most)]).await?;
