@@ -105,6 +105,7 @@ pub async fn start(
         browses: services.browse_limits,
         health,
         names,
+        stopped: Arc::default(),
     };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);

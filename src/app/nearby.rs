@@ -10,6 +10,9 @@ use crate::{
     engine::catalog::Catalog,
 };
 
+/// Most stores that are looked at, the nearest: whoever wants what none of them has does not hold up others.
+const MAX_LOOKED_AT: usize = 10_000;
+
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Around {
@@ -50,6 +53,7 @@ impl Nearby {
 fn stores(catalog: &Catalog, around: &Around) -> Vec<(Arc<Store>, f64)> {
     let nearest = catalog.areas.nearest_stores(around.position);
     nearest
+        .take(MAX_LOOKED_AT)
         .take_while(|(_, metres)| *metres <= around.radius_m)
         .filter(|(store, _)| around.wants(store))
         .take(around.limit)

@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -37,6 +38,8 @@ pub(super) struct Jobs {
     pub health: HealthReporter,
     /// The services whose health depends on the record.
     pub names: Vec<&'static str>,
+    /// Whether new calls should come here no more. Held while the services' health is told.
+    pub stopped: Arc<Mutex<bool>>,
 }
 
 impl Jobs {
@@ -59,9 +62,14 @@ impl Jobs {
         }));
     }
 
-    /// Says whether the record can be reached.
+    /// Says whether the record can be reached; when stopping, that it is nobody's any more.
     pub async fn announce(&self, reachable: bool) {
-        let status = if reachable { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let stopped = self.stopped.lock().await;
+        self.tell(reachable && !*stopped).await;
+    }
+
+    async fn tell(&self, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in &self.names {
             self.health.set_service_status(*name, status).await;
         }
@@ -69,7 +77,8 @@ impl Jobs {
 
     /// Says that no new calls should come here.
     pub async fn stopping(&self) {
-        self.announce(false).await;
+        *self.stopped.lock().await = true;
+        self.tell(false).await;
         self.health.set_service_status("", ServingStatus::NotServing).await;
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Law: everything is read in one snapshot, so that a change under way is seen wholly or not at all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use super::{
     conn::{Conn, Row, values},
@@ -17,6 +20,8 @@ use crate::{
     ports::{LedgerFaultKind, LedgerProof, StoreError},
 };
 
+/// Longest statement of it: the record may be of many years, and whoever asks for the proof waits.
+pub const LONGEST_READ: Duration = Duration::from_secs(24 * 3_600);
 /// Offers that are read at once.
 const PAGE: u64 = 10_000;
 

@@ -4,6 +4,8 @@
 //! appear in order and without gaps on both engines. A row that cannot be read is reported and ends its resource; it is
 //! never fatal to the others.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{
@@ -20,6 +22,9 @@ use crate::{
     },
     ports::{Appended, Edit, Expected, StoreError},
 };
+
+/// Longest reading of changes: of a catalog of millions of places, or of an import of as many, with all their history.
+pub const LONGEST_READ: Duration = Duration::from_secs(300);
 
 pub async fn head(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
     let row = conn.row("SELECT version FROM catalog_head", &[]).await?;

@@ -8,7 +8,7 @@ use sqlx::{Acquire, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::Poo
 
 use super::{
     change::{Change, Outcome},
-    conn::Conn,
+    conn::{Conn, values},
     counters::Counters,
     error::store_error,
     writer::Writer,
@@ -50,29 +50,32 @@ impl Reader {
 /// A transaction for reading: all of its statements see what was committed before the first.
 pub enum Snapshot {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    /// And how long a statement may take.
+    Postgres(Transaction<'static, Postgres>, Duration),
 }
 
 impl Snapshot {
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
             Snapshot::Sqlite(transaction) => Conn::Sqlite(transaction, &[]),
-            // Whoever asked for everything knows how long that may take.
-            Snapshot::Postgres(transaction) => Conn::Postgres(transaction, Duration::MAX),
+            Snapshot::Postgres(transaction, longest) => Conn::Postgres(transaction, *longest),
         }
     }
 }
 
 impl Engine {
-    /// Begins to read everything as it is now; its statements may take long.
-    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+    /// Begins to read everything as it is now; each of its statements may take so long.
+    pub async fn snapshot(&self, longest: Duration) -> Result<Snapshot, StoreError> {
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let mut snapshot = match self {
             Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.read.begin().await.map_err(store_error)?),
-            Engine::Postgres { pool, .. } => Snapshot::Postgres(pool.begin_with(BEGIN).await.map_err(store_error)?),
+            Engine::Postgres { pool, .. } => {
+                Snapshot::Postgres(pool.begin_with(BEGIN).await.map_err(store_error)?, longest)
+            }
         };
-        if let Snapshot::Postgres(_) = &snapshot {
-            snapshot.conn().execute("SET LOCAL statement_timeout = 0", &[]).await?;
+        if let Snapshot::Postgres(..) = &snapshot {
+            let limit = longest.as_millis().to_string();
+            snapshot.conn().row("SELECT set_config('statement_timeout', $1, true)", values![&*limit]).await?;
         }
         Ok(snapshot)
     }

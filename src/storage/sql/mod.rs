@@ -205,7 +205,7 @@ impl Ledger for Sql {
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
-        audit::prove(&mut self.engine.snapshot().await?.conn(), at).await
+        audit::prove(&mut self.engine.snapshot(audit::LONGEST_READ).await?.conn(), at).await
     }
 }
 
@@ -234,7 +234,8 @@ impl CatalogStore for Sql {
     }
 
     async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
-        catalog::changes_since(&mut self.engine.reader().await?.conn(), version, &self.counters).await
+        let mut snapshot = self.engine.snapshot(catalog::LONGEST_READ).await?;
+        catalog::changes_since(&mut snapshot.conn(), version, &self.counters).await
     }
 
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
