@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     boxes::{self, DegreeBox},
     edges::Edges,
+    forest::Bounds,
     shape::Outline,
 };
 use crate::domain::{
@@ -107,11 +108,7 @@ impl AreaEntry {
 
     /// Boxes that hold all of it.
     pub fn boxes(&self) -> Vec<DegreeBox> {
-        match self.view().outline() {
-            Some(Outline::Circle(circle)) => boxes::around(circle.center(), circle.radius_m()).collect(),
-            Some(Outline::Polygons(polygons, _)) => boxes::of_polygons(polygons),
-            None => Vec::new(),
-        }
+        self.view().boxes()
     }
 }
 
@@ -235,8 +232,21 @@ impl<'a> AreaView<'a> {
         }
     }
 
+    fn boxes(self) -> Vec<DegreeBox> {
+        match self.outline() {
+            Some(Outline::Circle(circle)) => boxes::around(circle.center(), circle.radius_m()).collect(),
+            Some(Outline::Polygons(polygons, _)) => boxes::of_polygons(polygons),
+            None => Vec::new(),
+        }
+    }
+
+    /// How large it is beside others: the girth of its boxes in millionths of a degree.
+    pub fn size(self) -> u64 {
+        (self.boxes().iter().map(Bounds::girth).sum::<f64>() * 1e6) as u64
+    }
+
     /// Where it is kept, which no two areas of a version share.
-    fn address(self) -> usize {
+    pub fn address(self) -> usize {
         match self {
             Self::Circle(_, fence) => std::ptr::from_ref(fence).addr(),
             Self::Polygons(_, drawn) => std::ptr::from_ref(drawn).addr(),

@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, OnceCell, Ref, RefCell},
+    collections::BTreeMap,
     ops::Deref,
     sync::Arc,
     time::Duration,
@@ -24,12 +25,19 @@ pub const LOOKED_AROUND_M: f64 = 60.0;
 /// Room for the areas that hold a fix: in the middle of a town there are more.
 const MOSTLY_AT_ONCE: usize = 16;
 
+/// Up to so many areas are told apart one by one; more are found by their marks.
+const FEW: usize = 32;
+/// Most areas that a fix is taken to be in, beside those where the device is known to be: more than any street has. Whoever
+/// covers a country with circles holds up nobody's ping.
+pub const MOST_AT_ONCE: usize = 1_000;
+
 /// The areas of a version of the catalog, with a memory for those that were asked for.
 pub struct Known<'a> {
     areas: &'a Areas,
     /// Those that the device was believed to be at have the first numbers.
     believed: RefCell<Arc<[Area]>>,
     spots: RefCell<Vec<Spot<'a>>>,
+    marks: RefCell<Marks>,
     matched: RefCell<Matched>,
     near: RefCell<Near<'a>>,
     /// The number that was looked up last: what is asked for in order is mostly the one after.
@@ -44,7 +52,15 @@ struct Spot<'a> {
     fired: OnceCell<Option<&'a Fired>>,
 }
 
-/// The numbers of what holds a position, each once.
+/// The numbers of the first areas by their marks, where there are many.
+#[derive(Default)]
+struct Marks {
+    numbers: BTreeMap<Mark, usize>,
+    /// How many areas that are.
+    count: usize,
+}
+
+/// The numbers of what holds a position, rising.
 #[derive(Default)]
 struct Matched {
     position: Option<Position>,
@@ -63,6 +79,7 @@ impl<'a> Known<'a> {
             areas,
             believed: RefCell::default(),
             spots: RefCell::default(),
+            marks: RefCell::default(),
             matched: RefCell::default(),
             near: RefCell::new(Near { bounds: DegreeBox::NOWHERE, leaves: Vec::new() }),
             last: Cell::new(0),
@@ -72,15 +89,16 @@ impl<'a> Known<'a> {
     /// Begins anew with what a device is believed to be at, in that order, and what is around its newest fix.
     pub fn attend(&self, believed: &Arc<[Area]>, newest: Option<Position>) {
         let here = newest.map(|position| self.views_at(position)).unwrap_or_default();
-        let is_there = |area: &Area| here.iter().copied().find(|view| view.lends_name_to(area));
+        let is_there = |area: &Area| like(&here, area).iter().copied().find(|view| view.lends_name_to(area));
         let views = believed.iter().map(|area| is_there(area).or_else(|| self.look_up(area)));
         let mut spots = Vec::with_capacity(believed.len() + here.len());
         spots.extend(views.map(|view| Spot { area: None, view, fired: OnceCell::new() }));
         self.spots.replace(spots);
         self.believed.replace(believed.clone());
+        self.marks.replace(Marks::default());
         self.matched.replace(Matched::default());
         if let Some(position) = newest {
-            self.match_with(position, &here);
+            self.match_with(position, here);
         }
     }
 
@@ -89,20 +107,29 @@ impl<'a> Known<'a> {
         self.areas.stores.get(view.store()?).map(|entry| &entry.value)
     }
 
-    /// The numbers of the areas that hold the position, each once.
+    /// The numbers of the areas that hold the position, rising: at most [`MOST_AT_ONCE`], the smallest, and those that had
+    /// numbers before.
     pub fn holding(&self, position: Position) -> Ref<'_, [usize]> {
         if self.matched.borrow().position != Some(position) {
-            self.match_with(position, &self.views_at(position));
+            self.match_with(position, self.views_at(position));
         }
         Ref::map(self.matched.borrow(), |matched| matched.numbers.as_slice())
     }
 
-    fn match_with(&self, position: Position, views: &[AreaView<'a>]) {
-        let numbers = views.iter().map(|view| self.number_of(*view)).collect();
+    fn match_with(&self, position: Position, mut views: Vec<AreaView<'a>>) {
+        if views.len() > MOST_AT_ONCE {
+            let (mut kept, mut new): (Vec<_>, Vec<_>) = views.into_iter().partition(|view| self.known(*view).is_some());
+            new.sort_by_cached_key(|view| (view.size(), view.mark()));
+            new.truncate(MOST_AT_ONCE.saturating_sub(kept.len()));
+            kept.append(&mut new);
+            views = kept;
+        }
+        let mut numbers: Vec<usize> = views.into_iter().map(|view| self.number_of(view)).collect();
+        numbers.sort_unstable();
         self.matched.replace(Matched { position: Some(position), numbers });
     }
 
-    /// What holds the position, each area once.
+    /// What holds the position, each area once; if they are many, in the order of their marks.
     fn views_at(&self, position: Position) -> Vec<AreaView<'a>> {
         let (place, point) = (Place::new(position), DegreeBox::at(position));
         if !self.near.borrow().bounds.holds(&point) {
@@ -111,10 +138,14 @@ impl<'a> Known<'a> {
         let mut views: Vec<AreaView<'a>> = Vec::with_capacity(MOSTLY_AT_ONCE);
         self.meeting(&point, |bounds, entry| {
             let view = entry.view();
-            if place.is_in(&bounds, entry) && !views.contains(&view) {
+            if place.is_in(&bounds, entry) && (views.len() > FEW || !views.contains(&view)) {
                 views.push(view);
             }
         });
+        if views.len() > FEW {
+            views.sort_unstable_by_key(|view| (view.mark(), view.address()));
+            views.dedup();
+        }
         views
     }
 
@@ -146,7 +177,8 @@ impl<'a> Known<'a> {
     /// Finds an area by its name: first among what is near, by its mark.
     fn look_up(&self, area: &Area) -> Option<AreaView<'a>> {
         let (near, mark) = (self.near.borrow(), Mark::of(area));
-        let like = near.leaves.iter().map(|(_, entry)| entry).filter(|entry| entry.mark() == mark);
+        let looked_at = if near.leaves.len() > MOST_AT_ONCE { &[] } else { near.leaves.as_slice() };
+        let like = looked_at.iter().map(|(_, entry)| entry).filter(|entry| entry.mark() == mark);
         let found = like.map(|entry| entry.view()).find(|view| view.area() == *area);
         found.or_else(|| self.areas.get(area))
     }
@@ -167,9 +199,12 @@ impl<'a> Known<'a> {
 
     /// The one that has this very name is found without reading the names of others.
     fn number_named(&self, area: &Area) -> Option<usize> {
-        let lends_name = |spot: &Spot<'_>| spot.view.is_some_and(|view| view.lends_name_to(area));
-        let named = self.spots.borrow().iter().position(lends_name);
-        named.or_else(|| (0..self.count()).find(|&number| self.is(number, area)))
+        let lends_name = |number| self.view(number).is_some_and(|view| view.lends_name_to(area));
+        let (mark, count) = (|| Mark::of(area), self.count());
+        if count > FEW {
+            return self.marked(mark(), |number| lends_name(number) || self.is(number, area));
+        }
+        (0..count).find(|&number| lends_name(number)).or_else(|| (0..count).find(|&number| self.is(number, area)))
     }
 
     fn is(&self, number: usize, area: &Area) -> bool {
@@ -186,7 +221,30 @@ impl<'a> Known<'a> {
 
     /// The number of an area, if it has one.
     pub fn known(&self, view: AreaView<'a>) -> Option<usize> {
+        if self.count() > FEW {
+            return self.marked(view.mark(), |number| self.view(number) == Some(view));
+        }
         self.spots.borrow().iter().position(|spot| spot.view == Some(view))
+    }
+
+    /// Of the areas of that mark the number of the one that is meant.
+    fn marked(&self, mark: Mark, is_meant: impl Fn(usize) -> bool) -> Option<usize> {
+        let Marks { numbers, count } = &mut *self.marks.borrow_mut();
+        while *count < self.count() {
+            numbers.entry(self.mark(*count)).or_insert(*count);
+            *count += 1;
+        }
+        match numbers.get(&mark) {
+            None => None,
+            Some(&number) if is_meant(number) => Some(number),
+            // Two of one mark are as rare as they can be.
+            Some(_) => (0..*count).find(|&number| is_meant(number)),
+        }
+    }
+
+    fn mark(&self, number: usize) -> Mark {
+        let marked = self.view(number).map(AreaView::mark);
+        marked.unwrap_or_else(|| self.area(number).map_or(Mark::of(&Area::Anywhere), |area| Mark::of(&area)))
     }
 
     fn add(&self, area: Option<Area>, view: Option<AreaView<'a>>) -> usize {
@@ -222,6 +280,17 @@ impl<'a> Known<'a> {
     pub fn dwell_after(&self, number: usize, after: Duration) -> Option<Duration> {
         Areas::next_dwell(self.view(number), self.fired(number), after)
     }
+}
+
+/// Those among the views that may be the area; if they are many, they are in the order of their marks.
+fn like<'s, 'a>(views: &'s [AreaView<'a>], area: &Area) -> &'s [AreaView<'a>] {
+    if views.len() <= FEW {
+        return views;
+    }
+    let mark = Mark::of(area);
+    let first = views.partition_point(|view| view.mark() < mark);
+    let count = views[first..].iter().take_while(|view| view.mark() == mark).count();
+    &views[first..first + count]
 }
 
 impl Deref for Known<'_> {

@@ -61,6 +61,8 @@ pub mod happening;
 mod happening_tests;
 pub mod index;
 pub mod known;
+#[cfg(test)]
+mod known_tests;
 pub mod nearest;
 pub mod packed;
 pub mod plane;

@@ -48,9 +48,10 @@ fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: T
     let here = areas.holding(position);
     let mut visits = Vec::with_capacity(device.areas.len());
     visits.extend(device.areas.iter().filter_map(|known| Entered::new(areas, &here, known)));
-    if here.iter().any(|&number| visits.iter().all(|visit| visit.number != number)) {
+    if visits.iter().filter(|visit| visit.is_here).count() < here.len() {
         return 0.0;
     }
+    visits.sort_unstable_by_key(|visit| visit.view.address());
     let place = Place::new(position);
     let nearest = |limit: f64, visit: &Entered<'_>| limit.min(visit.nearest_change(areas, &place, now, limit));
     // What is cheap comes first: it bounds how much of the edges of polygons is looked at.
@@ -77,7 +78,7 @@ impl<'a> Entered<'a> {
     fn new(areas: &Known<'a>, here: &[usize], (area, belief): (&Area, &Belief)) -> Option<Self> {
         let Belief::Inside(visit) = belief else { return None };
         let number = areas.number(area);
-        Some(Self { number, visit: *visit, view: areas.view(number)?, is_here: here.contains(&number) })
+        Some(Self { number, visit: *visit, view: areas.view(number)?, is_here: here.binary_search(&number).is_ok() })
     }
 
     fn is_round(&self) -> bool {
@@ -105,14 +106,16 @@ impl<'a> Entered<'a> {
     }
 }
 
-/// Metres to the nearest area that is not entered, if that is less than `reach`, else infinite.
+/// Metres to the nearest area that is not entered, if that is less than `reach`, else infinite. What is entered comes in the
+/// order of addresses.
 fn nearest_entry(areas: &Known<'_>, entered: &[Entered<'_>], place: &Place, reach: f64) -> f64 {
     let (mut nearest, mut drawn) = (reach, Vec::new());
     for around in boxes::around(place.position(), reach) {
         let bounds = Cell::new(around);
         areas.narrowing(&bounds, |leaf, entry| {
             let (view, least) = (entry.view(), place.outside_at_least(&leaf));
-            if least >= nearest || entered.iter().any(|visit| visit.view == view) {
+            let is_entered = || entered.binary_search_by_key(&view.address(), |visit| visit.view.address()).is_ok();
+            if least >= nearest || is_entered() {
                 return;
             }
             match view.outline() {

@@ -4,7 +4,7 @@
 //! beacon and coming near its point are one visit while any of them lasts. Law 4: nothing is remembered without consent to
 //! profiling, for nothing else may ask for it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{entry::AreaView, known::Known, presence::Step};
 use crate::domain::{
@@ -37,11 +37,16 @@ impl Stay<'_> {
 pub fn note(areas: &Known<'_>, step: &Step, profile: &mut Profile, _permit: Consented<Profiling>, now: Timestamp) {
     let entries = || step.transitions.iter().filter(|transition| is_entry(transition.kind));
     let Some(last) = entries().map(|entry| entry.at).max() else { return };
-    let earlier: Vec<Stay<'_>> = stays(step).filter(|stay| stay.begun < last).collect();
+    let mut earlier: BTreeMap<PlaceName, Vec<Stay<'_>>> = BTreeMap::new();
+    for stay in stays(step).filter(|stay| stay.begun < last) {
+        if let Some(place) = place_of(areas, &stay.area) {
+            earlier.entry(place).or_default().push(stay);
+        }
+    }
     for Transition { area, at, .. } in entries() {
         let Some(place) = place_of(areas, area) else { continue };
-        let mut others = earlier.iter().filter(|stay| stay.begun < *at && *stay.area != *area);
-        let mut is_going_on = || others.any(|stay| stay.is_at(areas, &place, *at));
+        let mut others = earlier.get(&place).into_iter().flatten().filter(|stay| *stay.area != *area);
+        let mut is_going_on = || others.any(|stay| stay.begun < *at && *at <= stay.ended);
         if profile.visits_of_record().is_new(&place, *at, now) && !is_going_on() {
             profile.visits_of_record_mut().note(&place, *at, now);
         }

@@ -162,7 +162,7 @@ impl Step {
                 self.seen_inside(areas, &seen);
             }
         }
-        for number in self.numbers(areas, |number, _| !here.contains(&number)) {
+        for number in self.numbers(areas, |number, _| here.binary_search(&number).is_err()) {
             if let Some(view) = areas.view(number)
                 && let Some(outline) = view.outline()
             {
