@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Between fixes further apart in time nobody knows the way.
-const LONGEST: Duration = Duration::from_secs(120);
+pub(super) const LONGEST: Duration = Duration::from_secs(120);
 /// Faster than this, in metres a second, nobody goes on roads or rails through places (216 km/h).
 const FASTEST_MPS: f64 = 60.0;
 /// Added to the search around the way, as a share and in metres: lines straight in degrees leave the great circle by less.

@@ -17,6 +17,9 @@ use crate::{
 
 /// What is overdue is asked for again after this, not at once and for ever.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// Where a stop is wanted of a device that may be driving, the next fix is wanted after this, or the stop if that is less:
+/// soon enough to tell by the way between the two.
+const PACE_ASKED: Duration = Duration::from_secs(60);
 
 /// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
 pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
@@ -53,9 +56,13 @@ fn of_arrival(
 ) -> (Timestamp, Duration) {
     let rule = rule(areas, number);
     let confirmed = arrival.since + rule.confirm_after();
-    match rule.stopped_for() {
-        None => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
-        Some(stop) => (slow_since.unwrap_or(arrival.since) + stop, stop),
+    match (rule.stopped_for(), slow_since) {
+        (None, _) => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
+        (Some(stop), Some(since)) => (confirmed.max(since + stop), rule.confirm_after().max(ASK_AGAIN)),
+        (Some(stop), None) => {
+            let soon = stop.clamp(travel::SPEED_OVER, PACE_ASKED);
+            (arrival.since + soon, soon)
+        }
     }
 }
 
