@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use order::clock_was_set;
 pub use rule::AT_ONCE;
 use rule::Seen;
-pub use wanted::{is_dwell_overdue, may_promise, wanted_at};
+pub use wanted::{is_dwell_overdue, is_silence_overdue, wanted_at};
 
 use super::known::Known;
 use crate::domain::{

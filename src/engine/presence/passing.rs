@@ -10,7 +10,7 @@ use crate::{
     domain::{
         geo::Position,
         ping::{Fix, STALE_AFTER},
-        presence::{DevicePresence, LastSeen, Transition, TransitionKind},
+        presence::{LastSeen, Transition, TransitionKind},
         time::Timestamp,
     },
     engine::{
@@ -63,13 +63,6 @@ impl Way {
         let worse = if from > to { from } else { to };
         rule::is_surely_inside(view, self.at(chord.middle()), worse).then_some(chord)
     }
-}
-
-/// Whether the next fix may show that places were passed through wherever it is: the way to it begins at the last fix
-/// that was believed, and that is not the newest.
-pub(super) fn may_show_ways(presence: &DevicePresence) -> bool {
-    let newest = presence.newest_fix.zip(presence.last_seen);
-    newest.is_some_and(|(newest, last)| newest != last.read && newest.elapsed_since(last.read) <= LONGEST)
 }
 
 impl Step {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{SILENCE, passing, travel};
+use super::{SILENCE, travel};
 use crate::{
     domain::{
         detection::Detection,
@@ -37,10 +37,9 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
     doubted.chain(presence.areas.iter().map(of_belief)).fold(horizon, Timestamp::min)
 }
 
-/// Whether it can be said how far a device may go before anything changes. It cannot while the next fix may confirm a
-/// doubted one or show a way from an older one, wherever it is itself.
-pub fn may_promise(presence: &DevicePresence) -> bool {
-    presence.doubted.is_none() && !passing::may_show_ways(presence)
+/// Whether the next fix ends the visit by silence, wherever it is.
+pub fn is_silence_overdue(visit: &Visit, now: Timestamp) -> bool {
+    visit.last_inside + SILENCE <= now
 }
 
 /// Whether a dwell is reached that was not reported yet, for want of a fix inside: the next one reports it.
