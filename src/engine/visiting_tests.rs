@@ -20,6 +20,7 @@ use crate::domain::{
     catalog::Resource,
     consent::Purpose,
     geo::Position,
+    offer::{GivenOffer, OfferId},
     ping::{ClockReading, Ping, Sighting},
     place::{Beacon, Geofence, PlaceName},
     profile::Profile,
@@ -174,6 +175,27 @@ fn campaigns_know_the_visit_that_begins_and_the_last_one_before_it() {
     assert_eq!(come(DAY), named(&["again"]));
     assert_eq!(come(6 * DAY), named(&["again", "third", "welcome-back"]));
     assert_eq!(come(35 * DAY), named(&["welcome-back"]), "two visits within 30 days, and no offer within seven");
+}
+
+#[test]
+fn an_offer_that_was_shown_after_all_is_the_last_one() {
+    let mut third = campaign("third", On::Entered, "geofences/quay");
+    third.trigger.visit.every = 3;
+    let world = [geofence("quay", 0.0, 80.0).into(), third.clone().into()];
+    let mut regular = person();
+    for visit in 0..3 {
+        regular = after(&world, &regular, &here(visit * DAY, inside())).0;
+        regular = after(&world, &regular, &here(visit * DAY + HOUR, far())).0;
+    }
+    let come = |offer: GivenOffer| {
+        let mut regular = regular.clone();
+        regular.offers = Arc::new(vec![offer]);
+        after(&world, &regular, &here(3 * DAY, inside())).1.len()
+    };
+    let offer = GivenOffer::new(OfferId::new(at(2 * DAY), 7), third.name, device_name(), at(2 * DAY));
+    let returned = GivenOffer { returned_at: Some(at(2 * DAY + HOUR)), ..offer.clone() };
+    let shown = GivenOffer { shown_at: Some(at(2 * DAY + MINUTE)), ..returned.clone() };
+    assert_eq!([offer, returned, shown].map(come), [0, 1, 0]);
 }
 
 /// What the visit gate says of a campaign for the second visit, if its trigger happened then.
