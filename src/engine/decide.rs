@@ -96,6 +96,7 @@ pub fn decide(question: &Question<'_>) -> Outcome {
         (None, Some(device)) => {
             outcome.decision.notes.push(Note::NoLocationConsent);
             happen_nowhere(question, areas, device, &mut outcome);
+            return_unshown(question, &mut outcome);
         }
         (_, None) => outcome.decision.notes.push(Note::NoLocationConsent),
     }

@@ -304,3 +304,15 @@ fn the_safe_radius_is_around_the_newest_fix_whichever_ping_is_answered() {
     let rough = super::fixture::ping(400, &[(400, metres(0.0, 900.0), 5_000.0)]);
     assert_eq!(next(&first.profile, &rough).safe_radius_m, 0.0, "nobody knows where");
 }
+
+#[test]
+fn what_was_never_shown_goes_back_without_consent_to_location_as_well() {
+    let mut person = ask(&quay(), &app(), &person(), &here(0, metres(0.0, 0.0))).profile;
+    person.consents = consents(&[Purpose::Marketing]);
+    let told = Ping { reported_through: Some(at(50)), ..here(60, metres(0.0, 0.0)) };
+    let outcome = ask(&quay(), &app(), &person, &told);
+    assert_eq!((outcome.effect, outcome.returned.len()), (Effect::Durable, 1));
+    let again = ask(&quay(), &app(), &outcome.profile, &Ping { reported_through: Some(at(65)), ..told });
+    assert_eq!((again.effect, again.returned.len()), (Effect::Nothing, 0));
+    assert_eq!(again.profile, outcome.profile);
+}
