@@ -147,7 +147,9 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
 impl Step {
     /// Takes a fix that can be believed.
     fn consider(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
-        let before = self.presence.last_seen.map(|last| last.read).or(self.presence.newest_fix);
+        // The newest fix may have told nothing: it speaks for one that a lost cache forgot, if anything was ever saved.
+        let saved = self.presence.newest_fix.filter(|_| self.presence.saved_at.is_some());
+        let before = self.presence.last_seen.map(|last| last.read).or(saved);
         self.initial = before.is_none_or(|before| fix.read.event.since(before.event) > SILENCE);
         self.anew = false;
         self.way_m = self.presence.last_seen.map_or(0.0, |last| last.position.distance_to(fix.position));

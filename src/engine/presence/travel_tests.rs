@@ -188,6 +188,8 @@ fn the_first_sign_of_a_device_inside_is_initial() {
     assert_eq!(initial(&[likely(0), likely(30)]), [true], "of two, the first is the first sign");
     assert_eq!(initial(&[fix(0, 900.0), fix(60, 0.0)]), [false]);
     assert_eq!(initial(&[fix(0, 0.0), fix(5 * 3_600, 0.0)]), [true, true], "after silence");
+    let city = ping(0, &[(0, metres(0.0, 900.0), 5_000.0)]);
+    assert_eq!(initial(&[city, fix(60, 0.0)]), [true], "a whole city tells nothing");
 }
 
 /// The first transition that a phone sees which stands still and sends a ping when `next.at` wants one, and how many it
