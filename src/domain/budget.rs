@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cap::CivilPeriod,
     name::CampaignName,
     offer::{OfferId, RedemptionId},
     time::{TimeZone, Timestamp},
@@ -130,12 +131,24 @@ impl Budget {
         }
     }
 
-    fn period_of(&self, spot: Spot<'_>) -> Option<String> {
-        let own = spot.time_zone.filter(|_| self.per_store);
-        let date = || match self.time_zone.as_ref().or(own) {
-            Some(zone) => zone.local(spot.at).date(),
-            None => TimeZone::utc().local(spot.at).date(),
+    /// When the next account of it begins to count what is taken there; none if it has one for the campaign's whole life.
+    pub fn next_period(&self, spot: Spot<'_>) -> Option<Timestamp> {
+        let period = match self.period {
+            Period::Whole => return None,
+            Period::Day => CivilPeriod::Day,
+            Period::Week => CivilPeriod::Week,
+            Period::Month => CivilPeriod::Month,
         };
+        Some(period.next(&self.zone(spot), spot.at))
+    }
+
+    fn zone(&self, spot: Spot<'_>) -> TimeZone {
+        let own = spot.time_zone.filter(|_| self.per_store);
+        self.time_zone.as_ref().or(own).cloned().unwrap_or_else(TimeZone::utc)
+    }
+
+    fn period_of(&self, spot: Spot<'_>) -> Option<String> {
+        let date = || self.zone(spot).local(spot.at).date();
         match self.period {
             Period::Whole => None,
             Period::Day => Some(date().to_string()),

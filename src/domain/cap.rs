@@ -15,6 +15,7 @@ use super::{
 /// Most caps of one campaign or brand; all of them hold.
 pub const MAX_CAPS: usize = 10;
 const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// At most `offers` to one person within each span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,17 @@ impl CivilPeriod {
             CivilPeriod::Week => zone.week_start(at),
             CivilPeriod::Month => zone.month_start(at),
         }
+    }
+
+    /// When the period after that begins.
+    pub fn next(self, zone: &TimeZone, at: Timestamp) -> Timestamp {
+        // Half a day into it, whatever clocks do: no day has 12 hours, and no month more than 31 days.
+        let span = match self {
+            CivilPeriod::Day => DAY,
+            CivilPeriod::Week => 7 * DAY,
+            CivilPeriod::Month => 31 * DAY,
+        };
+        self.start(zone, self.start(zone, at) + span + DAY / 2)
     }
 }
 

@@ -177,8 +177,10 @@ impl TimeOfDay {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refuse = || Invalid::new(format!("must be a time of day as HH:MM, was {}", quoted(text)));
         let (hour, minute) = text.split_once(':').ok_or_else(refuse)?;
-        let number =
-            |part: &str| if part.len() == 2 { part.parse::<u32>().map_err(|_| refuse()) } else { Err(refuse()) };
+        let number = |part: &str| match *part.as_bytes() {
+            [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Ok(u32::from(tens - b'0') * 10 + u32::from(ones - b'0')),
+            _ => Err(refuse()),
+        };
         Self::new(number(hour)?, number(minute)?)
     }
 
@@ -234,6 +236,14 @@ mod tests {
         let told = [0, 45, 60, 90, 5_400, 7_200, 86_400, 604_800].map(|seconds| spoken(Duration::from_secs(seconds)));
         assert_eq!(told, ["0 s", "45 s", "60 s", "90 s", "90 minutes", "2 hours", "24 hours", "7 days"]);
         assert_eq!(spoken(Duration::from_millis(120_500)), "120.5 s");
+    }
+
+    #[test]
+    fn a_time_of_day_is_two_digits_and_two_digits() {
+        let minutes = |text: &str| TimeOfDay::parse(text).map(TimeOfDay::minutes).ok();
+        assert_eq!(["09:05", "23:59", "00:00"].map(minutes), [Some(545), Some(1_439), Some(0)]);
+        let wrong = ["+9:+5", "09:+5", "9:05", "24:00", "09:60", "09:05:00", "-1:00", " 9:00", "0\u{661}:00", "09", ""];
+        assert_eq!(wrong.map(minutes), [None; 11]);
     }
 
     fn quiet(from: &str, to: &str, at: &str) -> bool {

@@ -62,9 +62,10 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
                 let number = choice.offers.len() as u64 + 1;
                 let offer = offer(candidate, &gates, OfferId::new(gates.now, random(seed, number)));
                 let offer = Offer { surface: surface(&choice), ..offer };
-                let verdict = Verdict::Chosen(offer.id);
+                let (verdict, trial) = (Verdict::Chosen(offer.id), offer.trial);
                 choice.offers.push((offer, taking::for_offer(candidate, gates.now).collect()));
-                if !candidate.trial {
+                // As caps count it ever after.
+                if !trial {
                     gates.spend(candidate.campaign);
                 }
                 verdict

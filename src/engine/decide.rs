@@ -29,7 +29,7 @@ use crate::domain::{
     name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
-    ping::{Fix, Ping, Reading},
+    ping::{Ping, Reading},
     place::{PlaceName, Store},
     presence::{Belief, DevicePresence, Transition},
     profile::{Device, Profile},
@@ -96,6 +96,7 @@ pub fn decide(question: &Question<'_>) -> Outcome {
         (None, Some(device)) => {
             outcome.decision.notes.push(Note::NoLocationConsent);
             happen_nowhere(question, areas, device, &mut outcome);
+            return_unshown(question, &mut outcome);
         }
         (_, None) => outcome.decision.notes.push(Note::NoLocationConsent),
     }
@@ -140,9 +141,7 @@ fn locate(
     step.transitions.extend(heard.transitions);
     // Of one moment by name, whatever the index's layout: replay compares the order.
     step.transitions.sort_by(|a, b| (a.at, &a.area).cmp(&(b.at, &b.area)));
-    let promised = |_: &&Fix| presence::may_promise(&step.presence);
-    let newest = ping.newest_fix().filter(promised).map(|fix| fix.position);
-    outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
+    outcome.decision.next = silence::next(areas, &step.presence, ping.clock.received_at);
     let now = ping.clock.received_at;
     if step.presence != device.presence {
         outcome.effect = Effect::Soft;

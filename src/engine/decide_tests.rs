@@ -289,3 +289,30 @@ fn a_trait_that_is_declared_no_more_or_as_another_kind_is_missing() {
     ann.keep_declared(&app());
     assert!(ann.personal_of_record().traits.is_empty(), "and so it is forgotten");
 }
+
+#[test]
+fn the_safe_radius_is_around_the_newest_fix_whichever_ping_is_answered() {
+    let next = |profile: &Profile, ping: &Ping| ask(&quay(), &app(), profile, ping).decision.next;
+    let newer = here(100, metres(0.0, 300.0));
+    let first = ask(&quay(), &app(), &person(), &newer);
+    assert!((first.decision.next.safe_radius_m - 197.0).abs() < 0.2, "{:?}", first.decision.next);
+    assert_eq!(next(&first.profile, &newer), first.decision.next, "a repetition");
+    let late = super::fixture::ping(100, &[(40, metres(0.0, 900.0), 5.0)]);
+    assert_eq!(next(&first.profile, &late), first.decision.next, "an older one that comes late");
+    let twice = [(100, metres(0.0, 300.0), 5.0), (100, metres(0.0, 900.0), 5.0)];
+    assert_eq!(next(&person(), &super::fixture::ping(100, &twice)), first.decision.next, "two fixes of one time");
+    let rough = super::fixture::ping(400, &[(400, metres(0.0, 900.0), 5_000.0)]);
+    assert_eq!(next(&first.profile, &rough).safe_radius_m, 0.0, "nobody knows where");
+}
+
+#[test]
+fn what_was_never_shown_goes_back_without_consent_to_location_as_well() {
+    let mut person = ask(&quay(), &app(), &person(), &here(0, metres(0.0, 0.0))).profile;
+    person.consents = consents(&[Purpose::Marketing]);
+    let told = Ping { reported_through: Some(at(50)), ..here(60, metres(0.0, 0.0)) };
+    let outcome = ask(&quay(), &app(), &person, &told);
+    assert_eq!((outcome.effect, outcome.returned.len()), (Effect::Durable, 1));
+    let again = ask(&quay(), &app(), &outcome.profile, &Ping { reported_through: Some(at(65)), ..told });
+    assert_eq!((again.effect, again.returned.len()), (Effect::Nothing, 0));
+    assert_eq!(again.profile, outcome.profile);
+}

@@ -253,6 +253,13 @@ impl<'a> Gates<'a> {
         taking::gives_nothing(candidate.campaign) || (!self.exhausted.is_empty() && accounts())
     }
 
+    /// When each account that the offer would need, and that has nothing left, has been followed by one of a next period;
+    /// none if that never happens.
+    pub fn budget_renewed_at(&self, candidate: &Candidate<'_>) -> Option<Timestamp> {
+        let gives = !taking::gives_nothing(candidate.campaign);
+        gives.then(|| taking::renewed_at(candidate, self.now, self.exhausted)).flatten()
+    }
+
     fn dates(&self, campaign: &Campaign) -> Option<Reason> {
         let limits = &campaign.limits;
         if let Some(starts_at) = limits.starts_at.filter(|&starts_at| self.now < starts_at) {

@@ -285,32 +285,20 @@ impl Case<'_> {
             Reason::StoreClosed { opens_at } => *opens_at,
             Reason::LastCall { closes_at, .. } => Some(*closes_at),
             Reason::DailyOffers { most: 0, .. } | Reason::PriorityShare { most: 0, .. } => None,
-            Reason::DailyOffers { .. } | Reason::PriorityShare { .. } => Some(self.next_period(CivilPeriod::Day, now)),
+            Reason::DailyOffers { .. } | Reason::PriorityShare { .. } => Some(CivilPeriod::Day.next(zone, now)),
             Reason::AppCoolDown { until } | Reason::BrandCoolDown { until } | Reason::CoolDown { until } => {
                 Some(*until)
             }
             Reason::BrandCap { within, .. } | Reason::CampaignCap { within, .. } => match *within {
-                Within::Period(period) => Some(self.next_period(period, now)),
+                Within::Period(period) => Some(period.next(zone, now)),
                 Within::Window(window) => {
                     let ends = self.standing.profile.offers.iter().map(|offer| offer.offered_at + window);
                     ends.filter(|&end| end > now).min()
                 }
             },
+            Reason::BudgetExhausted => self.at(now, |gates, candidate| gates.budget_renewed_at(candidate))?,
             _ => None,
         }
-    }
-
-    /// When the person's next day, week or month begins.
-    fn next_period(&self, period: CivilPeriod, now: Timestamp) -> Timestamp {
-        let zone = self.standing.zone();
-        let start = period.start(zone, now);
-        // Half a day into the next one, whatever clocks do: no day has 12 hours, and no month more than 31 days.
-        let span = match period {
-            CivilPeriod::Day => DAY,
-            CivilPeriod::Week => 7 * DAY,
-            CivilPeriod::Month => 31 * DAY,
-        };
-        period.start(zone, start + span + DAY / 2)
     }
 }
 

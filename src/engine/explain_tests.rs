@@ -13,6 +13,7 @@ use super::{
 };
 use crate::domain::{
     audience::{Audience, Comparison, Rule, TraitValue},
+    budget::{AccountId, Budget, Period, Spot, Unit},
     campaign::{Campaign, CampaignState, On},
     cap::{Cap, CivilPeriod, Within},
     consent::Purpose,
@@ -32,13 +33,23 @@ fn time(text: &str) -> TimeOfDay {
 }
 
 fn asked(campaign: &Campaign, app: &App, profile: &Profile, now: Timestamp) -> Explanation {
+    explained(campaign, app, profile, now, &BTreeSet::new())
+}
+
+fn explained(
+    campaign: &Campaign,
+    app: &App,
+    profile: &Profile,
+    now: Timestamp,
+    exhausted: &BTreeSet<AccountId>,
+) -> Explanation {
     let active = Campaign { state: CampaignState::Active, ..campaign.clone() };
     let app = &declaring(app, profile);
     let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into(), active.clone().into()]);
-    let (active, exhausted) = (Arc::new(active), BTreeSet::new());
+    let active = Arc::new(active);
     let place = PlaceName::parse("organizations/acme/geofences/quay").expect("sound");
     let device = profile.devices.get(&device_name()).expect("there");
-    let standing = Standing { catalog: &catalog, app, profile, device, now, is_suspect: false, exhausted: &exhausted };
+    let standing = Standing { catalog: &catalog, app, profile, device, now, is_suspect: false, exhausted };
     explain(&Case { standing, campaign: &active, state: campaign.state, place: &place, distance_m: 0.0 })
 }
 
@@ -238,4 +249,33 @@ fn quiet_hours_end_when_they_do_where_the_person_is() {
     assert_eq!(asked(&hello(), &quiet, &person(), at(0)).at, Some(at(3_600)));
     let always = App { quiet_hours: Some(QuietHours { from: time("11:00"), to: time("11:00") }), ..app() };
     assert_eq!(asked(&hello(), &always, &person(), at(0)).at, None);
+}
+
+#[test]
+fn a_budget_of_a_day_is_there_again_the_next_day() {
+    let budget = |period| Budget { unit: Unit::Offers, limit: 9, period, per_store: false, time_zone: None };
+    let of_rome = Budget { time_zone: Some(TimeZone::new("Europe/Rome").expect("known")), ..budget(Period::Day) };
+    let next = |budgets: &[Budget], used_up: &[Budget]| {
+        let mut limited = hello();
+        limited.limits.budgets = budgets.to_vec();
+        let spot = Spot { place: "organizations/acme/geofences/quay", time_zone: None, at: at(0) };
+        let used_up = used_up.iter().map(|budget| budget.account(&limited.name, spot).id).collect();
+        let told = explained(&limited, &app(), &person(), at(0), &used_up);
+        assert_eq!((told.flips.len(), told.flips[0].gate), (1, "BUDGET"));
+        assert_eq!(told.flips[0].at, told.at);
+        told.at
+    };
+    let (whole, day, month) = (budget(Period::Whole), budget(Period::Day), budget(Period::Month));
+    const HOUR: i64 = 3_600;
+    let both = [whole.clone(), day.clone()];
+    assert_eq!(next(&both, &[day.clone()]), Some(at(12 * HOUR)), "noon is now");
+    assert_eq!(next(&both, &[whole]), None);
+    assert_eq!(next(&both, &both), None);
+    assert_eq!(next(&[of_rome.clone()], &[of_rome]), Some(at(10 * HOUR)));
+    let week = budget(Period::Week);
+    assert_eq!(next(&[week.clone()], &[week]), Some(at((7 * 24 - 12) * HOUR)), "it is Monday");
+    let both = [day, month];
+    assert_eq!(next(&both, &both), Some(at((30 * 24 - 12) * HOUR)), "it is June the first");
+    let nothing = [Budget { limit: 0, ..budget(Period::Day) }];
+    assert_eq!(next(&nothing, &nothing), None);
 }

@@ -18,6 +18,18 @@ const CONFIRMATION: Duration = Duration::from_secs(2);
 /// After this silence the next reading is a new visit. Android scans in the background for 10 s every 5 min, so less
 /// than that is no silence.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
+/// What was heard is forgotten after this, even if no later reading says that it is over: no backlog is older.
+const KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// Whether the visit that was heard lasts at that time, as far as anybody can know.
+pub fn goes_on(hearing: &Hearing, at: Timestamp) -> bool {
+    at.since(hearing.last) <= SILENCE
+}
+
+/// The last instant at which it is known to: see [`goes_on`].
+pub fn known_until(hearing: &Hearing) -> Timestamp {
+    hearing.last + SILENCE
+}
 
 /// What the sightings of a ping did.
 #[derive(Debug, Default)]
@@ -32,7 +44,7 @@ impl Heard {
     fn reading(&mut self, name: &BeaconName, at: Timestamp, presence: &mut DevicePresence, received_at: Timestamp) {
         let started = Hearing { first: at, last: at, confirmed: false };
         let hearing = presence.heard.entry(name.clone()).or_insert(started);
-        if at.since(hearing.last) > SILENCE {
+        if !goes_on(hearing, at) {
             *hearing = started;
         }
         hearing.last = hearing.last.max(at);
@@ -48,6 +60,15 @@ impl Heard {
                 initial: false,
                 distance_m: None,
             });
+        }
+    }
+
+    /// What a backlog tells of beacons that are heard still may fire after all.
+    fn refresh_backlog(&mut self, presence: &DevicePresence, received_at: Timestamp) {
+        for transition in &mut self.transitions {
+            let Area::Beacon(name) = &transition.area else { continue };
+            let hearing = presence.heard.get(name).filter(|hearing| received_at.since(hearing.last) <= STALE_AFTER);
+            transition.stale &= hearing.is_none_or(|hearing| transition.at < hearing.first);
         }
     }
 }
@@ -70,7 +91,12 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
             heard.reading(name, sighting.read.event, presence, ping.clock.received_at);
         }
     }
-    presence.heard.retain(|_, hearing| ping.clock.received_at.since(hearing.last) <= SILENCE);
+    heard.refresh_backlog(presence, ping.clock.received_at);
+    // A backlog of several pings is in the past of all of them: silence is what a later reading did not hear.
+    let newest = presence.newest_sighting.map(|newest| newest.event);
+    presence.heard.retain(|_, hearing| {
+        ping.clock.received_at.since(hearing.last) <= KEPT && newest.is_none_or(|newest| goes_on(hearing, newest))
+    });
     heard
 }
 
@@ -102,6 +128,32 @@ mod tests {
             1,
             "after ten minutes of silence"
         );
+    }
+
+    #[test]
+    fn an_old_backlog_is_history_unless_it_is_still_heard() {
+        let stale = |readings: &[i64]| -> Vec<bool> {
+            let heard = heard(&mut DevicePresence::default(), 3_600, readings, beacon("door").identity);
+            heard.transitions.iter().map(|transition| transition.stale).collect()
+        };
+        assert_eq!(stale(&[3_000, 3_002]), [true]);
+        assert_eq!(stale(&[3_000, 3_002, 3_300, 3_590]), [false]);
+        assert_eq!(stale(&[0, 2, 3_590]), [true], "an earlier visit is over");
+        assert_eq!(stale(&[0, 2, 3_590, 3_592]), [true, false]);
+    }
+
+    #[test]
+    fn a_backlog_in_two_pings_is_heard_once() {
+        let (mut presence, door) = (DevicePresence::default(), beacon("door").identity);
+        assert_eq!(heard(&mut presence, 9_000, &[0, 300, 600], door).transitions.len(), 1);
+        assert_eq!(heard(&mut presence, 9_001, &[900, 1_200], door).transitions.len(), 0, "it never stopped");
+        assert_eq!(heard(&mut presence, 9_002, &[1_900, 1_910], door).transitions.len(), 1, "now it has");
+        let another = BeaconIdentity::EddystoneUid { namespace: [1; 10], instance: [2; 6] };
+        heard(&mut presence, 9_003, &[3_000], another);
+        assert!(presence.heard.is_empty(), "what is over is forgotten");
+        heard(&mut presence, 9_004, &[3_001, 3_010], door);
+        heard(&mut presence, 9_005 + 86_400, &[], door);
+        assert!(presence.heard.is_empty(), "nothing is kept for more than a day");
     }
 
     #[test]

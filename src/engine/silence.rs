@@ -31,9 +31,9 @@ const SEARCH_RADII_M: [f64; 3] = [LOOKED_AROUND_M, 600.0, MAX_RADIUS_M];
 /// More than what rounding does to a distance, in metres.
 const ROUNDING_M: f64 = 0.001;
 
-/// When the next ping can matter (a radius of 0: at once), for a device whose newest fix is at `position`.
-pub fn next(areas: &Known<'_>, device: &DevicePresence, position: Option<Position>, now: Timestamp) -> Next {
-    let radius = position.map_or(0.0, |position| radius(areas, device, position, now));
+/// When the next ping can matter (a radius of 0: at once), around the device's newest fix, whichever ping is answered.
+pub fn next(areas: &Known<'_>, device: &DevicePresence, now: Timestamp) -> Next {
+    let radius = centre(device).map_or(0.0, |position| radius(areas, device, position, now));
     let safe_radius_m = (radius * (1.0 - KEPT_BACK.0) - KEPT_BACK.1).max(0.0);
     let at = presence::wanted_at(areas, device, now, now + MAX_SILENCE);
     Next { safe_radius_m, at }
@@ -42,6 +42,12 @@ pub fn next(areas: &Known<'_>, device: &DevicePresence, position: Option<Positio
 /// Of a device of which nothing is known.
 pub fn unknown(now: Timestamp) -> Next {
     Next { safe_radius_m: 0.0, at: now + MAX_SILENCE }
+}
+
+/// Where the newest fix was, if it was taken. Else the next one may confirm a doubted one, or show a way from an older one,
+/// wherever it is itself.
+fn centre(device: &DevicePresence) -> Option<Position> {
+    device.last_seen.filter(|last| device.newest_fix == Some(last.read)).map(|last| last.position)
 }
 
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
@@ -88,6 +94,9 @@ impl<'a> Entered<'a> {
     /// Metres to where the visit would begin to end; and, if a dwell of it waits for a fix inside, to the area. Beyond
     /// `limit` it may be any number from there on.
     fn nearest_change(&self, areas: &Known<'_>, place: &Place, now: Timestamp, limit: f64) -> f64 {
+        if presence::is_silence_overdue(&self.visit, now) {
+            return 0.0;
+        }
         let Some(outline) = self.view.outline() else { return f64::INFINITY };
         let is_overdue = presence::is_dwell_overdue(areas, self.number, &self.visit, now);
         if is_overdue && self.is_here {
@@ -168,7 +177,7 @@ mod tests {
                 (now, east) = (now + pause, to);
                 device = presence::step(areas, &device, &ping(now, &[(now, metres(0.0, east), accuracy)])).presence;
             }
-            let next = next(areas, &device, Some(metres(0.0, east)), at(now));
+            let next = next(areas, &device, at(now));
             let reach = next.safe_radius_m * share;
             let later = now + ((next.at.since(at(now)).as_secs() as f64) * wait) as i64;
             // A radius of 0 promises nothing: the phone is inside a place that it has not entered yet.
@@ -184,7 +193,10 @@ mod tests {
     #[test]
     fn far_from_everything_the_radius_and_the_time_are_bounded() {
         let catalog = catalog(vec![geofence("far", 60_000.0, 100.0).into()]);
-        let next = next(&Known::of(&catalog.areas), &DevicePresence::default(), Some(metres(0.0, 0.0)), at(0));
+        let before = DevicePresence::default();
+        let device =
+            presence::step(&Known::of(&catalog.areas), &before, &ping(0, &[(0, metres(0.0, 0.0), 5.0)])).presence;
+        let next = next(&Known::of(&catalog.areas), &device, at(0));
         assert!((next.safe_radius_m - 4_949.0).abs() < 1e-6 && next.at == at(3_600), "{next:?}");
     }
 
@@ -200,7 +212,7 @@ mod tests {
             )
             .presence;
         }
-        let next = next(&Known::of(&catalog.areas), &device, Some(metres(0.0, 110.0)), at(100));
+        let next = next(&Known::of(&catalog.areas), &device, at(100));
         assert_eq!(next.at, at(160), "leaving was due at 70 s");
     }
 }

@@ -49,7 +49,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     let east = prop_oneof![9 => -2_000.0..2_000.0f64, 1 => Just(80_000.0)];
     let accuracy = prop_oneof![9 => 3.0..300.0f64, 1 => Just(1_500.0)];
     let pause = prop_oneof![9 => 1..90_i64, 1 => 1_000..8_000_i64];
-    let age = prop_oneof![9 => Just(0), 1 => 0..9_000_i64];
+    let age = prop_oneof![9 => Just(0), 1 => 0..20_000_i64];
     prop::collection::vec((pause, east, accuracy, of(0.0..20.0f64), age), 1..20)
 }
 
@@ -89,4 +89,13 @@ proptest! {
         let told = &outcome.decision.transitions;
         prop_assert!(told.is_empty(), "{told:?} after {} s within {reach} m", later - now);
     }
+}
+
+#[test]
+fn nothing_is_promised_of_a_visit_that_silence_has_ended() {
+    let world = catalog(vec![geofence("quay", 0.0, 100.0).into()]);
+    let inside = ask(&world, &person(), &fix((20_000, 18_000), 0.0, 0.0, 5.0, None));
+    assert_eq!(inside.decision.next.safe_radius_m, 0.0, "the next fix ends it, wherever it is");
+    let soon = ask(&world, &person(), &fix((20_000, 9_000), 0.0, 0.0, 5.0, None));
+    assert!(soon.decision.next.safe_radius_m > 0.0 && soon.decision.next.at < at(20_000 + 3_600 + 1));
 }

@@ -2,11 +2,11 @@
 //!
 //! Law 1: whoever takes and whoever asks what is left name the same accounts, from the campaign, the place and the time.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::ranking::Candidate;
 use crate::domain::{
-    budget::{Account, Holder, Spot, Take, Unit},
+    budget::{Account, AccountId, Holder, Spot, Take, Unit},
     campaign::Campaign,
     coupon::{Codes, Coupon},
     place::Store,
@@ -30,14 +30,26 @@ pub fn accounts<'a>(campaign: &'a Campaign, unit: Unit, spot: Spot<'a>) -> impl 
 
 /// Those that an offer of the candidate is counted in, one unit each.
 pub fn for_offer<'a>(candidate: &'a Candidate<'_>, at: Timestamp) -> impl Iterator<Item = Account> + 'a {
-    let spot = match (candidate.store, candidate.area) {
+    accounts(candidate.campaign, Unit::Offers, spot_of(candidate, at))
+}
+
+/// When all of them that are used up have been followed by accounts of a next period; none if nothing follows one.
+pub fn renewed_at(candidate: &Candidate<'_>, at: Timestamp, used_up: &BTreeSet<AccountId>) -> Option<Timestamp> {
+    let (campaign, spot) = (candidate.campaign, spot_of(candidate, at));
+    let budgets = campaign.limits.budgets.iter().filter(|budget| budget.unit == Unit::Offers);
+    let over = budgets.filter(|budget| used_up.contains(&budget.account(&campaign.name, spot).id));
+    let renewed: Option<Vec<Timestamp>> = over.map(|budget| budget.next_period(spot)).collect();
+    renewed?.into_iter().max()
+}
+
+fn spot_of<'a>(candidate: &'a Candidate<'_>, at: Timestamp) -> Spot<'a> {
+    match (candidate.store, candidate.area) {
         (Some(store), _) => of_store(store, at),
         (None, Area::Geofence(name)) => Spot { place: name.as_str(), time_zone: None, at },
         (None, Area::Beacon(name)) => Spot { place: name.as_str(), time_zone: None, at },
         (None, Area::Around(name, _) | Area::Store(name)) => Spot { place: name.as_str(), time_zone: None, at },
         (None, Area::Anywhere) => Spot { place: ANYWHERE, time_zone: None, at },
-    };
-    accounts(candidate.campaign, Unit::Offers, spot)
+    }
 }
 
 /// Whether a budget lets no offer at all be made, which nobody need ask the ledger.

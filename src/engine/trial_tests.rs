@@ -15,6 +15,7 @@ use crate::domain::{
     decision::Verdict,
     experiment::Experiment,
     name::DeviceName,
+    organization::App,
     ping::Ping,
     profile::Profile,
     text::{ExperimentId, Topic},
@@ -101,6 +102,26 @@ fn it_can_be_tried_again_and_again_and_nothing_of_it_counts() {
     let away = ask(&active, &first.profile, &device_name(), &here(6_000, metres(0.0, 900.0)));
     let again = ask(&active, &away.profile, &device_name(), &here(6_600, metres(0.0, 0.0)));
     assert_eq!(offered(&again), [], "now caps count");
+}
+
+#[test]
+fn what_a_test_device_gets_counts_for_nothing_within_one_ping_as_well() {
+    let active = Campaign { state: CampaignState::Active, ..draft() };
+    let (with, exhausted) = (catalog(world(&[active])), BTreeSet::new());
+    let app = App { daily_offers: 1, ..app() };
+    let (profile, device, ping) = (tester(), device_name(), here(0, metres(0.0, 0.0)));
+    let question = Question {
+        catalog: &with,
+        app: &app,
+        profile: &profile,
+        device: &device,
+        ping: &ping,
+        seed: 7,
+        exhausted: &exhausted,
+    };
+    assert_eq!(offered(&decide(&question)), [("new", true), ("old", true)]);
+    let ordinary = person();
+    assert_eq!(offered(&decide(&Question { profile: &ordinary, ..question })).len(), 1);
 }
 
 #[test]

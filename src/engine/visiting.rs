@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{entry::AreaView, known::Known, presence::Step};
+use super::{entry::AreaView, known::Known, presence::Step, ranging};
 use crate::domain::{
     consent::{Consented, Profiling},
     place::PlaceName,
@@ -71,7 +71,7 @@ fn stays(step: &Step) -> impl Iterator<Item = Stay<'_>> {
     });
     let heard = step.presence.heard.iter().filter(|(_, hearing)| hearing.confirmed).map(|(name, hearing)| {
         let area = Cow::Owned(Area::Beacon(name.clone()));
-        Stay { area, begun: hearing.first, ended: Timestamp::MAX }
+        Stay { area, begun: hearing.first, ended: ranging::known_until(hearing) }
     });
     inside.chain(left).chain(heard)
 }

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     decide::{Question, decide},
+    eligibility::Standing,
+    explain::{Case, explain},
     fixture::{
         acme, app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, ping, store,
     },
@@ -18,6 +20,7 @@ use crate::domain::{
     catalog::Resource,
     consent::Purpose,
     geo::Position,
+    offer::{GivenOffer, OfferId},
     ping::{ClockReading, Ping, Sighting},
     place::{Beacon, Geofence, PlaceName},
     profile::Profile,
@@ -172,4 +175,57 @@ fn campaigns_know_the_visit_that_begins_and_the_last_one_before_it() {
     assert_eq!(come(DAY), named(&["again"]));
     assert_eq!(come(6 * DAY), named(&["again", "third", "welcome-back"]));
     assert_eq!(come(35 * DAY), named(&["welcome-back"]), "two visits within 30 days, and no offer within seven");
+}
+
+#[test]
+fn an_offer_that_was_shown_after_all_is_the_last_one() {
+    let mut third = campaign("third", On::Entered, "geofences/quay");
+    third.trigger.visit.every = 3;
+    let world = [geofence("quay", 0.0, 80.0).into(), third.clone().into()];
+    let mut regular = person();
+    for visit in 0..3 {
+        regular = after(&world, &regular, &here(visit * DAY, inside())).0;
+        regular = after(&world, &regular, &here(visit * DAY + HOUR, far())).0;
+    }
+    let come = |offer: GivenOffer| {
+        let mut regular = regular.clone();
+        regular.offers = Arc::new(vec![offer]);
+        after(&world, &regular, &here(3 * DAY, inside())).1.len()
+    };
+    let offer = GivenOffer::new(OfferId::new(at(2 * DAY), 7), third.name, device_name(), at(2 * DAY));
+    let returned = GivenOffer { returned_at: Some(at(2 * DAY + HOUR)), ..offer.clone() };
+    let shown = GivenOffer { shown_at: Some(at(2 * DAY + MINUTE)), ..returned.clone() };
+    assert_eq!([offer, returned, shown].map(come), [0, 1, 0]);
+}
+
+/// What the visit gate says of a campaign for the second visit, if its trigger happened then.
+fn supposed(on: On, world: &[Resource], profile: &Profile, second: i64) -> Option<String> {
+    let place = if on == On::Heard { "beacons/till" } else { "geofences/quay" };
+    let mut second_time = campaign("second", on, place);
+    second_time.trigger.visit.at_least = 2;
+    let second_time = Arc::new(second_time);
+    let catalog = catalog([world, &[Campaign::clone(&second_time).into()]].concat());
+    let (app, exhausted) = (app(), BTreeSet::new());
+    let device = profile.devices.get(&device_name()).expect("there");
+    let (now, exhausted) = (at(second), &exhausted);
+    let standing = Standing { catalog: &catalog, app: &app, profile, device, now, is_suspect: false, exhausted };
+    let place = PlaceName::parse(&format!("organizations/acme/{place}")).expect("sound");
+    let state = second_time.state;
+    let told = explain(&Case { standing, campaign: &second_time, state, place: &place, distance_m: 0.0 });
+    told.answers.into_iter().find(|answer| answer.gate == "VISIT")?.refusal.map(|(code, _)| code.to_owned())
+}
+
+#[test]
+fn the_visit_that_goes_on_is_not_counted_twice() {
+    let world: [Resource; 2] = [geofence("quay", 0.0, 80.0).into(), beacon("till").into()];
+    let mut ann = [0, 3].iter().fold(person(), |profile, &second| after(&world, &profile, &heard(second, inside())).0);
+    for turn in 1..=5 {
+        ann = after(&world, &ann, &heard(turn * 9 * MINUTE, inside())).0;
+    }
+    let dwelt = On::Dwelt { after: std::time::Duration::from_secs(300) };
+    for on in [On::Exited, On::Heard, dwelt] {
+        let told = supposed(on.clone(), &world, &ann, 46 * MINUTE);
+        assert_eq!(told.as_deref(), Some("VISIT_NUMBER"), "{on:?}: it is the first");
+    }
+    assert_eq!(supposed(On::Heard, &world, &ann, 2 * HOUR), None, "after silence it is the second");
 }

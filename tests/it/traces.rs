@@ -113,8 +113,7 @@ fn follow(world: &Catalog, points: &[Point], thrifty: bool) -> Followed {
         followed.entered.extend(step.transitions.iter().filter(is_entry).map(|entry| entry.area.to_string()));
         followed.implausible += step.implausible;
         device = step.presence;
-        let promised = Some(point.position).filter(|_| presence::may_promise(&device));
-        quiet = Some((point.position, silence::next(&Known::of(&world.areas), &device, promised, point.at)));
+        quiet = Some((point.position, silence::next(&Known::of(&world.areas), &device, point.at)));
     }
     followed
 }

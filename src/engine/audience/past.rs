@@ -6,14 +6,17 @@
 use std::time::Duration;
 
 use super::{Past, Person, Site};
-use crate::domain::{
-    audience::condition::{Ago, OfferEvent, OffersOf, Visited},
-    name::CampaignName,
-    offer::GivenOffer,
-    place::PlaceName,
-    text::Tag,
-    time::Timestamp,
-    visits::{MAX_AGE, SAME_VISIT, VisitedPlace},
+use crate::{
+    domain::{
+        audience::condition::{Ago, OfferEvent, OffersOf, Visited},
+        name::CampaignName,
+        offer::GivenOffer,
+        place::PlaceName,
+        text::Tag,
+        time::Timestamp,
+        visits::{MAX_AGE, SAME_VISIT, VisitedPlace},
+    },
+    engine::caps,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -58,10 +61,11 @@ impl Person<'_> {
         u32::try_from(before).ok()?.checked_add(1)
     }
 
-    /// When the person was last offered the campaign, but for what was never shown.
+    /// When the person was last offered the campaign, but for trials and what was never shown.
     pub fn last_offer(&self, campaign: &CampaignName) -> Option<Timestamp> {
         let offers = self.profile.offers.iter().filter(|offer| offer.campaign == *campaign);
-        offers.filter(|offer| offer.returned_at.is_none() && !offer.trial).map(|offer| offer.offered_at).max()
+        let is_own = |offer: &&GivenOffer| caps::counts(offer) && !offer.is_of_another();
+        offers.filter(is_own).map(|offer| offer.offered_at).max()
     }
 
     pub(super) fn was(&self, ago: Ago, at: Timestamp) -> bool {

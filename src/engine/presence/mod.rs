@@ -26,9 +26,9 @@ use std::time::Duration;
 pub use order::clock_was_set;
 pub use rule::AT_ONCE;
 use rule::Seen;
-pub use wanted::{is_dwell_overdue, may_promise, wanted_at};
+pub use wanted::{is_dwell_overdue, is_silence_overdue, wanted_at};
 
-use super::known::Known;
+use super::{known::Known, ranging};
 use crate::domain::{
     beliefs::Beliefs,
     ping::{Fix, Ping, STALE_AFTER},
@@ -73,26 +73,38 @@ impl Step {
         Self { presence: presence.clone(), ..Self::default() }
     }
 
-    /// As if this transition had just happened to a device of which that is believed: who came in is inside.
+    /// As if this transition had just happened to a device of which that is believed: who came in is inside. A visit that
+    /// goes on is the one that is dwelt in, left and heard, since it began.
     pub fn supposed(before: &DevicePresence, transition: Transition) -> Self {
         let (mut presence, at) = (before.clone(), transition.at);
+        let going_on = before.areas.iter().find_map(|(area, belief)| match belief {
+            Belief::Inside(visit) if *area == transition.area => Some(visit.entered_at),
+            Belief::Inside(_) | Belief::Entering(_) => None,
+        });
+        let (entered_at, kind) = match transition.kind {
+            TransitionKind::Entered => (Some(at), transition.kind),
+            TransitionKind::Dwelt(after) => {
+                (Some(going_on.map_or(at - after, |begun| begun.min(at - after))), transition.kind)
+            }
+            TransitionKind::Exited(lasted) => {
+                (None, TransitionKind::Exited(going_on.map_or(lasted, |begun| at.since(begun))))
+            }
+            TransitionKind::Crossed | TransitionKind::Heard => (None, transition.kind),
+        };
         let visit = |entered_at| {
             let (last_inside, leaving_since, dwelt) = (at, None, Duration::ZERO);
             Belief::Inside(Visit { not_before: entered_at, entered_at, last_inside, leaving_since, dwelt })
-        };
-        let entered_at = match transition.kind {
-            TransitionKind::Entered => Some(at),
-            TransitionKind::Dwelt(after) => Some(at - after),
-            TransitionKind::Exited(_) | TransitionKind::Crossed | TransitionKind::Heard => None,
         };
         let others = presence.areas.iter().filter(|(area, _)| **area != transition.area);
         let others: Vec<(Area, Belief)> = others.map(|(area, belief)| (area.clone(), *belief)).collect();
         let entered = entered_at.map(|entered_at| (transition.area.clone(), visit(entered_at)));
         presence.areas = others.into_iter().chain(entered).collect();
-        if let (TransitionKind::Heard, Area::Beacon(name)) = (transition.kind, &transition.area) {
-            presence.heard.insert(name.clone(), Hearing { first: at, last: at, confirmed: true });
+        if let (TransitionKind::Heard, Area::Beacon(name)) = (kind, &transition.area) {
+            let known = presence.heard.get(name).filter(|known| ranging::goes_on(known, at));
+            let first = known.map_or(at, |known| known.first);
+            presence.heard.insert(name.clone(), Hearing { first, last: at, confirmed: true });
         }
-        Self { presence, transitions: vec![transition], ..Self::default() }
+        Self { presence, transitions: vec![Transition { kind, ..transition }], ..Self::default() }
     }
 }
 
@@ -135,7 +147,9 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
 impl Step {
     /// Takes a fix that can be believed.
     fn consider(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
-        let before = self.presence.last_seen.map(|last| last.read).or(self.presence.newest_fix);
+        // The newest fix may have told nothing: it speaks for one that a lost cache forgot, if anything was ever saved.
+        let saved = self.presence.newest_fix.filter(|_| self.presence.saved_at.is_some());
+        let before = self.presence.last_seen.map(|last| last.read).or(saved);
         self.initial = before.is_none_or(|before| fix.read.event.since(before.event) > SILENCE);
         self.anew = false;
         self.way_m = self.presence.last_seen.map_or(0.0, |last| last.position.distance_to(fix.position));

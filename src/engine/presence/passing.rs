@@ -10,7 +10,7 @@ use crate::{
     domain::{
         geo::Position,
         ping::{Fix, STALE_AFTER},
-        presence::{DevicePresence, LastSeen, Transition, TransitionKind},
+        presence::{LastSeen, Transition, TransitionKind},
         time::Timestamp,
     },
     engine::{
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Between fixes further apart in time nobody knows the way.
-const LONGEST: Duration = Duration::from_secs(120);
+pub(super) const LONGEST: Duration = Duration::from_secs(120);
 /// Faster than this, in metres a second, nobody goes on roads or rails through places (216 km/h).
 const FASTEST_MPS: f64 = 60.0;
 /// Added to the search around the way, as a share and in metres: lines straight in degrees leave the great circle by less.
@@ -63,13 +63,6 @@ impl Way {
         let worse = if from > to { from } else { to };
         rule::is_surely_inside(view, self.at(chord.middle()), worse).then_some(chord)
     }
-}
-
-/// Whether the next fix may show that places were passed through wherever it is: the way to it begins at the last fix
-/// that was believed, and that is not the newest.
-pub(super) fn may_show_ways(presence: &DevicePresence) -> bool {
-    let newest = presence.newest_fix.zip(presence.last_seen);
-    newest.is_some_and(|(newest, last)| newest != last.read && newest.elapsed_since(last.read) <= LONGEST)
 }
 
 impl Step {

@@ -87,8 +87,7 @@ impl Step {
     pub(super) fn arrive(&mut self, areas: &Known<'_>, seen: &Seen<'_>, arrival: Option<Arrival>) -> Option<Visit> {
         let rule = seen.view.detection();
         let is_new = arrival.is_none() && self.was_inside(seen.view, seen.at);
-        let kept = rule.confirm_after() + ENTERING_KEPT;
-        let pending = arrival.filter(|arrival| seen.at.since(arrival.since) <= kept);
+        let pending = arrival.filter(|arrival| self.is_kept(arrival, seen.at, rule));
         let probability = seen.probability();
         let sure = probability >= rule.enter_probability();
         let likely = probability >= rule.confirm_probability();
@@ -112,6 +111,14 @@ impl Step {
         }
         let not_before = arrival.not_before;
         Some(Visit { not_before, entered_at, last_inside: seen.at, leaving_since: None, dwelt: Duration::ZERO })
+    }
+
+    /// Whether a first fix is not forgotten yet. Where a stop is wanted, a stop that was seen to go on keeps it.
+    fn is_kept(&self, arrival: &Arrival, now: Timestamp, rule: &Detection) -> bool {
+        let stop = rule.stopped_for();
+        let slow_since = self.presence.slow_since.filter(|since| stop.is_some() && *since < now);
+        let since = slow_since.map_or(arrival.since, |slow_since| slow_since.max(arrival.since));
+        now.since(since) <= rule.confirm_after().max(stop.unwrap_or_default()) + ENTERING_KEPT
     }
 
     fn arrival(&self, since: Timestamp) -> Arrival {

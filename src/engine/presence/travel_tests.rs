@@ -1,6 +1,5 @@
 //! Jumps that nobody can make, places that are passed, and stops.
 
-use crate::engine::known::Known;
 use std::time::Duration;
 
 use super::{step, tests::Walk};
@@ -9,9 +8,16 @@ use crate::{
         detection::{Detection, Settings},
         ping::Ping,
         place::Geofence,
-        presence::TransitionKind::{Crossed, Dwelt, Entered, Exited},
+        presence::{
+            Transition,
+            TransitionKind::{Crossed, Dwelt, Entered, Exited},
+        },
     },
-    engine::fixture::{at, catalog, geofence, metres, ping},
+    engine::{
+        fixture::{at, catalog, geofence, metres, ping},
+        known::Known,
+        silence,
+    },
 };
 
 const FAR_M: f64 = 200_000.0;
@@ -182,4 +188,79 @@ fn the_first_sign_of_a_device_inside_is_initial() {
     assert_eq!(initial(&[likely(0), likely(30)]), [true], "of two, the first is the first sign");
     assert_eq!(initial(&[fix(0, 900.0), fix(60, 0.0)]), [false]);
     assert_eq!(initial(&[fix(0, 0.0), fix(5 * 3_600, 0.0)]), [true, true], "after silence");
+    let city = ping(0, &[(0, metres(0.0, 900.0), 5_000.0)]);
+    assert_eq!(initial(&[city, fix(60, 0.0)]), [true], "a whole city tells nothing");
+}
+
+/// The first transition that a phone sees which stands still and sends a ping when `next.at` wants one, and how many it
+/// sent until then.
+fn obeying(walk: &mut Walk, from: i64, (east, accuracy): (f64, f64)) -> (Transition, usize) {
+    let areas = &Known::of(&walk.catalog.areas);
+    let mut now = from;
+    for pings in 1..20 {
+        let came = step(areas, &walk.presence, &ping(now, &[(now, metres(0.0, east), accuracy)]));
+        walk.presence = came.presence;
+        if let Some(first) = came.transitions.into_iter().next() {
+            return (first, pings);
+        }
+        now += silence::next(areas, &walk.presence, at(now)).at.since(at(now)).as_secs() as i64;
+    }
+    panic!("never entered: {:?}", walk.presence.areas);
+}
+
+#[test]
+fn who_asks_when_told_to_enters_where_a_stop_is_wanted() {
+    for stood in [(0.0, 5.0), (70.0, 60.0)] {
+        for wanted in [5, 30, 600, 1_800] {
+            let (entered, pings) = obeying(&mut stop(wanted), 0, stood);
+            assert_eq!((entered.kind, entered.at, entered.initial), (Entered, at(0), true), "{wanted} s at {stood:?}");
+            assert!(pings <= 4, "{pings} for {wanted} s at {stood:?}");
+        }
+        let mut walk = stop(600);
+        for i in 0..=10 {
+            walk.ping(&fix(10 * i, -900.0 + 90.0 * i as f64));
+        }
+        let (entered, pings) = obeying(&mut walk, 120, stood);
+        assert!((at(100)..=at(120)).contains(&entered.at) && !entered.initial && pings <= 4, "{entered:?}, {pings}");
+    }
+}
+
+#[test]
+fn a_long_way_in_a_long_time_is_no_walk() {
+    let mut walk = stop(60);
+    walk.ping(&fix(0, -5_000.0));
+    walk.ping(&fix(60, -5_000.0));
+    assert_eq!(walk.ping(&fix(3_660, 0.0)), [], "5 km in an hour, by car as likely as not");
+    assert_eq!(walk.ping(&fix(3_690, 0.0)), []);
+    assert_eq!(walk.ping(&fix(3_720, 0.0)), [(Entered, at(3_660), false)]);
+}
+
+#[test]
+fn who_was_driving_is_slow_from_where_it_is_known() {
+    let driving = |seconds, east| {
+        let mut ping = fix(seconds, east);
+        ping.fixes[0].speed_mps = Some(12.0);
+        ping
+    };
+    let slow_since = |gap: i64| {
+        let mut walk = stop(60);
+        walk.ping(&driving(0, -60.0));
+        assert_eq!(walk.ping(&fix(gap, 0.0)), []);
+        walk.presence.slow_since
+    };
+    assert_eq!((slow_since(60), slow_since(600)), (Some(at(60)), Some(at(600))));
+    let mut walk = stop(60);
+    let parked = |seconds| {
+        let mut ping = driving(seconds, 0.0);
+        ping.fixes[0].speed_mps = Some(0.0);
+        ping
+    };
+    assert_eq!(walk.ping(&driving(0, 0.0)), []);
+    assert_eq!((walk.ping(&parked(60)), walk.presence.slow_since), (vec![], Some(at(60))));
+
+    let mut walk = stop(60);
+    walk.ping(&fix(0, -60.0));
+    walk.presence.slow_since = Some(at(0));
+    walk.presence.last_seen = None;
+    assert_eq!(walk.ping(&fix(5_000, 0.0)), [], "nobody knows what was between");
 }

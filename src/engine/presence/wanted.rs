@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{SILENCE, passing, travel};
+use super::{SILENCE, travel};
 use crate::{
     domain::{
         detection::Detection,
@@ -17,6 +17,9 @@ use crate::{
 
 /// What is overdue is asked for again after this, not at once and for ever.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// Where a stop is wanted of a device that may be driving, the next fix is wanted after this, or the stop if that is less:
+/// soon enough to tell by the way between the two.
+const PACE_ASKED: Duration = Duration::from_secs(60);
 
 /// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
 pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
@@ -34,10 +37,9 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
     doubted.chain(presence.areas.iter().map(of_belief)).fold(horizon, Timestamp::min)
 }
 
-/// Whether it can be said how far a device may go before anything changes. It cannot while the next fix may confirm a
-/// doubted one or show a way from an older one, wherever it is itself.
-pub fn may_promise(presence: &DevicePresence) -> bool {
-    presence.doubted.is_none() && !passing::may_show_ways(presence)
+/// Whether the next fix ends the visit by silence, wherever it is.
+pub fn is_silence_overdue(visit: &Visit, now: Timestamp) -> bool {
+    visit.last_inside + SILENCE <= now
 }
 
 /// Whether a dwell is reached that was not reported yet, for want of a fix inside: the next one reports it.
@@ -53,9 +55,13 @@ fn of_arrival(
 ) -> (Timestamp, Duration) {
     let rule = rule(areas, number);
     let confirmed = arrival.since + rule.confirm_after();
-    match rule.stopped_for() {
-        None => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
-        Some(stop) => (slow_since.unwrap_or(arrival.since) + stop, stop),
+    match (rule.stopped_for(), slow_since) {
+        (None, _) => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
+        (Some(stop), Some(since)) => (confirmed.max(since + stop), rule.confirm_after().max(ASK_AGAIN)),
+        (Some(stop), None) => {
+            let soon = stop.clamp(travel::SPEED_OVER, PACE_ASKED);
+            (arrival.since + soon, soon)
+        }
     }
 }
 
