@@ -1,6 +1,6 @@
 //! Experiments: arms have their shares, people stay where they are, and who is held out is held out whatever the caps.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
@@ -10,6 +10,10 @@ use super::{
     fixture::{DAY, app, app_name, at, campaign, catalog, device_name, geofence, here, metres, person},
 };
 use crate::domain::{
+    audience::{
+        Audience, Rule,
+        condition::{Count, OfferEvent, OffersOf},
+    },
     campaign::{Campaign, Limits, On},
     cap::Cap,
     content::Content,
@@ -194,10 +198,16 @@ proptest! {
     fn ghosts_are_the_offers_of_the_same_person_outside_of_the_holdout(
         visits in prop::collection::vec(1_i64..40_000, 1..12),
         cap in 1_u32..4, window in 60_u64..90_000, rests in 0_u64..20_000, daily in 0_u32..4,
+        asked in prop::option::of((any::<bool>(), 1_u32..3, 0_u32..3)),
     ) {
         let mut test = testing("spring", &[], 50);
         test.limits.per_profile = vec![Cap::rolling(cap, Duration::from_secs(window))];
         test.limits.cool_down = Duration::from_secs(rests);
+        if let Some((is_shown, within_days, most)) = asked {
+            let event = if is_shown { OfferEvent::Shown } else { OfferEvent::Offered };
+            let rule = Rule::Offers { of: OffersOf::ThisCampaign, event, within_days, count: Count::AtMost(most) };
+            test.audience = Audience::new(rule).expect("sound");
+        }
         let app = App { daily_offers: daily, ..app() };
         let history = |held_out: bool| -> (Vec<Timestamp>, Vec<&'static str>) {
             let (mut profile, mut now, mut verdicts_seen) = (someone(&test, held_out), 0, Vec::new());
@@ -207,12 +217,15 @@ proptest! {
                 assert!(!held_out || outcome.decision.offers.is_empty());
                 verdicts_seen.extend(outcome.decision.considered.iter().map(|one| one.verdict.code()));
                 profile = away(outcome);
+                let given = Arc::<Vec<_>>::make_mut(&mut profile.offers).iter_mut();
+                given.filter(|given| !given.ghost).for_each(|given| given.shown_at = Some(given.offered_at));
             }
             let made = profile.offers.iter().filter(|given| given.ghost == held_out);
             (made.map(|given| given.offered_at).collect(), verdicts_seen)
         };
         let ((offers, _), (ghosts, told)) = (history(false), history(true));
         prop_assert_eq!(offers, ghosts);
-        prop_assert!(told.iter().all(|code| *code == "HOLDOUT"), "{:?}", told);
+        let is_of_both = |code: &&str| ["HOLDOUT", "AUDIENCE"].contains(code);
+        prop_assert!(told.iter().all(is_of_both), "{:?}", told);
     }
 }

@@ -76,7 +76,8 @@ impl Person<'_> {
         }
     }
 
-    /// How many offers had this happen to them in the last days; none if that is not to be known.
+    /// How many offers had this happen to them in the last days; none if that is not to be known. What the campaign itself
+    /// would have offered counts as shown at once: who is held out is compared with those who were offered it.
     pub(super) fn offers(&self, of: &OffersOf, event: OfferEvent, within_days: u32, site: &Site<'_>) -> Option<usize> {
         let since = self.around.now - DAY * within_days;
         let brand = site.campaign.owner();
@@ -85,7 +86,8 @@ impl Person<'_> {
             OffersOf::Campaign(name) => offer.campaign == *name && name.owner() == brand,
             OffersOf::Brand => offer.campaign.owner() == brand,
         };
-        let is_own = |offer: &&GivenOffer| !offer.ghost && !offer.trial && !offer.is_of_another();
+        let is_made = |offer: &GivenOffer| !offer.ghost || offer.campaign == *site.campaign;
+        let is_own = |offer: &&GivenOffer| is_made(offer) && !offer.trial && !offer.is_of_another();
         let offers = self.past?.offers.iter().filter(is_own).filter(is_meant);
         Some(offers.filter_map(|offer| when(offer, event)).filter(|&at| at > since).count())
     }
@@ -123,6 +125,7 @@ impl Person<'_> {
 fn when(offer: &GivenOffer, event: OfferEvent) -> Option<Timestamp> {
     match event {
         OfferEvent::Offered => Some(offer.offered_at),
+        OfferEvent::Shown if offer.ghost => Some(offer.offered_at),
         OfferEvent::Shown => offer.shown_at,
         OfferEvent::Opened => offer.opened_at,
         OfferEvent::Redeemed => offer.redeemed_at,
