@@ -268,12 +268,13 @@ fn a_budget_of_a_day_is_there_again_the_next_day() {
     let (whole, day, month) = (budget(Period::Whole), budget(Period::Day), budget(Period::Month));
     const HOUR: i64 = 3_600;
     let both = [whole.clone(), day.clone()];
-    assert_eq!(next(&both, &[day.clone()]), Some(at(12 * HOUR)), "noon is now");
+    let one = std::slice::from_ref;
+    assert_eq!(next(&both, one(&day)), Some(at(12 * HOUR)), "noon is now");
     assert_eq!(next(&both, &[whole]), None);
     assert_eq!(next(&both, &both), None);
-    assert_eq!(next(&[of_rome.clone()], &[of_rome]), Some(at(10 * HOUR)));
+    assert_eq!(next(one(&of_rome), one(&of_rome)), Some(at(10 * HOUR)));
     let week = budget(Period::Week);
-    assert_eq!(next(&[week.clone()], &[week]), Some(at((7 * 24 - 12) * HOUR)), "it is Monday");
+    assert_eq!(next(one(&week), one(&week)), Some(at((7 * 24 - 12) * HOUR)), "it is Monday");
     let both = [day, month];
     assert_eq!(next(&both, &both), Some(at((30 * 24 - 12) * HOUR)), "it is June the first");
     let nothing = [Budget { limit: 0, ..budget(Period::Day) }];
