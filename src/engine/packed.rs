@@ -5,6 +5,8 @@
 
 use std::cell::Cell;
 
+use wide::f32x4;
+
 use super::{
     boxes::DegreeBox,
     forest::{Bounds, Leaf, Tree},
@@ -12,45 +14,54 @@ use super::{
 
 /// Boxes of a node.
 const WIDTH: usize = 16;
+/// Of those, that one instruction asks at once on any processor.
+const LANES: usize = 4;
 
-/// The boxes of a node's children, side by side: the compiler asks all of them at once.
+/// A side of each box of a node.
+type Sides = [f32x4; WIDTH / LANES];
+
+/// The boxes of a node's children, side by side.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
 struct Node {
-    west: [f32; WIDTH],
-    south: [f32; WIDTH],
-    east: [f32; WIDTH],
-    north: [f32; WIDTH],
+    west: Sides,
+    south: Sides,
+    east: Sides,
+    north: Sides,
 }
 
 impl Node {
     /// Of boxes that nothing meets.
-    const EMPTY: Self = Self {
-        west: [f32::INFINITY; WIDTH],
-        south: [f32::INFINITY; WIDTH],
-        east: [f32::NEG_INFINITY; WIDTH],
-        north: [f32::NEG_INFINITY; WIDTH],
+    const EMPTY: Self = {
+        const HIGH: Sides = [f32x4::new([f32::INFINITY; LANES]); WIDTH / LANES];
+        const LOW: Sides = [f32x4::new([f32::NEG_INFINITY; LANES]); WIDTH / LANES];
+        Self { west: HIGH, south: HIGH, east: LOW, north: LOW }
     };
 
     fn put(&mut self, slot: usize, bounds: &DegreeBox) {
-        ([self.west[slot], self.south[slot]], [self.east[slot], self.north[slot]]) =
-            (bounds.south_west, bounds.north_east);
+        let Self { west, south, east, north } = self;
+        let ([w, s], [e, n]) = (bounds.south_west, bounds.north_east);
+        for (sides, side) in [(west, w), (south, s), (east, e), (north, n)] {
+            sides[slot / LANES].as_mut_array()[slot % LANES] = side;
+        }
     }
 
     fn get(&self, slot: usize) -> DegreeBox {
-        DegreeBox { south_west: [self.west[slot], self.south[slot]], north_east: [self.east[slot], self.north[slot]] }
+        let side = |sides: &Sides| sides[slot / LANES].as_array()[slot % LANES];
+        let [west, south, east, north] = [&self.west, &self.south, &self.east, &self.north].map(side);
+        DegreeBox { south_west: [west, south], north_east: [east, north] }
     }
 
     /// A bit for each box that meets this one.
     fn meeting(&self, bounds: &DegreeBox) -> u32 {
-        let ([west, south], [east, north]) = (bounds.south_west, bounds.north_east);
+        let ([west, south], [east, north]) = (bounds.south_west.map(f32x4::splat), bounds.north_east.map(f32x4::splat));
         let mut bits = 0;
-        for slot in 0..WIDTH {
-            let meets = (self.west[slot] <= east)
-                & (self.east[slot] >= west)
-                & (self.south[slot] <= north)
-                & (self.north[slot] >= south);
-            bits |= u32::from(meets) << slot;
+        for part in 0..WIDTH / LANES {
+            let meets = self.west[part].simd_le(east)
+                & self.east[part].simd_ge(west)
+                & self.south[part].simd_le(north)
+                & self.north[part].simd_ge(south);
+            bits |= meets.to_bitmask() << (part * LANES);
         }
         bits
     }
