@@ -100,7 +100,6 @@ struct Visitor<'a> {
     token_epoch: u64,
     ping: &'a Ping,
     fingerprint: &'a Fingerprint<'a>,
-    catalog: &'a Catalog,
 }
 
 /// Computes what tells a retry from another ping under the same id; most pings change nothing, and need none.
@@ -155,8 +154,8 @@ impl Ingest {
         self.counters.pings.fetch_add(1, Relaxed);
         let DeviceCaller { device, token_epoch, .. } = caller;
         // Before its turn: nobody else waits while an app is looked for.
-        let catalog = &*self.catalog.having(|catalog| app_of(catalog, device).is_some()).await?;
-        let visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint, catalog };
+        self.catalog.having(|catalog| app_of(catalog, device).is_some()).await?;
+        let visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint };
         let mut profile = caller.profile.clone();
         // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
         let mut stale = false;
@@ -211,7 +210,8 @@ impl Ingest {
 
     fn degraded(&self, visitor: &Visitor<'_>, profile: &ProfileName) -> Answered {
         self.counters.degraded.fetch_add(1, Relaxed);
-        let decision = decide::blank(visitor.catalog, profile, visitor.device, visitor.ping, self.entropy.seed());
+        let snapshot = self.catalog.snapshot();
+        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.entropy.seed());
         let token_epoch = visitor.token_epoch;
         Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
     }
@@ -227,10 +227,11 @@ impl Ingest {
     }
 
     async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
-        let profile = &copy.profile;
+        // In force now that the profile is read: of a profile that knows more, an older one would make history anew.
+        let (profile, snapshot) = (&copy.profile, self.catalog.snapshot());
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
-            let outcome = self.outcome(visitor, profile, &exhausted)?;
+            let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
             match outcome.effect {
                 Effect::Nothing => return Ok(answered(visitor, profile, outcome.decision, false)),
                 Effect::Soft => {
@@ -261,12 +262,12 @@ impl Ingest {
 
     fn outcome(
         &self,
+        catalog: &Catalog,
         visitor: &Visitor<'_>,
         profile: &Profile,
         exhausted: &BTreeSet<AccountId>,
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
-        let catalog = visitor.catalog;
         let app = app_of(catalog, visitor.device).ok_or(PingError::Revoked)?;
         let (device, ping, seed) = (visitor.device, visitor.ping, self.entropy.seed());
         let question = Question { catalog, app, profile, device, ping, seed, exhausted };

@@ -15,9 +15,9 @@ const COMFORTABLE_M: f64 = 50.0;
 /// Why phones will miss it; none if it is large enough.
 pub fn warning(shape: &Shape, detection: &Detection) -> Option<&'static str> {
     match shape {
-        _ if effective::is_never_entered(shape, detection, STREET_ACCURACY_M) => {
-            Some("a phone that knows its place to 20 m, as usual in streets, is never sure enough to be inside")
-        }
+        _ if effective::is_too_small(shape, detection, STREET_ACCURACY_M) => Some(
+            "a phone that knows its place to 20 m, as usual in streets, is not sure enough to be inside even in its deepest point",
+        ),
         Shape::Circle(circle) if circle.radius_m() < COMFORTABLE_M => {
             Some("phones know their place to 20 to 50 m in streets, and enter a circle of less than 50 m late or never")
         }
@@ -53,7 +53,7 @@ mod tests {
     fn what_phones_miss_is_told() {
         let circle = |m| Shape::Circle(Circle::new(Position::new(60.0, 10.0).expect("sound"), m).expect("sound"));
         let told = |m| warning(&circle(m), &Detection::USUAL);
-        assert!(told(17.8).expect("told").contains("never sure") && told(18.0).expect("told").contains("late"));
+        assert!(told(17.8).expect("told").contains("not sure enough") && told(18.0).expect("told").contains("late"));
         assert!(told(49.0).is_some() && told(50.0).is_none());
         // P = erf(a / σ√2) for each pair of sides 2a apart, σ = 13.2 m; 0.6 is needed.
         assert!(warned(&rectangle(31.0, 31.0)) && !warned(&rectangle(33.0, 33.0)));

@@ -286,8 +286,11 @@ impl Resources {
             let snapshot = self.snapshot();
             let edits = match edits(&snapshot) {
                 Ok(edits) if !edits.is_empty() => edits,
-                other if self.catalog.look_again().await? == snapshot.version => return other.map(drop),
-                _ => continue,
+                other => match self.catalog.look_again().await {
+                    Ok(version) if version > snapshot.version => continue,
+                    Ok(_) => return other.map(drop),
+                    Err(away) => return other.and(Err(away.into())),
+                },
             };
             if self.append(&editing, edits, author).await?.is_none() {
                 return Ok(());

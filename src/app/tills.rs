@@ -131,7 +131,7 @@ impl Tills {
         let mut found = found;
         for (turn, now) in self.edits.tries(&person.iter().collect::<Vec<_>>()).await.enumerate() {
             if turn > 0 {
-                let counter = Counter { now, ..counter };
+                let counter = Counter { now, catalog: &self.live.snapshot(), ..counter };
                 found = match self.found_again(at, &found, &counter).await {
                     Ok(found) => found,
                     Err(error) => return unless_answered(&*self.coupons, &sale.request, error).await,
@@ -178,8 +178,9 @@ impl Tills {
     async fn found(&self, at: &AtTill, counter: &Counter<'_>) -> Result<Found, Missed> {
         let guess = self.lockouts.guess(&at.store, &at.till, counter.now).await.map_err(TillError::LockedOut)?;
         let (mut found, mut refusal) = self.search.find(&at.what, at.customer.as_deref(), counter).await?;
-        if let Some(Refusal::UnknownCode { .. }) = refusal
-            && self.live.look_again().await? > counter.catalog.version
+        // A record that is away knows of no newer campaign: the guess counts all the same.
+        if let Some(Refusal::UnknownCode { mistyped: false }) = refusal
+            && self.live.look_again().await.is_ok_and(|version| version > counter.catalog.version)
         {
             let counter = Counter { catalog: &self.live.snapshot(), ..*counter };
             (found, refusal) = self.search.find(&at.what, at.customer.as_deref(), &counter).await?;

@@ -17,7 +17,7 @@ use crate::{
         code::Code,
         content::Message,
         coupon::{Codes, Coupon},
-        name::DeviceName,
+        name::{DeviceName, ProfileName},
         offer::OfferId,
         place::Store,
         profile::Profile,
@@ -114,20 +114,29 @@ impl Wallet {
     pub async fn list(&self, query: &OfferQuery, holder: Holder<'_>) -> Result<Vec<Held>, StoreError> {
         let offers = self.coupons.offers(query).await?;
         let has_all = |catalog: &Catalog| offers.iter().all(|offer| catalog.campaigns.contains_key(&offer.campaign));
-        let snapshot = self.live.having(has_all).await?;
+        // While nobody can look for the others, what is known is shown.
+        let snapshot = self.live.having(has_all).await.unwrap_or_else(|_| self.live.snapshot());
         Ok(offers.into_iter().map(|offer| held(&snapshot, offer, holder)).collect())
+    }
+
+    async fn own(&self, profile: &ProfileName, id: &OfferId) -> Result<KeptOffer, ClaimError> {
+        let own = self.coupons.offer(id).await?.filter(|offer| offer.profile == *profile);
+        own.ok_or(ClaimError::NotFound)
     }
 
     /// The offer with its code.
     pub async fn claim(&self, holder: Holder<'_>, id: OfferId) -> Result<Held, ClaimError> {
         let profile = &holder.0.name;
+        let KeptOffer { campaign, .. } = self.own(profile, &id).await?;
+        // Before its turn, in which nobody shall wait for a look.
+        let looked = self.live.having(|catalog| catalog.campaigns.contains_key(&campaign)).await;
         for now in self.edits.tries(&[profile]).await {
-            let own = self.coupons.offer(&id).await?.filter(|offer| offer.profile == *profile);
-            let offer = own.ok_or(ClaimError::NotFound)?;
-            let snapshot = self.live.having(|catalog| catalog.campaigns.contains_key(&offer.campaign)).await?;
+            let offer = self.own(profile, &id).await?;
             if offer.claimed_at.is_some() || offer.redeemed_at.is_some() {
+                let snapshot = looked.unwrap_or_else(|_| self.live.snapshot());
                 return Ok(held(&snapshot, offer, holder));
             }
+            let snapshot = looked.clone()?;
             let person = self.edits.newest(profile).await?.ok_or(ClaimError::NotFound)?;
             let (campaign, coupon) = self.may_claim(&snapshot, &person, &offer, now)?;
             let takes = taking::for_claim(&campaign, &coupon, &offer);

@@ -59,8 +59,9 @@ pub fn distances(shape: &Shape, detection: &Detection) -> Vec<Distances> {
     USUAL_ACCURACIES_M.map(of).to_vec()
 }
 
-/// Whether no fix of that accuracy is ever likely enough to be inside, not even with a second one to confirm it.
-pub fn is_never_entered(shape: &Shape, detection: &Detection, accuracy_m: f64) -> bool {
+/// Whether a fix of that accuracy at the deepest point is not likely enough to be inside, even with a second one to confirm
+/// it.
+pub fn is_too_small(shape: &Shape, detection: &Detection, accuracy_m: f64) -> bool {
     let (sigma, needed) = (probability::sigma(accuracy_m), detection.confirm_probability());
     // A fix in the centre of a circle is inside it with P = 1 - exp(-R² / 2σ²).
     let enough_m = sigma * (-2.0 * (1.0 - needed).ln()).sqrt();

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, OnceCell, Ref, RefCell},
-    collections::BTreeMap,
+    collections::BTreeSet,
     ops::Deref,
     sync::Arc,
     time::Duration,
@@ -55,7 +55,7 @@ struct Spot<'a> {
 /// The numbers of the first areas by their marks, where there are many.
 #[derive(Default)]
 struct Marks {
-    numbers: BTreeMap<Mark, usize>,
+    numbers: BTreeSet<(Mark, usize)>,
     /// How many areas that are.
     count: usize,
 }
@@ -65,6 +65,8 @@ struct Marks {
 struct Matched {
     position: Option<Position>,
     numbers: Vec<usize>,
+    /// More areas than [`MOST_AT_ONCE`] hold it.
+    is_crowded: bool,
 }
 
 /// Everything that meets some bounds.
@@ -107,8 +109,8 @@ impl<'a> Known<'a> {
         self.areas.stores.get(view.store()?).map(|entry| &entry.value)
     }
 
-    /// The numbers of the areas that hold the position, rising: at most [`MOST_AT_ONCE`], the smallest, and those that had
-    /// numbers before.
+    /// The numbers of the areas that hold the position, rising: the smallest [`MOST_AT_ONCE`], and those that had numbers
+    /// before.
     pub fn holding(&self, position: Position) -> Ref<'_, [usize]> {
         if self.matched.borrow().position != Some(position) {
             self.match_with(position, self.views_at(position));
@@ -116,17 +118,22 @@ impl<'a> Known<'a> {
         Ref::map(self.matched.borrow(), |matched| matched.numbers.as_slice())
     }
 
+    /// Whether areas hold the position that nobody is taken to be in, for there are too many.
+    pub fn is_crowded(&self, position: Position) -> bool {
+        drop(self.holding(position));
+        self.matched.borrow().is_crowded
+    }
+
     fn match_with(&self, position: Position, mut views: Vec<AreaView<'a>>) {
-        if views.len() > MOST_AT_ONCE {
-            let (mut kept, mut new): (Vec<_>, Vec<_>) = views.into_iter().partition(|view| self.known(*view).is_some());
-            new.sort_by_cached_key(|view| (view.size(), view.mark()));
-            new.truncate(MOST_AT_ONCE.saturating_sub(kept.len()));
-            kept.append(&mut new);
-            views = kept;
+        let is_crowded = views.len() > MOST_AT_ONCE;
+        if is_crowded {
+            views.sort_by_cached_key(|view| (view.size(), view.mark()));
+            let larger = views.split_off(MOST_AT_ONCE);
+            views.extend(larger.into_iter().filter(|view| self.known(*view).is_some()));
         }
         let mut numbers: Vec<usize> = views.into_iter().map(|view| self.number_of(view)).collect();
         numbers.sort_unstable();
-        self.matched.replace(Matched { position: Some(position), numbers });
+        self.matched.replace(Matched { position: Some(position), numbers, is_crowded });
     }
 
     /// What holds the position, each area once; if they are many, in the order of their marks.
@@ -231,15 +238,11 @@ impl<'a> Known<'a> {
     fn marked(&self, mark: Mark, is_meant: impl Fn(usize) -> bool) -> Option<usize> {
         let Marks { numbers, count } = &mut *self.marks.borrow_mut();
         while *count < self.count() {
-            numbers.entry(self.mark(*count)).or_insert(*count);
+            numbers.insert((self.mark(*count), *count));
             *count += 1;
         }
-        match numbers.get(&mark) {
-            None => None,
-            Some(&number) if is_meant(number) => Some(number),
-            // Two of one mark are as rare as they can be.
-            Some(_) => (0..*count).find(|&number| is_meant(number)),
-        }
+        let like = numbers.range((mark, 0)..=(mark, usize::MAX)).map(|(_, number)| *number);
+        like.into_iter().find(|&number| is_meant(number))
     }
 
     fn mark(&self, number: usize) -> Mark {

@@ -51,6 +51,10 @@ fn centre(device: &DevicePresence) -> Option<Position> {
 }
 
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
+    if areas.is_crowded(position) {
+        // Whoever leaves one of so many is in another one that did not count before.
+        return 0.0;
+    }
     let here = areas.holding(position);
     let mut visits = Vec::with_capacity(device.areas.len());
     visits.extend(device.areas.iter().filter_map(|known| Entered::new(areas, &here, known)));

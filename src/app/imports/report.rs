@@ -126,8 +126,8 @@ impl Report {
     }
 
     pub(super) fn note_small(&mut self, number: u64, geofence: &Geofence) {
-        if let Some(why) = phone_size::warning(&geofence.shape, &geofence.detection)
-            && self.small.len() < MAX_REPORTED
+        if self.small.len() < MAX_REPORTED
+            && let Some(why) = phone_size::warning(&geofence.shape, &geofence.detection)
         {
             let effective_radius_m = effective::radius_m(&geofence.shape);
             let distances = effective::distances(&geofence.shape, &geofence.detection);

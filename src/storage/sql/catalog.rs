@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Longest reading of changes: of a catalog of millions of places, or of an import of as many, with all their history.
-pub const LONGEST_READ: Duration = Duration::from_secs(300);
+pub const LONGEST_READ: Duration = Duration::from_secs(60);
 
 pub async fn head(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
     let row = conn.row("SELECT version FROM catalog_head", &[]).await?;

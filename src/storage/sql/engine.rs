@@ -70,12 +70,14 @@ impl Engine {
         let mut snapshot = match self {
             Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.read.begin().await.map_err(store_error)?),
             Engine::Postgres { pool, .. } => {
-                Snapshot::Postgres(pool.begin_with(BEGIN).await.map_err(store_error)?, longest)
+                let begun = tokio::time::timeout(TRANSACTION, pool.begin_with(BEGIN)).await;
+                let begun = begun.map_err(|_| StoreError::Unavailable("a transaction did not begin".to_owned()))?;
+                Snapshot::Postgres(begun.map_err(store_error)?, longest)
             }
         };
-        if let Snapshot::Postgres(..) = &snapshot {
-            let limit = longest.as_millis().to_string();
-            snapshot.conn().row("SELECT set_config('statement_timeout', $1, true)", values![&*limit]).await?;
+        if let Snapshot::Postgres(begun, _) = &mut snapshot {
+            let (limit, mut conn) = (longest.as_millis().to_string(), Conn::Postgres(begun, TRANSACTION));
+            conn.row("SELECT set_config('statement_timeout', $1, true)", values![&*limit]).await?;
         }
         Ok(snapshot)
     }
