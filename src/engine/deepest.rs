@@ -14,8 +14,10 @@ use crate::domain::{
 
 /// The deepest point is looked for until it can be deeper by less than this: metres, and a share.
 const PRECISION: (f64, f64) = (0.5, 0.005);
-/// Distances to edges that one search may ask for: a tenth of a second.
+/// Distances to edges that one search may ask for, some hundredths of a second; a part costs as many as it has corners, and
+/// so many more. Long thin shapes have more parts than that: the best of those that were looked at is taken.
 const MOST_WORK: usize = 10_000_000;
+const WORK_OF_PART: usize = 1_000;
 
 /// A part of the box around a polygon, ordered by how deep a point in it can be.
 struct Cell {
@@ -83,7 +85,7 @@ pub fn deepest(outline: Outline<'_>, polygons: &Polygons, enough_m: f64) -> Opti
     };
     let mut cells: BinaryHeap<Cell> = boxes.filter_map(cell).collect();
     let mut best = ([0.0; 2], f64::NEG_INFINITY);
-    let mut left = MOST_WORK / polygons.geometry().coords_count().max(1);
+    let mut left = MOST_WORK / (polygons.geometry().coords_count() + WORK_OF_PART);
     while let Some(cell) = cells.pop() {
         if cell.depth_m > best.1 {
             best = (cell.center, cell.depth_m);

@@ -24,9 +24,9 @@ const HALVINGS: u32 = 20;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distances {
     pub accuracy_m: f64,
-    /// Inside: one fix so deep enters; none if no fix is ever sure enough.
+    /// Inside: one fix so deep enters; none if no fix at the deepest point is sure enough.
     pub enter_m: Option<f64>,
-    /// Inside: two fixes so deep enter; none if no fix is ever likely enough.
+    /// Inside: two fixes so deep enter; none if no fix at the deepest point is likely enough.
     pub confirmed_enter_m: Option<f64>,
     /// Outside: one fix so far away leaves.
     pub leave_m: f64,
@@ -183,6 +183,16 @@ mod tests {
             }
         }
         assert!(never > 0, "the smallest are too small for the worst");
+    }
+
+    /// Of a corridor as long as a motorway not every metre is looked at, and its depth is found all the same.
+    #[test]
+    fn the_deepest_point_of_long_thin_shapes_is_found_in_time() {
+        let corridor = [[10.0, 45.0], [14.0, 47.0], [14.0, 47.000_25], [10.0, 45.000_25], [10.0, 45.0]];
+        let polygons = Polygons::new(&vec![vec![corridor.to_vec()]]).expect("sound");
+        // 27.8 m high, and crossed at a slant: 4 degrees of longitude are 2.8 of latitude there.
+        let depth_m = way_out_of(&polygons).depth_m;
+        assert!((10.0..11.6).contains(&depth_m), "{depth_m}");
     }
 
     #[test]

@@ -7,13 +7,13 @@ use super::{
     edges::metres_per_degree,
     probability::beyond_edge,
     shape::{FLAT, eastward},
-    sphere::least_distance,
+    sphere::{bend, distance_to, half_length, least_distance},
 };
 use crate::domain::geo::{EARTH_RADIUS_M, METRES_PER_DEGREE, Position};
 
-/// Longest straight piece of an edge near the poles, in degrees of longitude: its middle is 4e-5 of its distance to the
-/// pole away from the curve.
-const STRAIGHT_DEGREES: f64 = 1.0;
+/// A piece of an edge near the poles is straight if its middle is no farther from the curve, in metres: a twentieth of the
+/// least accuracy.
+const STRAIGHT_M: f64 = 0.25;
 
 /// More than what rounding adds to a distance, as a share.
 const ROUNDING: f64 = 1e-9;
@@ -47,17 +47,23 @@ impl Plane {
         }
     }
 
-    /// As the integral of [`super::probability`] over an edge, for one in degrees.
-    pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, sigma: f64) -> f64 {
+    /// As the integral of [`super::probability`] over an edge, for one in degrees; what is farther away than `limit` metres
+    /// adds nothing.
+    pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, sigma: f64, limit: f64) -> f64 {
         if !self.polar {
             let [east_a, east_b] = eastward(a.x, b.x, self.origin);
             let from = [east_a * self.scale[0], (a.y - self.origin.latitude()) * self.scale[1]];
             let to = [east_b * self.scale[0], (b.y - self.origin.latitude()) * self.scale[1]];
             return beyond_edge(from, to, sigma);
         }
-        let pieces = ((b.x - a.x).abs() / STRAIGHT_DEGREES).ceil().max(1.0);
-        let corner = |i: u32| self.azimuthal(a + (b - a) * (f64::from(i) / pieces));
-        (0..pieces as u32).map(|i| beyond_edge(corner(i), corner(i + 1), sigma)).sum()
+        let (middle, half) = (a + (b - a) * 0.5, half_length(a, b));
+        if distance_to(self.origin, middle) - half >= limit {
+            return 0.0;
+        }
+        if half <= STRAIGHT_M || bend(a, b, half) <= STRAIGHT_M {
+            return beyond_edge(self.azimuthal(a), self.azimuthal(b), sigma);
+        }
+        self.beyond_edge(a, middle, sigma, limit) + self.beyond_edge(middle, b, sigma, limit)
     }
 
     fn azimuthal(&self, corner: geo::Coord) -> [f64; 2] {

@@ -68,7 +68,7 @@ fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma
     edges.near(reported, plane.reach(limit), |gap, piece| {
         if plane.least_distance(gap) < limit {
             let corners = piece.corners(polygons);
-            let angle: f64 = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], sigma)).sum();
+            let angle: f64 = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], sigma, limit)).sum();
             beyond += if piece.left() { angle } else { -angle };
         }
         1.0
@@ -186,6 +186,7 @@ mod tests {
         // Around the world in edges of 180 degrees.
         let band = [[-180.0, -60.0], [0.0, -60.0], [180.0, -60.0], [180.0, 60.0], [0.0, 60.0], [-180.0, 60.0]];
         let band = of(vec![[&band[..], &band[..1]].concat()]);
+        let wide = of(vec![ring(10.0, 80.2, 13.0, 80.5)]);
         let fiji = of(vec![ring(179.99, -18.0, 180.0, -17.0), ring(-180.0, -18.0, -179.99, -17.0)]);
         // The edge of the cap is a parallel, 1,112 m from the pole.
         for (shape, at, least, most) in [
@@ -195,6 +196,10 @@ mod tests {
             // Its edges reach all round, so both sides of the antimeridian find them.
             (&south, at(-60.000_01, 179.999_9), 0.49, 0.51),
             (&band, at(59.999_99, 179.999_99), 0.49, 0.51),
+            // In the middle of long edges beyond 80 degrees; the fix is 1.1 m inside.
+            (&wide, at(80.499_99, 11.5), 0.49, 0.52),
+            (&wide, at(80.200_01, 11.5), 0.49, 0.52),
+            (&wide, at(80.499, 11.5), 0.68, 0.73),
             (&band, at(59.999_99, -0.000_01), 0.49, 0.51),
             (&band, at(-59.999_99, 0.000_01), 0.49, 0.51),
             (&fiji, at(-17.5, 179.999_9), 0.99, 1.0),

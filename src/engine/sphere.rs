@@ -46,10 +46,7 @@ pub fn least_distance(position: Position, [east, north]: [f64; 2]) -> f64 {
 /// an arc of a great circle.
 fn narrow(position: Position, a: geo::Coord, b: geo::Coord, nearest: &mut f64) {
     let middle = geo::coord! { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
-    let distance = distance_to(position, middle);
-    // A piece is at most as long as along the parallel of its end nearer to the equator.
-    let widest = if a.y * b.y < 0.0 { 0.0 } else { a.y.abs().min(b.y.abs()) };
-    let half = (((b.x - a.x) * widest.to_radians().cos()).hypot(b.y - a.y) / 2.0) * METRES_PER_DEGREE;
+    let (distance, half) = (distance_to(position, middle), half_length(a, b));
     if distance - half >= *nearest {
         return;
     }
@@ -66,10 +63,16 @@ fn narrow(position: Position, a: geo::Coord, b: geo::Coord, nearest: &mut f64) {
     narrow(position, middle, b, nearest);
 }
 
+/// Half of an edge in metres, at most: it is no longer than along the parallel of its end nearer to the equator.
+pub fn half_length(a: geo::Coord, b: geo::Coord) -> f64 {
+    let widest = if a.y * b.y < 0.0 { 0.0 } else { a.y.abs().min(b.y.abs()) };
+    (((b.x - a.x) * widest.to_radians().cos()).hypot(b.y - a.y) / 2.0) * METRES_PER_DEGREE
+}
+
 /// Metres between an edge and the arc of a great circle with the same ends, at most, if half of it is so long. What is
 /// straight in degrees bends from the great circle by tan φ · sin α · (1 + cos² α) over the radius of the earth, in a
 /// heading of α: at most by 1.09 tan φ.
-fn bend(a: geo::Coord, b: geo::Coord, half: f64) -> f64 {
+pub fn bend(a: geo::Coord, b: geo::Coord, half: f64) -> f64 {
     const MOST: f64 = 1.09;
     let steepest = a.y.abs().max(b.y.abs()).to_radians().tan();
     half * half / 2.0 * MOST * steepest / EARTH_RADIUS_M
@@ -96,6 +99,6 @@ pub fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-fn distance_to(position: Position, corner: geo::Coord) -> f64 {
+pub fn distance_to(position: Position, corner: geo::Coord) -> f64 {
     Position::new(corner.y, corner.x).map_or(f64::INFINITY, |corner| corner.distance_to(position))
 }

@@ -26,6 +26,7 @@ use crate::{
         place_wire::optional_store,
         resource::{self, ListRequest, Patch, Patched, Wire},
     },
+    ports::StoreError,
 };
 
 /// Bytes that a request must be allowed to have: a geofence of 100,000 corners has 1.6 MB.
@@ -147,7 +148,10 @@ impl PlaceService for PlaceGrpc {
     async fn get_geofence(&self, request: Request<pb::GetGeofenceRequest>) -> Answer<pb::Geofence> {
         let access = self.access(request.metadata()).await?;
         let entry = resource::entry::<Geofence>(&access, self.places.resources(), &request.get_ref().name).await?;
-        let distances = effective::distances(&entry.value.shape, &entry.value.detection);
+        // Of large and of thin shapes they take a while, and pings do not wait for it.
+        let place = entry.value.clone();
+        let distances = tokio::task::spawn_blocking(move || effective::distances(&place.shape, &place.detection)).await;
+        let distances = distances.map_err(|gone| StoreError::Unavailable(gone.to_string()))?;
         let effective_distances = distances.iter().map(distances_to_wire).collect();
         Ok(Response::new(pb::Geofence { effective_distances, ..Geofence::write(&entry) }))
     }
