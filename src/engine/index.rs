@@ -125,9 +125,10 @@ impl Place {
 
     /// Whether the circle that has this box holds the position; none where that is not sure.
     fn is_in_circle_of(&self, bounds: &DegreeBox) -> Option<bool> {
-        /// What rounding to single precision does to the centre and the radius together, and the plane to distances:
-        /// metres and a share.
-        const DOUBT: (f64, f64) = (6.0, 0.005);
+        /// Of a side, as a share of its degrees.
+        const ROUNDING: f64 = f32::EPSILON as f64;
+        /// Boxes are a little wider than their circles.
+        const SLACK_M: f64 = 0.1;
         let ([west, south], [east, north]) = (bounds.south_west.map(f64::from), bounds.north_east.map(f64::from));
         let radius_m = (north - south) / 2.0 * self.scale[1];
         // Boxes at the antimeridian are cut, and near the poles wider than their circles.
@@ -137,7 +138,10 @@ impl Place {
         let across = (f64::midpoint(west, east) - self.position.longitude()) * self.scale[0];
         let up = (f64::midpoint(south, north) - self.position.latitude()) * self.scale[1];
         let distance_m = length([across, up]);
-        let doubt_m = DOUBT.0 + DOUBT.1 * radius_m;
+        // Sides are rounded outwards to single precision; and the plane is the less bent the smaller the circle is.
+        let [step_x, step_y] = [west.abs().max(east.abs()), south.abs().max(north.abs())].map(|most| most * ROUNDING);
+        let rounded_m = step_x * self.scale[0] + 2.0 * step_y * self.scale[1] + SLACK_M;
+        let doubt_m = rounded_m + FLAT_ERROR * radius_m * (radius_m / FLAT.1);
         ((distance_m - radius_m).abs() > doubt_m).then_some(distance_m < radius_m)
     }
 }
@@ -159,10 +163,27 @@ mod tests {
             place::Geofence,
             shape::{Circle, Shape},
         },
-        engine::fixture::{anywhere, geofence},
+        engine::{
+            boxes,
+            fixture::{anywhere, geofence},
+        },
     };
 
     proptest! {
+        #[test]
+        fn boxes_tell_their_circles_up_to_a_few_metres_from_the_edge(
+            lat in -79.9..79.9f64, lng in -179.0..179.0f64, radius in 5.0..5_000.0f64, turn in 0.0..360.0f64,
+            beside in prop_oneof![-3.0..3.0f64, -30.0..30.0f64],
+        ) {
+            let center = Position::new(lat, lng).expect("sound");
+            let at = center.destination(turn, (radius + beside).max(0.0));
+            let bounds = boxes::around(center, radius).next().expect("one");
+            let told = Place::new(at).is_in_circle_of(&bounds);
+            prop_assert!(told.is_none_or(|told| told == (center.distance_to(at) <= radius)), "{told:?} at {beside} m");
+            let doubted_m = 5.5 + radius * FLAT_ERROR;
+            prop_assert!(told.is_some() || beside.abs() <= doubted_m || at.latitude().abs() > 80.0, "{beside} m");
+        }
+
         #[test]
         fn the_index_finds_what_brute_force_finds(
             circles in prop::collection::vec((anywhere(), 5.0..500_000.0f64), 1..60),

@@ -8,6 +8,7 @@
 //! | how is a refusal said? | [`status`] |
 //! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
 //! | too often, or too much at once? | [`limits`], [`overload`] |
+//! | has it all arrived? | [`arriving`] |
 //! | how long did it take? | [`measure`] |
 //! | which bytes are a message? | [`codec`] |
 //! | the generated messages | [`pb`] |
@@ -18,6 +19,7 @@
 pub mod access;
 mod app_event;
 mod app_wire;
+mod arriving;
 pub mod audience_wire;
 pub mod audit_service;
 pub mod auth;

@@ -1,21 +1,24 @@
-//! How much is done at once, and for how long: what is over the bound is refused at the door, with RetryInfo. A call that
-//! answers with a stream has its place until the stream begins; then each ping of the stream takes one ([`Guard::run`]).
+//! How much is done at once, and for how long: what is over the bound is refused at the door, with RetryInfo. A call has its
+//! place from when its message is there ([`Arriving`]), one with a stream of messages from the beginning. A call that
+//! answers with a stream has it until the stream begins; then each ping of the stream takes one ([`Guard::run`]).
 //!
 //! Law: an overloaded server answers at once and says so; it queues nothing and never refuses a health check.
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::OnceLock,
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
-use crate::grpc::status::Problem;
+use crate::grpc::{
+    arriving::{Arriving, Bounds, Place},
+    status::Problem,
+};
 
 /// Settings of [`Guard`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,27 +34,41 @@ pub struct GuardConfig {
 /// The bound over all calls of this process.
 #[derive(Clone)]
 pub struct Guard {
-    places: Arc<Semaphore>,
+    bounds: Bounds,
     config: GuardConfig,
 }
+
+/// Calls with a stream of messages: they begin before the first one is there.
+const STREAMS: [&str; 3] = [
+    "/dintorni.v1.ProximityService/StreamPings",
+    "/dintorni.v1.PlaceService/ImportPlaces",
+    "/dintorni.v1.CampaignService/UploadCodes",
+];
 
 /// Calls that take as long as the caller's file, or as the record, is long.
 const LONG: [&str; 2] = ["/dintorni.v1.PlaceService/ImportPlaces", "/dintorni.v1.LedgerService/CheckLedger"];
 
 impl Guard {
     pub fn new(config: GuardConfig) -> Self {
-        Self { places: Arc::new(Semaphore::new(config.max_in_flight)), config }
+        Self { bounds: Bounds::new(config.max_in_flight), config }
     }
 
     /// Does a part of a stream under the bound and the timeout of a call.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-        let _place = self.places.try_acquire().map_err(|_| full())?;
+        let _place = self.bounds.enter()?;
         tokio::time::timeout(self.config.timeout, work).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
-    fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let place = self.places.clone().try_acquire_owned();
-        place.map_err(|_| full())
+    /// The request as its bytes arrive, and the place that it has or will have.
+    fn admit(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Place), Status> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        let (body, place) = if STREAMS.contains(&path) || path.starts_with("/grpc.") {
+            (Arriving::stream(body), Place::from(OnceLock::from(self.bounds.enter()?)))
+        } else {
+            Arriving::message(body, self.bounds.clone())
+        };
+        Ok((http::Request::from_parts(head, Body::new(body)), place))
     }
 
     fn timeout(&self, path: &str) -> Duration {
@@ -75,9 +92,9 @@ pub struct Guarded<S> {
 
 type Answer<E> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, E>> + Send>>;
 
-impl<S, B> Service<http::Request<B>> for Guarded<S>
+impl<S> Service<http::Request<Body>> for Guarded<S>
 where
-    S: Service<http::Request<B>, Response = http::Response<Body>>,
+    S: Service<http::Request<Body>, Response = http::Response<Body>>,
     S::Future: Send + 'static,
 {
     type Response = http::Response<Body>;
@@ -88,15 +105,16 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Answer<S::Error> {
-        if request.uri().path().starts_with("/grpc.health.") {
+    fn call(&mut self, request: http::Request<Body>) -> Answer<S::Error> {
+        let path = request.uri().path();
+        if path.starts_with("/grpc.health.") {
             return Box::pin(self.inner.call(request));
         }
-        let place = match self.guard.enter() {
-            Ok(place) => place,
+        let timeout = self.guard.timeout(path);
+        let (request, place) = match self.guard.admit(request) {
+            Ok(admitted) => admitted,
             Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
         };
-        let timeout = self.guard.timeout(request.uri().path());
         let answer = tokio::time::timeout(timeout, self.inner.call(request));
         Box::pin(async move {
             let answer = answer.await;
@@ -106,73 +124,145 @@ where
     }
 }
 
-fn full() -> Status {
-    Problem::Overloaded.says("the server is at its limit of calls in progress")
-}
-
 fn too_slow() -> Status {
     Problem::TooSlow.says("the call took too long; send it again")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::convert::Infallible;
+    use std::{convert::Infallible, sync::Arc};
+
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
     use tokio::sync::Notify;
-    use tonic::Code;
+    use tonic::{
+        Code,
+        codec::{Codec, Streaming},
+        codegen::Bytes,
+    };
     use tower::ServiceExt;
 
-    fn config() -> GuardConfig {
+    use super::*;
+    use crate::grpc::{arriving::WAITING, codec::Protobuf, pb};
+
+    const PING: &str = "/dintorni.v1.ProximityService/Ping";
+
+    /// One call in progress.
+    fn guard() -> Guard {
         let timeout = Duration::from_secs(5);
-        GuardConfig { max_in_flight: 1, timeout, stream_timeout: timeout }
+        Guard::new(GuardConfig { max_in_flight: 1, timeout, stream_timeout: timeout })
     }
 
-    fn request(path: &str) -> http::Request<()> {
-        http::Request::builder().uri(path).body(()).expect("sound")
+    fn request(path: &str, body: Body) -> http::Request<Body> {
+        http::Request::builder().uri(path).body(body).expect("sound")
+    }
+
+    /// The frame of a message without fields.
+    fn message() -> Body {
+        Body::new(String::from("\0\0\0\0\0"))
+    }
+
+    /// A message of which nothing comes.
+    fn nothing_yet() -> Body {
+        struct Never;
+        impl http_body::Body for Never {
+            type Data = Bytes;
+            type Error = Infallible;
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+                Poll::Pending
+            }
+        }
+        Body::new(Never)
+    }
+
+    /// Reads the message of a call as tonic does, then works on it.
+    async fn answer(request: http::Request<Body>, work: impl Future<Output = ()>) -> http::Response<Body> {
+        let reader = Protobuf::<(), pb::PingRequest>::default().decoder();
+        let mut messages = Streaming::new_request(reader, request.into_body(), None, None);
+        let read = async { messages.message().await.and(messages.trailers().await.map(|_| ())) };
+        match read.await {
+            Ok(()) => work.await,
+            Err(refusal) => return refusal.into_http(),
+        }
+        http::Response::new(Body::default())
     }
 
     fn code(response: &http::Response<Body>) -> Code {
         Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
     }
 
+    /// What a service behind the guard answers that has nothing to do.
+    async fn ask(guard: &Guard, path: &str, body: Body) -> Code {
+        let service = tower::service_fn(|request| async { Ok::<_, Infallible>(answer(request, async {}).await) });
+        code(&guard.layer(service).oneshot(request(path, body)).await.expect("answered"))
+    }
+
     #[tokio::test]
     async fn what_is_over_the_bound_is_refused_but_health_is_not() {
-        let guard = Guard::new(config());
-        let opened = Arc::new(Notify::new());
-        let open = opened.clone();
-        let slow = guard.layer(tower::service_fn(move |_| {
-            let opened = opened.clone();
-            async move {
+        let guard = guard();
+        let (begun, opened) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (begins, open) = (begun.clone(), opened.clone());
+        let slow = guard.layer(tower::service_fn(move |request| {
+            let (begun, opened) = (begun.clone(), opened.clone());
+            let work = async move {
+                begun.notify_one();
                 opened.notified().await;
-                Ok::<_, Infallible>(http::Response::new(Body::default()))
-            }
+            };
+            async { Ok::<_, Infallible>(answer(request, work).await) }
         }));
-        let quick = guard.layer(tower::service_fn(|_: http::Request<()>| async {
-            Ok::<_, Infallible>(http::Response::new(Body::default()))
-        }));
-        let first = slow.oneshot(request("/dintorni.v1.ProximityService/Ping"));
-        let first = tokio::spawn(first);
-        while guard.places.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
-        let over = quick.clone().oneshot(request("/dintorni.v1.ProximityService/Ping")).await.expect("answered");
-        assert_eq!(code(&over), Code::ResourceExhausted);
-        let health = quick.clone().oneshot(request("/grpc.health.v1.Health/Check")).await.expect("answered");
-        assert_eq!(code(&health), Code::Ok);
+        let first = tokio::spawn(slow.oneshot(request(PING, message())));
+        begins.notified().await;
+        assert_eq!(ask(&guard, PING, message()).await, Code::ResourceExhausted);
+        assert_eq!(ask(&guard, STREAMS[0], message()).await, Code::ResourceExhausted);
+        assert_eq!(ask(&guard, "/grpc.health.v1.Health/Check", message()).await, Code::Ok);
 
         open.notify_one();
         first.await.expect("no panic").expect("answered");
-        let free = quick.oneshot(request("/dintorni.v1.ProximityService/Ping")).await.expect("answered");
-        assert_eq!(code(&free), Code::Ok);
+        assert_eq!(ask(&guard, PING, message()).await, Code::Ok);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_whose_message_does_not_come_hold_nobody_up_and_are_bounded_themselves() {
+        let guard = guard();
+        let most = WAITING;
+        let mut waiting: Vec<_> = (0..most).map(|_| Box::pin(ask(&guard, PING, nothing_yet()))).collect();
+        for call in &mut waiting {
+            assert!(futures_util::poll!(call).is_pending());
+        }
+        assert_eq!(ask(&guard, PING, nothing_yet()).await, Code::ResourceExhausted);
+        assert_eq!(ask(&guard, PING, message()).await, Code::Ok);
+        for call in waiting {
+            assert_eq!(call.await, Code::DeadlineExceeded);
+        }
+        assert_eq!(ask(&guard, PING, Body::default()).await, Code::InvalidArgument);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_call_is_ended() {
-        let guard = Guard::new(config());
-        let never = guard.layer(tower::service_fn(|_: http::Request<()>| {
+        let never = guard().layer(tower::service_fn(|_: http::Request<Body>| {
             std::future::pending::<Result<http::Response<Body>, Infallible>>()
         }));
-        let ended = never.oneshot(request("/dintorni.v1.ProximityService/Ping")).await.expect("answered");
+        let ended = never.oneshot(request(PING, message())).await.expect("answered");
         assert_eq!(code(&ended), Code::DeadlineExceeded);
+    }
+
+    #[test]
+    fn calls_with_a_stream_of_messages_are_known() {
+        let files = FileDescriptorSet::decode(pb::DESCRIPTORS).expect("sound").file;
+        let mut streams: Vec<String> = Vec::new();
+        for file in &files {
+            for service in &file.service {
+                let methods = service.method.iter().filter(|method| method.client_streaming());
+                let path = |name: &str| format!("/{}.{}/{name}", file.package(), service.name());
+                streams.extend(methods.map(|method| path(method.name())));
+            }
+        }
+        streams.sort();
+        let mut known = STREAMS.map(String::from);
+        known.sort();
+        assert_eq!(streams, known);
     }
 }

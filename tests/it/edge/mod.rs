@@ -1,6 +1,7 @@
 //! The edge: who may call what, what is said of wrong input, tokens and their end, starting and stopping.
 
 mod access;
+mod arriving;
 mod fields;
 mod path;
 mod registering;

@@ -1,0 +1,73 @@
+//! Requests that arrive slowly, in pieces or never: over a real connection, as a client of its own kind may send them.
+
+use futures_util::FutureExt as _;
+use prost::Message as _;
+use tonic::{
+    Code, Status,
+    body::Body,
+    client::Grpc,
+    codegen::{Service as _, http},
+};
+use tonic_prost::ProstCodec;
+
+use crate::support::harness::{Phone, TestServer, bearing};
+use dintorni::grpc::pb;
+
+const PING: &str = "/dintorni.v1.ProximityService/Ping";
+
+/// What is answered to bytes that nobody checked.
+async fn send(phone: &Phone<'_>, path: &str, bytes: Vec<u8>) -> Status {
+    let body = Body::new(String::from_utf8(bytes).expect("a ping without positions is text"));
+    let request = http::Request::post(path)
+        .header("content-type", "application/grpc")
+        .header("authorization", format!("Bearer {}", phone.token))
+        .body(body)
+        .expect("sound");
+    let mut channel = phone.server.channel.clone();
+    std::future::poll_fn(|context| channel.poll_ready(context)).await.expect("connected");
+    let answer = channel.call(request).await.expect("answered");
+    Status::from_header_map(answer.headers()).expect("refused")
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_frames_are_the_callers_fault() {
+    let server = TestServer::start().await;
+    let phone = server.publisher("acme").await.phone(1).await;
+    let message = pb::PingRequest { ping_id: "a-ping-01".into(), ..Default::default() }.encode_to_vec();
+    let whole = [&[0, 0, 0, 0, message.len() as u8], message.as_slice()].concat();
+    let cut = whole[..whole.len() - 1].to_vec();
+    let compressed = [&[1], &whole[1..]].concat();
+    for (what, bytes, said) in [
+        ("nothing", Vec::new(), "no message"),
+        ("half a head", whole[..3].to_vec(), "before its message begins"),
+        ("no end", cut, "ends 1 bytes before"),
+        ("compressed", compressed, "compressed"),
+        ("no ping", whole.clone(), "sent_at"),
+    ] {
+        let refused = send(&phone, PING, bytes).await;
+        assert_eq!(refused.code(), Code::InvalidArgument, "{what}: {refused}");
+        assert!(refused.message().contains(said), "{what}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn calls_whose_message_does_not_come_hold_nobody_up() {
+    let server = TestServer::start_with(&[("server.max_in_flight", "1")]).await;
+    let phone = server.publisher("acme").await.phone(1).await;
+    let mut begun = Vec::new();
+    for _ in 0..8 {
+        let mut client = Grpc::new(phone.server.channel.clone());
+        client.ready().await.expect("connected");
+        let nothing = bearing(&phone.token, tokio_stream::pending::<pb::PingRequest>());
+        let codec = ProstCodec::<pb::PingRequest, pb::PingResponse>::default();
+        let call = async move { client.client_streaming(nothing, PING.parse().expect("sound"), codec).await };
+        begun.push(tokio::spawn(call));
+    }
+    // What is sent later on the same connection is looked at later.
+    for number in 0..8 {
+        phone.ping(&format!("ping-{number:04}")).await.expect("answered");
+    }
+    for call in begun {
+        assert!(call.now_or_never().is_none(), "refused");
+    }
+}
