@@ -31,3 +31,15 @@ fn the_settings_of_deploy_are_sound() {
         Config::read(&Sources::new(variables)).unwrap_or_else(|mistakes| panic!("{name}: {mistakes}"));
     }
 }
+
+/// Cargo looks for the source of a target whose path is not said, even if it builds another one; the image has no tests and
+/// no benches.
+#[test]
+fn the_image_is_built_without_tests_and_benches() {
+    let manifest = include_str!("../../../Cargo.toml");
+    let targets: Vec<&str> = manifest.split("\n[").filter(|table| table.starts_with("[")).collect();
+    assert!(targets.len() > 1, "{targets:?}");
+    for target in targets {
+        assert!(target.contains("\npath = "), "[{target}");
+    }
+}
