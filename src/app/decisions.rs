@@ -124,7 +124,7 @@ impl Decisions {
     pub async fn list(&self, wanted: Wanted, reader: &Reader) -> Result<(Listed, Option<DecisionId>), ListError> {
         // No whole receipt has a code that only brands read.
         let brands_only = wanted.verdict.as_deref() == Some(NOT_ELIGIBLE);
-        let query = query(wanted, reader)?;
+        let query = query(wanted, reader, self.clock.now())?;
         let decisions = self.receipts.decisions(&query).await?;
         let last = decisions.last().filter(|_| decisions.len() >= query.most as usize).map(|last| last.id);
         let shown = |decision: Decision| {
@@ -169,7 +169,7 @@ impl Decisions {
 
 /// What is asked of the record. Of people that the reader does not see, neither times finer than it is shown nor codes that
 /// it is not shown may choose what is in the list.
-fn query(wanted: Wanted, reader: &Reader) -> Result<ReceiptQuery, ListError> {
+fn query(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<ReceiptQuery, ListError> {
     let of = whose(wanted.profile.as_ref(), wanted.campaign.as_ref(), reader)?;
     let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
     let (mut of, mut from, mut until, mut most) = (of, from, until, most);
@@ -193,7 +193,9 @@ fn query(wanted: Wanted, reader: &Reader) -> Result<ReceiptQuery, ListError> {
         Some(code) => vec![code],
     };
     if sees_as_brand(reader, &of) {
-        (from, until) = (from.map(brand_view::hour), until.map(brand_view::hour_after));
+        // Of this hour one more would tell the second in which somebody came.
+        let over = brand_view::hour(now);
+        (from, until) = (from.map(brand_view::hour), Some(until.map_or(over, brand_view::hour_after).min(over)));
         most = PAGE_OF_BRANDS;
     }
     Ok(ReceiptQuery { of, campaign, store, verdicts, from, until, before, most })
@@ -309,6 +311,11 @@ mod tests {
         assert_eq!(seen_by(decision(), &Reader::Brand(organization("pub"))), None, "a brand key of the publisher");
     }
 
+    /// Five hours after the beginning of 1970.
+    fn now() -> Timestamp {
+        Timestamp::from_micros(5 * 3_600_000_000)
+    }
+
     fn wanted(verdict: &str) -> Wanted {
         let campaign = Some(CampaignName::parse("organizations/x/campaigns/1").expect("sound"));
         let at = |minutes: i64| Some(Timestamp::from_micros(minutes * 60_000_000));
@@ -321,11 +328,14 @@ mod tests {
     fn a_brand_asks_for_whole_hours_and_for_codes_that_it_is_shown() {
         let brand = Reader::Brand(organization("x"));
         let hours = |hours: i64| Some(Timestamp::from_micros(hours * 3_600_000_000));
-        let asked = query(wanted("CHOSEN"), &brand).expect("its own");
+        let asked = query(wanted("CHOSEN"), &brand, now()).expect("its own");
         assert_eq!((asked.from, asked.until, asked.verdicts), (hours(1), hours(2), vec!["CHOSEN".to_owned()]));
-        let folded = query(wanted(NOT_ELIGIBLE), &brand).expect("what it reads").verdicts;
+        let half_past_one = Timestamp::from_micros(90 * 60_000_000);
+        let asked = query(wanted("CHOSEN"), &brand, half_past_one).expect("its own");
+        assert_eq!(asked.until, hours(1), "the hour that goes on would tell who comes just now");
+        let folded = query(wanted(NOT_ELIGIBLE), &brand, now()).expect("what it reads").verdicts;
         for code in Reason::CODES {
-            let answer = query(wanted(code), &brand);
+            let answer = query(wanted(code), &brand, now());
             match folded.iter().any(|other| other == code) {
                 true => assert!(matches!(answer, Err(ListError::Invalid(_))), "{code}"),
                 false => assert_eq!(answer.expect("told").verdicts, [code.to_string()]),
@@ -337,10 +347,10 @@ mod tests {
     #[test]
     fn an_owner_asks_by_what_people_are_only_of_its_own() {
         let owner = Reader::Owner(organization("x"));
-        let asked = query(wanted("AUDIENCE"), &owner).expect("of its own people");
+        let asked = query(wanted("AUDIENCE"), &owner, now()).expect("of its own people");
         assert_eq!((asked.of, asked.from), (ReceiptsOf::Publisher(organization("x")), wanted("").from));
-        assert_eq!(query(wanted("ENDED"), &owner).expect("of everybody").of, ReceiptsOf::Everybody);
-        assert!(query(wanted(NOT_ELIGIBLE), &Reader::Operator).is_err(), "nobody whole is told that");
+        assert_eq!(query(wanted("ENDED"), &owner, now()).expect("of everybody").of, ReceiptsOf::Everybody);
+        assert!(query(wanted(NOT_ELIGIBLE), &Reader::Operator, now()).is_err(), "nobody whole is told that");
     }
 
     #[test]

@@ -227,8 +227,11 @@ impl Ingest {
     }
 
     async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
-        // In force now that the profile is read: of a profile that knows more, an older one would make history anew.
-        let (profile, snapshot) = (&copy.profile, self.catalog.snapshot());
+        let profile = &copy.profile;
+        // In an older one places are missing that the device was seen at, and it would be told to have left them.
+        let known = profile.devices.get(visitor.device).map_or(0, |device| device.presence.catalog_version);
+        let newer = self.catalog.having(|catalog| catalog.version >= known).await;
+        let snapshot = newer.unwrap_or_else(|_| self.catalog.snapshot());
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;

@@ -18,10 +18,9 @@ use crate::{
         consent::Consents,
         name::{DeviceName, ProfileName},
         offer::{GivenOffer, OfferId},
-        profile::{Personal, Profile},
+        profile::{Device, Personal, Profile},
         time::Timestamp,
     },
-    engine::caps,
     ports::{Absorbed, Commit, Entropy, Handover},
 };
 
@@ -71,7 +70,7 @@ impl Links {
             }
             let mut anonymous = new_anonymous(&device.app(), now, &*self.entropy);
             let moved = person.devices.remove(device).ok_or_else(|| missing(device))?;
-            anonymous.devices.insert(device.clone(), moved);
+            anonymous.devices.insert(device.clone(), of_somebody_else(moved));
             anonymous.offers = Arc::new(self.bare(&person, device));
             let (from, to) = (Some(person.name.clone()), anonymous.name.clone());
             let devices = vec![Handover { device: device.clone(), from, to }];
@@ -128,7 +127,9 @@ impl Links {
         if to.revision.version == 0 && from.name.is_anonymous() {
             to.consents = answered(&from.consents, &to.consents);
         }
-        to.devices.insert(device.clone(), from.devices.remove(device)?);
+        let moved = from.devices.remove(device)?;
+        let moved = if from.name.is_anonymous() { moved } else { of_somebody_else(moved) };
+        to.devices.insert(device.clone(), moved);
         let handover = Handover { device: device.clone(), from: Some(from.name.clone()), to: to.name.clone() };
         let mut commit = Commit { at: now, devices: vec![handover], ..Commit::default() };
         if from.name.is_anonymous() {
@@ -152,9 +153,14 @@ impl Links {
 
     /// What caps must know of the person's offers on the device, and nothing more.
     fn bare(&self, person: &Profile, device: &DeviceName) -> Vec<GivenOffer> {
-        let offered = person.offers.iter().filter(|offer| offer.device == *device && caps::counts(offer));
+        let offered = person.offers.iter().filter(|offer| offer.device == *device && offer.counts());
         offered.map(|offer| offer.for_caps(OfferId::new(offer.offered_at, random(&*self.entropy)))).collect()
     }
+}
+
+/// The device as whoever has it next gets it.
+fn of_somebody_else(device: Device) -> Device {
+    Device { presence: device.presence.without_places(), ..device }
 }
 
 fn missing(device: &DeviceName) -> PeopleError {

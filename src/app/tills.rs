@@ -123,10 +123,6 @@ impl Tills {
             Ok(found) => found,
             Err(missed) => return unless_answered(&*self.coupons, &sale.request, missed.error).await,
         };
-        let amount = match redeeming::amount(&found.coupon, sale.amount.clone()) {
-            Ok(amount) => amount,
-            Err(refusal) => return unless_answered(&*self.coupons, &sale.request, refused(refusal, &store)).await,
-        };
         let person = found.offer.as_ref().map(|offer| offer.profile.clone());
         let mut found = found;
         for (turn, now) in self.edits.tries(&person.iter().collect::<Vec<_>>()).await.enumerate() {
@@ -137,7 +133,11 @@ impl Tills {
                     Err(error) => return unless_answered(&*self.coupons, &sale.request, error).await,
                 };
             }
-            let redemption = self.redemption(at, sale, &found, amount.clone(), now);
+            let amount = match redeeming::amount(&found.coupon, sale.amount.clone()) {
+                Ok(amount) => amount,
+                Err(refusal) => return unless_answered(&*self.coupons, &sale.request, refused(refusal, &store)).await,
+            };
+            let redemption = self.redemption(at, sale, &found, amount, now);
             let takes = taking::for_redemption(&found.campaign, &redemption, &store);
             let given = |profile: &mut Profile| {
                 note(profile, &found, |given| {

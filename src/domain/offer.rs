@@ -187,6 +187,12 @@ impl GivenOffer {
         Self { priority: self.priority, ghost: self.ghost, returned_at: Some(self.offered_at), ..new }
     }
 
+    /// Whether caps and cool-downs count it: not if it was a trial, nor if the device said later that it was never shown, and
+    /// did not show it after all. (What only tells another profile of an offer counts.)
+    pub fn counts(&self) -> bool {
+        !self.trial && (self.returned_at.is_none() || self.is_of_another() || self.shown_at.is_some())
+    }
+
     /// Whether it was made to somebody else on the device: caps count it, and no condition of an audience may.
     pub fn is_of_another(&self) -> bool {
         self.returned_at.is_some_and(|returned_at| returned_at <= self.offered_at)

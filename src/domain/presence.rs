@@ -155,6 +155,16 @@ pub struct DevicePresence {
     pub slow_since: Option<Timestamp>,
     pub areas: Beliefs,
     pub heard: BTreeMap<BeaconName, Hearing>,
+    /// The newest version of the catalog that any of this was concluded from: an older one does not know all of the places.
+    pub catalog_version: u64,
+}
+
+impl DevicePresence {
+    /// What orders the device's readings, and nothing of where it was: for whoever has it next.
+    pub fn without_places(&self) -> Self {
+        let Self { newest_fix, newest_sighting, clock_offset, .. } = *self;
+        Self { newest_fix, newest_sighting, clock_offset, ..Self::default() }
+    }
 }
 
 /// What changed about a device at an area.

@@ -26,6 +26,9 @@ use super::{
 
 /// Redemptions of forgotten offers that a profile remembers at most: the oldest go first.
 pub const MAX_REDEEMED: usize = 1_000;
+/// Offers that count for nothing (trials, and such as came back unshown) that a profile keeps at most: the oldest go first.
+/// Nothing else bounds them, and the whole profile is written with each new one.
+pub const MAX_IDLE_OFFERS: usize = 200;
 
 /// One person. What pings seldom change is shared by the copies that they make.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,8 +161,17 @@ impl Profile {
         Arc::make_mut(&mut self.visits)
     }
 
-    /// Forgets offers that no cap can ask for any more, but not that they were redeemed.
+    /// Forgets offers that no cap can ask for any more, but not that they were redeemed; and of those that count for nothing
+    /// all but the newest.
     pub fn forget_old_offers(&mut self, now: Timestamp) {
+        let mut idle = self.offers.iter().filter(|offer| !offer.counts()).count();
+        if idle > MAX_IDLE_OFFERS {
+            Arc::make_mut(&mut self.offers).retain(|offer| {
+                let is_dropped = idle > MAX_IDLE_OFFERS && !offer.counts();
+                idle -= usize::from(is_dropped);
+                !is_dropped
+            });
+        }
         let is_old = |offer: &GivenOffer| now.since(offer.offered_at) > MAX_WINDOW;
         if self.offers.iter().any(is_old) {
             for offer in self.offers.clone().iter().filter(|offer| is_old(offer)) {

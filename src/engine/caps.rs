@@ -1,6 +1,6 @@
 //! Caps and cool-downs: of a campaign, of a brand over its campaigns, of an app over everything.
 //!
-//! Laws: which offers count is said once ([`counts`]); what is chosen in a ping counts for the next of the same ping, by
+//! Laws: which offers count is said once ([`GivenOffer::counts`](crate::domain::offer::GivenOffer::counts)); what is chosen in a ping counts for the next of the same ping, by
 //! the same questions. Law 1: all of it is answered from the profile's own list, which its version guards.
 
 use std::{cell::OnceCell, time::Duration};
@@ -10,18 +10,11 @@ use crate::domain::{
     cap::{Cap, CivilPeriod, Within},
     decision::Reason,
     name::CampaignName,
-    offer::GivenOffer,
     organization::{App, BrandLimits},
     profile::Profile,
     text::tail,
     time::{TimeZone, Timestamp},
 };
-
-/// Whether an offer counts for caps and cool-downs: not if it was a trial, nor if the device said later that it was never
-/// shown, and did not show it after all. (What only tells another profile of an offer counts.)
-pub fn counts(offer: &GivenOffer) -> bool {
-    !offer.trial && (offer.returned_at.is_none() || offer.is_of_another() || offer.shown_at.is_some())
-}
 
 /// An offer that counts.
 struct Counted<'a> {
@@ -59,7 +52,7 @@ impl<'a> Given<'a> {
     /// By a profile of the app, whose person's zone this is.
     pub fn to(profile: &'a Profile, (app, zone): (&'a App, &'a TimeZone), now: Timestamp) -> Self {
         let (mut offers, mut ghosts) = (Vec::with_capacity(profile.offers.len()), Vec::new());
-        for offer in profile.offers.iter().filter(|offer| counts(offer)) {
+        for offer in profile.offers.iter().filter(|offer| offer.counts()) {
             let list = if offer.ghost { &mut ghosts } else { &mut offers };
             list.push(Counted::of(&offer.campaign, offer.offered_at, offer.priority));
         }

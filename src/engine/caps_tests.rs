@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 
 use super::{
-    caps::{Given, counts},
+    caps::Given,
     fixture::{DAY, acme, app, at, campaign, device_name, person},
 };
 use crate::domain::{
@@ -16,7 +16,7 @@ use crate::domain::{
     name::CampaignName,
     offer::{GivenOffer, OfferId},
     organization::{App, BrandLimits, Share, Shares},
-    profile::Profile,
+    profile::{MAX_IDLE_OFFERS, Profile},
     time::{TimeZone, Timestamp},
 };
 
@@ -219,7 +219,17 @@ fn what_was_never_shown_does_not_count_unless_it_was_shown_after_all() {
     let returned = GivenOffer { returned_at: Some(at(-50)), ..offer.clone() };
     let shown_after_all = GivenOffer { shown_at: Some(at(-90)), ..returned.clone() };
     let told_to_another_profile = GivenOffer { returned_at: Some(offer.offered_at), ..offer.clone() };
-    assert!(counts(&offer) && !counts(&returned) && counts(&shown_after_all) && counts(&told_to_another_profile));
+    assert!(offer.counts() && !returned.counts() && shown_after_all.counts() && told_to_another_profile.counts());
     let once = campaign("a", On::Heard, "beacons/x");
     assert_eq!(once.limits.per_profile, [Cap::rolling(1, DAY)]);
+}
+
+#[test]
+fn what_counts_for_nothing_is_kept_in_bounds_and_what_counts_is_kept() {
+    let offer = |i: i64| GivenOffer { trial: i % 3 > 0, ..given(&campaigns()[0], at(i)) };
+    let mut profile = with((0..3 * MAX_IDLE_OFFERS as i64).map(offer).collect());
+    profile.forget_old_offers(at(1_000));
+    let (idle, counted): (Vec<_>, Vec<_>) = profile.offers.iter().partition(|offer| !offer.counts());
+    assert_eq!((idle.len(), counted.len()), (MAX_IDLE_OFFERS, MAX_IDLE_OFFERS));
+    assert_eq!(idle.last().map(|offer| offer.offered_at), Some(at(3 * MAX_IDLE_OFFERS as i64 - 1)), "the newest");
 }

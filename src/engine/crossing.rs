@@ -14,6 +14,9 @@ use crate::domain::{
     shape::{Circle, Polygons},
 };
 
+/// What a way meets more often than that has no part that anybody would call through: a comb, or a way along its edge.
+const MOST_CUTS: usize = 256;
+
 /// The part of a way that lies within a shape, as shares of the way: 0 at its beginning, 1 at its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chord {
@@ -77,6 +80,9 @@ fn chord_of_polygons(shape: (&Polygons, &Edges), from: Position, to: Position) -
     // A way over the antimeridian lies as well where its other end has its longitude.
     if (start[0] + way[0]).abs() >= 180.0 {
         cut(&near, [start[0] - 360.0 * way[0].signum(), start[1]], way, &mut cuts);
+    }
+    if cuts.len() > MOST_CUTS {
+        return None;
     }
     cuts.sort_unstable_by(f64::total_cmp);
     let chords = cuts.windows(2).map(|pair| Chord { from: pair[0], to: pair[1] });

@@ -160,7 +160,7 @@ fn locate(
     }
     outcome.decision.transitions = step.transitions;
     if let Some(device) = outcome.profile.devices.get_mut(question.device) {
-        device.presence = step.presence;
+        device.presence = DevicePresence { catalog_version: question.catalog.version, ..step.presence };
     }
 }
 

@@ -56,6 +56,11 @@ impl Edges {
         Self { runs: Packed::new(runs), cuts: cuts(polygons) }
     }
 
+    /// A box around all of them.
+    pub fn bounds(&self) -> DegreeBox {
+        self.runs.bounds()
+    }
+
     /// Whether the shape holds the position: even-odd, so for any winding, and holes are none of it.
     pub fn hold(&self, polygons: &Polygons, position: Position) -> bool {
         let (x, y) = (position.longitude(), position.latitude());

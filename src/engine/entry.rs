@@ -13,6 +13,7 @@ use super::{
 };
 use crate::domain::{
     detection::Detection,
+    geo::METRES_PER_DEGREE,
     name::StoreName,
     place::{Beacon, Geofence, PlaceName, Store},
     presence::Area,
@@ -240,9 +241,24 @@ impl<'a> AreaView<'a> {
         }
     }
 
-    /// How large it is beside others: the girth of its boxes in millionths of a degree.
-    pub fn size(self) -> u64 {
-        (self.boxes().iter().map(Bounds::girth).sum::<f64>() * 1e6) as u64
+    /// The organization whose it is, as text.
+    pub fn owner(self) -> &'a str {
+        match self {
+            Self::Circle(_, fence) => fence.name.owner(),
+            Self::Polygons(_, drawn) => drawn.fence.name.owner(),
+            Self::Around(_, around) => around.store.name.owner(),
+            Self::Reach(_, beacon) => beacon.name.owner(),
+            Self::Site(_, store) => store.name.owner(),
+        }
+    }
+
+    /// How large it is beside others: about half the way round it, in metres of latitude; 0 of what has no outline.
+    pub fn size_m(self) -> f64 {
+        match self.outline() {
+            Some(Outline::Circle(circle)) => 4.0 * circle.radius_m(),
+            Some(Outline::Polygons(_, edges)) => edges.bounds().girth() * METRES_PER_DEGREE,
+            None => 0.0,
+        }
     }
 
     /// Where it is kept, which no two areas of a version share.

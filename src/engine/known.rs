@@ -14,6 +14,7 @@ use std::{
 use super::{
     areas::{Areas, Fired},
     boxes::{self, DegreeBox},
+    crowd::{self, MOST_AT_ONCE},
     entry::{AreaEntry, AreaView, Mark},
     forest::Bounds,
     index::Place,
@@ -27,9 +28,6 @@ const MOSTLY_AT_ONCE: usize = 16;
 
 /// Up to so many areas are told apart one by one; more are found by their marks.
 const FEW: usize = 32;
-/// Most areas that a fix is taken to be in, beside those where the device is known to be: more than any street has. Whoever
-/// covers a country with circles holds up nobody's ping.
-pub const MOST_AT_ONCE: usize = 1_000;
 
 /// The areas of a version of the catalog, with a memory for those that were asked for.
 pub struct Known<'a> {
@@ -65,7 +63,7 @@ struct Marks {
 struct Matched {
     position: Option<Position>,
     numbers: Vec<usize>,
-    /// More areas than [`MOST_AT_ONCE`] hold it.
+    /// Some that hold it do not count.
     is_crowded: bool,
 }
 
@@ -109,8 +107,7 @@ impl<'a> Known<'a> {
         self.areas.stores.get(view.store()?).map(|entry| &entry.value)
     }
 
-    /// The numbers of the areas that hold the position, rising: the smallest [`MOST_AT_ONCE`], and those that had numbers
-    /// before.
+    /// The numbers of the areas that hold the position, rising: the [`crowd::smallest`], and those that had numbers before.
     pub fn holding(&self, position: Position) -> Ref<'_, [usize]> {
         if self.matched.borrow().position != Some(position) {
             self.match_with(position, self.views_at(position));
@@ -124,14 +121,12 @@ impl<'a> Known<'a> {
         self.matched.borrow().is_crowded
     }
 
-    fn match_with(&self, position: Position, mut views: Vec<AreaView<'a>>) {
-        let is_crowded = views.len() > MOST_AT_ONCE;
-        if is_crowded {
-            views.sort_by_cached_key(|view| (view.size(), view.mark()));
-            let larger = views.split_off(MOST_AT_ONCE);
-            views.extend(larger.into_iter().filter(|view| self.known(*view).is_some()));
-        }
-        let mut numbers: Vec<usize> = views.into_iter().map(|view| self.number_of(view)).collect();
+    fn match_with(&self, position: Position, views: Vec<AreaView<'a>>) {
+        let (views, larger) = crowd::smallest(views);
+        let is_crowded = !larger.is_empty();
+        let known = larger.into_iter().filter(|view| self.known(*view).is_some());
+        let counted: Vec<AreaView<'a>> = views.into_iter().chain(known).collect();
+        let mut numbers: Vec<usize> = counted.into_iter().map(|view| self.number_of(view)).collect();
         numbers.sort_unstable();
         self.matched.replace(Matched { position: Some(position), numbers, is_crowded });
     }

@@ -7,7 +7,7 @@
 //! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`] as if
 //! something had happened.
 //!
-//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping (each is an [`entry`]), [`shape`] (with [`edges`], far away on the [`sphere`]) is
+//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping, [`crowd`] says which of too many count (each is an [`entry`]), [`shape`] (with [`edges`], far away on the [`sphere`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] (from the [`deepest`] point
 //! on) says what all of it means in metres.
 //!
@@ -34,6 +34,7 @@ pub mod compile;
 #[cfg(test)]
 mod compile_tests;
 pub mod crossing;
+pub mod crowd;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;

@@ -49,21 +49,21 @@ impl Plane {
 
     /// As the integral of [`super::probability`] over an edge, for one in degrees; what is farther away than `limit` metres
     /// adds nothing.
-    pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, sigma: f64, limit: f64) -> f64 {
+    pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, fix: (f64, f64), limit: f64) -> f64 {
         if !self.polar {
             let [east_a, east_b] = eastward(a.x, b.x, self.origin);
             let from = [east_a * self.scale[0], (a.y - self.origin.latitude()) * self.scale[1]];
             let to = [east_b * self.scale[0], (b.y - self.origin.latitude()) * self.scale[1]];
-            return beyond_edge(from, to, sigma);
+            return beyond_edge(from, to, fix);
         }
         let (middle, half) = (a + (b - a) * 0.5, half_length(a, b));
         if distance_to(self.origin, middle) - half >= limit {
             return 0.0;
         }
         if half <= STRAIGHT_M || bend(a, b, half) <= STRAIGHT_M {
-            return beyond_edge(self.azimuthal(a), self.azimuthal(b), sigma);
+            return beyond_edge(self.azimuthal(a), self.azimuthal(b), fix);
         }
-        self.beyond_edge(a, middle, sigma, limit) + self.beyond_edge(middle, b, sigma, limit)
+        self.beyond_edge(a, middle, fix, limit) + self.beyond_edge(middle, b, fix, limit)
     }
 
     fn azimuthal(&self, corner: geo::Coord) -> [f64; 2] {

@@ -39,7 +39,12 @@ pub fn sigma(accuracy_m: f64) -> f64 {
     accuracy_m.max(5.0) / 1.51
 }
 
-/// Probability that the true position is inside, within 0.01, for a fix whose reported point is inside the shape.
+/// Most edges within reach of a fix that are looked at: coasts have some hundred. Of a shape with more nobody is sure to be
+/// inside.
+const MOST_EDGES: usize = 10_000;
+
+/// Probability that the true position is inside, within 0.01, for a fix whose reported point is inside the shape; 0 if there
+/// are too many edges around it.
 pub fn inside(outline: Outline<'_>, reported: Position, sigma: f64) -> f64 {
     let beyond = match outline {
         Outline::Circle(circle) => beyond_circle(&circle, reported, sigma),
@@ -64,21 +69,26 @@ fn beyond_circle(circle: &Circle, reported: Position, sigma: f64) -> f64 {
 fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma: f64) -> f64 {
     let plane = Plane::around(reported);
     let limit = REACH_IN_SIGMA * sigma;
-    let mut beyond = 0.0;
+    let (mut beyond, mut looked_at) = (0.0, 0);
     edges.near(reported, plane.reach(limit), |gap, piece| {
         if plane.least_distance(gap) < limit {
-            let corners = piece.corners(polygons);
-            let angle: f64 = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], sigma, limit)).sum();
-            beyond += if piece.left() { angle } else { -angle };
+            let (corners, inner) = (piece.corners(polygons), if piece.left() { 1.0 } else { -1.0 });
+            looked_at += corners.len();
+            if looked_at > MOST_EDGES {
+                return 0.0;
+            }
+            let edges = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], (sigma, inner), limit));
+            beyond += edges.sum::<f64>() * inner;
         }
         1.0
     });
-    beyond / TAU
+    if looked_at > MOST_EDGES { 1.0 } else { beyond / TAU }
 }
 
 /// ∫ exp(−h² / (2σ² cos² θ)) dθ over the angle under which the edge is seen from the origin, counter-clockwise positive;
-/// θ is measured from the perpendicular of length h to the edge's line.
-pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], sigma: f64) -> f64 {
+/// θ is measured from the perpendicular of length h to the edge's line. On that line it is the limit from the side where the
+/// shape is: to the left if `inner` is 1, to the right if it is -1.
+pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], (sigma, inner): (f64, f64)) -> f64 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let length = dx.hypot(dy);
     if length == 0.0 {
@@ -90,7 +100,10 @@ pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], sigma: f64) -> f64 {
         return 0.0;
     }
     let foot = |p: [f64; 2]| (p[0] * dx + p[1] * dy) / length;
-    let height = h.abs().max(1e-6 * sigma);
+    let least = 1e-6 * sigma;
+    let height = h.abs().max(least);
+    // The sign of what rounding left of nothing is chance.
+    let side = if h.abs() < least { inner } else { h.signum() };
     // Beyond this angle the edge is out of reach.
     let widest = (height / limit).acos();
     let (from, to) = (foot(a).atan2(height).clamp(-widest, widest), foot(b).atan2(height).clamp(-widest, widest));
@@ -98,7 +111,7 @@ pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], sigma: f64) -> f64 {
         return 0.0;
     }
     let falloff = height * height / (2.0 * sigma * sigma);
-    integral(from, to, |theta| (-falloff / theta.cos().powi(2)).exp()) * h.signum()
+    integral(from, to, |theta| (-falloff / theta.cos().powi(2)).exp()) * side
 }
 
 /// Gauss-Legendre over parts of at most [`WIDEST_ANGLE`].
@@ -170,6 +183,29 @@ mod tests {
             let brute = by_brute_force(shape, n, e, sigma(accuracy));
             prop_assert!((ours - brute).abs() < 0.01, "{ours} {brute}");
         }
+    }
+
+    #[test]
+    fn a_fix_on_an_edge_is_inside_as_likely_as_not() {
+        let ring = |corners: &[[f64; 2]]| Polygons::new(&vec![vec![corners.to_vec()]]).expect("sound");
+        let (w, s, e, n) = (24.94, 60.17, 24.95, 60.175);
+        let counter_clockwise = ring(&[[w, s], [e, s], [e, n], [w, n], [w, s]]);
+        let clockwise = ring(&[[w, s], [w, n], [e, n], [e, s], [w, s]]);
+        let slanted = ring(&[[w, s], [e, n], [w, n], [w, s]]);
+        let on_the_way = |i: u32| [w + (e - w) * f64::from(i) / 200.0, s + (n - s) * f64::from(i) / 200.0];
+        let upright = [[w, 60.172], [24.945, s]].map(|at| [(&counter_clockwise, at), (&clockwise, at)]);
+        let diagonal = (20..180).map(|i| (&slanted, on_the_way(i)));
+        let mut held = 0;
+        for (shape, [x, y]) in upright.into_iter().flatten().chain(diagonal) {
+            let (edges, at) = (Edges::of(shape), Position::new(y, x).expect("sound"));
+            let outline = Outline::Polygons(shape, &edges);
+            if outline.holds(at) {
+                let likely = inside(outline, at, sigma(10.0));
+                assert!((0.49..=0.51).contains(&likely), "{likely} at {at:?}");
+                held += 1;
+            }
+        }
+        assert!(held > 20, "{held}");
     }
 
     #[test]

@@ -94,8 +94,10 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     heard.refresh_backlog(presence, ping.clock.received_at);
     // A backlog of several pings is in the past of all of them: silence is what a later reading did not hear.
     let newest = presence.newest_sighting.map(|newest| newest.event);
-    presence.heard.retain(|_, hearing| {
-        ping.clock.received_at.since(hearing.last) <= KEPT && newest.is_none_or(|newest| goes_on(hearing, newest))
+    presence.heard.retain(|name, hearing| {
+        let is_news = before.heard.get(name).is_none_or(|known| known.last < hearing.last);
+        let is_kept = is_news || ping.clock.received_at.since(hearing.last) <= KEPT;
+        is_kept && newest.is_none_or(|newest| goes_on(hearing, newest))
     });
     heard
 }

@@ -51,10 +51,7 @@ fn centre(device: &DevicePresence) -> Option<Position> {
 }
 
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
-    if areas.is_crowded(position) {
-        // Whoever leaves one of so many is in another one that did not count before.
-        return 0.0;
-    }
+    let is_crowded = areas.is_crowded(position);
     let here = areas.holding(position);
     let mut visits = Vec::with_capacity(device.areas.len());
     visits.extend(device.areas.iter().filter_map(|known| Entered::new(areas, &here, known)));
@@ -63,7 +60,11 @@ fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: T
     }
     visits.sort_unstable_by_key(|visit| visit.view.address());
     let place = Place::new(position);
-    let nearest = |limit: f64, visit: &Entered<'_>| limit.min(visit.nearest_change(areas, &place, now, limit));
+    let nearest = |limit: f64, visit: &Entered<'_>| {
+        let limit = limit.min(visit.nearest_change(areas, &place, now, limit));
+        // Whoever comes out of one of too many is in another one that did not count before.
+        if is_crowded { limit.min(visit.edge_distance(&place, limit)) } else { limit }
+    };
     // What is cheap comes first: it bounds how much of the edges of polygons is looked at.
     let mut limit = visits.iter().filter(|visit| visit.is_round()).fold(MAX_RADIUS_M, nearest);
     for reach in SEARCH_RADII_M {
@@ -93,6 +94,12 @@ impl<'a> Entered<'a> {
 
     fn is_round(&self) -> bool {
         !matches!(self.view, AreaView::Polygons(..))
+    }
+
+    /// Metres to its edge, if it holds the position; else, and beyond `limit`, any number from there on.
+    fn edge_distance(&self, place: &Place, limit: f64) -> f64 {
+        let outline = self.view.outline().filter(|_| self.is_here);
+        outline.map_or(f64::INFINITY, |outline| outline.edge_distance(place.position(), limit))
     }
 
     /// Metres to where the visit would begin to end; and, if a dwell of it waits for a fix inside, to the area. Beyond

@@ -28,18 +28,27 @@ const FREE_BYTES: usize = 16 * 1024;
 /// With what each may send meanwhile, those of the default bound have 256 MiB.
 pub(super) const WAITING: usize = 16;
 
+/// Messages above this are large: a geofence of 3,000 corners, or a lot that is none. Before anybody asks who sent it, a
+/// message becomes up to sixty times as large in memory.
+const LARGE_BYTES: usize = 64 * 1024;
+/// Calls in progress with large messages.
+const LARGE: usize = 32;
+
 /// How many calls there may be.
 #[derive(Debug, Clone)]
 pub struct Bounds {
     in_progress: Arc<Semaphore>,
     /// Of calls whose message is on its way.
     waiting: Arc<Semaphore>,
+    /// Of calls in progress whose message is large.
+    large: Arc<Semaphore>,
 }
 
 impl Bounds {
     pub fn new(in_progress: usize) -> Self {
         let bound = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self { in_progress: bound(in_progress), waiting: bound(in_progress.saturating_mul(WAITING)) }
+        let waiting = bound(in_progress.saturating_mul(WAITING));
+        Self { in_progress: bound(in_progress), waiting, large: bound(in_progress.min(LARGE)) }
     }
 
     /// A place among the calls in progress.
@@ -55,6 +64,12 @@ impl Bounds {
         let place = self.waiting.clone().try_acquire_owned();
         place.map_err(|_| Problem::Overloaded.says("the server is at its limit of calls whose message has not arrived"))
     }
+
+    /// A place among the calls in progress whose message is large.
+    pub(super) fn enter_large(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let place = self.large.clone().try_acquire_owned();
+        place.map_err(|_| Problem::Overloaded.says("the server is at its limit of large messages"))
+    }
 }
 
 /// The body of a request.
@@ -66,7 +81,26 @@ pub struct Arriving {
 }
 
 /// Where the place of a call is kept until it is answered.
-pub type Place = Arc<OnceLock<OwnedSemaphorePermit>>;
+#[derive(Clone, Default)]
+pub struct Place(Arc<Held>);
+
+#[derive(Default)]
+struct Held {
+    place: OnceLock<OwnedSemaphorePermit>,
+    large: OnceLock<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    /// One that was taken.
+    pub fn taken(place: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Held { place: place.into(), large: OnceLock::new() }))
+    }
+
+    /// Whether the call has its place.
+    pub fn is_taken(&self) -> bool {
+        self.0.place.get().is_some()
+    }
+}
 
 /// Where a call with one message waits for it.
 struct Door {
@@ -90,10 +124,14 @@ impl Arriving {
 
     fn took(&mut self, bytes: &[u8]) -> Result<(), Status> {
         self.frames.take(bytes)?;
-        match &mut self.door {
-            Some(door) if self.frames.received > FREE_BYTES => door.enter(),
-            _ => Ok(()),
+        let Some(door) = &mut self.door else { return Ok(()) };
+        if self.frames.received > FREE_BYTES {
+            door.enter()?;
         }
+        if self.frames.received > LARGE_BYTES && self.frames.end().is_ok() {
+            door.enter_large()?;
+        }
+        Ok(())
     }
 
     fn ended(&mut self) -> Result<(), Status> {
@@ -109,17 +147,25 @@ impl Arriving {
 impl Door {
     /// Waits outside, unless too many do.
     fn wait(&mut self) -> Result<(), Status> {
-        if self.waiting.is_none() && self.place.get().is_none() {
+        if self.waiting.is_none() && !self.place.is_taken() {
             self.waiting = Some(self.bounds.wait()?);
         }
         Ok(())
     }
 
     fn enter(&mut self) -> Result<(), Status> {
-        if self.place.get().is_none() {
-            self.place.set(self.bounds.enter()?).ok();
+        if !self.place.is_taken() {
+            self.place.0.place.set(self.bounds.enter()?).ok();
         }
         self.waiting = None;
+        Ok(())
+    }
+
+    /// Before the message is decoded.
+    fn enter_large(&mut self) -> Result<(), Status> {
+        if self.place.0.large.get().is_none() {
+            self.place.0.large.set(self.bounds.enter_large()?).ok();
+        }
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ fn variant(wire: pb::Variant) -> Result<Variant, Violations> {
     let pb::Variant { id, weight, content: own } = wire;
     let mut wrong = Violations::default();
     let id = wrong.take("id", VariantId::new(&id));
-    let content: Option<Option<Content>> = wrong.nest("content", own.map(content).transpose());
+    let content: Option<Option<Content>> = wrong.nest("content", own.map(|own| content(*own)).transpose());
     let variant = id.zip(content).map(|(id, content)| Variant { id, weight, content });
     wrong.finish(variant)
 }
@@ -46,7 +46,7 @@ pub fn experiment_to_wire(experiment: &Experiment) -> pb::Experiment {
     let variant = |Variant { id, weight, content }: &Variant| pb::Variant {
         id: id.to_string(),
         weight: *weight,
-        content: content.as_ref().map(content_to_wire),
+        content: content.as_ref().map(|content| Box::new(content_to_wire(content))),
     };
     let variants = variants.iter().map(variant).collect();
     pb::Experiment { id: id.to_string(), variants, holdout_percent: *holdout_percent }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn experiments_survive_the_wire() {
         let own = pb::Content { title: "Tea".into(), ..Default::default() };
-        let variants = vec![variant("plain", 1), pb::Variant { content: Some(own), ..variant("tea", 3) }];
+        let variants = vec![variant("plain", 1), pb::Variant { content: Some(own.into()), ..variant("tea", 3) }];
         let wire = pb::Experiment { id: "spring".into(), variants, holdout_percent: 10 };
         let read = experiment(wire.clone()).expect("sound");
         assert_eq!(experiment_to_wire(&read), wire);
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn faults_of_all_variants_are_told_together() {
-        let untitled = pb::Variant { content: Some(pb::Content::default()), ..variant("b", 1) };
+        let untitled = pb::Variant { content: Some(Default::default()), ..variant("b", 1) };
         let wire = pb::Experiment { id: "?".into(), variants: vec![variant("", 1), untitled], holdout_percent: 0 };
         let wrong = experiment(wire).expect_err("three faults");
         let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();

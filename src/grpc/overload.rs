@@ -7,7 +7,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::OnceLock,
     task::{Context, Poll},
     time::Duration,
 };
@@ -64,7 +63,7 @@ impl Guard {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
         let (body, place) = if STREAMS.contains(&path) || path.starts_with("/grpc.") {
-            (Arriving::stream(body), Place::from(OnceLock::from(self.bounds.enter()?)))
+            (Arriving::stream(body), Place::taken(self.bounds.enter()?))
         } else {
             Arriving::message(body, self.bounds.clone())
         };
@@ -115,11 +114,17 @@ where
             Ok(admitted) => admitted,
             Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
         };
-        let answer = tokio::time::timeout(timeout, self.inner.call(request));
+        let (arrives, answer) = (self.guard.config.timeout, self.inner.call(request));
         Box::pin(async move {
-            let answer = answer.await;
-            drop(place);
-            answer.unwrap_or_else(|_| Ok(too_slow().into_http()))
+            let mut answer = std::pin::pin!(answer);
+            // Who may take long may take it for the work, not to send a message.
+            let rest = match tokio::time::timeout(arrives.min(timeout), &mut answer).await {
+                Ok(answered) => return answered,
+                Err(_) if place.is_taken() => timeout.saturating_sub(arrives),
+                Err(_) => Duration::ZERO,
+            };
+            let answered = tokio::time::timeout(rest, answer).await;
+            answered.unwrap_or_else(|_| Ok(too_slow().into_http()))
         })
     }
 }
@@ -238,6 +243,30 @@ mod tests {
             assert_eq!(call.await, Code::DeadlineExceeded);
         }
         assert_eq!(ask(&guard, PING, Body::default()).await, Code::InvalidArgument);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_take_long_may_not_take_long_to_arrive() {
+        let timeout = Duration::from_secs(5);
+        let guard = Guard::new(GuardConfig { max_in_flight: 1, timeout, stream_timeout: timeout * 60 });
+        let soon = tokio::time::timeout(timeout * 2, ask(&guard, LONG[1], nothing_yet()));
+        assert_eq!(soon.await, Ok(Code::DeadlineExceeded));
+        let long = guard.layer(tower::service_fn(|request| async {
+            Ok::<_, Infallible>(answer(request, tokio::time::sleep(Duration::from_secs(200))).await)
+        }));
+        let answered = long.oneshot(request(LONG[1], message())).await.expect("answered");
+        assert_eq!(code(&answered), Code::Ok);
+    }
+
+    #[tokio::test]
+    async fn large_messages_are_few_at_once() {
+        let guard = Guard::new(GuardConfig { max_in_flight: 64, ..guard().config });
+        let large = || Body::new(format!("\0\0\u{1}\0\0{}", "\u{7f}".repeat(1 << 16)));
+        let held: Vec<_> = (0..32).map(|_| guard.bounds.enter_large()).collect();
+        assert_eq!(ask(&guard, PING, large()).await, Code::ResourceExhausted);
+        assert_eq!(ask(&guard, PING, message()).await, Code::Ok);
+        drop(held);
+        assert_eq!(ask(&guard, PING, large()).await, Code::InvalidArgument, "no ping, but looked at");
     }
 
     #[tokio::test(start_paused = true)]

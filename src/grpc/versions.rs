@@ -51,6 +51,9 @@ fn version(text: &str) -> Result<u64, Invalid> {
     text.parse().map_err(|_| Invalid::new("must be a version as ListCampaignVersions tells it"))
 }
 
+/// Versions that are read at once: each may be as large as a message.
+const STEP: usize = 8;
+
 /// A page of the campaign's versions.
 pub async fn list(
     access: &Access,
@@ -62,17 +65,23 @@ pub async fn list(
     let campaign = named::<Campaign>(access, &mut wrong, "name", name)?;
     let window = wrong.nest("", pages::window_of(*page_size, page_token, name, version));
     let (campaign, window) = wrong.finish(campaign.zip(window))?;
-    let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
-    let changes = versions.list(&campaign, window.after, most).await?;
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    for version in changes.iter().map(version_to_wire) {
-        bytes += version.encoded_len();
-        if bytes > MAX_BYTES && !page.is_empty() {
+    let (mut page, mut bytes, mut after, mut is_full) = (Vec::new(), 0, window.after, false);
+    while !is_full {
+        let step = STEP.min(window.limit - page.len());
+        let changes = versions.list(&campaign, after, step as u32).await?;
+        after = changes.last().map(|change| change.version);
+        for version in changes.iter().map(version_to_wire) {
+            bytes += version.encoded_len();
+            is_full |= bytes > MAX_BYTES && !page.is_empty();
+            if !is_full {
+                page.push(version);
+            }
+        }
+        is_full |= page.len() == window.limit;
+        if changes.len() < step {
             break;
         }
-        page.push(version);
     }
-    let is_full = page.len() < changes.len() || changes.len() == window.limit;
     let last = page.last().filter(|_| is_full);
     let next_page_token = last.map(|last: &pb::CampaignVersion| pages::token(&last.version, name)).unwrap_or_default();
     Ok(pb::ListCampaignVersionsResponse { versions: page, next_page_token })

@@ -6,17 +6,14 @@
 use std::time::Duration;
 
 use super::{Past, Person, Site};
-use crate::{
-    domain::{
-        audience::condition::{Ago, OfferEvent, OffersOf, Visited},
-        name::CampaignName,
-        offer::GivenOffer,
-        place::PlaceName,
-        text::Tag,
-        time::Timestamp,
-        visits::{MAX_AGE, SAME_VISIT, VisitedPlace},
-    },
-    engine::caps,
+use crate::domain::{
+    audience::condition::{Ago, OfferEvent, OffersOf, Visited},
+    name::CampaignName,
+    offer::GivenOffer,
+    place::PlaceName,
+    text::Tag,
+    time::Timestamp,
+    visits::{MAX_AGE, SAME_VISIT, VisitedPlace},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -64,7 +61,7 @@ impl Person<'_> {
     /// When the person was last offered the campaign, but for trials and what was never shown.
     pub fn last_offer(&self, campaign: &CampaignName) -> Option<Timestamp> {
         let offers = self.profile.offers.iter().filter(|offer| offer.campaign == *campaign);
-        let is_own = |offer: &&GivenOffer| caps::counts(offer) && !offer.is_of_another();
+        let is_own = |offer: &&GivenOffer| offer.counts() && !offer.is_of_another();
         offers.filter(is_own).map(|offer| offer.offered_at).max()
     }
 

@@ -31,7 +31,7 @@ pub use wanted::{is_dwell_overdue, is_silence_overdue, wanted_at};
 use super::{known::Known, ranging};
 use crate::domain::{
     beliefs::Beliefs,
-    ping::{Fix, Ping, STALE_AFTER},
+    ping::{Fix, Ping, Reading, STALE_AFTER},
     presence::{Area, Belief, DevicePresence, Hearing, LastSeen, Transition, TransitionKind, Visit},
     time::Timestamp,
 };
@@ -61,6 +61,8 @@ pub struct Step {
     initial: bool,
     /// That fix follows from nothing that is known: what it ends is history.
     anew: bool,
+    /// When something was last known in an order of readings that is over.
+    known_before: Option<Timestamp>,
     /// Metres to that fix from where the device was last seen.
     way_m: f64,
     /// What is believed at each area that has a number in [`Known`]; `presence.areas` is told at the end.
@@ -147,10 +149,8 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
 impl Step {
     /// Takes a fix that can be believed.
     fn consider(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {
-        // The newest fix may have told nothing: it speaks for one that a lost cache forgot, if anything was ever saved.
-        let saved = self.presence.newest_fix.filter(|_| self.presence.saved_at.is_some());
-        let before = self.presence.last_seen.map(|last| last.read).or(saved);
-        self.initial = before.is_none_or(|before| fix.read.event.since(before.event) > SILENCE);
+        let before = self.known().map(|read| read.event).or(self.known_before);
+        self.initial = before.is_none_or(|before| fix.read.event.since(before) > SILENCE);
         self.anew = false;
         self.way_m = self.presence.last_seen.map_or(0.0, |last| last.position.distance_to(fix.position));
         self.suspect = !self.believes(fix);
@@ -163,6 +163,13 @@ impl Step {
         self.pass_through(areas, fix, received_at);
         self.take(areas, fix, received_at);
         self.presence.last_seen = Some(LastSeen::from(fix));
+    }
+
+    /// The last reading that tells something of the device.
+    fn known(&self) -> Option<Reading> {
+        // The newest fix may have told nothing: it speaks for one that a lost cache forgot, if anything was ever saved.
+        let saved = self.presence.newest_fix.filter(|_| self.presence.saved_at.is_some());
+        self.presence.last_seen.map(|last| last.read).or(saved)
     }
 
     fn take(&mut self, areas: &Known<'_>, fix: &Fix, received_at: Timestamp) {

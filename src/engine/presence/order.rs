@@ -25,8 +25,9 @@ pub fn clock_was_set(before: &DevicePresence, ping: &Ping) -> bool {
 }
 
 impl Step {
-    /// Forgets what only compares within one order of readings; visits go on.
+    /// Forgets what only compares within one order of readings; visits go on, and the times of events stay what they were.
     pub(super) fn begin_new_order(&mut self) {
+        self.known_before = self.known().map(|read| read.event);
         self.presence.newest_fix = None;
         self.presence.last_seen = None;
         self.presence.doubted = None;

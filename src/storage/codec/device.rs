@@ -70,6 +70,7 @@ impl From<&DevicePresence> for state::Presence {
             slow_since: presence.slow_since.map(Timestamp::micros),
             areas: presence.areas.iter().map(belief).collect(),
             heard: presence.heard.iter().map(hearing).collect(),
+            catalog_version: presence.catalog_version,
         }
     }
 }
@@ -90,6 +91,7 @@ impl TryFrom<state::Presence> for DevicePresence {
             slow_since: message.slow_since.map(Timestamp::from_micros),
             areas: message.areas.into_iter().map(read_belief).collect::<Result<_, _>>()?,
             heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
+            catalog_version: message.catalog_version,
         })
     }
 }

@@ -75,22 +75,25 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
     let beacon = (organization(), "[a-z]{1,8}").prop_map(|(owner, id)| owner.beacon(&id).expect("sound"));
     let parts = (
         [of(reading()), of(reading())],
-        any::<i64>(),
+        (any::<i64>(), any::<u64>()),
         [of(time()), of(time())],
         [of(last_seen()), of(last_seen())],
         btree_map(area(), belief(), 0..4),
         btree_map(beacon, hearing, 0..4),
     );
-    parts.prop_map(|(newest, clock_offset, [saved_at, slow_since], seen, areas, heard)| DevicePresence {
-        newest_fix: newest[0],
-        newest_sighting: newest[1],
-        clock_offset,
-        saved_at,
-        last_seen: seen[0],
-        doubted: seen[1],
-        slow_since,
-        areas: areas.into_iter().collect(),
-        heard,
+    parts.prop_map(|(newest, (clock_offset, catalog_version), [saved_at, slow_since], seen, areas, heard)| {
+        DevicePresence {
+            newest_fix: newest[0],
+            newest_sighting: newest[1],
+            clock_offset,
+            saved_at,
+            last_seen: seen[0],
+            doubted: seen[1],
+            slow_since,
+            areas: areas.into_iter().collect(),
+            heard,
+            catalog_version,
+        }
     })
 }
 

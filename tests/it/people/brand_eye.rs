@@ -33,10 +33,15 @@ async fn campaigns_that_give_nothing_read_nobody() {
     };
     assert_eq!(codes(&receipt), ["BUDGET_EXHAUSTED"; 2], "the person is not even looked at");
     let brand = acme.key_of(Scope::Brand).await;
+    let of = |id: &str| {
+        let campaign = format!("{}/campaigns/{id}", acme.organization);
+        bearing(&brand, pb::ListDecisionsRequest { campaign, ..Default::default() })
+    };
+    let now = server.decisions().list_decisions(of("fits")).await.expect("listed").into_inner();
+    assert_eq!(now.decisions, [], "whoever polls would know who came this second");
+    server.clock.advance(std::time::Duration::from_secs(3_600));
     for id in ["fits", "fits-not"] {
-        let name = format!("{}/campaigns/{id}", acme.organization);
-        let request = pb::ListDecisionsRequest { campaign: name, ..Default::default() };
-        let listed = server.decisions().list_decisions(bearing(&brand, request)).await.expect("listed").into_inner();
+        let listed = server.decisions().list_decisions(of(id)).await.expect("listed").into_inner();
         assert_eq!((listed.decisions.len(), codes(&listed.decisions[0])), (1, vec!["NOT_ELIGIBLE".to_owned()]));
     }
     let named = pb::GetDecisionRequest { decision: answer.decision.clone() };

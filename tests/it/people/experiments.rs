@@ -1,5 +1,7 @@
 //! Experiments through the public API: some people get a variant, the others nothing, and both are counted.
 
+use std::time::Duration;
+
 use dintorni::grpc::pb::{self, key::Scope};
 use tonic::Code;
 
@@ -12,7 +14,7 @@ use crate::{
 const PHONES: u8 = 12;
 
 fn variant(id: &str, title: &str) -> pb::Variant {
-    let content = Some(pb::Content { title: title.into(), ..Default::default() });
+    let content = Some(pb::Content { title: title.into(), ..Default::default() }.into());
     pb::Variant { id: id.into(), weight: 1, content }
 }
 
@@ -73,6 +75,7 @@ async fn those_held_out_get_nothing_and_are_counted() {
     let brand = acme.key_of(Scope::Brand).await;
     let seen = results(&server, &brand, &name).await.expect("told");
     assert!(seen.arms.iter().all(|arm| (arm.offers, arm.ghosts) == (None, None)), "too few people: {seen:?}");
+    server.clock.advance(Duration::from_secs(3_600));
     let request =
         pb::ListDecisionsRequest { campaign: name.clone(), verdict: "NOT_ELIGIBLE".into(), ..Default::default() };
     let listed = server.decisions().list_decisions(bearing(&brand, request)).await.expect("listed").into_inner();

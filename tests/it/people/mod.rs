@@ -11,6 +11,7 @@ mod erasure;
 mod experiments;
 mod linking;
 mod nearby;
+mod nodes;
 mod receipts;
 mod roles;
 mod writing;

@@ -1,5 +1,7 @@
 //! Lists of receipts: what each role may ask for, and what it is shown.
 
+use std::time::Duration;
+
 use dintorni::grpc::pb::{self, key::Scope};
 use tonic::{Code, Status};
 
@@ -53,6 +55,7 @@ async fn each_role_lists_what_it_may_see() {
     // The rival publisher did not let acme reach its people: acme's campaign was refused there.
     let verdict = pb::ListDecisionsRequest { verdict: "NOT_GRANTED".into(), ..about() };
     let brand = acme.key_of(Scope::Brand).await;
+    server.clock.advance(Duration::from_secs(3_600));
     let refused = list(&server, &brand, verdict).await.expect("listed");
     let store = format!("{}/stores/brera", acme.organization);
     let line = &refused[0].considered[0];

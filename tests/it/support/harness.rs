@@ -102,6 +102,13 @@ impl TestServer {
         Self::serve(data, &config, clock, ports).await
     }
 
+    /// Another node of the same cluster, that looks for changes of the catalog only when it misses something.
+    pub async fn beside(&self) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let config = config(&data, &[("catalog.poll_ms", "3600000")]);
+        Self::serve(data, &config, self.clock.clone(), self.ports.clone()).await
+    }
+
     async fn serve(data: TempDir, config: &Config, clock: Arc<ManualClock>, ports: Ports) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let stop = CancellationToken::new();
