@@ -22,7 +22,7 @@ use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},
-    grpc::{measure::Measure, overload::Guard, ping_stream::PingStreams},
+    grpc::{measure::Measure, open_streams::OpenStreams, overload::Guard},
     ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Receipts, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
@@ -81,7 +81,7 @@ pub async fn start(
     let (health, health_service) = tonic_health::server::health_reporter();
     let (guard, closing) = (Guard::new(config.server.guard()), CancellationToken::new());
     let streams =
-        PingStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
+        OpenStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
     let Doors { routes, names } = services.doors(&config.server, metrics.clone(), streams)?;
     let routes = routes.add_service(health_service);
     let ingest = services.ingest.clone();

@@ -21,7 +21,7 @@ use crate::{
         campaign_wire::state_filter,
         code_upload::CodeUpload,
         experiment_wire::results_to_wire,
-        overload::Guard,
+        open_streams::OpenStreams,
         pages,
         pb::{self, campaign_service_server::CampaignService},
         resource::{self, ListRequest, Patch, Wire},
@@ -38,7 +38,7 @@ pub struct CampaignGrpc {
     pub versions: Arc<CampaignVersions>,
     pub pools: Arc<Pools>,
     pub ledger: Arc<dyn Ledger>,
-    pub guard: Guard,
+    pub streams: OpenStreams,
 }
 
 /// Most accounts of one answer; the rest is on further pages.
@@ -173,7 +173,7 @@ impl CampaignService for CampaignGrpc {
         request: Request<Streaming<pb::UploadCodesRequest>>,
     ) -> Answer<Self::UploadCodesStream> {
         let access = self.access(request.metadata()).await?;
-        let upload = CodeUpload::new(access, self.pools.clone(), self.guard.clone(), request.into_inner());
+        let upload = CodeUpload::open(&self.streams, access, self.pools.clone(), request.into_inner());
         let answers =
             stream::try_unfold(
                 upload,
