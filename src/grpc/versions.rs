@@ -60,7 +60,8 @@ pub async fn list(
     let pb::ListCampaignVersionsRequest { name, page_size, page_token } = request;
     let mut wrong = Violations::default();
     let campaign = named::<Campaign>(access, &mut wrong, "name", name)?;
-    let window = wrong.nest("", pages::window_of(*page_size, page_token, name, version));
+    let of = format!("versions {name}");
+    let window = wrong.nest("", pages::window_of(*page_size, page_token, &of, version));
     let (campaign, window) = wrong.finish(campaign.zip(window))?;
     let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
     let changes = versions.list(&campaign, window.after, most).await?;
@@ -74,7 +75,7 @@ pub async fn list(
     }
     let is_full = page.len() < changes.len() || changes.len() == window.limit;
     let last = page.last().filter(|_| is_full);
-    let next_page_token = last.map(|last: &pb::CampaignVersion| pages::token(&last.version, name)).unwrap_or_default();
+    let next_page_token = last.map(|last: &pb::CampaignVersion| pages::token(&last.version, &of)).unwrap_or_default();
     Ok(pb::ListCampaignVersionsResponse { versions: page, next_page_token })
 }
 
