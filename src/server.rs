@@ -22,7 +22,7 @@ use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::keys,
     config::{Config, ServerConfig},
-    grpc::{measure::Measure, overload::Guard, ping_stream::PingStreams},
+    grpc::{measure::Measure, open_streams::OpenStreams, overload::Guard},
     ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Receipts, Records},
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
@@ -81,7 +81,7 @@ pub async fn start(
     let (health, health_service) = tonic_health::server::health_reporter();
     let (guard, closing) = (Guard::new(config.server.guard()), CancellationToken::new());
     let streams =
-        PingStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
+        OpenStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
     let Doors { routes, names } = services.doors(&config.server, metrics.clone(), streams)?;
     let routes = routes.add_service(health_service);
     let ingest = services.ingest.clone();
@@ -109,7 +109,7 @@ pub async fn start(
     };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
-    let incoming = connections::accept(listener);
+    let incoming = connections::accept(listener, config.server.keepalive());
     let serving = layered.add_routes(routes).serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
     let server = config.server.clone();
     let task = tokio::spawn(async move {
@@ -161,15 +161,15 @@ fn builder(config: &ServerConfig) -> anyhow::Result<Server> {
     let builder = Server::builder()
         .max_concurrent_streams(config.max_streams_per_connection.get())
         .http2_keepalive_interval(Some(config.keepalive()))
-        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
-        .tcp_keepalive(Some(config.keepalive()));
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER));
     if config.tls_key.as_os_str().is_empty() {
         return Ok(builder);
     }
     let read = |path| std::fs::read(path).with_context(|| format!("{} cannot be read", std::path::Path::display(path)));
     let identity = Identity::from_pem(read(&config.tls_certificate)?, read(&config.tls_key)?);
     install_tls();
-    builder.tls_config(ServerTlsConfig::new().identity(identity)).context("the certificate and its key cannot be used")
+    let tls = ServerTlsConfig::new().identity(identity).timeout(connections::GREETING);
+    builder.tls_config(tls).context("the certificate and its key cannot be used")
 }
 
 /// Chooses who encrypts for the whole process; rustls would panic if nobody had.

@@ -12,7 +12,7 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
-use crate::config::Mistakes;
+use crate::{cli::output::causes, config::Mistakes};
 
 const HEADING: &str = "Connection";
 /// Where `dintorni serve` listens unless it is told otherwise.
@@ -83,9 +83,19 @@ pub struct Connection {
 }
 
 impl Server {
-    /// As it was given.
+    /// As it was given; an empty variable gives none.
+    fn named(&self) -> Option<&str> {
+        self.server.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// As it was given, or the usual one.
     pub fn url(&self) -> &str {
-        self.server.as_deref().unwrap_or(HERE)
+        self.named().unwrap_or(HERE)
+    }
+
+    /// Whether there can be a server there, before anybody waits for it.
+    pub fn check(&self) -> Result<(), Mistakes> {
+        self.secured().map(|_| ())
     }
 
     /// An open connection.
@@ -93,19 +103,21 @@ impl Server {
         self.secured()?.connect().await.with_context(|| format!("{} cannot be reached", self.url()))
     }
 
-    fn secured(&self) -> anyhow::Result<Endpoint> {
+    fn secured(&self) -> Result<Endpoint, Mistakes> {
+        let wrong = |why: String| Mistakes(vec![why]);
         let mut endpoint = self.endpoint()?.connect_timeout(CONNECT);
         if let Some(path) = &self.ca {
             // Fails if something installed a provider before, which then serves as well.
             rustls::crypto::ring::default_provider().install_default().ok();
-            let pem = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let of_file = |why: String| wrong(format!("--ca {}: {why}", path.display()));
+            let pem = std::fs::read(path).map_err(|error| of_file(error.to_string()))?;
             let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
             if let Some(name) = &self.tls_name {
                 tls = tls.domain_name(name);
             }
-            endpoint = endpoint.tls_config(tls)?;
+            endpoint = endpoint.tls_config(tls).map_err(|error| of_file(causes(&error)))?;
         } else if self.url().starts_with("https:") {
-            anyhow::bail!("{} needs --ca with the certificate authority to trust", self.url());
+            return Err(wrong(format!("--server {}: needs --ca with the certificate authority to trust", self.url())));
         }
         Ok(endpoint)
     }
@@ -147,7 +159,7 @@ impl Connection {
 
     /// Whether a server was named, and not only the usual one is meant.
     pub fn is_named(&self) -> bool {
-        self.server.server.as_deref().is_some_and(|url| !url.is_empty())
+        self.server.named().is_some()
     }
 
     /// Whether there is a key, before anything is begun.
@@ -169,4 +181,28 @@ pub fn bearing<T>(credential: &str, message: T) -> anyhow::Result<Request<T>> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", header);
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_never_be_reached_is_told_before_anybody_waits() {
+        let server = |url: &str, ca: Option<&str>| Server {
+            server: Some(url.to_owned()),
+            ca: ca.map(PathBuf::from),
+            tls_name: None,
+        };
+        assert_eq!(server("", None).url(), HERE);
+        server("", None).check().expect("the usual one");
+        for (url, ca, named) in [
+            ("localhost:7447", None, "--server localhost:7447: "),
+            ("https://localhost", None, "--server https://localhost: needs --ca"),
+            ("https://localhost", Some("/nowhere/ca.pem"), "--ca /nowhere/ca.pem: "),
+        ] {
+            let Mistakes(told) = server(url, ca).check().expect_err("refused");
+            assert!(told.len() == 1 && told[0].starts_with(named), "{told:?}");
+        }
+    }
 }

@@ -46,6 +46,7 @@ type Answers = Vec<(&'static str, ServingStatus)>;
 impl Health {
     /// Asks, and prints a line for each service.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
+        self.server.check()?;
         let until = Instant::now() + Duration::from_secs(self.wait.into());
         let mut answers = self.ask().await;
         while !well(&answers) && Instant::now() < until {

@@ -12,8 +12,9 @@ use crate::{
     domain::{
         budget::{AccountId, Unit},
         campaign::{Campaign, CampaignState},
+        name::CampaignName,
         organization::Scope,
-        violation::Violations,
+        violation::{Invalid, Violations},
     },
     grpc::{
         access::{Access, Work},
@@ -21,7 +22,7 @@ use crate::{
         campaign_wire::state_filter,
         code_upload::CodeUpload,
         experiment_wire::results_to_wire,
-        overload::Guard,
+        open_streams::OpenStreams,
         pages,
         pb::{self, campaign_service_server::CampaignService},
         resource::{self, ListRequest, Patch, Wire},
@@ -38,7 +39,7 @@ pub struct CampaignGrpc {
     pub versions: Arc<CampaignVersions>,
     pub pools: Arc<Pools>,
     pub ledger: Arc<dyn Ledger>,
-    pub guard: Guard,
+    pub streams: OpenStreams,
 }
 
 /// Most accounts of one answer; the rest is on further pages.
@@ -143,11 +144,11 @@ impl CampaignService for CampaignGrpc {
         let access = self.access(request.metadata()).await?;
         let pb::GetCampaignUseRequest { name, page_token } = request.get_ref();
         let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name).await?;
-        let account = |text: &str| Ok(AccountId::of_record(text));
-        let before = pages::window_of(0, page_token, name, account)?.after;
-        let accounts = self.ledger.accounts(&campaign.value.name, before.as_ref(), MAX_ACCOUNTS).await?;
+        let (campaign, of) = (&campaign.value.name, format!("use {name}"));
+        let before = pages::window_of(0, page_token, &of, |text| account(campaign, text))?.after;
+        let accounts = self.ledger.accounts(campaign, before.as_ref(), MAX_ACCOUNTS).await?;
         let last = accounts.last().filter(|_| accounts.len() == MAX_ACCOUNTS as usize);
-        let next_page_token = last.map(|last| pages::token(last.account.id.as_str(), name)).unwrap_or_default();
+        let next_page_token = last.map(|last| pages::token(last.account.id.as_str(), &of)).unwrap_or_default();
         let accounts = accounts.iter().map(account_use_to_wire).collect();
         Ok(Response::new(pb::CampaignUse { accounts, next_page_token }))
     }
@@ -173,7 +174,7 @@ impl CampaignService for CampaignGrpc {
         request: Request<Streaming<pb::UploadCodesRequest>>,
     ) -> Answer<Self::UploadCodesStream> {
         let access = self.access(request.metadata()).await?;
-        let upload = CodeUpload::new(access, self.pools.clone(), self.guard.clone(), request.into_inner());
+        let upload = CodeUpload::open(&self.streams, access, self.pools.clone(), request.into_inner());
         let answers =
             stream::try_unfold(
                 upload,
@@ -181,6 +182,12 @@ impl CampaignService for CampaignGrpc {
             );
         Ok(Response::new(Box::pin(answers)))
     }
+}
+
+/// Where the accounts of a campaign go on.
+fn account(campaign: &CampaignName, text: &str) -> Result<AccountId, Invalid> {
+    let is_own = text.strip_prefix(campaign.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    if is_own { Ok(AccountId::of_record(text)) } else { Err(Invalid::new("must be an account of the campaign")) }
 }
 
 fn account_use_to_wire(account: &AccountUse) -> pb::AccountUse {
@@ -199,5 +206,19 @@ fn account_use_to_wire(account: &AccountUse) -> pb::AccountUse {
         taken: account.taken,
         limit: account.limit,
         late_overrun: account.late_overrun,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_go_on_behind_one_of_the_same_campaign_only() {
+        let campaign = CampaignName::parse("organizations/acme/campaigns/rain").expect("sound");
+        assert!(account(&campaign, "organizations/acme/campaigns/rain/offers.day/2026-06-15").is_ok());
+        for other in ["", "organizations/acme/campaigns/rain", "organizations/acme/campaigns/rainy/offers"] {
+            assert!(account(&campaign, other).is_err(), "{other}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The stream of UploadCodes: each message of codes is answered when its codes are durable.
 //!
-//! Law: one message at a time, so that what is held is bounded; a stream that is cut off has added what was answered.
+//! Laws: one message at a time, so that what is held is bounded; a stream that is cut off has added what was answered. A
+//! pause that is too long is told as such, and not as the end of all codes.
 
 use std::sync::Arc;
 
@@ -15,35 +16,51 @@ use crate::{
     },
     grpc::{
         access::Access,
+        open_streams::{Heard, Messages, OpenStreams},
         overload::Guard,
         pb::{self, refused_code::Reason},
+        status::Problem,
     },
 };
 
 /// One upload.
 pub struct CodeUpload {
-    pub access: Access,
-    pub pools: Arc<Pools>,
-    pub guard: Guard,
-    pub requests: Streaming<pb::UploadCodesRequest>,
+    access: Access,
+    pools: Arc<Pools>,
+    guard: Guard,
+    requests: Messages<pb::UploadCodesRequest>,
     /// Named in the first message.
     campaign: Option<CampaignName>,
 }
 
 impl CodeUpload {
-    pub fn new(access: Access, pools: Arc<Pools>, guard: Guard, requests: Streaming<pb::UploadCodesRequest>) -> Self {
+    pub fn open(
+        streams: &OpenStreams,
+        access: Access,
+        pools: Arc<Pools>,
+        requests: Streaming<pb::UploadCodesRequest>,
+    ) -> Self {
+        let (guard, requests) = (streams.guard.clone(), streams.messages(requests));
         Self { access, pools, guard, requests, campaign: None }
     }
 
-    /// The answer to the next message; none if there are no more.
+    /// The answer to the next message; none if there are no more. An error ends the stream.
     pub async fn next(&mut self) -> Result<Option<pb::UploadCodesResponse>, Status> {
-        let Some(request) = self.requests.message().await? else { return Ok(None) };
+        let request = match self.requests.next().await? {
+            Heard::Message(request) => request,
+            Heard::End => return Ok(None),
+            Heard::Silence => return Err(Problem::TooSlow.says("no codes came for too long; send the rest again")),
+        };
+        let guard = self.guard.clone();
+        guard.run(self.answer(request)).await.map(Some)
+    }
+
+    async fn answer(&mut self, request: pb::UploadCodesRequest) -> Result<pb::UploadCodesResponse, Status> {
         let pb::UploadCodesRequest { campaign, codes } = request;
         let campaign = self.campaign(&campaign).await?;
         at_most(MAX_CODES, codes.len()).map_err(|invalid| Violations::one("codes", invalid))?;
         let rows = codes.iter().map(|code| Code::parse(code)).collect();
-        let report = self.guard.run(async { Ok(self.pools.add(&campaign, rows).await?) }).await?;
-        Ok(Some(report_to_wire(&report)))
+        Ok(report_to_wire(&self.pools.add(&campaign, rows).await?))
     }
 
     /// The one the stream is about.

@@ -41,6 +41,9 @@ pub fn wanted(request: pb::ExplainCampaignRequest) -> Result<Wanted, Violations>
     let mut wrong = Violations::default();
     let campaign = wrong.take("campaign", CampaignName::parse(&campaign));
     let device = wrong.take("device", unless_empty(&device, DeviceName::parse));
+    if matches!(who, Some(Wire::Persona(_))) && device.as_ref().is_some_and(Option::is_some) {
+        wrong.add("device", "must be empty with a persona, which has one of its own");
+    }
     let whom = match who {
         None => wrong.take("", Err(Invalid::new("needs a profile or a persona"))),
         Some(Wire::Profile(name)) => {
@@ -108,7 +111,8 @@ fn persona(wire: pb::Persona) -> Result<Whom, Violations> {
 
 /// Whatever is not refused is agreed to.
 fn consents(wrong: &mut Violations, without: &[i32]) -> Consents {
-    let each = without.iter().enumerate();
+    wrong.take("without", at_most(Purpose::ALL.len(), without.len()));
+    let each = without.iter().enumerate().take(Purpose::ALL.len());
     let refused: Vec<Purpose> =
         each.filter_map(|(i, wire)| wrong.take(format!("without[{i}]"), purpose(*wire))).collect();
     let mut consents = Consents::default();
@@ -239,6 +243,26 @@ mod tests {
             let told = named(&wrong).expect_err("refused");
             assert_eq!(told.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["name"]);
         }
+    }
+
+    #[test]
+    fn too_much_of_a_persona_is_refused_and_not_read() {
+        let persona = pb::Persona {
+            app: "organizations/acme/apps/shopper".into(),
+            without: vec![9; 100_000],
+            ..Default::default()
+        };
+        let request = pb::ExplainCampaignRequest {
+            campaign: "organizations/acme/campaigns/rain".into(),
+            whom: Some(Wire::Persona(Box::new(persona))),
+            place: "organizations/acme/stores/1".into(),
+            device: "organizations/acme/apps/shopper/devices/1".into(),
+            ..Default::default()
+        };
+        let wrong = wanted(request).expect_err("too much");
+        let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
+        let without = ["persona.without", "persona.without[0]", "persona.without[1]", "persona.without[2]"];
+        assert_eq!(fields, [&["device"], &without[..]].concat());
     }
 
     #[test]

@@ -23,7 +23,8 @@ use crate::grpc::pb;
 
 /// Told of every call.
 pub trait Observer: Send + Sync + 'static {
-    /// A call of `rpc` (`dintorni.v1.ProximityService/Ping`, or `unknown`) was answered, with a code such as `NotFound`.
+    /// A call of `rpc` (`dintorni.v1.ProximityService/Ping`, or `unknown`) was answered, with a code such as `NotFound`;
+    /// `Cancelled` if it had no answer when its caller, or the time the caller gave it, was gone.
     fn called(&self, rpc: &Arc<str>, code: &'static str, took: Duration);
 
     /// A ping of a stream was answered, with a code such as `NotFound`.
@@ -115,16 +116,38 @@ where
         // Only whoever reads the log wants the paths that are made up.
         let path =
             tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().trim_start_matches('/').to_owned());
-        let (observer, begun) = (self.measure.observer.clone(), Instant::now());
+        let observer = self.measure.observer.clone();
+        let call = Call { observer, rpc, path, code: Code::Cancelled, begun: Instant::now() };
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
-            let (code, took) = (answer.as_ref().map_or(Code::Internal, code), begun.elapsed());
-            let code = code_name(code);
-            tracing::debug!(rpc = path, code, micros = took.as_micros(), "called");
-            observer.called(&rpc, code, took);
+            call.answered(answer.as_ref().map_or(Code::Internal, code));
             answer
         })
+    }
+}
+
+/// A call in progress, which is told of when it is over: also when nobody waits for its answer any more, since the caller
+/// gave it up or the time is over that it had. Then its code is the one it begins with.
+struct Call {
+    observer: Arc<dyn Observer>,
+    rpc: Arc<str>,
+    path: Option<String>,
+    code: Code,
+    begun: Instant,
+}
+
+impl Call {
+    fn answered(mut self, code: Code) {
+        self.code = code;
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let (code, took) = (code_name(self.code), self.begun.elapsed());
+        tracing::debug!(rpc = self.path, code, micros = took.as_micros(), "called");
+        self.observer.called(&self.rpc, code, took);
     }
 }
 
@@ -166,11 +189,11 @@ mod tests {
     use crate::grpc::status::Problem;
 
     #[derive(Default)]
-    struct Names(Mutex<Vec<String>>);
+    struct Calls(Mutex<Vec<(String, &'static str)>>);
 
-    impl Observer for Names {
-        fn called(&self, rpc: &Arc<str>, _: &'static str, _: Duration) {
-            self.0.lock().expect("sound").push(rpc.to_string());
+    impl Observer for Calls {
+        fn called(&self, rpc: &Arc<str>, code: &'static str, _: Duration) {
+            self.0.lock().expect("sound").push((rpc.to_string(), code));
         }
         fn streamed(&self, _: &'static str) {}
         fn refused(&self, _: &'static str) {}
@@ -187,15 +210,27 @@ mod tests {
 
     #[tokio::test]
     async fn made_up_calls_have_one_name_however_they_end() {
-        let names = Arc::new(Names::default());
-        let overloaded = Measure::new(names.clone()).layer(tower::service_fn(|_: http::Request<()>| async {
+        let calls = Arc::new(Calls::default());
+        let overloaded = Measure::new(calls.clone()).layer(tower::service_fn(|_: http::Request<()>| async {
             Ok::<_, Infallible>(Problem::Overloaded.says("full").into_http())
         }));
         for path in ["/dintorni.v1.ProximityService/Ping", "/grpc.health.v1.Health/Check", "/a/b", "/"] {
             let request = http::Request::builder().uri(path).body(()).expect("sound");
             overloaded.clone().oneshot(request).await.expect("answered");
         }
-        let named = names.0.lock().expect("sound").clone();
-        assert_eq!(named, ["dintorni.v1.ProximityService/Ping", "grpc.health.v1.Health/Check", "unknown", "unknown"]);
+        let names: Vec<_> = calls.0.lock().expect("sound").iter().map(|(rpc, _)| rpc.clone()).collect();
+        assert_eq!(names, ["dintorni.v1.ProximityService/Ping", "grpc.health.v1.Health/Check", "unknown", "unknown"]);
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_answer_nobody_waits_for_is_told_as_well() {
+        let calls = Arc::new(Calls::default());
+        let never = Measure::new(calls.clone()).layer(tower::service_fn(|_: http::Request<()>| {
+            std::future::pending::<Result<http::Response<Body>, Infallible>>()
+        }));
+        let mut call = Box::pin(never.oneshot(http::Request::new(())));
+        assert!(futures_util::poll!(&mut call).is_pending());
+        drop(call);
+        assert_eq!(*calls.0.lock().expect("sound"), [("unknown".to_owned(), "Cancelled")]);
     }
 }

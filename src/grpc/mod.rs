@@ -44,6 +44,7 @@ pub mod mask;
 pub mod measure;
 pub mod nearby;
 pub mod offers;
+pub mod open_streams;
 pub mod organization_service;
 pub mod organization_wire;
 pub mod overload;

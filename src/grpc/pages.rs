@@ -1,7 +1,8 @@
 //! Pages (AIP-158): how many, and from where.
 //!
 //! Law: a token goes on behind the last name it gave, and only for the request it came from; what is created or deleted
-//! between two pages neither repeats nor hides anything else.
+//! between two pages neither repeats nor hides anything else. Anybody can make one up, so it is read as any other field:
+//! what goes on to the record is text that could stand there.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::digest;
@@ -83,7 +84,9 @@ fn read<N>(token: &str, of: &str, parse: impl Fn(&str) -> Result<N, Invalid>) ->
     }
     let refuse = || Invalid::new("must be the next_page_token of the same request, or empty");
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| refuse())?;
-    let last = bytes.strip_prefix(&bound(of)).and_then(|last| std::str::from_utf8(last).ok()).ok_or_else(refuse)?;
+    let last = bytes.strip_prefix(&bound(of)).and_then(|last| std::str::from_utf8(last).ok());
+    // No name has them, and PostgreSQL takes no text with a NUL.
+    let last = last.filter(|last| !last.contains(char::is_control)).ok_or_else(refuse)?;
     parse(last).map(Some).map_err(|_| refuse())
 }
 
@@ -106,6 +109,8 @@ mod tests {
         let next = window::<Store>(0, &token, "acme").expect("sound");
         assert_eq!(next, Window { limit: USUAL, after: Some(last) });
         assert!(window::<Store>(0, &token, "other").is_err());
+        let any = |last| window_of(0, &super::token(last, "acme"), "acme", |text: &str| Ok(text.to_owned()));
+        assert!(any("1 organizations/acme").is_ok() && any("1 organizations/\0acme").is_err());
         assert_eq!(window::<Store>(-1, "?", "acme").expect_err("two faults").iter().count(), 2);
         assert_eq!(window::<Store>(5_000, "", "acme").expect("cut").limit, MOST);
     }

@@ -3,8 +3,7 @@
 //! Laws: a wrong stream is refused as a whole; a wrong row is one line of the report; what is held while the stream
 //! lasts is bounded.
 
-use tonic::{Code, Status, Streaming};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic::{Status, Streaming};
 
 use crate::{
     app::imports::{MAX_ROWS, Numbered, Options, Problem, Report, Row, SmallGeofence},
@@ -20,7 +19,6 @@ use crate::{
         detection_wire::distances_to_wire,
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
-        status::DOMAIN,
         sync_wire::{self, held_to_wire, kept_to_wire},
         wire::required,
     },
@@ -104,16 +102,11 @@ impl Received {
             self.rows.push(row);
         }
         if self.rows.len() > MAX_ROWS || self.corners > MAX_CORNERS {
-            return Err(too_large());
+            let said = format!("must be at most {MAX_ROWS}, of {MAX_CORNERS} corners in all; nothing was changed");
+            return Err(Violations::one("rows", said).into());
         }
         Ok(())
     }
-}
-
-fn too_large() -> Status {
-    let details = ErrorDetails::with_error_info("IMPORT_TOO_LARGE", DOMAIN, []);
-    let said = format!("one import has at most {MAX_ROWS} rows and {MAX_CORNERS} corners; nothing was changed");
-    Status::with_error_details(Code::ResourceExhausted, said, details)
 }
 
 fn corners(row: &Row) -> usize {

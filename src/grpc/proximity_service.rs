@@ -14,9 +14,10 @@ use crate::{
         browsing::{previews_to_wire, view},
         limits::BrowseLimits,
         nearby::{around, stores_to_wire},
+        open_streams::OpenStreams,
         pb::{self, proximity_service_server::ProximityService},
         people::Actor,
-        ping_stream::PingStreams,
+        ping_stream::PingStream,
         pings::Pings,
         status::Problem,
     },
@@ -26,7 +27,7 @@ use crate::{
 pub struct ProximityGrpc {
     pub auth: Auth,
     pub pings: Arc<Pings>,
-    pub streams: PingStreams,
+    pub streams: OpenStreams,
     pub people: Arc<People>,
     pub nearby: Nearby,
     pub browsing: Browsing,
@@ -48,7 +49,7 @@ impl ProximityService for ProximityGrpc {
     ) -> Result<Response<Self::StreamPingsStream>, Status> {
         let verified = self.auth.device(request.metadata()).await?;
         // In a box, since it is handed on from each answer to the next.
-        let stream = Box::new(self.streams.open(self.pings.clone(), verified, request.into_inner()));
+        let stream = Box::new(PingStream::open(&self.streams, self.pings.clone(), verified, request.into_inner()));
         let answers = try_unfold(stream, |mut stream| async move {
             let answer = stream.next().await?;
             Ok(answer.map(|answer| (answer, stream)))

@@ -63,7 +63,8 @@ pub async fn list(
     let pb::ListCampaignVersionsRequest { name, page_size, page_token } = request;
     let mut wrong = Violations::default();
     let campaign = named::<Campaign>(access, &mut wrong, "name", name)?;
-    let window = wrong.nest("", pages::window_of(*page_size, page_token, name, version));
+    let of = format!("versions {name}");
+    let window = wrong.nest("", pages::window_of(*page_size, page_token, &of, version));
     let (campaign, window) = wrong.finish(campaign.zip(window))?;
     let (mut page, mut bytes, mut after, mut is_full) = (Vec::new(), 0, window.after, false);
     while !is_full {
@@ -83,7 +84,7 @@ pub async fn list(
         }
     }
     let last = page.last().filter(|_| is_full);
-    let next_page_token = last.map(|last: &pb::CampaignVersion| pages::token(&last.version, name)).unwrap_or_default();
+    let next_page_token = last.map(|last: &pb::CampaignVersion| pages::token(&last.version, &of)).unwrap_or_default();
     Ok(pb::ListCampaignVersionsResponse { versions: page, next_page_token })
 }
 

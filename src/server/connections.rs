@@ -1,58 +1,185 @@
-//! Connections as they are accepted, and how they write.
+//! Connections as they are accepted, how long they may be silent, and how they write.
 //!
-//! Law: an answer leaves at once (no delay), together with whatever else is ready.
+//! Laws: an answer leaves at once (no delay), together with whatever else is ready. Whoever connects and says nothing, or
+//! vanishes, is found, whether HTTP/2 has begun or not. A system that lends no more connections is asked again at leisure.
 
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    time::Sleep,
 };
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
 
+/// Until a connection has said what HTTP/2, or TLS, begins with: phones at the edge of their network take seconds.
+pub(super) const GREETING: Duration = Duration::from_secs(20);
+/// What a client of HTTP/2 says first has so many bytes (RFC 9113, 3.4); the hello of TLS has more.
+const GREETING_BYTES: usize = 24;
+/// Most that Linux takes as the silence before a keepalive probe.
+const MOST_KEEPALIVE: Duration = Duration::from_secs(32_767);
+/// Between two tries while the system has no connection to give, mostly because all descriptors are in use.
+const REST: Duration = Duration::from_millis(100);
+
 /// A connection that says it cannot write several pieces at once. HTTP/2 then copies messages of up to a kilobyte behind
 /// each other and writes all of them by one call of the system. Otherwise it hands over each one above 256 bytes by
 /// itself, which is most answers, and these calls are the dearest part of a ping.
-pub(super) struct Connection(TcpStream);
+pub(super) struct Connection {
+    stream: TcpStream,
+    /// Until it is there.
+    greeting: Option<Greeting>,
+}
 
-/// All connections of the listener.
-pub(super) fn accept(listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
-    TcpIncoming::from(listener).with_nodelay(Some(true)).map(|accepted| accepted.map(Connection))
+/// The first bytes of a connection, of which so many are still missing.
+struct Greeting {
+    missing: usize,
+    end: Pin<Box<Sleep>>,
+}
+
+/// All connections of the listener. The system looks after those that were silent for `keepalive`.
+pub(super) fn accept(listener: TcpListener, keepalive: Duration) -> impl Stream<Item = io::Result<Connection>> {
+    let keepalive = Some(keepalive.min(MOST_KEEPALIVE));
+    let accepted = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(keepalive);
+    at_leisure(accepted).map(|accepted| accepted.map(Connection::new))
+}
+
+/// Rests behind each refusal of the system, and says once that they began.
+fn at_leisure<T>(accepted: impl Stream<Item = io::Result<T>>) -> impl Stream<Item = io::Result<T>> {
+    let mut refused = false;
+    accepted.then(move |accepted| {
+        let refusal = accepted.as_ref().err().filter(|error| !is_of_the_caller(error));
+        match refusal {
+            Some(error) if !refused => tracing::warn!(%error, "no connection can be accepted; it is tried on and on"),
+            None if refused && accepted.is_ok() => tracing::info!("connections are accepted again"),
+            _ => {}
+        }
+        let rest = refusal.is_some();
+        refused = rest || (refused && accepted.is_err());
+        async move {
+            if rest {
+                tokio::time::sleep(REST).await;
+            }
+            accepted
+        }
+    })
+}
+
+/// Whether a connection went before it was accepted: the next one has nothing to do with it.
+fn is_of_the_caller(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> Self {
+        let end = Box::pin(tokio::time::sleep(GREETING));
+        Self { stream, greeting: Some(Greeting { missing: GREETING_BYTES, end }) }
+    }
+
+    /// Counts what was read of the greeting.
+    fn greeted(&mut self, bytes: usize) {
+        if let Some(greeting) = &mut self.greeting {
+            greeting.missing = greeting.missing.saturating_sub(bytes);
+        }
+        self.greeting.take_if(|greeting| greeting.missing == 0);
+    }
+
+    /// Ready when the greeting should be there and is not.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(greeting) = &mut self.greeting else { return Poll::Pending };
+        let end = greeting.end.as_mut().poll(context);
+        end.map(|()| io::Error::new(io::ErrorKind::TimedOut, "nothing was said on the connection"))
+    }
 }
 
 impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
-        self.0.connect_info()
+        self.stream.connect_info()
     }
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buffer) else {
+            return Poll::Ready(Err(ready!(self.poll_silence(cx))));
+        };
+        self.greeted(buffer.filled().len() - before);
+        Poll::Ready(read)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpSocket,
+    };
+
+    use super::*;
+
+    /// Both ends of a connection: the caller's first.
+    async fn connected() -> (TcpStream, Connection) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let caller = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
+        // More than the system takes.
+        let mut accepted = Box::pin(accept(listener, Duration::from_secs(40_000)));
+        (caller, accepted.next().await.expect("one").expect("accepted"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_nothing_is_left() {
+        let (mut caller, mut connection) = connected().await;
+        caller.write_all(&[b'P'; GREETING_BYTES - 1]).await.expect("sent");
+        connection.stream.readable().await.expect("it came");
+        let read = connection.read_exact(&mut [0; GREETING_BYTES]).await;
+        assert_eq!(read.expect_err("silence").kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn whoever_greets_is_left_alone_but_for_what_the_system_asks() {
+        let (mut caller, mut connection) = connected().await;
+        caller.write_all(&[b'P'; GREETING_BYTES]).await.expect("sent");
+        connection.read_exact(&mut [0; GREETING_BYTES]).await.expect("read");
+        assert!(connection.greeting.is_none());
+        let socket = TcpSocket::from_std_stream(connection.stream.into_std().expect("a socket"));
+        assert!(socket.keepalive().expect("told"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[expect(clippy::disallowed_methods, reason = "time stands still here, but for what is waited")]
+    async fn the_system_is_not_asked_at_once_again() {
+        let refusal = || Err(io::Error::from_raw_os_error(24));
+        let gone = || Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+        let begun = tokio::time::Instant::now();
+        let accepted = [Ok(1), refusal(), refusal(), gone(), Ok(2)];
+        let told: Vec<_> = at_leisure(tokio_stream::iter(accepted)).map(|accepted| accepted.ok()).collect().await;
+        assert_eq!((told, begun.elapsed()), (vec![Some(1), None, None, None, Some(2)], 2 * REST));
     }
 }

@@ -43,8 +43,8 @@ use crate::{
         ledger_service::LedgerGrpc,
         limits::{BrowseLimits, Limits, TillLimits},
         measure::Observer,
+        open_streams::OpenStreams,
         organization_service::OrganizationGrpc,
-        overload::Guard,
         pb::{
             self, audit_service_server::AuditServiceServer, campaign_service_server::CampaignServiceServer,
             decision_service_server::DecisionServiceServer, device_service_server::DeviceServiceServer,
@@ -54,7 +54,6 @@ use crate::{
             redemption_service_server::RedemptionServiceServer, segment_service_server::SegmentServiceServer,
             wallet_service_server::WalletServiceServer,
         },
-        ping_stream::PingStreams,
         pings::Pings,
         place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
         profile_service::ProfileGrpc,
@@ -153,7 +152,7 @@ impl Services {
         &self,
         config: &ServerConfig,
         observer: Arc<dyn Observer>,
-        streams: PingStreams,
+        streams: OpenStreams,
     ) -> anyhow::Result<Doors> {
         let most = config.max_message_bytes.get() as usize;
         let large = most.max(MAX_PLACE_MESSAGE);
@@ -168,10 +167,7 @@ impl Services {
             .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
             .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
             .with(PlaceServiceServer::new(self.place_service()).max_decoding_message_size(large))
-            .with(
-                CampaignServiceServer::new(self.campaign_service(streams.guard.clone()))
-                    .max_decoding_message_size(most),
-            )
+            .with(CampaignServiceServer::new(self.campaign_service(streams)).max_decoding_message_size(most))
             .with(SegmentServiceServer::new(self.segment_service()).max_decoding_message_size(most))
             .with(WalletServiceServer::new(self.wallet_service()).max_decoding_message_size(most))
             .with(RedemptionServiceServer::new(self.redemption_service()).max_decoding_message_size(most))
@@ -195,7 +191,7 @@ impl Services {
         DeviceGrpc { auth, limits, devices: self.devices.clone(), clock: self.clock.clone() }
     }
 
-    fn proximity_service(&self, observer: Arc<dyn Observer>, streams: PingStreams) -> ProximityGrpc {
+    fn proximity_service(&self, observer: Arc<dyn Observer>, streams: OpenStreams) -> ProximityGrpc {
         let (ingest, tokens, clock) = (self.ingest.clone(), self.tokens.clone(), self.clock.clone());
         let pings = Arc::new(Pings { ingest, tokens, clock, observer });
         let nearby = Nearby::new(self.live.clone());
@@ -231,10 +227,10 @@ impl Services {
         PlaceGrpc::new(self.auth.clone(), self.places.clone(), self.imports.clone())
     }
 
-    fn campaign_service(&self, guard: Guard) -> CampaignGrpc {
+    fn campaign_service(&self, streams: OpenStreams) -> CampaignGrpc {
         let (auth, campaigns) = (self.auth.clone(), self.campaigns.clone());
         let versions = Arc::new(CampaignVersions::new(campaigns.clone(), self.history.clone()));
-        CampaignGrpc { auth, campaigns, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), guard }
+        CampaignGrpc { auth, campaigns, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), streams }
     }
 
     fn segment_service(&self) -> SegmentGrpc {

@@ -12,10 +12,11 @@ use super::Metrics;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers Prometheus until `ended` is cancelled.
+/// Answers Prometheus until `ended` is cancelled. Waits for no request then: one that never arrives whole would never end.
 pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>, ended: CancellationToken) {
     let router = Router::new().route("/metrics", get(text)).with_state(metrics);
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(ended.cancelled_owned()).await {
+    let serving = axum::serve(listener, router).into_future();
+    if let Some(Err(error)) = ended.run_until_cancelled(serving).await {
         tracing::error!(%error, "metrics are no longer served");
     }
 }

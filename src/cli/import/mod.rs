@@ -29,6 +29,7 @@ use crate::{
         imports::Numbered,
         place_files::{self, Field, File, OsmFilter, Reading},
     },
+    config::Mistakes,
     domain::{name::OrganizationName, time::TimeZone},
     grpc::pb,
 };
@@ -169,7 +170,10 @@ impl Import {
             }
             (Some(Format::OsmPbf), _) | (None, Some("pbf")) => place_files::Format::OsmPbf,
             (None, Some("gz")) => anyhow::bail!("{} is compressed: unpack it first (gunzip)", self.file.display()),
-            _ => anyhow::bail!("{}: say what it is with --format geojson, csv or osm-pbf", self.file.display()),
+            _ => {
+                let missing = "say what it is with --format geojson, csv or osm-pbf";
+                return Err(Mistakes(vec![format!("{}: {missing}", self.file.display())]).into());
+            }
         };
         Ok(Reading {
             skip_lines: self.skip_lines,

@@ -119,13 +119,17 @@ fn ended<T>(status: &Status, doubtful: bool) -> Outcome<T> {
     }
 }
 
+/// A record that is damaged may have the change or not; asking again mends nothing.
 fn may_have_happened(status: &Status) -> bool {
-    is_lost(status) && !never_arrived(status)
+    status.code() == Code::DataLoss || (is_lost(status) && !never_arrived(status))
 }
 
-/// A broken connection has a source: it is the client's library that speaks.
+/// Whether it says nothing of what was asked. A broken connection has a source: it is the client's library that speaks.
+/// UNKNOWN and INTERNAL are what it makes of a proxy's answers in between, and a server of one that failed midway.
 fn is_lost(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled) || status.source().is_some()
+    use Code::{Cancelled, DeadlineExceeded, Internal, Unavailable, Unknown};
+    matches!(status.code(), Unavailable | DeadlineExceeded | Cancelled | Unknown | Internal)
+        || status.source().is_some()
 }
 
 /// Nobody listened there.
@@ -189,6 +193,17 @@ mod tests {
         assert!(matches!(asked(vec![denied()]).await, (Outcome::Failed(_), 1)));
         assert!(matches!(asked(vec![away(), denied()]).await, (Outcome::Unknown(_), 2)));
         assert!(matches!(asked(vec![away(), Err(refused)]).await.0, Outcome::Refused(told) if told == detail));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_says_nothing_of_the_request_settles_nothing() {
+        for code in [Code::Unknown, Code::Internal] {
+            let call = async || Err::<Response<u8>, _>(Status::new(code, "500 from a proxy"));
+            assert!(matches!(insist(false, sleep(TRY), |_| {}, call).await, Outcome::Unknown(_)), "{code:?}");
+            assert!(matches!(asked(vec![Err(Status::new(code, "")), Ok(7)]).await, (Outcome::Done(7), 2)), "{code:?}");
+        }
+        let damaged = Err(Problem::StoreDamaged.says("damaged"));
+        assert!(matches!(asked(vec![damaged]).await, (Outcome::Unknown(_), 1)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -45,6 +45,6 @@ async fn no_server_is_a_failure_that_names_it() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.is_empty() && ran.err.contains(&address), "{ran:?}");
     assert_eq!(ran.err.matches("tcp connect error").count(), 1, "each cause once: {ran:?}");
-    let ran = run(dintorni(&["health", "--server", "127.0.0.1:7447"])).await;
+    let ran = run(dintorni(&["health", "--wait", "300", "--server", "127.0.0.1:7447"])).await;
     assert!(ran.code == Some(64) && ran.err.contains("is http://127.0.0.1:7447 meant?"), "{ran:?}");
 }

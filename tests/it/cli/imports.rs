@@ -79,8 +79,10 @@ async fn a_sync_follows_the_file_and_a_bad_one_changes_nothing() {
     let third = run(written("14/03/2026", (11..=20).map(line)), &["--allow-removals"]).await;
     assert_eq!(third.code, Some(0), "{third:?}");
     assert!(third.out.contains("0 created, 0 changed, 10 unchanged, 9 removed, 0 kept, 0 refused"), "{third:?}");
-    let alone = call(server.address, &key, &["import", "x.csv", "--network", "acme", "--force"]).await;
-    assert_eq!(alone.code, Some(64), "{alone:?}");
+    for wrong in [["x.csv", "--force"], ["x.dat", "--dry-run"]] {
+        let ran = call(server.address, &key, &[&["import", "--network", "acme"], &wrong[..]].concat()).await;
+        assert_eq!(ran.code, Some(64), "{ran:?}");
+    }
 }
 
 #[tokio::test]

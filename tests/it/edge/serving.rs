@@ -105,6 +105,18 @@ async fn a_watcher_does_not_hold_up_a_stop() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_metrics_by_halves_does_not_hold_up_a_stop() {
+    let server = TestServer::start_with(&[("telemetry.metrics_listen", "127.0.0.1:0")]).await;
+    let address = server.running.metrics_address.expect("served");
+    let mut half = TcpStream::connect(address).await.expect("connected");
+    half.write_all(b"GET /metrics HTTP/1.1\r\n").await.expect("sent");
+    // Accepted behind the first one.
+    get(address, "/metrics").await;
+    server.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(30), server.running.stopped()).await.expect("in time").expect("an end");
+}
+
+#[tokio::test]
 async fn while_the_record_is_away_the_services_say_so_and_the_process_does_not() {
     let data = tempfile::tempdir().expect("a directory");
     let config = config(&data, &[("catalog.poll_ms", "1")]);

@@ -87,3 +87,21 @@ async fn a_stream_without_pings_ends_in_peace() {
     let mut stream = acme.phone(1).await.stream().await.expect("opened");
     assert!(stream.answers.message().await.expect("a good end").is_none());
 }
+
+#[tokio::test]
+async fn an_upload_that_pauses_ends_and_is_told_so() {
+    for (setting, value, ended) in
+        [("server.ping_stream_idle_ms", "1", "TOO_SLOW"), ("server.stop_grace_ms", "3600000", "STOPPING")]
+    {
+        let server = TestServer::start_with(&[(setting, value)]).await;
+        let pause = tokio_stream::pending::<pb::UploadCodesRequest>();
+        let mut client = server.campaigns();
+        let mut answers = client.upload_codes(bearing(&server.operator, pause)).await.expect("opened").into_inner();
+        if ended == "STOPPING" {
+            server.stop.cancel();
+        }
+        let status = answers.message().await.expect_err("ended");
+        assert_eq!(refusal(&status).1, ended);
+        assert!(status.get_error_details().retry_info().is_some());
+    }
+}

@@ -3,7 +3,7 @@
 use dintorni::grpc::pb::{self, audit_service_client::AuditServiceClient, campaign::State, change::Action, key::Scope};
 use tonic::Code;
 
-use crate::support::harness::{TestServer, bearing, refusal};
+use crate::support::harness::{TestServer, bearing, fields, refusal};
 
 #[tokio::test]
 async fn a_campaign_goes_back_to_what_it_was_and_stays_active() {
@@ -24,6 +24,9 @@ async fn a_campaign_goes_back_to_what_it_was_and_stays_active() {
     };
     let first = list(2, String::new()).await.expect("listed");
     let rest = list(2, first.next_page_token.clone()).await.expect("listed");
+    let foreign = pb::GetCampaignUseRequest { name: name.clone(), page_token: first.next_page_token };
+    let refused = server.campaigns().get_campaign_use(bearing(&brand, foreign)).await.expect_err("of another call");
+    assert_eq!(fields(&refused), ["page_token"]);
     let versions = [first.versions, rest.versions].concat();
     let was = |version: &pb::CampaignVersion| {
         let campaign = version.campaign.clone().expect("it was there");
