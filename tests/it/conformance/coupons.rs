@@ -1,29 +1,25 @@
 //! The laws of coupons in [`Records`], [`Coupons`] and [`Ledger`]: what is claimed, redeemed and taken back, and what that
 //! does to the accounts.
 
-use std::sync::Arc;
-
+use crate::support::{
+    databases::Database,
+    samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person},
+};
 use dintorni::{
     domain::{
         budget::{Account, Budget, Holder, Period, Spot, Take, Unit},
         campaign::Limits,
         code::Code,
         content::Money,
-        name::{CampaignName, KeyName, StoreName},
+        name::{KeyName, StoreName},
         offer::{OfferId, RedemptionId},
         redemption::{Lock, Redemption, RequestId, TillId, TillRequest},
         time::Timestamp,
     },
     ports::{
-        CatalogStore, Claim, Commit, Committed, Coupons, Edit, Expected, Ledger, NewCode, OfferQuery, OfferState,
-        Records, RedemptionQuery, RedemptionsOf, TillChange,
+        CatalogStore, Claim, Commit, Committed, Coupons, Edit, Expected, Ledger, NewCode, OfferQuery,
+        OfferState, Records, RedemptionQuery, RedemptionsOf, TillChange,
     },
-};
-use tokio::task::JoinSet;
-
-use crate::support::{
-    databases::Database,
-    samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person},
 };
 
 use super::on_every_engine;
@@ -33,8 +29,6 @@ on_every_engine! {
     an_offer_is_redeemed_once_and_again_only_when_it_was_taken_back
     a_tills_request_happens_once
     a_lock_keeps_others_away
-    each_code_of_a_pool_is_given_once
-    a_code_is_in_one_pool_of_an_organization
     lists_give_each_once_newest_first
     whoever_is_absorbed_or_erased_leaves_true_sums
 }
@@ -213,52 +207,6 @@ async fn a_lock_keeps_others_away(database: Database) {
     let kept = database.sql.offer(&offer).await.expect("read").expect("there");
     assert_eq!(kept.lock.map(|lock| (lock.till, lock.until)), Some((till("till-2"), at(20))));
     assert_eq!(commit(&database, redeem("a", &redemption(offer, 1, 20))).await, Committed::Done);
-}
-
-async fn each_code_of_a_pool_is_given_once(database: Database) {
-    const CODES: u64 = 5;
-    limits(&database, 100, 100, 100 * VALUE).await;
-    let pool = campaign_name("coffee");
-    let codes: Vec<Code> = (0..CODES).map(Code::draw).collect();
-    database.sql.add_codes(&pool, codes.clone()).await.expect("added");
-    let app = app();
-    let mut claims = JoinSet::new();
-    for number in 0..CODES + 3 {
-        let offer = offered(&database, &person(&app, &format!("p{number}"))).await;
-        let sql = Arc::clone(&database.sql);
-        let holder = Holder::Offer(offer);
-        let take = Take { account: Account::pool(&pool), holder, units: 1, lapses_at: None };
-        let claim = Some(Claim { offer, code: NewCode::Next(pool.clone()) });
-        let commit = Commit { at: at(9), claim, takes: vec![take], ..Commit::default() };
-        claims.spawn(async move {
-            let done = sql.commit(commit).await.expect("the database answers");
-            (done, sql.offer(&offer).await.expect("read").expect("there").code)
-        });
-    }
-    let claimed = claims.join_all().await;
-    let mut given: Vec<Code> = claimed.iter().filter_map(|(_, code)| code.clone()).collect();
-    given.sort();
-    let mut all = codes;
-    all.sort();
-    assert_eq!(given, all);
-    let refused = claimed.iter().filter(|(done, _)| *done == Committed::Exhausted(Account::pool(&pool).id));
-    assert_eq!(refused.count(), 3);
-    taken(&database).await;
-}
-
-async fn a_code_is_in_one_pool_of_an_organization(database: Database) {
-    let [one, two] = ["coffee", "tea"].map(campaign_name);
-    let foreign = CampaignName::parse("organizations/other/campaigns/tea").expect("sound");
-    let code = |text: &str| Code::parse(text).expect("sound");
-    let add = async |campaign: &CampaignName, codes: &[&str]| {
-        let codes = codes.iter().map(|text| code(text)).collect();
-        let uploaded = database.sql.add_codes(campaign, codes).await.expect("added");
-        (uploaded.added, uploaded.pool_size)
-    };
-    assert_eq!(add(&one, &["BBBB", "AAAA", "BBBB"]).await, (vec![true, true, false], 2));
-    assert_eq!(add(&two, &["AAAA", "CCCC"]).await, (vec![false, true], 1));
-    assert_eq!(add(&foreign, &["AAAA"]).await, (vec![true], 1));
-    assert_eq!(add(&one, &[]).await, (vec![], 2));
 }
 
 async fn lists_give_each_once_newest_first(database: Database) {
