@@ -111,7 +111,8 @@ impl CouponSearch {
             let reached =
                 counter.catalog.apps.keys().filter(|app| counter.catalog.areas.grants().reach(app).has(brand));
             for profile in reached.filter_map(|app| app.profile(id).ok()) {
-                all.extend(self.coupons.offer_to(&profile, &campaign.name).await?.map(|offer| found(Some(offer))));
+                let offer = self.coupons.offer_to(&profile, &campaign.name, counter.now).await?;
+                all.extend(offer.map(|offer| found(Some(offer))));
             }
         }
         if all.is_empty() {

@@ -83,8 +83,8 @@ pub enum TillChange {
     Lock(OfferId, Lock),
     /// Redeems it; its takes are the commit's.
     Redeem(TillRequest, Redemption),
-    /// Takes so many minor units more back of a redemption that is as given; all that is left makes the offer good again,
-    /// and gives every unit back that the redemption took.
+    /// Takes so many minor units more back of a redemption that is as given, and of the same person; all that is left makes
+    /// the offer good again, and gives every unit back that the redemption took.
     Reverse { request: TillRequest, redemption: Redemption, units: u64 },
 }
 

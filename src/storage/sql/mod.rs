@@ -160,8 +160,13 @@ impl Coupons for Sql {
         coupons::offers_with_code(&mut self.engine.reader().await?.conn(), code).await
     }
 
-    async fn offer_to(&self, profile: &ProfileName, campaign: &CampaignName) -> Result<Option<KeptOffer>, StoreError> {
-        coupons::offer_to(&mut self.engine.reader().await?.conn(), profile, campaign).await
+    async fn offer_to(
+        &self,
+        profile: &ProfileName,
+        campaign: &CampaignName,
+        now: Timestamp,
+    ) -> Result<Option<KeptOffer>, StoreError> {
+        coupons::offer_to(&mut self.engine.reader().await?.conn(), profile, campaign, now).await
     }
 
     async fn offers(&self, query: &OfferQuery) -> Result<Vec<KeptOffer>, StoreError> {

@@ -3,7 +3,7 @@
 
 use crate::support::{
     databases::Database,
-    samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person},
+    samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person, returned},
 };
 use dintorni::{
     domain::{
@@ -12,12 +12,12 @@ use dintorni::{
         code::Code,
         content::Money,
         name::{KeyName, StoreName},
-        offer::{OfferId, RedemptionId},
+        offer::{OfferCoupon, OfferId, RedemptionId},
         redemption::{Lock, Redemption, RequestId, TillId, TillRequest},
         time::Timestamp,
     },
     ports::{
-        CatalogStore, Claim, Commit, Committed, Coupons, Edit, Expected, Ledger, NewCode, OfferQuery,
+        CatalogStore, Claim, Commit, Committed, Coupons, Edit, EngagementMark, Expected, Ledger, NewCode, OfferQuery,
         OfferState, Records, RedemptionQuery, RedemptionsOf, TillChange,
     },
 };
@@ -29,6 +29,8 @@ on_every_engine! {
     an_offer_is_redeemed_once_and_again_only_when_it_was_taken_back
     a_tills_request_happens_once
     a_lock_keeps_others_away
+    of_several_offers_the_newest_that_can_be_redeemed_is_meant
+    what_the_till_is_first_to_see_was_overrun
     lists_give_each_once_newest_first
     whoever_is_absorbed_or_erased_leaves_true_sums
 }
@@ -209,6 +211,47 @@ async fn a_lock_keeps_others_away(database: Database) {
     assert_eq!(commit(&database, redeem("a", &redemption(offer, 1, 20))).await, Committed::Done);
 }
 
+async fn of_several_offers_the_newest_that_can_be_redeemed_is_meant(database: Database) {
+    let (ada, coffee) = (person(&app(), "ada"), campaign_name("coffee"));
+    let mut offers = Vec::new();
+    for version in 1..=3 {
+        let offer = offer_id();
+        let mut made = ada.answers(version, &format!("ping-{version:04}"), &[(offer, &coffee)]);
+        let valid_from = made.at + std::time::Duration::from_secs(10);
+        let coupon = OfferCoupon { code: None, instruction: "5 off".to_owned(), valid_from };
+        made.decision.as_mut().expect("given").offers[0].coupon = Some(coupon);
+        made.takes.clear();
+        assert_eq!(commit(&database, made).await, Committed::Done);
+        offers.push(offer);
+    }
+    let meant = async |now| {
+        let offer = database.sql.offer_to(&ada.name, &coffee, now).await.expect("read").expect("there").id;
+        offers.iter().position(|known| *known == offer)
+    };
+    assert_eq!(meant(at(5)).await, Some(2), "none is good yet");
+    assert_eq!(meant(at(12)).await, Some(1), "the newest is too young");
+    assert_eq!(meant(at(86_402)).await, Some(2), "the others have ended");
+    let used = Redemption { profile: Some(ada.name.clone()), ..redemption(offers[1], 0, 12) };
+    let redeemed = Commit { takes: Vec::new(), ..redeem("a", &used) };
+    assert_eq!(commit(&database, redeemed).await, Committed::Done);
+    assert_eq!(meant(at(12)).await, Some(0), "the second was redeemed");
+}
+
+async fn what_the_till_is_first_to_see_was_overrun(mut database: Database) {
+    database.config.return_unshown_hours = 1;
+    let database = database.reopen().await;
+    limits(&database, 9, 9, 9 * VALUE).await;
+    let offer = offered(&database, &person(&app(), "ada")).await;
+    database.sweep(at(2 * 3_600), 9).await;
+    let sale = redemption(offer, VALUE, 2 * 3_600);
+    assert_eq!(commit(&database, redeem("a", &sale)).await, Committed::Done);
+    let shown = EngagementMark { shown_at: Some(at(1)), returned_at: None, ..returned(offer, at(1)) };
+    let report = Commit { at: at(2 * 3_600), engagement: vec![shown], ..Commit::default() };
+    assert_eq!(commit(&database, report).await, Committed::Done);
+    let proof = database.sql.prove(at(1)).await.expect("read");
+    assert_eq!((proof.faults, proof.late_overrun), (vec![], 1), "once, whoever tells");
+}
+
 async fn lists_give_each_once_newest_first(database: Database) {
     limits(&database, 99, 99, 99 * VALUE).await;
     let ada = person(&app(), "ada");
@@ -269,6 +312,8 @@ async fn whoever_is_absorbed_or_erased_leaves_true_sums(database: Database) {
     let mut absorbs = bob.writes(1);
     absorbs.absorbed = Some(dintorni::ports::Absorbed { name: ada.name.clone(), expected: 1, by: bob.name.clone() });
     assert_eq!(commit(&database, absorbs).await, Committed::Done);
+    let as_it_was = reverse("b", &used, VALUE, 21);
+    assert_eq!(commit(&database, as_it_was).await, Committed::Stale, "it is in another's profile now");
     let read = async || database.sql.redemption(&used.id).await.expect("read").expect("there");
     assert_eq!(read().await.profile, Some(bob.name.clone()));
     database.sql.erase(&bob.name, at(30)).await.expect("erased");
