@@ -96,7 +96,7 @@ impl Campaigns {
             .await
     }
 
-    /// Deletes a draft, if no active campaign asks about offers of it.
+    /// Deletes a draft, and the codes in its pool, if no active campaign asks about offers of it.
     pub async fn delete(&self, name: &CampaignName, etag: Option<u64>, author: &str) -> Result<(), EditError> {
         self.resources
             .delete(name, etag, author, |campaign: &Campaign, catalog| match campaign.state {

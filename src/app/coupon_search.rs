@@ -2,7 +2,7 @@
 //!
 //! Law 6: if it is not clear which coupon is meant, none is.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     domain::{
@@ -42,8 +42,8 @@ impl CouponSearch {
         Self { coupons }
     }
 
-    /// The coupon, and the first reason against it here and now. Of several that one which is good; of several good ones
-    /// none.
+    /// The coupon, and the first reason against it here and now. Of several that one which is good; of several good ones, or
+    /// of several people, none.
     pub async fn find(
         &self,
         what: &What,
@@ -55,6 +55,9 @@ impl CouponSearch {
         meant.retain(|found| is_of_network(found, counter));
         if meant.iter().any(|found| is_redeemed_at(&found.campaign, &found.coupon, counter)) {
             meant.retain(|found| is_redeemed_at(&found.campaign, &found.coupon, counter));
+        }
+        if is_of_several_people(&meant, customer) {
+            return Ok((None, Some(Refusal::AmbiguousCode)));
         }
         let judge = |found: Found| {
             let Found { campaign, coupon, offer } = &found;
@@ -111,7 +114,8 @@ impl CouponSearch {
             let reached =
                 counter.catalog.apps.keys().filter(|app| counter.catalog.areas.grants().reach(app).has(brand));
             for profile in reached.filter_map(|app| app.profile(id).ok()) {
-                all.extend(self.coupons.offer_to(&profile, &campaign.name).await?.map(|offer| found(Some(offer))));
+                let offer = self.coupons.offer_to(&profile, &campaign.name, counter.now).await?;
+                all.extend(offer.map(|offer| found(Some(offer))));
             }
         }
         if all.is_empty() {
@@ -129,6 +133,14 @@ fn is_of_network(found: &Found, counter: &Counter<'_>) -> bool {
     is_known && (found.campaign.state != CampaignState::Draft || is_trial)
 }
 
+/// Whether several apps have a customer of that id and each has an offer here: nobody knows whom the till serves. If what is
+/// good decided, whoever has used the own offer would be given the other's.
+fn is_of_several_people(meant: &[Found], customer: Option<&str>) -> bool {
+    let offers = meant.iter().filter_map(|found| found.offer.as_ref());
+    let people = offers.map(|offer| &offer.profile).filter(|profile| Some(profile.id()) == customer);
+    people.collect::<BTreeSet<_>>().len() > 1
+}
+
 fn of_offer(offer: KeptOffer, counter: &Counter<'_>) -> Option<Found> {
     let campaign = counter.catalog.campaigns.get(&offer.campaign)?.value.clone();
     let coupon = campaign.coupon.clone()?;
@@ -141,4 +153,134 @@ fn unknown(what: &What) -> Refusal {
         What::Offer(_) => false,
     };
     Refusal::UnknownCode { mistyped }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        app::{
+            campaigns::tests::campaign,
+            fakes::{at, owner, store},
+        },
+        domain::{
+            campaign::On,
+            catalog::{CatalogChange, Resource},
+            coupon::{Codes, RedeemedAt},
+            name::{CampaignName, ProfileName},
+            offer::RedemptionId,
+            organization::App,
+            redemption::{Redemption, TillId, TillRequest},
+            time::{TimeZone, Timestamp},
+        },
+        engine::catalog::Catalog,
+        ports::{OfferQuery, RedemptionQuery, TillAnswer, Uploaded},
+    };
+
+    /// Knows one offer of each person.
+    struct Wallets(Vec<KeptOffer>);
+
+    #[async_trait]
+    impl Coupons for Wallets {
+        async fn offer(&self, id: &OfferId) -> Result<Option<KeptOffer>, StoreError> {
+            Ok(self.0.iter().find(|offer| offer.id == *id).cloned())
+        }
+        async fn offers_with_code(&self, _: &Code) -> Result<Vec<KeptOffer>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn offer_to(
+            &self,
+            profile: &ProfileName,
+            _: &CampaignName,
+            _: Timestamp,
+        ) -> Result<Option<KeptOffer>, StoreError> {
+            Ok(self.0.iter().find(|offer| offer.profile == *profile).cloned())
+        }
+        async fn offers(&self, _: &OfferQuery) -> Result<Vec<KeptOffer>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn redemption(&self, _: &RedemptionId) -> Result<Option<Redemption>, StoreError> {
+            Ok(None)
+        }
+        async fn redemptions(&self, _: &RedemptionQuery) -> Result<Vec<Redemption>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn till_answer(&self, _: &TillRequest) -> Result<Option<TillAnswer>, StoreError> {
+            Ok(None)
+        }
+        async fn add_codes(&self, _: &CampaignName, _: Vec<Code>) -> Result<Uploaded, StoreError> {
+            Ok(Uploaded { added: Vec::new(), pool_size: 0 })
+        }
+    }
+
+    fn app(id: &str) -> App {
+        App {
+            name: owner("brand").app(id).expect("sound"),
+            display_name: id.into(),
+            time_zone: TimeZone::utc(),
+            daily_offers: 3,
+            quiet_hours: None,
+            quiet_exempt: Default::default(),
+            shares: Default::default(),
+            cool_down: Default::default(),
+            traits: Default::default(),
+        }
+    }
+
+    /// An offer of everyone's code to the customer 7 of the app, and when it was redeemed.
+    fn offer(of: &App, number: u128, redeemed_at: Option<Timestamp>) -> KeptOffer {
+        KeptOffer {
+            id: OfferId::new(at(1), number << 64),
+            profile: of.name.profile("7").expect("sound"),
+            campaign: owner("brand").campaign("coffee").expect("sound"),
+            store: None,
+            trial: false,
+            offered_at: at(1),
+            show_by: at(900),
+            valid_from: at(1),
+            valid_until: at(900),
+            code: None,
+            shown_at: Some(at(2)),
+            opened_at: None,
+            dismissed_at: None,
+            returned_at: None,
+            claimed_at: None,
+            redeemed_at,
+            reversed_at: None,
+            lock: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_used_the_own_offer_is_not_given_that_of_another_apps_customer() {
+        let coupon = Coupon {
+            codes: Codes::Fixed(Code::parse("SUMMER20").expect("sound")),
+            instruction: "5 off".into(),
+            value: None,
+            redeem_after: Default::default(),
+            holder_only: false,
+            at: RedeemedAt::Anywhere,
+        };
+        let state = CampaignState::Active;
+        let summer = Campaign { coupon: Some(coupon), state, ..campaign(On::Entered, &[]) };
+        let [one, two] = ["one", "two"].map(app);
+        let shop =
+            crate::domain::place::Store { name: owner("brand").store("1").expect("sound"), ..store("1", "Shop") };
+        let resources: Vec<Resource> = vec![summer.into(), one.clone().into(), two.clone().into(), shop.clone().into()];
+        let change = |resource: Resource| CatalogChange { version: 1, name: resource.name(), resource: Some(resource) };
+        let catalog = Catalog::default().after(&resources.into_iter().map(change).collect::<Vec<_>>());
+        let till = TillId::parse("till-1").expect("sound");
+        let counter = Counter { catalog: &catalog, store: &shop, till: &till, now: at(10) };
+        let what = What::Code(Code::parse("summer-20").expect("sound"));
+        let told = async |offers: Vec<KeptOffer>| {
+            let search = CouponSearch::new(Arc::new(Wallets(offers)));
+            search.find(&what, Some("7"), &counter).await.expect("read").1
+        };
+        assert_eq!(told(vec![offer(&one, 1, None)]).await, None);
+        let [used, other] = [offer(&one, 1, Some(at(5))), offer(&two, 2, None)];
+        assert_eq!(told(vec![used.clone()]).await, Some(Refusal::AlreadyRedeemed { at: at(5) }));
+        assert_eq!(told(vec![used, other]).await, Some(Refusal::AmbiguousCode));
+    }
 }

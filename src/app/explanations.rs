@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        budget::{AccountId, Unit},
+        budget::AccountId,
         campaign::{Campaign, CampaignState},
         catalog::{CatalogChange, Resource},
         name::{AppName, CampaignName, DeviceName, ProfileName},
@@ -24,7 +24,7 @@ use crate::{
     engine::{
         catalog::Catalog,
         eligibility::Standing,
-        explain::{Case, Explanation, explain},
+        explain::{Case, Explanation, accounts, explain},
     },
     ports::{Clock, Ledger, StoreError},
 };
@@ -33,8 +33,6 @@ use crate::{
 const AHEAD: Duration = Duration::from_secs(366 * 86_400);
 /// How long ago counts as now: of real people what was is in their receipts.
 const JUST_NOW: Duration = Duration::from_secs(60);
-/// Accounts of a campaign that are read at once.
-const ACCOUNTS_AT_ONCE: u32 = 10_000;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -100,14 +98,16 @@ impl Explanations {
         let campaign = snapshot.campaigns.get(&wanted.campaign).ok_or_else(missing)?.value.clone();
         sound(&snapshot, &app, wanted, reader)?;
         let (profile, device) = self.whom(&wanted.whom, now).await?;
-        let exhausted = self.exhausted(&wanted.campaign).await?;
         let (catalog, active) = supposed_active(&snapshot, &campaign);
         let (profile, device) = (&profile, &device);
         let catalog = catalog.as_ref().unwrap_or(&snapshot);
-        let standing = Standing { catalog, app: &app, profile, device, now, is_suspect: false, exhausted: &exhausted };
-        let Wanted { place, distance_m, .. } = wanted;
+        let (Wanted { place, distance_m, .. }, nothing) = (wanted, BTreeSet::new());
+        let standing = Standing { catalog, app: &app, profile, device, now, is_suspect: false, exhausted: &nothing };
         let case = Case { standing, campaign: &active, state: campaign.state, place, distance_m: *distance_m };
-        Ok((explain(&case), now))
+        let accounts: Vec<AccountId> = accounts(&case, self.clock.now()).into_iter().collect();
+        let exhausted = self.ledger.spent(&accounts).await?.into_iter().collect();
+        let standing = Standing { exhausted: &exhausted, ..standing };
+        Ok((explain(&Case { standing, ..case }), now))
     }
 
     fn moment(&self, wanted: &Wanted) -> Result<Timestamp, ExplainError> {
@@ -136,22 +136,6 @@ impl Explanations {
             (found, _) => found.unwrap_or_else(|| no_device(now)),
         };
         Ok((profile, device))
-    }
-
-    /// Accounts of offers of which nothing is left now.
-    async fn exhausted(&self, campaign: &CampaignName) -> Result<BTreeSet<AccountId>, StoreError> {
-        let (mut empty, mut last) = (BTreeSet::new(), None);
-        loop {
-            let accounts = self.ledger.accounts(campaign, last.as_ref(), ACCOUNTS_AT_ONCE).await?;
-            last = accounts.last().map(|account| account.account.id.clone());
-            let is_last = accounts.len() < ACCOUNTS_AT_ONCE as usize;
-            let of_offers = accounts.into_iter().filter(|account| account.unit == Some(Unit::Offers));
-            let spent = of_offers.filter(|account| account.limit.is_some_and(|limit| account.taken >= limit));
-            empty.extend(spent.map(|account| account.account.id));
-            if is_last {
-                return Ok(empty);
-            }
-        }
     }
 }
 

@@ -118,10 +118,12 @@ impl Organizations {
             .await
     }
 
-    /// Gives the key a new secret; the present one is good for `overlap` more, at most [`MAX_OVERLAP`].
+    /// Gives the key a new secret; the present one is good for `overlap` more, at most [`MAX_OVERLAP`]. With an etag only if
+    /// it is still that of the key, so that a repetition does not end a secret that is in use.
     pub async fn rotate_key(
         &self,
         name: &KeyName,
+        etag: Option<u64>,
         overlap: Duration,
         maker: &Scope,
         author: &str,
@@ -131,7 +133,7 @@ impl Organizations {
         }
         let now = self.resources.now();
         let (secret, secret_hash) = keys::mint(self.entropy.bytes());
-        let rotated = self.resources.update(name, None, author, |key: &Key, _| {
+        let rotated = self.resources.update(name, etag, author, |key: &Key, _| {
             check_reach(key, maker)?;
             if key.revoked_at.is_some() {
                 let why = format!("{name} was revoked; create another key");
@@ -243,7 +245,7 @@ mod tests {
         assert!(matches!(stolen, Err(EditError::Denied(_))));
         organizations.create_key(key("k", Scope::Operator), &Scope::Operator, AUTHOR).await.expect("made");
         let name = key("k", Scope::Operator).name;
-        let taken = organizations.rotate_key(&name, Duration::ZERO, &Scope::Owner, AUTHOR).await;
+        let taken = organizations.rotate_key(&name, None, Duration::ZERO, &Scope::Owner, AUTHOR).await;
         assert!(matches!(taken, Err(EditError::Denied(_))));
         assert!(matches!(organizations.revoke_key(&name, &Scope::Owner, AUTHOR).await, Err(EditError::Denied(_))));
     }
@@ -254,10 +256,10 @@ mod tests {
         let organizations = acme(&store).await;
         let old = organizations.create_key(key("k", Scope::Brand), &Scope::Owner, AUTHOR).await.expect("made").secret;
         let name = key("k", Scope::Brand).name;
-        let too_long = organizations.rotate_key(&name, MAX_OVERLAP * 2, &Scope::Owner, AUTHOR).await;
+        let too_long = organizations.rotate_key(&name, None, MAX_OVERLAP * 2, &Scope::Owner, AUTHOR).await;
         assert!(matches!(too_long, Err(EditError::Invalid(_))));
         let overlap = Duration::from_secs(60);
-        let new = organizations.rotate_key(&name, overlap, &Scope::Owner, AUTHOR).await.expect("rotated").secret;
+        let new = organizations.rotate_key(&name, None, overlap, &Scope::Owner, AUTHOR).await.expect("rotated").secret;
         let opens = |secret: &str, now: i64| {
             let catalog = organizations.resources().snapshot();
             keys::authenticate(&catalog, secret, crate::app::fakes::at(now)).is_some()
@@ -266,7 +268,7 @@ mod tests {
         assert!(!opens(&old, 1_060) && opens(&new, 1_060));
         organizations.revoke_key(&name, &Scope::Owner, AUTHOR).await.expect("revoked");
         assert!(!opens(&old, 1_059) && !opens(&new, 1_059));
-        let again = organizations.rotate_key(&name, overlap, &Scope::Owner, AUTHOR).await;
+        let again = organizations.rotate_key(&name, None, overlap, &Scope::Owner, AUTHOR).await;
         assert!(matches!(again, Err(EditError::Refused(_))));
     }
 

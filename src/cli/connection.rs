@@ -107,6 +107,9 @@ impl Server {
         let wrong = |why: String| Mistakes(vec![why]);
         let mut endpoint = self.endpoint()?.connect_timeout(CONNECT);
         if let Some(path) = &self.ca {
+            if !self.url().starts_with("https:") {
+                return Err(wrong(format!("--server {}: nothing is encrypted there; with --ca say https://", self.url())));
+            }
             // Fails if something installed a provider before, which then serves as well.
             rustls::crypto::ring::default_provider().install_default().ok();
             let of_file = |why: String| wrong(format!("--ca {}: {why}", path.display()));

@@ -44,6 +44,9 @@ enum Action {
     /// Refuse a key from now on, for ever
     Revoke(Revoke),
     /// Give a key a new secret, which is shown this once; see --overlap for changing it without an outage
+    ///
+    /// If it fails without an answer, look at `dintorni key list` before you repeat it: a key that shows an older secret was
+    /// rotated, and rotating it again would end that older secret, which is in use, at once. Make another key instead.
     Rotate(Rotate),
 }
 
@@ -204,7 +207,7 @@ impl Revoke {
 impl Rotate {
     async fn run(self) -> anyhow::Result<()> {
         let name = names::key(&self.which.name, self.which.organization.as_ref())?.to_string();
-        let request = pb::RotateKeyRequest { name, overlap: self.overlap.map(duration_to_wire) };
+        let request = pb::RotateKeyRequest { name, overlap: self.overlap.map(duration_to_wire), ..Default::default() };
         let mut client = OrganizationServiceClient::new(self.connection.open().await?);
         let issued = answer(client.rotate_key(self.connection.request(request)?).await)?;
         hand_over(&issued, "has a new secret")

@@ -4,7 +4,7 @@
 //! Nothing changes, and nobody competes: that another campaign may rank higher is for the day itself. It is supposed that
 //! the trigger happens then.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     armed::Armed,
@@ -15,9 +15,10 @@ use super::{
     known::Known,
     presence::Step,
     ranking::{Candidate, Cause},
-    visiting,
+    taking, visiting,
 };
 use crate::domain::{
+    budget::AccountId,
     campaign::{Campaign, CampaignState},
     cap::{CivilPeriod, Within},
     decision::Reason,
@@ -36,7 +37,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// What is supposed.
 pub struct Case<'a> {
-    /// Under a catalog in which the campaign is active.
+    /// Under a catalog in which the campaign is active; what is exhausted is asked of [`accounts`].
     pub standing: Standing<'a>,
     pub campaign: &'a Arc<Campaign>,
     /// What it really is.
@@ -102,6 +103,23 @@ pub fn explain(case: &Case<'_>) -> Explanation {
     let can_wait = !would_offer && flips.iter().all(|flip| flip.at.is_some());
     let at = can_wait.then(|| case.first_of_all(now)).flatten();
     Explanation { would_offer, answers, flips, at, variant: asked.variant }
+}
+
+/// The accounts that may have nothing left at the moments that [`explain`] asks about, if it is `now`: of periods that are
+/// yet to come nothing is taken.
+pub fn accounts(case: &Case<'_>, now: Timestamp) -> BTreeSet<AccountId> {
+    let (mut named, mut at) = (BTreeSet::new(), case.standing.now);
+    for _ in 0..MOST_MOMENTS {
+        let next = case.at(at, |_, candidate| {
+            named.extend(taking::for_offer(candidate, at).map(|account| account.id));
+            taking::next_period(candidate, at)
+        });
+        match next.flatten().filter(|&next| at < next && next <= now) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    named
 }
 
 /// What the gates and the draw say.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{
     decide::{Question, decide},
     eligibility::Standing,
-    explain::{Case, Explanation, explain},
+    explain::{Case, Explanation, accounts, explain},
     fixture::{app, at, campaign, catalog, declaring, device_name, geofence, here, metres, person},
 };
 use crate::domain::{
@@ -43,6 +43,16 @@ fn explained(
     now: Timestamp,
     exhausted: &BTreeSet<AccountId>,
 ) -> Explanation {
+    with_case(campaign, app, profile, (now, exhausted), explain)
+}
+
+fn with_case<T>(
+    campaign: &Campaign,
+    app: &App,
+    profile: &Profile,
+    (now, exhausted): (Timestamp, &BTreeSet<AccountId>),
+    ask: impl FnOnce(&Case<'_>) -> T,
+) -> T {
     let active = Campaign { state: CampaignState::Active, ..campaign.clone() };
     let app = &declaring(app, profile);
     let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into(), active.clone().into()]);
@@ -50,7 +60,7 @@ fn explained(
     let place = PlaceName::parse("organizations/acme/geofences/quay").expect("sound");
     let device = profile.devices.get(&device_name()).expect("there");
     let standing = Standing { catalog: &catalog, app, profile, device, now, is_suspect: false, exhausted };
-    explain(&Case { standing, campaign: &active, state: campaign.state, place: &place, distance_m: 0.0 })
+    ask(&Case { standing, campaign: &active, state: campaign.state, place: &place, distance_m: 0.0 })
 }
 
 fn hello() -> Campaign {
@@ -279,4 +289,20 @@ fn a_budget_of_a_day_is_there_again_the_next_day() {
     assert_eq!(next(&both, &both), Some(at((30 * 24 - 12) * HOUR)), "it is June the first");
     let nothing = [Budget { limit: 0, ..budget(Period::Day) }];
     assert_eq!(next(&nothing, &nothing), None);
+}
+
+#[test]
+fn the_accounts_of_the_place_are_asked_about_from_the_moment_until_now() {
+    let mut limited = hello();
+    let budget = |period, per_store| Budget { unit: Unit::Offers, limit: 9, period, per_store, time_zone: None };
+    limited.limits.budgets = vec![budget(Period::Whole, false), budget(Period::Day, true)];
+    limited.limits.budgets.push(Budget { unit: Unit::Redemptions, ..budget(Period::Day, false) });
+    let named = |now| {
+        let nothing = BTreeSet::new();
+        let named = with_case(&limited, &app(), &person(), (at(0), &nothing), |case| accounts(case, now));
+        named.iter().map(|id| id.as_str().rsplit('/').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named(at(0)), ["offers", "2026-06-01"]);
+    assert_eq!(named(at(12 * 3_600)), ["offers", "2026-06-01", "2026-06-02"], "somebody may have taken of it");
+    assert_eq!(named(at(-86_400)), ["offers", "2026-06-01"], "the moment is ahead");
 }

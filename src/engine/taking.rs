@@ -33,6 +33,12 @@ pub fn for_offer<'a>(candidate: &'a Candidate<'_>, at: Timestamp) -> impl Iterat
     accounts(candidate.campaign, Unit::Offers, spot_of(candidate, at))
 }
 
+/// When the first of them is followed by the account of a next period; none if nothing follows any.
+pub fn next_period(candidate: &Candidate<'_>, at: Timestamp) -> Option<Timestamp> {
+    let budgets = candidate.campaign.limits.budgets.iter().filter(|budget| budget.unit == Unit::Offers);
+    budgets.filter_map(|budget| budget.next_period(spot_of(candidate, at))).min()
+}
+
 /// When all of them that are used up have been followed by accounts of a next period; none if nothing follows one.
 pub fn renewed_at(candidate: &Candidate<'_>, at: Timestamp, used_up: &BTreeSet<AccountId>) -> Option<Timestamp> {
     let (campaign, spot) = (candidate.campaign, spot_of(candidate, at));

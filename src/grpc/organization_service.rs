@@ -156,13 +156,14 @@ impl OrganizationService for OrganizationGrpc {
 
     async fn rotate_key(&self, request: Request<pb::RotateKeyRequest>) -> Answer<pb::IssuedKey> {
         let access = self.owner(request.metadata()).await?;
-        let pb::RotateKeyRequest { name, overlap } = request.get_ref();
+        let pb::RotateKeyRequest { name, overlap, etag } = request.get_ref();
         let mut wrong = Violations::default();
         let name = resource::named::<Key>(&access, &mut wrong, "name", name)?;
         let overlap = wrong.take("overlap", optional_duration(*overlap)).map(Option::unwrap_or_default);
         overlap.map(|overlap| wrong.take("overlap", check_overlap(overlap)));
-        let (name, overlap) = wrong.finish(name.zip(overlap))?;
-        Ok(issued(self.organizations.rotate_key(&name, overlap, &access.scope, access.author()).await?))
+        let etag = wrong.take("etag", resource::etag(etag));
+        let ((name, overlap), etag) = wrong.finish(name.zip(overlap).zip(etag))?;
+        Ok(issued(self.organizations.rotate_key(&name, etag, overlap, &access.scope, access.author()).await?))
     }
 
     async fn create_grant(&self, request: Request<pb::CreateGrantRequest>) -> Answer<pb::Grant> {

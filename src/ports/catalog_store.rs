@@ -4,7 +4,8 @@
 //! 1. Versions are 1, 2, 3, … without gaps, and a version is visible only with all of its changes.
 //! 2. The edits of one append happen together under one version, or not at all.
 //! 3. An edit whose [`Expected`] does not hold makes the whole append a conflict that names its resource.
-//! 4. A campaign's budgets are created and their limits set in the same transaction as the campaign.
+//! 4. A campaign's budgets are created and their limits set in the same transaction as the campaign; with one that is
+//!    deleted go the codes of its pool that were never given.
 //! 5. A change that cannot be read keeps no other from being read: the adapter reports it, and gives it as the end of its
 //!    resource, so that all nodes have the same in force; if not even its name can be read, it is left out.
 

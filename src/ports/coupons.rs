@@ -84,8 +84,14 @@ pub trait Coupons: Send + Sync {
     /// All offers that have this code: of one campaign at most one.
     async fn offers_with_code(&self, code: &Code) -> Result<Vec<KeptOffer>, StoreError>;
 
-    /// The newest offer of the campaign to the person that is neither redeemed nor returned, else the newest of all.
-    async fn offer_to(&self, profile: &ProfileName, campaign: &CampaignName) -> Result<Option<KeptOffer>, StoreError>;
+    /// Of the campaign's offers to the person, but for trials: the newest that can be redeemed at `now`, whoever locked it;
+    /// else the newest that is neither redeemed nor returned, else the newest of all.
+    async fn offer_to(
+        &self,
+        profile: &ProfileName,
+        campaign: &CampaignName,
+        now: Timestamp,
+    ) -> Result<Option<KeptOffer>, StoreError>;
 
     async fn offers(&self, query: &OfferQuery) -> Result<Vec<KeptOffer>, StoreError>;
 

@@ -23,6 +23,6 @@ pub use history::{Action, ChangeRecord, History, HistoryOf, HistoryQuery};
 pub use ledger::{AccountUse, ArmResult, Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
 pub use receipts::{CountQuery, ReceiptQuery, Receipts, ReceiptsOf, VerdictCount};
 pub use records::{
-    Absorbed, Answer, Claim, Commit, Committed, EngagementMark, Handover, NewCode, ProfileWrite, Records, TillAnswer,
-    TillChange,
+    Absorbed, Answer, Claim, Commit, Committed, EngagementMark, Handover, NewCode, Past, ProfileWrite, Records,
+    TillAnswer, TillChange,
 };

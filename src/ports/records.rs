@@ -83,8 +83,8 @@ pub enum TillChange {
     Lock(OfferId, Lock),
     /// Redeems it; its takes are the commit's.
     Redeem(TillRequest, Redemption),
-    /// Takes so many minor units more back of a redemption that is as given; all that is left makes the offer good again,
-    /// and gives every unit back that the redemption took.
+    /// Takes so many minor units more back of a redemption that is as given, and of the same person; all that is left makes
+    /// the offer good again, and gives every unit back that the redemption took.
     Reverse { request: TillRequest, redemption: Redemption, units: u64 },
 }
 
@@ -172,6 +172,27 @@ pub enum Committed {
     Asked(Box<TillAnswer>),
 }
 
+/// What a sweep is of. Each is swept by itself, so that one which fails stops no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// What was held until now and not confirmed: its units go back.
+    Lapsed,
+    /// Offers that nobody reported as shown within the grace, if one is set: their units go back.
+    Unshown,
+    /// Holds that are past their time.
+    Holds,
+    /// Accounts of periods that are over.
+    Accounts,
+    /// Answers, receipts, offers, redemptions and tills' requests. The last, and once it was swept nothing that was deleted
+    /// can be read in any file.
+    Records,
+}
+
+impl Past {
+    /// In the order in which they are swept.
+    pub const ALL: [Past; 5] = [Past::Lapsed, Past::Unshown, Past::Holds, Past::Accounts, Past::Records];
+}
+
 #[async_trait]
 pub trait Records: Send + Sync {
     /// The profile as last committed; none if it never was, or was erased.
@@ -201,7 +222,7 @@ pub trait Records: Send + Sync {
     /// The secret of that label: the one kept, or `fresh`, which is kept from now on.
     async fn secret(&self, label: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
 
-    /// Deletes what is past its time, and gives back what was held until now and not confirmed, at most `most` rows of
-    /// each kind; returns how many that were.
-    async fn sweep(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
+    /// Deletes what is past its time, or gives it back, at most `most` rows of a table; returns how many that were. What it
+    /// did before a fault may stay done.
+    async fn sweep(&self, past: Past, now: Timestamp, most: u32) -> Result<u64, StoreError>;
 }

@@ -15,7 +15,7 @@ use crate::{
     app::{ingest::Ingest, live_catalog::LiveCatalog},
     config::Config,
     grpc::limits::{BrowseLimits, Limits},
-    ports::StoreError,
+    ports::{Past, StoreError},
 };
 
 /// Polls that must fail one after the other before the record counts as away.
@@ -119,11 +119,21 @@ impl Jobs {
         loop {
             tokio::time::sleep(every).await;
             let now = self.ports.clock.now();
-            match until_short(most, || self.ports.records.sweep(now, most)).await {
-                Ok(0) => {}
-                Ok(rows) => tracing::debug!(rows, "swept what is past its time"),
-                Err(error) => tracing::warn!(%error, "the sweep failed; it will be tried again"),
-            }
+            turn(most, |past| self.ports.records.sweep(past, now, most)).await;
+        }
+    }
+}
+
+/// Sweeps everything; what fails stops nothing else.
+async fn turn<F>(most: u32, mut sweep: impl FnMut(Past) -> F)
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    for past in Past::ALL {
+        match until_short(most, || sweep(past)).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(?past, rows, "swept what is past its time"),
+            Err(error) => tracing::warn!(?past, %error, "the sweep failed; it will be tried again"),
         }
     }
 }
@@ -154,5 +164,16 @@ mod tests {
         let mut batches = [10_u64, 13, 9, 5].into_iter();
         let gone = until_short(10, || std::future::ready(Ok(batches.next().unwrap_or(0)))).await;
         assert_eq!((gone.ok(), batches.next()), (Some(32), Some(5)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_swept_stops_nothing_else() {
+        let mut swept = Vec::new();
+        turn(10, |past| {
+            swept.push(past);
+            std::future::ready(Err(StoreError::Unavailable("it took too long".to_owned())))
+        })
+        .await;
+        assert_eq!(swept, Past::ALL);
     }
 }

@@ -13,11 +13,13 @@ use super::{
     conn::{Conn, Row, values},
     counters::Counters,
     error::unsound,
+    pool,
 };
 use crate::{
     domain::{
         campaign::Campaign,
         catalog::{CatalogChange, Resource, ResourceName},
+        name::CampaignName,
         time::Timestamp,
     },
     ports::{Appended, Edit, Expected, StoreError},
@@ -93,6 +95,7 @@ impl Change for Append {
             self.write(conn, version, edit).await?;
         }
         self.set_limits(conn).await?;
+        self.empty_pools(conn).await?;
         Ok(Outcome::Keep(Appended::Version(version)))
     }
 }
@@ -132,11 +135,28 @@ impl Append {
         }
         Ok(())
     }
+
+    /// Of campaigns that are deleted, in the order of names as well.
+    async fn empty_pools(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+        let mut campaigns: Vec<&CampaignName> = self.edits.iter().filter_map(deleted_campaign).collect();
+        campaigns.sort();
+        for campaign in campaigns {
+            pool::empty(conn, campaign).await?;
+        }
+        Ok(())
+    }
 }
 
 fn campaign(edit: &Edit) -> Option<&Campaign> {
     match &edit.resource {
         Some(Resource::Campaign(campaign)) => Some(campaign),
+        _ => None,
+    }
+}
+
+fn deleted_campaign(edit: &Edit) -> Option<&CampaignName> {
+    match (&edit.name, &edit.resource) {
+        (ResourceName::Campaign(name), None) => Some(name),
         _ => None,
     }
 }

@@ -53,12 +53,16 @@ pub async fn offer_to(
     conn: &mut Conn<'_>,
     profile: &ProfileName,
     campaign: &CampaignName,
+    now: Timestamp,
 ) -> Result<Option<KeptOffer>, StoreError> {
+    // Good from and until when is as tills judge it: see the engine's `redeeming`.
     const SQL: &str = offers!(
         "WHERE profile_id = $1 AND campaign_id = $2 AND test = 0
-        ORDER BY CASE WHEN redeemed_at IS NULL AND returned_at IS NULL THEN 0 ELSE 1 END, offered_at DESC, id DESC LIMIT 1"
+        ORDER BY CASE WHEN redeemed_at IS NOT NULL OR returned_at IS NOT NULL THEN 2
+            WHEN valid_until > $3 AND (valid_from <= $3 OR valid_from <= offered_at) THEN 0 ELSE 1 END,
+            offered_at DESC, id DESC LIMIT 1"
     );
-    let row = conn.row(SQL, values![profile.as_str(), campaign.as_str()]).await?;
+    let row = conn.row(SQL, values![profile.as_str(), campaign.as_str(), now]).await?;
     row.as_ref().map(kept_offer).transpose()
 }
 

@@ -21,8 +21,9 @@ use crate::{
 /// Where the next sweep goes on: behind the account of that id.
 pub type Place = Mutex<String>;
 
-/// Lets accounts go, of the next `most`; returns how many went. In the order of ids, as everyone who touches accounts.
-pub async fn sweep(conn: &mut Conn<'_>, place: &Place, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+/// Lets accounts go, of the next `most`; returns how many there were to look at, and how many went. In the order of ids, as
+/// everyone who touches accounts.
+pub async fn sweep(conn: &mut Conn<'_>, place: &Place, now: Timestamp, most: u32) -> Result<(u64, u64), StoreError> {
     // What counts for the campaign's whole life has the name of its budget.
     const SQL: &str = "SELECT id, budget_id, CAST(CASE WHEN
             EXISTS (SELECT 1 FROM hold WHERE account_id = account.id AND holder_id <> '') THEN 1 ELSE 0 END AS BIGINT)
@@ -46,7 +47,7 @@ pub async fn sweep(conn: &mut Conn<'_>, place: &Place, now: Timestamp, most: u32
     }
     let is_end = rows.len() < most as usize;
     *place.lock().unwrap_or_else(PoisonError::into_inner) = if is_end { String::new() } else { last };
-    Ok(gone)
+    Ok((rows.len() as u64, gone))
 }
 
 /// Whether the day is over wherever the store is: no clock is a whole day behind UTC.

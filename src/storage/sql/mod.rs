@@ -72,8 +72,8 @@ use crate::{
     },
     ports::{
         AccountUse, Answer, Appended, ArmResult, CatalogStore, ChangeRecord, Commit, Committed, CountQuery, Coupons,
-        Edit, History, HistoryQuery, Ledger, LedgerProof, OfferQuery, ReceiptQuery, Receipts, Records, RedemptionQuery,
-        StoreError, TillAnswer, Uploaded, VerdictCount,
+        Edit, History, HistoryQuery, Ledger, LedgerProof, OfferQuery, Past, ReceiptQuery, Receipts, Records,
+        RedemptionQuery, StoreError, TillAnswer, Uploaded, VerdictCount,
     },
 };
 use counters::Counters;
@@ -144,9 +144,9 @@ impl Records for Sql {
         self.engine.write(secret::Secret { label: label.to_owned(), fresh }).await
     }
 
-    async fn sweep(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+    async fn sweep(&self, past: Past, now: Timestamp, most: u32) -> Result<u64, StoreError> {
         let unshown = self.keep.unshown.map(|grace| now - grace);
-        self.engine.write(sweep::Sweep { now, most, unshown, accounts: self.swept.clone() }).await
+        sweep::Sweep { past, now, most, unshown, accounts: self.swept.clone() }.run(&self.engine).await
     }
 }
 
@@ -160,8 +160,13 @@ impl Coupons for Sql {
         coupons::offers_with_code(&mut self.engine.reader().await?.conn(), code).await
     }
 
-    async fn offer_to(&self, profile: &ProfileName, campaign: &CampaignName) -> Result<Option<KeptOffer>, StoreError> {
-        coupons::offer_to(&mut self.engine.reader().await?.conn(), profile, campaign).await
+    async fn offer_to(
+        &self,
+        profile: &ProfileName,
+        campaign: &CampaignName,
+        now: Timestamp,
+    ) -> Result<Option<KeptOffer>, StoreError> {
+        coupons::offer_to(&mut self.engine.reader().await?.conn(), profile, campaign, now).await
     }
 
     async fn offers(&self, query: &OfferQuery) -> Result<Vec<KeptOffer>, StoreError> {

@@ -55,3 +55,20 @@ impl Change for Upload {
         Ok(Outcome::Keep(Uploaded { added, pool_size }))
     }
 }
+
+/// Deletes the codes of a pool that were never given, so that they may be uploaded again, to whichever campaign. Those that
+/// were given keep their numbers.
+pub async fn empty(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<(), StoreError> {
+    // In this order, as uploads: both wait for whoever has the rows.
+    const BUDGET: &str = "UPDATE budget SET limit_units = limit_units WHERE id = $1";
+    const GIVEN: &str = "UPDATE account SET taken = taken WHERE id = $1 RETURNING taken";
+    const CODES: &str = "DELETE FROM pool_code WHERE campaign_id = $1 AND number > $2";
+    const LOWER: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
+    let pool = Account::pool(campaign);
+    if conn.execute(BUDGET, values![pool.budget.as_str()]).await? == 0 {
+        return Ok(());
+    }
+    let given = conn.row(GIVEN, values![pool.id.as_str()]).await?.map_or(Ok(0), |row| row.count(0))?;
+    conn.execute(CODES, values![campaign.as_str(), given]).await?;
+    conn.execute(LOWER, values![pool.budget.as_str(), given]).await.map(drop)
+}

@@ -56,7 +56,7 @@ pub async fn change(
             batch.must(SQL, values, STALE).await
         }
         TillChange::Redeem(_, redemption) => {
-            redeem(batch, redemption).await?;
+            redeem(batch, redemption, units).await?;
             insert(batch, redemption, accounts, at + keep.offers).await
         }
         TillChange::Reverse { redemption, units: reversed, .. } => {
@@ -71,17 +71,30 @@ pub async fn change(
     }
 }
 
-async fn redeem(batch: &mut Batch<'_, '_>, redemption: &Redemption) -> Result<(), Halt> {
-    const SQL: &str = "UPDATE offer SET redeemed_at = $2, shown_at = COALESCE(shown_at, $2), locked_store = NULL,
-            locked_till = NULL, locked_until = NULL
+/// Whoever redeems an offer has seen it. If the till is the first to know, after its units had gone back without word, it is
+/// overrun as if the phone had reported it; that is read from the row once it is this transaction's, so that no sweep comes
+/// in between.
+async fn redeem(batch: &mut Batch<'_, '_>, redemption: &Redemption, units: &mut Units) -> Result<(), Halt> {
+    const SQL: &str = "UPDATE offer SET redeemed_at = $2, locked_store = NULL, locked_till = NULL, locked_until = NULL
         WHERE id = $1 AND profile_id = COALESCE($6, profile_id) AND redeemed_at IS NULL AND returned_at IS NULL
             AND (locked_until IS NULL OR locked_until <= $2 OR locked_until > $5
-                OR (locked_store = $3 AND locked_till = $4))";
+                OR (locked_store = $3 AND locked_till = $4))
+        RETURNING shown_at, units_returned_at";
+    const SHOWN: &str = "UPDATE offer SET shown_at = $2 WHERE id = $1";
     let Some(offer) = &redemption.offer else { return Ok(()) };
     let (store, till, at) = (redemption.store.as_str(), redemption.till.as_str(), redemption.redeemed_at);
     let profile = redemption.profile.as_ref().map(|profile| profile.to_string());
     let values = values![offer, at, store, till, Lock::latest_end(at), profile.as_ref()];
-    batch.must(SQL, values, STALE).await
+    let rows = batch.rows(SQL, values).await?;
+    let row = rows.first().ok_or(STALE)?;
+    let (shown_at, units_returned_at): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+    if shown_at.is_some() {
+        return Ok(());
+    }
+    if units_returned_at.is_some() {
+        units.overrun(batch, offer).await?;
+    }
+    batch.add(SHOWN, values![offer, at]).await
 }
 
 async fn insert(
@@ -115,13 +128,16 @@ async fn insert(
     batch.add(SQL, values).await
 }
 
-/// Guarded by what was taken back before.
+/// Guarded by what was taken back before, and by whose it was: in whose profile the offer becomes good again was read by
+/// that.
 async fn reverse(batch: &mut Batch<'_, '_>, before: &Redemption, units: u64, at: Timestamp) -> Result<(), Halt> {
     const SQL: &str = "UPDATE redemption SET reversed_units = $2, reversed_at = $3
-        WHERE id = $1 AND reversed_units = $4 AND reversed_at IS NULL";
+        WHERE id = $1 AND reversed_units = $4 AND reversed_at IS NULL AND COALESCE(profile_id, '') = COALESCE($5, '')";
     const FREE: &str = "UPDATE offer SET redeemed_at = NULL, reversed_at = $2 WHERE id = $1";
     let after = before.clone().less(units, at);
-    let values = values![&before.id, after.reversed_units, after.reversed_at, before.reversed_units];
+    let profile = before.profile.as_ref().map(|profile| profile.to_string());
+    let (id, profile) = (&before.id, profile.as_ref());
+    let values = values![id, after.reversed_units, after.reversed_at, before.reversed_units, profile];
     batch.must(SQL, values, STALE).await?;
     if let (Some(offer), Some(reversed_at)) = (&before.offer, after.reversed_at) {
         batch.add(FREE, values![offer, reversed_at]).await?;

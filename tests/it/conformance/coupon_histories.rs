@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use dintorni::{
     domain::{offer::OfferId, redemption::Redemption},
-    ports::{Commit, Committed, Records},
+    ports::{Commit, Committed},
 };
 
 use super::{
@@ -129,7 +129,7 @@ impl Model {
 
     async fn sweep(&mut self) {
         let (now, most) = (self.now, 3 + self.dice.below(9) as u32);
-        while self.database.sql.sweep(at(now), most).await.expect("swept") > 0 {}
+        while self.database.sweep(at(now), most).await > 0 {}
         for known in self.offers.values_mut().filter(|known| known.used.is_none()) {
             if known.claimed.is_some_and(|until| until <= now) {
                 known.holds = (0, 0);

@@ -1,29 +1,25 @@
 //! The laws of coupons in [`Records`], [`Coupons`] and [`Ledger`]: what is claimed, redeemed and taken back, and what that
 //! does to the accounts.
 
-use std::sync::Arc;
-
+use crate::support::{
+    databases::Database,
+    samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person, returned},
+};
 use dintorni::{
     domain::{
         budget::{Account, Budget, Holder, Period, Spot, Take, Unit},
         campaign::Limits,
         code::Code,
         content::Money,
-        name::{CampaignName, KeyName, StoreName},
-        offer::{OfferId, RedemptionId},
+        name::{KeyName, StoreName},
+        offer::{OfferCoupon, OfferId, RedemptionId},
         redemption::{Lock, Redemption, RequestId, TillId, TillRequest},
         time::Timestamp,
     },
     ports::{
-        CatalogStore, Claim, Commit, Committed, Coupons, Edit, Expected, Ledger, NewCode, OfferQuery, OfferState,
-        Records, RedemptionQuery, RedemptionsOf, TillChange,
+        CatalogStore, Claim, Commit, Committed, Coupons, Edit, EngagementMark, Expected, Ledger, NewCode, OfferQuery,
+        OfferState, Records, RedemptionQuery, RedemptionsOf, TillChange,
     },
-};
-use tokio::task::JoinSet;
-
-use crate::support::{
-    databases::Database,
-    samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person},
 };
 
 use super::on_every_engine;
@@ -33,8 +29,8 @@ on_every_engine! {
     an_offer_is_redeemed_once_and_again_only_when_it_was_taken_back
     a_tills_request_happens_once
     a_lock_keeps_others_away
-    each_code_of_a_pool_is_given_once
-    a_code_is_in_one_pool_of_an_organization
+    of_several_offers_the_newest_that_can_be_redeemed_is_meant
+    what_the_till_is_first_to_see_was_overrun
     lists_give_each_once_newest_first
     whoever_is_absorbed_or_erased_leaves_true_sums
 }
@@ -152,10 +148,10 @@ async fn what_a_claim_holds_is_confirmed_or_comes_back(database: Database) {
     assert_eq!(commit(&database, redeem("a", &redemption(first, 200, 40))).await, Committed::Done);
     assert_eq!(taken(&database).await, (2, VALUE + 200), "what it did not cost is free");
 
-    database.sql.sweep(at(119), 9).await.expect("swept");
+    database.sweep(at(119), 9).await;
     assert_eq!(taken(&database).await, (2, VALUE + 200), "neither what is confirmed nor what is not over");
     for _ in 0..2 {
-        database.sql.sweep(at(120), 9).await.expect("swept");
+        database.sweep(at(120), 9).await;
         assert_eq!(taken(&database).await, (1, 200), "once");
     }
     assert_eq!(commit(&database, redeem("b", &redemption(second, VALUE, 121))).await, Committed::Done);
@@ -215,50 +211,45 @@ async fn a_lock_keeps_others_away(database: Database) {
     assert_eq!(commit(&database, redeem("a", &redemption(offer, 1, 20))).await, Committed::Done);
 }
 
-async fn each_code_of_a_pool_is_given_once(database: Database) {
-    const CODES: u64 = 5;
-    limits(&database, 100, 100, 100 * VALUE).await;
-    let pool = campaign_name("coffee");
-    let codes: Vec<Code> = (0..CODES).map(Code::draw).collect();
-    database.sql.add_codes(&pool, codes.clone()).await.expect("added");
-    let app = app();
-    let mut claims = JoinSet::new();
-    for number in 0..CODES + 3 {
-        let offer = offered(&database, &person(&app, &format!("p{number}"))).await;
-        let sql = Arc::clone(&database.sql);
-        let holder = Holder::Offer(offer);
-        let take = Take { account: Account::pool(&pool), holder, units: 1, lapses_at: None };
-        let claim = Some(Claim { offer, code: NewCode::Next(pool.clone()) });
-        let commit = Commit { at: at(9), claim, takes: vec![take], ..Commit::default() };
-        claims.spawn(async move {
-            let done = sql.commit(commit).await.expect("the database answers");
-            (done, sql.offer(&offer).await.expect("read").expect("there").code)
-        });
+async fn of_several_offers_the_newest_that_can_be_redeemed_is_meant(database: Database) {
+    let (ada, coffee) = (person(&app(), "ada"), campaign_name("coffee"));
+    let mut offers = Vec::new();
+    for version in 1..=3 {
+        let offer = offer_id();
+        let mut made = ada.answers(version, &format!("ping-{version:04}"), &[(offer, &coffee)]);
+        let valid_from = made.at + std::time::Duration::from_secs(10);
+        let coupon = OfferCoupon { code: None, instruction: "5 off".to_owned(), valid_from };
+        made.decision.as_mut().expect("given").offers[0].coupon = Some(coupon);
+        made.takes.clear();
+        assert_eq!(commit(&database, made).await, Committed::Done);
+        offers.push(offer);
     }
-    let claimed = claims.join_all().await;
-    let mut given: Vec<Code> = claimed.iter().filter_map(|(_, code)| code.clone()).collect();
-    given.sort();
-    let mut all = codes;
-    all.sort();
-    assert_eq!(given, all);
-    let refused = claimed.iter().filter(|(done, _)| *done == Committed::Exhausted(Account::pool(&pool).id));
-    assert_eq!(refused.count(), 3);
-    taken(&database).await;
+    let meant = async |now| {
+        let offer = database.sql.offer_to(&ada.name, &coffee, now).await.expect("read").expect("there").id;
+        offers.iter().position(|known| *known == offer)
+    };
+    assert_eq!(meant(at(5)).await, Some(2), "none is good yet");
+    assert_eq!(meant(at(12)).await, Some(1), "the newest is too young");
+    assert_eq!(meant(at(86_402)).await, Some(2), "the others have ended");
+    let used = Redemption { profile: Some(ada.name.clone()), ..redemption(offers[1], 0, 12) };
+    let redeemed = Commit { takes: Vec::new(), ..redeem("a", &used) };
+    assert_eq!(commit(&database, redeemed).await, Committed::Done);
+    assert_eq!(meant(at(12)).await, Some(0), "the second was redeemed");
 }
 
-async fn a_code_is_in_one_pool_of_an_organization(database: Database) {
-    let [one, two] = ["coffee", "tea"].map(campaign_name);
-    let foreign = CampaignName::parse("organizations/other/campaigns/tea").expect("sound");
-    let code = |text: &str| Code::parse(text).expect("sound");
-    let add = async |campaign: &CampaignName, codes: &[&str]| {
-        let codes = codes.iter().map(|text| code(text)).collect();
-        let uploaded = database.sql.add_codes(campaign, codes).await.expect("added");
-        (uploaded.added, uploaded.pool_size)
-    };
-    assert_eq!(add(&one, &["BBBB", "AAAA", "BBBB"]).await, (vec![true, true, false], 2));
-    assert_eq!(add(&two, &["AAAA", "CCCC"]).await, (vec![false, true], 1));
-    assert_eq!(add(&foreign, &["AAAA"]).await, (vec![true], 1));
-    assert_eq!(add(&one, &[]).await, (vec![], 2));
+async fn what_the_till_is_first_to_see_was_overrun(mut database: Database) {
+    database.config.return_unshown_hours = 1;
+    let database = database.reopen().await;
+    limits(&database, 9, 9, 9 * VALUE).await;
+    let offer = offered(&database, &person(&app(), "ada")).await;
+    database.sweep(at(2 * 3_600), 9).await;
+    let sale = redemption(offer, VALUE, 2 * 3_600);
+    assert_eq!(commit(&database, redeem("a", &sale)).await, Committed::Done);
+    let shown = EngagementMark { shown_at: Some(at(1)), returned_at: None, ..returned(offer, at(1)) };
+    let report = Commit { at: at(2 * 3_600), engagement: vec![shown], ..Commit::default() };
+    assert_eq!(commit(&database, report).await, Committed::Done);
+    let proof = database.sql.prove(at(1)).await.expect("read");
+    assert_eq!((proof.faults, proof.late_overrun), (vec![], 1), "once, whoever tells");
 }
 
 async fn lists_give_each_once_newest_first(database: Database) {
@@ -321,6 +312,8 @@ async fn whoever_is_absorbed_or_erased_leaves_true_sums(database: Database) {
     let mut absorbs = bob.writes(1);
     absorbs.absorbed = Some(dintorni::ports::Absorbed { name: ada.name.clone(), expected: 1, by: bob.name.clone() });
     assert_eq!(commit(&database, absorbs).await, Committed::Done);
+    let as_it_was = reverse("b", &used, VALUE, 21);
+    assert_eq!(commit(&database, as_it_was).await, Committed::Stale, "it is in another's profile now");
     let read = async || database.sql.redemption(&used.id).await.expect("read").expect("there");
     assert_eq!(read().await.profile, Some(bob.name.clone()));
     database.sql.erase(&bob.name, at(30)).await.expect("erased");

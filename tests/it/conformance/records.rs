@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dintorni::{
-    domain::{name::CampaignName, offer::DecisionId, ping::PingId},
-    ports::{Absorbed, CatalogStore, Commit, Committed, Edit, Expected, Records},
+    domain::{budget::Take, name::CampaignName, offer::DecisionId, ping::PingId},
+    ports::{Absorbed, CatalogStore, Commit, Committed, Edit, Expected, Past, Records},
 };
 use tokio::task::JoinSet;
 
@@ -27,6 +27,7 @@ on_every_engine! {
     erasure_leaves_a_tombstone_and_nothing_else
     an_absorbed_profile_ends_in_another
     what_is_past_its_time_is_swept_and_the_sums_stay_true
+    what_gives_back_goes_a_few_at_once
     the_first_secret_is_kept
     a_caller_who_goes_away_loses_nothing
 }
@@ -281,7 +282,7 @@ async fn what_is_past_its_time_is_swept_and_the_sums_stay_true(database: Databas
         decisions.push(asked.decision.as_ref().expect("given").id);
         commit(&database, asked).await;
     }
-    let sweep = async |seconds, most| database.sql.sweep(at(seconds), most).await.expect("swept");
+    let sweep = async |seconds, most| database.sweep(at(seconds), most).await;
     assert_eq!(sweep(2 * DAY, 10).await, 0, "answers are kept 48 hours");
     assert_eq!(sweep(2 * DAY + 3, 2).await, 2, "in batches");
     assert_eq!(sweep(2 * DAY + 3, 2).await, 1);
@@ -293,6 +294,19 @@ async fn what_is_past_its_time_is_swept_and_the_sums_stay_true(database: Databas
     assert_eq!(sweep(500 * DAY, 10).await, 4, "two offers and their holds");
     assert_eq!(taken(&database, &coffee).await, 3, "what was given stays given");
     assert_eq!(sweep(500 * DAY, 10).await, 0);
+}
+
+async fn what_gives_back_goes_a_few_at_once(database: Database) {
+    const HOLDS: u64 = 120;
+    let coffee = set_budget(&database, "coffee", Some(HOLDS)).await;
+    let held = |_| Take { lapses_at: Some(at(10)), ..take(offer_id(), &coffee) };
+    let takes = Commit { at: at(1), takes: (0..HOLDS).map(held).collect(), ..Commit::default() };
+    assert_eq!(commit(&database, takes).await, Committed::Done);
+    assert_eq!(taken(&database, &coffee).await, HOLDS);
+    let before = database.sql.counts().transactions;
+    assert_eq!(database.sql.sweep(Past::Lapsed, at(10), 1_000).await.expect("swept"), HOLDS);
+    assert_eq!(database.sql.counts().transactions - before, 3, "each is to end in time on a slow line");
+    assert_eq!(taken(&database, &coffee).await, 0);
 }
 
 async fn the_first_secret_is_kept(database: Database) {

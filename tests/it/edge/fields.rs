@@ -97,8 +97,11 @@ async fn a_publisher_is_told_everything_that_is_wrong_with_a_request_about_peopl
     let mute = pb::MuteBrandRequest { name: "ann".into(), brand: "acme".into() };
     let status = profiles.mute_brand(bearing(&owner, mute)).await.expect_err("refused");
     assert_eq!(fields(&status), ["brand", "name"]);
-    let rotate =
-        pb::RotateKeyRequest { name: "key".into(), overlap: Some(prost_types::Duration { seconds: -1, nanos: 0 }) };
+    let rotate = pb::RotateKeyRequest {
+        name: "key".into(),
+        overlap: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
+        ..Default::default()
+    };
     let status = server.organizations().rotate_key(bearing(&owner, rotate)).await.expect_err("refused");
     assert_eq!(fields(&status), ["name", "overlap"]);
 }

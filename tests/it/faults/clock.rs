@@ -13,7 +13,10 @@ use super::{
     world::World,
 };
 use crate::{
-    support::harness::{TestServer, refusal},
+    support::{
+        databases,
+        harness::{TestServer, refusal},
+    },
     tills::{Shops, budget, by_code, claim, generated, held},
 };
 
@@ -167,7 +170,7 @@ async fn tills_and_phones_in_the_midst_of_it_do_nothing_twice() {
         } else {
             server.clock.set_back(hours * HOUR)
         };
-        server.ports.records.sweep(dintorni::ports::Clock::now(&*server.clock), 1_000).await.expect("swept");
+        databases::sweep(&*server.ports.records, dintorni::ports::Clock::now(&*server.clock), 1_000).await;
     }
     let tills = tills.over().await;
     server.clock.advance(MINUTE);

@@ -122,10 +122,13 @@ async fn a_rotated_key_opens_with_both_secrets_for_a_while() {
     let (owner, old) = (acme.key_of(Scope::Owner).await, acme.key_of(Scope::Network).await);
     let listed = pb::ListKeysRequest { parent: acme.organization.clone(), ..Default::default() };
     let keys = server.organizations().list_keys(bearing(&owner, listed)).await.expect("listed").into_inner().keys;
-    let name = keys.into_iter().find(|key| key.scope() == Scope::Network).expect("there").name;
+    let pb::Key { name, etag, .. } = keys.into_iter().find(|key| key.scope() == Scope::Network).expect("there");
     let overlap = Some(prost_types::Duration { seconds: 60, nanos: 0 });
-    let request = pb::RotateKeyRequest { name: name.clone(), overlap };
-    let new = server.organizations().rotate_key(bearing(&owner, request)).await.expect("rotated").into_inner().secret;
+    let request = pb::RotateKeyRequest { name: name.clone(), overlap, etag };
+    let rotate = || async { server.organizations().rotate_key(bearing(&owner, request.clone())).await };
+    let new = rotate().await.expect("rotated").into_inner().secret;
+    let again = rotate().await.expect_err("it was rotated, which who repeats it does not know");
+    assert_eq!(refusal(&again), (Code::Aborted, "ETAG_MISMATCH".into()));
 
     let opens = async |secret: &str| {
         let request = pb::ListStoresRequest { parent: acme.organization.clone(), ..Default::default() };

@@ -8,9 +8,13 @@ use std::{
     },
 };
 
-use dintorni::storage::{
-    Address,
-    sql::{Sql, SqlConfig, open},
+use dintorni::{
+    domain::time::Timestamp,
+    ports::{Past, Records},
+    storage::{
+        Address,
+        sql::{Sql, SqlConfig, open},
+    },
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions};
 use tempfile::TempDir;
@@ -31,12 +35,26 @@ impl Database {
         Self { sql, config, _dir: dir }
     }
 
+    /// Sweeps everything once; returns how many rows that were.
+    pub async fn sweep(&self, now: Timestamp, most: u32) -> u64 {
+        sweep(&*self.sql, now, most).await
+    }
+
     /// Closes it and opens it again, as a restart does.
     pub async fn reopen(mut self) -> Self {
         self.sql.close().await;
         self.sql = open(&self.config).await.expect("it opens again");
         self
     }
+}
+
+/// Does what the server does from time to time, once; returns how many rows that were.
+pub async fn sweep(records: &dyn Records, now: Timestamp, most: u32) -> u64 {
+    let mut rows = 0;
+    for past in Past::ALL {
+        rows += records.sweep(past, now, most).await.expect("swept");
+    }
+    rows
 }
 
 pub async fn sqlite() -> Database {

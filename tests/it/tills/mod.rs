@@ -15,7 +15,10 @@ use dintorni::{
 };
 use tonic::{Status, transport::Channel};
 
-use crate::support::harness::{HERE, Phone, Publisher, TestServer, bearing};
+use crate::support::{
+    databases,
+    harness::{HERE, Phone, Publisher, TestServer, bearing},
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -132,7 +135,7 @@ impl<'a> Shops<'a> {
 
     /// Does what the server does from time to time.
     pub async fn sweep(&self) {
-        self.server.ports.records.sweep(self.server.clock.now(), 1_000).await.expect("swept");
+        databases::sweep(&*self.server.ports.records, self.server.clock.now(), 1_000).await;
     }
 }
 
