@@ -88,12 +88,12 @@ impl LiveCatalog {
 
     /// Takes over what was changed elsewhere; returns the version then in force.
     pub async fn refresh(&self) -> Result<u64, StoreError> {
-        let head = self.store.head().await?;
+        let head = soon(self.store.head()).await?;
         self.reach(head).await
     }
 
     /// The catalog in force if it has what is wanted, else the newest one.
-    pub async fn having(&self, wanted: impl Fn(&Catalog) -> bool) -> Result<Arc<Catalog>, StoreError> {
+    pub async fn having(self: &Arc<Self>, wanted: impl Fn(&Catalog) -> bool) -> Result<Arc<Catalog>, StoreError> {
         let snapshot = self.snapshot();
         if !wanted(&snapshot) {
             self.look_again().await?;
@@ -105,7 +105,7 @@ impl LiveCatalog {
     /// Takes over what was changed elsewhere before this was called, for somebody who misses something: it may have been
     /// made on another node a moment ago. Returns the version then in force. However many ask, the record is asked by one
     /// at a time, and whoever came before a question was begun has its answer, be it that there is none.
-    pub async fn look_again(&self) -> Result<u64, StoreError> {
+    pub async fn look_again(self: &Arc<Self>) -> Result<u64, StoreError> {
         let before = self.looks.begun.load(SeqCst);
         let mut last = self.looks.last.lock().await;
         if let Some((number, found)) = &*last
@@ -114,10 +114,21 @@ impl LiveCatalog {
             return found.clone();
         }
         let number = self.looks.begun.fetch_add(1, SeqCst) + 1;
-        let too_long = |_| Err(StoreError::Unavailable(format!("the record said nothing for {LONGEST_LOOK:?}")));
-        let found = tokio::time::timeout(LONGEST_LOOK, self.refresh()).await.unwrap_or_else(too_long);
+        let found = self.look().await;
         *last = Some((number, found.clone()));
         found
+    }
+
+    async fn look(self: &Arc<Self>) -> Result<u64, StoreError> {
+        let head = soon(self.store.head()).await?;
+        let known = self.snapshot().version;
+        if known >= head {
+            return Ok(known);
+        }
+        // Goes on by itself if nobody waits so long: what was read and built is wanted all the same.
+        let live = self.clone();
+        let reached = tokio::spawn(async move { live.reach(head).await });
+        soon(async { reached.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))? }).await
     }
 
     async fn reach(&self, version: u64) -> Result<u64, StoreError> {
@@ -139,6 +150,12 @@ impl LiveCatalog {
         self.current.store(Arc::new(next));
         Ok(reached)
     }
+}
+
+/// What the record says, if it says it within [`LONGEST_LOOK`].
+async fn soon<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let too_long = |_| Err(StoreError::Unavailable(format!("the record said nothing for {LONGEST_LOOK:?}")));
+    tokio::time::timeout(LONGEST_LOOK, answer).await.unwrap_or_else(too_long)
 }
 
 /// What was amiss before already has been reported.
@@ -163,11 +180,13 @@ mod tests {
         ports::Expected,
     };
 
-    /// Takes edits, and gives nothing back while it is `mute`; or no answer at all while it `hangs`.
+    /// Takes edits, and gives nothing back while it is `mute`, or long after anybody waits for it while it is `slow`; or no
+    /// answer at all while it `hangs`.
     #[derive(Default)]
     struct Muted {
         inner: Arc<FakeCatalog>,
         mute: AtomicBool,
+        slow: AtomicBool,
         hangs: AtomicBool,
     }
 
@@ -181,6 +200,9 @@ mod tests {
         }
 
         async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+            if self.slow.load(Relaxed) {
+                tokio::time::sleep(LONGEST_LOOK * 2).await;
+            }
             match self.mute.load(Relaxed) {
                 true => Err(StoreError::Unavailable("mute".into())),
                 false => self.inner.changes_since(version).await,
@@ -223,6 +245,17 @@ mod tests {
         assert!(found.iter().all(|found| matches!(found, Err(StoreError::Unavailable(_)))));
         muted.hangs.store(false, Relaxed);
         assert_eq!(live.look_again().await.expect("it speaks again"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_took_longer_than_anybody_waits_is_in_force_all_the_same() {
+        let muted = Arc::new(Muted::default());
+        let live = Arc::new(LiveCatalog::load(muted.clone()).await.expect("read"));
+        muted.inner.append(put("1"), AUTHOR, at(1)).await.expect("another node's");
+        muted.slow.store(true, Relaxed);
+        assert!(matches!(live.look_again().await, Err(StoreError::Unavailable(_))));
+        tokio::time::sleep(LONGEST_LOOK * 2).await;
+        assert_eq!(live.snapshot().version, 1, "nobody looked again");
     }
 
     fn put(id: &str) -> Vec<Edit> {
