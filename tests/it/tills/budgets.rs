@@ -77,13 +77,25 @@ async fn offers_are_counted_per_store_and_day_before_they_are_made() {
     let server = TestServer::start().await;
     let shops = Shops::open(&server).await;
     let daily = pb::Budget { per_store: true, period: Period::Day.into(), ..budget(Unit::Offers, 1) };
-    shops.campaign("umbrella", generated(), vec![daily, budget(Unit::Offers, 2)]).await;
+    let campaign = shops.campaign("umbrella", generated(), vec![daily, budget(Unit::Offers, 2)]).await;
+    let refuses = async || {
+        let anybody = pb::Persona { app: shops.acme.app.clone(), ..Default::default() };
+        let whom = Some(pb::explain_campaign_request::Whom::Persona(Box::new(anybody)));
+        let (campaign, place) = (campaign.clone(), shops.stores[0].clone());
+        let request = pb::ExplainCampaignRequest { campaign, whom, place, ..Default::default() };
+        let told = server.decisions().explain_campaign(bearing(&server.operator, request)).await.expect("told");
+        told.into_inner().changes.into_iter().map(|change| (change.gate, change.time.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(refuses().await, []);
     shops.visitor(1).await;
     assert_eq!(shops.visit(&shops.phone(2).await, 2).await.offers, []);
+    assert_eq!(refuses().await, [("BUDGET".to_owned(), true)], "until tomorrow");
     server.clock.advance(DAY);
+    assert_eq!(refuses().await, []);
     shops.visitor(3).await;
     server.clock.advance(DAY);
     assert_eq!(shops.visit(&shops.phone(4).await, 4).await.offers, [], "two were all there are");
+    assert_eq!(refuses().await, [("BUDGET".to_owned(), false)]);
     shops.proven().await;
 }
 
