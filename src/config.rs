@@ -15,6 +15,7 @@ use crate::{
     grpc::{
         limits::{LimitsConfig, TillLimits},
         overload::GuardConfig,
+        place_service::MAX_PLACE_MESSAGE,
     },
     ports::Clock,
     storage::{memory::MemoryConfig, redis::RedisConfig, sql::SqlConfig},
@@ -168,6 +169,7 @@ impl ServerConfig {
     pub fn guard(&self) -> GuardConfig {
         GuardConfig {
             max_in_flight: self.max_in_flight.get() as usize,
+            max_message_bytes: MAX_PLACE_MESSAGE.max(self.max_message_bytes.get() as usize),
             timeout: millis(self.timeout_ms.get()),
             stream_timeout: millis(self.stream_timeout_ms.get()),
         }

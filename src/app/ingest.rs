@@ -25,7 +25,7 @@ use crate::{
         name::{DeviceName, ProfileName},
         organization::App,
         ping::Ping,
-        profile::Profile,
+        profile::{Device, Profile},
         time::Timestamp,
     },
     engine::{
@@ -228,10 +228,7 @@ impl Ingest {
 
     async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
         let profile = &copy.profile;
-        // In an older one places are missing that the device was seen at, and it would be told to have left them.
-        let known = profile.devices.get(visitor.device).map_or(0, |device| device.presence.catalog_version);
-        let newer = self.catalog.having(|catalog| catalog.version >= known).await;
-        let snapshot = newer.unwrap_or_else(|_| self.catalog.snapshot());
+        let snapshot = self.catalog.having(|catalog| is_of(catalog, profile, visitor.device)).await?;
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
@@ -293,6 +290,14 @@ impl Ingest {
 fn app_of<'a>(catalog: &'a Catalog, device: &DeviceName) -> Option<&'a App> {
     let app = device.app_text();
     catalog.apps.find(|name| name.as_str().cmp(app)).map(|entry| &*entry.value)
+}
+
+/// Whether the catalog has all places that the device was seen at, or is as new as the one that had them: else it would be
+/// told to have left them.
+fn is_of(catalog: &Catalog, profile: &Profile, device: &DeviceName) -> bool {
+    let Some(Device { presence, .. }) = profile.devices.get(device) else { return true };
+    catalog.version >= presence.catalog_version
+        || presence.areas.areas().iter().all(|area| catalog.areas.get(area).is_some())
 }
 
 fn answered(visitor: &Visitor<'_>, profile: &Profile, decision: Decision, recorded: bool) -> Tried {

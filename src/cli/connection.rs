@@ -108,7 +108,10 @@ impl Server {
         let mut endpoint = self.endpoint()?.connect_timeout(CONNECT);
         if let Some(path) = &self.ca {
             if !self.url().starts_with("https:") {
-                return Err(wrong(format!("--server {}: nothing is encrypted there; with --ca say https://", self.url())));
+                return Err(wrong(format!(
+                    "--server {}: nothing is encrypted there; with --ca say https://",
+                    self.url()
+                )));
             }
             // Fails if something installed a provider before, which then serves as well.
             rustls::crypto::ring::default_provider().install_default().ok();

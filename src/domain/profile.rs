@@ -164,11 +164,14 @@ impl Profile {
     /// Forgets offers that no cap can ask for any more, but not that they were redeemed; and of those that count for nothing
     /// all but the newest.
     pub fn forget_old_offers(&mut self, now: Timestamp) {
-        let mut idle = self.offers.iter().filter(|offer| !offer.counts()).count();
-        if idle > MAX_IDLE_OFFERS {
+        let idle = self.offers.iter().filter(|offer| !offer.counts()).count();
+        let mut over = idle.saturating_sub(MAX_IDLE_OFFERS);
+        // What came back may turn out to have been shown; a trial counts for nothing whatever becomes of it.
+        let in_turn: [fn(&GivenOffer) -> bool; 2] = [|offer| offer.trial, |offer| !offer.counts()];
+        for is_idle in in_turn.into_iter().take_while(|_| idle > MAX_IDLE_OFFERS) {
             Arc::make_mut(&mut self.offers).retain(|offer| {
-                let is_dropped = idle > MAX_IDLE_OFFERS && !offer.counts();
-                idle -= usize::from(is_dropped);
+                let is_dropped = over > 0 && is_idle(offer);
+                over -= usize::from(is_dropped);
                 !is_dropped
             });
         }

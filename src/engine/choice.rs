@@ -55,7 +55,10 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
                 let number = GHOSTS + choice.ghosts.len() as u64;
                 let id = OfferId::new(gates.now, random(seed, number));
                 choice.ghosts.extend(ghost(candidate, id));
-                gates.spend_ghost(candidate.campaign);
+                // As of the offer that it stands for.
+                if !is_trial(candidate, &gates) {
+                    gates.spend_ghost(candidate.campaign);
+                }
                 Verdict::Refused(Reason::Holdout { ghost: Some(id), otherwise: None })
             }
             None => {
@@ -83,6 +86,11 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
         });
     }
     choice
+}
+
+/// Whether what comes of it is worth nothing and counts for nothing.
+fn is_trial(candidate: &Candidate<'_>, gates: &Gates<'_>) -> bool {
+    candidate.trial || gates.person.device().test
 }
 
 /// The best of a ping interrupts; all others wait in the list.
@@ -146,7 +154,7 @@ fn offer(candidate: &Candidate<'_>, gates: &Gates<'_>, id: OfferId) -> Offer {
     let limits = &candidate.campaign.limits;
     let end = limits.ends_at.unwrap_or(crate::domain::time::Timestamp::MAX);
     // Whoever says to be a test device takes no budget, so nothing of worth may be had by saying so.
-    let trial = candidate.trial || gates.person.device().test;
+    let trial = is_trial(candidate, gates);
     Offer {
         id,
         campaign: candidate.campaign.name.clone(),

@@ -311,7 +311,7 @@ fn record(question: &Question<'_>, choice: Choice, outcome: &mut Outcome) {
         outcome.decision.offers.push(offer);
     }
     for ghost in choice.ghosts {
-        given(ghost.id, &ghost.campaign, true, false);
+        given(ghost.id, &ghost.campaign, true, outcome.decision.test);
         outcome.decision.ghosts.push(ghost);
     }
     if !all.is_empty() {

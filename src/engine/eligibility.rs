@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     budget::AccountId,
-    campaign::Campaign,
+    campaign::{Campaign, On},
     consent::{Consented, Marketing},
     decision::Reason,
     name::CampaignName,
@@ -194,8 +194,13 @@ impl<'a> Gates<'a> {
             is_early.then_some(Reason::Visit { visit, wanted, since_offer })
         };
         let oldest = self.now - MAX_AGE;
-        // A visit that began soon after the offer is the one that it was made for.
-        let offered = self.person.last_offer(&candidate.campaign.name).map(|at| at + SAME_VISIT);
+        // The visit that the offer was made for may begin after it, if it was made to who came near or scanned a code; else it
+        // had begun.
+        let made_for = match candidate.campaign.trigger.on {
+            On::Near { .. } | On::Crossed | On::AppEvent { .. } => SAME_VISIT,
+            On::Entered | On::Exited | On::Dwelt { .. } | On::Heard => Duration::from_secs(1),
+        };
+        let offered = self.person.last_offer(&candidate.campaign.name).map(|at| at + made_for);
         let since = offered.unwrap_or(oldest).max(oldest);
         refused(nth.at_least, oldest, false).or_else(|| refused(nth.every, since, offered.is_some()))
     }

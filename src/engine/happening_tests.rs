@@ -1,6 +1,6 @@
 //! Events of the app, crossings, areas and counted visits, as a brand would tell them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     decide::{Effect, Outcome, Question, decide},
@@ -195,6 +195,23 @@ fn a_campaign_may_wait_for_the_nth_visit() {
     // Of 90 days as many are remembered, and each third of them has its offer still.
     let (offered, _) = daily(120, NthVisit { at_least: 0, every: 3 });
     assert!(offered.iter().enumerate().all(|(day, offered)| *offered == (day % 3 == 2)), "{offered:?}");
+}
+
+#[test]
+fn a_visit_that_begins_soon_after_the_offer_of_the_last_one_is_another() {
+    let stayed = campaign("stayed", On::Dwelt { after: Duration::from_secs(45 * 60) }, "geofences/quay");
+    let visit = NthVisit { at_least: 0, every: 2 };
+    let limits = Limits { per_profile: vec![Cap::rolling(100, super::fixture::DAY)], ..Limits::default() };
+    let stayed = Campaign { trigger: Trigger { visit, ..stayed.trigger.clone() }, limits, ..stayed };
+    let world = [geofence("quay", 0.0, 100.0).into(), stayed.into()];
+    let (mut profile, mut offered) = (person(), Vec::new());
+    for minute in (0..6 * 65).step_by(5) {
+        let east = if minute % 65 < 50 { 0.0 } else { 2_000.0 };
+        let outcome = ask(&world, &profile, &here(minute * 60, metres(0.0, east)));
+        offered.extend((!outcome.decision.offers.is_empty()).then_some(minute));
+        profile = outcome.profile;
+    }
+    assert_eq!(offered, [65 + 45, 3 * 65 + 45, 5 * 65 + 45]);
 }
 
 #[test]

@@ -71,16 +71,13 @@ fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma
     let limit = REACH_IN_SIGMA * sigma;
     let (mut beyond, mut looked_at) = (0.0, 0);
     edges.near(reported, plane.reach(limit), |gap, piece| {
-        if plane.least_distance(gap) < limit {
+        if looked_at <= MOST_EDGES && plane.least_distance(gap) < limit {
             let (corners, inner) = (piece.corners(polygons), if piece.left() { 1.0 } else { -1.0 });
             looked_at += corners.len();
-            if looked_at > MOST_EDGES {
-                return 0.0;
-            }
             let edges = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], (sigma, inner), limit));
             beyond += edges.sum::<f64>() * inner;
         }
-        1.0
+        if looked_at > MOST_EDGES { 0.0 } else { 1.0 }
     });
     if looked_at > MOST_EDGES { 1.0 } else { beyond / TAU }
 }

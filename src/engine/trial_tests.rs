@@ -17,7 +17,7 @@ use crate::domain::{
     name::DeviceName,
     organization::App,
     ping::Ping,
-    profile::Profile,
+    profile::{Device, Profile},
     text::{ExperimentId, Topic},
 };
 
@@ -160,4 +160,20 @@ fn edits_say_who_tries_what() {
     assert_eq!((tries(&gone, &device_name()), tries(&gone, &other)), (0, 0));
     let archived = edit(&paused, Some(Campaign { state: CampaignState::Archived, ..both }));
     assert!(archived.areas_tried_by(&device_name()).is_none());
+}
+
+#[test]
+fn what_a_held_out_test_device_would_have_got_counts_no_more_than_what_it_gets() {
+    let id = ExperimentId::new("all").expect("sound");
+    let held_out = Experiment { id, variants: Vec::new(), holdout_percent: 100 };
+    let welcome = Campaign { experiment: Some(held_out), ..campaign("welcome", On::Entered, "geofences/quay") };
+    let with = catalog(vec![geofence("quay", 0.0, 100.0).into(), welcome.into()]);
+    let mut profile = tester();
+    let phone = Device { test: false, ..profile.devices[&device_name()].clone() };
+    let other = app_name().device("other").expect("sound");
+    profile.devices.insert(other.clone(), phone);
+    let tried = ask(&with, &profile, &device_name(), &here(0, metres(0.0, 0.0)));
+    assert_eq!(tried.decision.ghosts.len(), 1);
+    let real = ask(&with, &tried.profile, &other, &here(60, metres(0.0, 0.0)));
+    assert_eq!(real.decision.ghosts.len(), 1, "once a day, and this is the first that counts");
 }

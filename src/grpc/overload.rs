@@ -24,6 +24,8 @@ use crate::grpc::{
 pub struct GuardConfig {
     /// Calls in progress, over all connections.
     pub max_in_flight: usize,
+    /// Of the largest message that any call takes.
+    pub max_message_bytes: usize,
     /// Until a call has an answer.
     pub timeout: Duration,
     /// The same for calls that send a long stream, or read the whole record.
@@ -49,7 +51,7 @@ const LONG: [&str; 2] = ["/dintorni.v1.PlaceService/ImportPlaces", "/dintorni.v1
 
 impl Guard {
     pub fn new(config: GuardConfig) -> Self {
-        Self { bounds: Bounds::new(config.max_in_flight), config }
+        Self { bounds: Bounds::new(config.max_in_flight, config.max_message_bytes), config }
     }
 
     /// Does a part of a stream under the bound and the timeout of a call.
@@ -137,6 +139,7 @@ fn too_slow() -> Status {
 mod tests {
     use std::{convert::Infallible, sync::Arc};
 
+    use http_body::Frame;
     use prost::Message;
     use prost_types::FileDescriptorSet;
     use tokio::sync::Notify;
@@ -150,12 +153,14 @@ mod tests {
     use super::*;
     use crate::grpc::{arriving::WAITING, codec::Protobuf, pb};
 
+    /// Bytes of a message.
+    const MOST: usize = 1 << 20;
     const PING: &str = "/dintorni.v1.ProximityService/Ping";
 
     /// One call in progress.
     fn guard() -> Guard {
         let timeout = Duration::from_secs(5);
-        Guard::new(GuardConfig { max_in_flight: 1, timeout, stream_timeout: timeout })
+        Guard::new(GuardConfig { max_in_flight: 1, max_message_bytes: MOST, timeout, stream_timeout: timeout })
     }
 
     fn request(path: &str, body: Body) -> http::Request<Body> {
@@ -173,10 +178,7 @@ mod tests {
         impl http_body::Body for Never {
             type Data = Bytes;
             type Error = Infallible;
-            fn poll_frame(
-                self: Pin<&mut Self>,
-                _: &mut Context<'_>,
-            ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+            fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
                 Poll::Pending
             }
         }
@@ -245,10 +247,44 @@ mod tests {
         assert_eq!(ask(&guard, PING, Body::default()).await, Code::InvalidArgument);
     }
 
+    /// A message that is all there, and then this, or nothing more.
+    fn then(end: Option<Frame<Bytes>>) -> Body {
+        struct Then(Vec<Frame<Bytes>>);
+        impl http_body::Body for Then {
+            type Data = Bytes;
+            type Error = Infallible;
+            fn poll_frame(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+                self.0.pop().map_or(Poll::Pending, |frame| Poll::Ready(Some(Ok(frame))))
+            }
+        }
+        Body::new(Then(end.into_iter().chain([Frame::data(Bytes::from_static(&[0; 5]))]).collect()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_read_before_the_call_has_its_place_however_it_ends() {
+        let guard = guard();
+        let held = guard.bounds.enter().expect("free");
+        let trailers = || then(Some(Frame::trailers(http::HeaderMap::new())));
+        assert_eq!(ask(&guard, PING, trailers()).await, Code::ResourceExhausted);
+        drop(held);
+        assert_eq!(ask(&guard, PING, trailers()).await, Code::Ok);
+        let mut unended = Box::pin(ask(&guard, PING, then(None)));
+        assert!(futures_util::poll!(&mut unended).is_pending());
+        assert_eq!(ask(&guard, PING, message()).await, Code::Ok, "it holds no place");
+        assert_eq!(unended.await, Code::DeadlineExceeded);
+        let second = then(Some(Frame::data(Bytes::from_static(&[0; 5]))));
+        assert_eq!(ask(&guard, PING, second).await, Code::InvalidArgument);
+        let endless = Body::new(String::from("\0\u{7f}\0\0\0"));
+        assert_eq!(ask(&guard, PING, endless).await, Code::OutOfRange);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_may_take_long_may_not_take_long_to_arrive() {
         let timeout = Duration::from_secs(5);
-        let guard = Guard::new(GuardConfig { max_in_flight: 1, timeout, stream_timeout: timeout * 60 });
+        let guard = Guard::new(GuardConfig { stream_timeout: timeout * 60, ..guard().config });
         let soon = tokio::time::timeout(timeout * 2, ask(&guard, LONG[1], nothing_yet()));
         assert_eq!(soon.await, Ok(Code::DeadlineExceeded));
         let long = guard.layer(tower::service_fn(|request| async {

@@ -1,7 +1,7 @@
 //! Connections as they are accepted, how long they may be silent, and how they write.
 //!
 //! Laws: an answer leaves at once (no delay), together with whatever else is ready. Whoever connects and says nothing, or
-//! vanishes, is found, whether HTTP/2 has begun or not. A system that lends no more connections is asked again at leisure.
+//! vanishes, is found, whether HTTP/2 has begun or not (behind TLS, who greets and then says nothing, only by vanishing). A system that lends no more connections is asked again at leisure.
 
 use std::{
     io,

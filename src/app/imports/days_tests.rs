@@ -201,7 +201,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
     #[test]
     fn no_day_loses_a_station_and_the_last_good_one_stands(seed: u64, days in days()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(half_a_year(seed, &days));
     }
 }

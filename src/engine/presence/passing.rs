@@ -75,16 +75,16 @@ impl Step {
             let (stale, at) = (received_at.since(fix.read.event) > STALE_AFTER, way.when(chord.middle()));
             Transition { area, kind: TransitionKind::Crossed, at, stale, initial: false, distance_m: None }
         };
+        let is_believed = |view| areas.known(view).is_some_and(|number| self.belief(number).is_some());
         let mut beside: Vec<AreaView<'_>> = Vec::new();
         for bounds in boxes::around(way.at(0.5), way.reach_m()) {
-            areas.meeting(&bounds, |_, entry| beside.push(entry.view()));
+            areas.meeting(&bounds, |_, entry| beside.extend(Some(entry.view()).filter(|view| !is_believed(*view))));
         }
         // Areas of several boxes were met as often.
         beside.sort_unstable_by_key(|view| view.address());
         beside.dedup();
-        let is_believed = |view| areas.known(view).is_some_and(|number| self.belief(number).is_some());
-        let through = crowd::smallest(beside).0.into_iter().filter(|view| !is_believed(*view));
-        let passed = through.filter_map(|view| Some(crossed(view.area(), way.surely_through(view)?)));
+        let counted = crowd::smallest(beside).0.into_iter();
+        let passed = counted.filter_map(|view| Some(crossed(view.area(), way.surely_through(view)?)));
         let mut passed: Vec<Transition> = passed.collect();
         passed.sort_by(|a, b| a.area.cmp(&b.area));
         self.transitions.append(&mut passed);
