@@ -57,14 +57,16 @@ impl CodeUpload {
 
     async fn answer(&mut self, request: pb::UploadCodesRequest) -> Result<pb::UploadCodesResponse, Status> {
         let pb::UploadCodesRequest { campaign, codes } = request;
-        let campaign = self.campaign(&campaign).await?;
+        let campaign = self.campaign(&campaign)?;
+        // It may be deleted, or get codes of another kind, while the stream goes on.
+        self.pools.check(&campaign).await?;
         at_most(MAX_CODES, codes.len()).map_err(|invalid| Violations::one("codes", invalid))?;
         let rows = codes.iter().map(|code| Code::parse(code)).collect();
         Ok(report_to_wire(&self.pools.add(&campaign, rows).await?))
     }
 
     /// The one the stream is about.
-    async fn campaign(&mut self, said: &str) -> Result<CampaignName, Status> {
+    fn campaign(&mut self, said: &str) -> Result<CampaignName, Status> {
         match &self.campaign {
             Some(campaign) if said.is_empty() || said == campaign.as_str() => Ok(campaign.clone()),
             Some(campaign) => {
@@ -74,7 +76,6 @@ impl CodeUpload {
             None => {
                 let campaign = CampaignName::parse(said).map_err(|invalid| Violations::one("campaign", invalid))?;
                 self.access.reaches(&campaign.organization())?;
-                self.pools.check(&campaign).await?;
                 Ok(self.campaign.insert(campaign).clone())
             }
         }
