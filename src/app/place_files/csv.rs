@@ -1,6 +1,7 @@
 //! Stores out of CSV: a header line, then a store a line.
 //!
-//! Law: a line that does not fit the header is refused alone, for its values cannot be told apart.
+//! Laws: a line that does not fit the header is refused alone, for its values cannot be told apart; a row's number is that
+//! of the line on which an editor shows it.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -28,17 +29,58 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
     let columns: Columns = header.iter().enumerate().map(|(i, name)| (name.trim().to_lowercase(), i)).collect();
     check_header(&columns, reading)?;
     let fields = Fields::new(reading);
-    let ends = bytes.ends_with(b"\n");
     let mut file = File::default();
-    for record in reader.byte_records() {
+    let mut lines = Lines { rest: bytes, at: 0, number: 1 + reading.skip_lines as u64 };
+    let mut records = reader.into_byte_records().peekable();
+    while let Some(record) = records.next() {
         let record = record.map_err(|error| Unreadable(error.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line) + reading.skip_lines as u64;
-        let row = row(&record, &columns, header.len(), &fields, reading);
+        let line = lines.number(record.position().map_or(0, csv::Position::byte));
+        let is_last = records.peek().is_none();
+        let is_open = is_last && quotes && is_open(lines.rest, &record, delimiter);
+        let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), &fields, reading) };
         let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
         file.rows.push(Numbered { number: line, row, may_be });
-        file.cut_in = (!ends && record.len() < header.len()).then_some(line);
+        // Many sound files end without a line end, so that one with all its values is believed.
+        let is_short = is_last && !bytes.ends_with(b"\n") && record.len() < header.len();
+        file.cut_in = (is_open || is_short).then_some(line);
     }
     Ok(file)
+}
+
+/// Counts the lines of a file. The reader's own count takes `\r\n` for an end and an empty line.
+struct Lines<'a> {
+    /// What follows the last record asked for, and it.
+    rest: &'a [u8],
+    /// Where that is.
+    at: u64,
+    number: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record that the reader began at this byte, in the order of the file. Before the record may stand
+    /// empty lines, and what is left of the last line's end.
+    fn number(&mut self, begun: u64) -> u64 {
+        let begun = usize::try_from(begun.saturating_sub(self.at)).unwrap_or(usize::MAX).min(self.rest.len());
+        let ends = self.rest[begun..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let (before, rest) = self.rest.split_at(begun + ends);
+        self.number += before.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        (self.at, self.rest) = (self.at + before.len() as u64, rest);
+        self.number
+    }
+}
+
+/// Whether nothing closes the quote in which this last record ends: one more line end would be part of its value.
+fn is_open(bytes: &[u8], record: &ByteRecord, delimiter: u8) -> bool {
+    let longer = [bytes, b"\n"].concat();
+    let reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(&longer[..]);
+    reader.into_byte_records().next().is_some_and(|longer| longer.is_ok_and(|longer| longer != *record))
+}
+
+fn open() -> Violations {
+    let said = "has a value that begins with a quote, and nothing closes it before the end of the file; \
+                if quotes are part of the values in this file, say --no-quotes";
+    Violations::one("", said)
 }
 
 /// What no row can do without must be in the header, or every row would be refused for the same reason.
@@ -170,6 +212,41 @@ mod tests {
         let typo = Reading { map: vec![(Field::Address, "adress".to_owned())], ..comma };
         let said = parse(b"id,name,lat,lng,address\n1,a,2,3,b\n", &typo).expect_err("no such column").to_string();
         assert!(said.contains("no column \"adress\" (--map address=COLUMN)"), "{said}");
+    }
+
+    #[test]
+    fn a_row_has_the_number_that_its_line_has_in_an_editor() {
+        let numbers = |file: &str| {
+            let rows = parse(file.as_bytes(), &Reading { skip_lines: 1, ..reading() }).expect("readable");
+            rows.iter().map(|row| row.number).collect::<Vec<_>>()
+        };
+        let file = "Made on Monday\n\nid|name|lat|lon\n1|a|45|9\n\n\n2|\"b\nb\"|45|9\n3|c|45|9\n";
+        assert_eq!(numbers(file), [4, 7, 9]);
+        assert_eq!(numbers(&file.replace('\n', "\r\n")), [4, 7, 9]);
+    }
+
+    #[test]
+    fn a_file_is_cut_where_its_last_line_lacks_values_or_the_end_of_a_quote() {
+        let cut_in = |rows: &str| {
+            let file = format!("id|name|lat|lon\n1|\"a\"|45|9\n{rows}");
+            let file = super::super::read(file.as_bytes(), &reading()).expect("readable");
+            (file.cut_in, file.rows.last().is_some_and(|last| last.row.is_ok()))
+        };
+        for whole in ["2|b|45|9\n", "2|b|45|9", "2|b|45|\"9\"", "2|\"say \"\"b\"\"\"|45|9\r\n"] {
+            assert_eq!(cut_in(whole), (None, true), "{whole}");
+        }
+        for cut in ["2|b|4", "2|b|45|\"9", "2|\"b|45|9\n", "2|b|45|\"9\n3|c|45|9\n", "2|\"b\"\"|45|9"] {
+            assert_eq!(cut_in(cut), (Some(3), false), "{cut}");
+        }
+        assert_eq!(cut_in("2|b|4\n3|c|45|9"), (None, true), "a short line within the file is a fault of its own");
+    }
+
+    #[test]
+    fn too_many_tags_are_told_under_the_column_that_has_them() {
+        let words: Vec<String> = (0..40).map(|i| format!("t{i}")).collect();
+        let file = format!("id|name|lat|lon|category\n1|a|45|9|{}\n", words.join(";"));
+        let rows = parse(file.as_bytes(), &reading()).expect("readable");
+        assert_eq!(told(&rows[0].row), [("category".into(), "must be at most 32 tags, were 40".into())]);
     }
 
     #[test]

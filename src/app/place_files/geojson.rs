@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use geojson::{Feature, GeometryValue, feature::Id};
 use serde_json::Value;
 
-use super::{Fields, File, Reading, Unreadable, Values, geofence, id_of, stamp, store};
+use super::{Fields, File, Reading, Unreadable, Values, fields::is_said, geofence, id_of, stamp, store};
 use crate::{
     app::imports::{Numbered, Row},
     domain::{
@@ -41,7 +41,7 @@ fn may_be(feature: &Value, reading: &Reading) -> Vec<PlaceName> {
     let named = properties.and_then(|all| all.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)));
     let exact = properties.and_then(|all| all.get(wanted));
     let own = feature.get("id").filter(|_| wanted == "id");
-    let id = exact.or(named.map(|(_, value)| value)).or(own).and_then(said);
+    let id = exact.or(named.map(|(_, value)| value)).or(own).and_then(said).filter(|id| is_said(id));
     let Some(id) = id.and_then(|id| id_of(&id).ok()) else { return Vec::new() };
     let (store, geofence) = (reading.network.store(&id), reading.network.geofence(&id));
     store.map(PlaceName::Store).into_iter().chain(geofence.map(PlaceName::Geofence)).collect()
@@ -212,6 +212,19 @@ mod tests {
         assert!(told[0].contains("time_zone: is missing"), "{told:?}");
         assert!(told[1].contains("was LineString") && told[2].contains("ring 0: crosses"), "{told:?}");
         assert!(told[3].contains("was nothing") && told[4].contains("not a GeoJSON feature"), "{told:?}");
+    }
+
+    #[test]
+    fn a_feature_that_says_no_id_may_be_any_place() {
+        let of = |id: &str| {
+            let feature = r#"{"type":"Feature","id":ID,"properties":{"name":"Esso"},"geometry":null}"#;
+            parsed(&feature.replace("ID", id)).remove(0)
+        };
+        for nothing in [r#""N/A""#, r#""NULL""#, r#""\\N""#, r#"" ""#, "null"] {
+            let row = of(nothing);
+            assert!(row.row.is_err() && row.may_be.is_empty(), "{nothing}: {row:?}");
+        }
+        assert_eq!(of("7").may_be.len(), 2, "a store or a geofence");
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub struct File {
     pub rows: Vec<Numbered>,
     /// The time of which the file itself says it speaks: in the lines before its header, or in its own words.
     pub as_of: Option<Timestamp>,
-    /// The row in which the file breaks off.
+    /// The row in which the file breaks off: the last one, if it lacks values and a line end, or the end of a quote.
     pub cut_in: Option<u64>,
 }
 
@@ -205,14 +205,17 @@ fn time_zone(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> 
 
 fn tags(wrong: &mut Violations, values: &Values<'_>) -> BTreeSet<Tag> {
     let mut tags = BTreeSet::new();
+    // The column with which they became too many.
+    let mut wide = None;
     for field in [Field::Category, Field::Tags] {
         let (column, words) = values.get(field);
         for word in words.split([';', ',']).map(str::trim).filter(|word| !word.is_empty()) {
             tags.extend(wrong.take(column.as_str(), ids::tag_of(word)));
         }
+        wide = wide.or((tags.len() > MAX_TAGS).then_some(column));
     }
-    if tags.len() > MAX_TAGS {
-        wrong.add(values.get(Field::Tags).0, format!("must be at most {MAX_TAGS}, were {}", tags.len()));
+    if let Some(column) = wide {
+        wrong.add(column, format!("must be at most {MAX_TAGS} tags, were {}", tags.len()));
     }
     tags
 }

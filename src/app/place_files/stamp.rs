@@ -19,11 +19,13 @@ pub fn time(text: &str) -> Result<Timestamp, Invalid> {
     understood(text.trim()).ok_or_else(refuse)
 }
 
-/// The first time that some lines of text say. A clock's time may stand after the day as a word of its own.
+/// The first time that some lines of text say. A clock's time may stand after the day as a word of its own; a number
+/// without `:` counts something else.
 pub fn find(text: &str) -> Option<Timestamp> {
     let words: Vec<&str> = text.split_whitespace().map(bare).collect();
     let found = words.iter().enumerate().filter_map(|(i, word)| {
-        let with_clock = words.get(i + 1).and_then(|clock| understood(&format!("{}T{clock}", iso(word)?)));
+        let clock = words.get(i + 1).filter(|next| next.contains(':'));
+        let with_clock = clock.and_then(|clock| understood(&format!("{}T{clock}", iso(word)?)));
         with_clock.or_else(|| understood(word))
     });
     found.into_iter().next()
@@ -87,6 +89,9 @@ mod tests {
         assert_eq!(found("Estrazione del 2026-03-12\n").as_deref(), Some("2026-03-12T00:00:00Z"));
         assert_eq!(found("Export (12/03/2026), 23605 rows").as_deref(), Some("2026-03-12T00:00:00Z"));
         assert_eq!(found("# made 2026-03-12 06:30:00.").as_deref(), Some("2026-03-12T06:30:00Z"));
+        for counted in ["2026-03-12, 1200 righe", "2026-03-12 23 stores", "12/03/2026 0630"] {
+            assert_eq!(found(counted).as_deref(), Some("2026-03-12T00:00:00Z"), "{counted}");
+        }
         assert_eq!(found("23611022 rows of release 1.2.3; id|name"), None);
     }
 }

@@ -128,7 +128,11 @@ impl Import {
         drop(bytes);
         let word = faults::row_word(reading.format);
         match (self.sync.ask(&self.network, file.as_of)?, file.cut_in) {
-            (Some(_), Some(row)) => sync::tell_cut(word, row),
+            (Some(_), Some(row)) => {
+                let why = refused(&file).into_iter().filter(|(refused, _)| *refused == row).collect();
+                tell_problems(word, &why, &pb::ImportPlacesResponse::default());
+                sync::tell_cut(word, row)
+            }
             (Some(sync), None) => self.sync(file, sync, word).await,
             (None, _) => self.import(file, word).await,
         }

@@ -68,6 +68,8 @@ async fn a_sync_follows_the_file_and_a_bad_one_changes_nothing() {
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.out.contains("nothing was changed: ") && ran.out.contains(said), "{ran:?}");
     }
+    let ran = run(cut[..cut.len() - 9].to_owned(), &[]).await;
+    assert!(ran.err.contains("line 21: has 3 values, and the header 4 columns"), "why it breaks off there: {ran:?}");
     let known = pb::ListSourcesRequest { parent: "organizations/acme".into(), ..Default::default() };
     let known = server.places().list_sources(bearing(&key, known)).await.expect("listed").into_inner().sources;
     assert_eq!(
