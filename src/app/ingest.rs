@@ -220,9 +220,14 @@ impl Ingest {
         if answer.fingerprint != (visitor.fingerprint)() {
             return Err(PingError::AnotherBody);
         }
-        self.counters.repeated.fetch_add(1, Relaxed);
         let decision = self.profiles.records.decision(&answer.decision).await?;
         let decision = decision.ok_or_else(|| StoreError::Corrupt(format!("no decision {}", answer.decision)))?;
+        // Of whoever had the device before nobody is told; but who logged in meanwhile was the anonymous one.
+        let has_logged_in = decision.profile.is_anonymous() && !profile.name.is_anonymous();
+        if decision.profile != profile.name && !has_logged_in {
+            return Err(PingError::AnotherBody);
+        }
+        self.counters.repeated.fetch_add(1, Relaxed);
         Ok(answered(visitor, profile, decision, true))
     }
 

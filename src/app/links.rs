@@ -70,7 +70,7 @@ impl Links {
             }
             let mut anonymous = new_anonymous(&device.app(), now, &*self.entropy);
             let moved = person.devices.remove(device).ok_or_else(|| missing(device))?;
-            anonymous.devices.insert(device.clone(), of_somebody_else(moved));
+            anonymous.devices.insert(device.clone(), of_somebody_else(moved, now));
             anonymous.offers = Arc::new(self.bare(&person, device));
             let (from, to) = (Some(person.name.clone()), anonymous.name.clone());
             let devices = vec![Handover { device: device.clone(), from, to }];
@@ -128,7 +128,7 @@ impl Links {
             to.consents = answered(&from.consents, &to.consents);
         }
         let moved = from.devices.remove(device)?;
-        let moved = if from.name.is_anonymous() { moved } else { of_somebody_else(moved) };
+        let moved = if from.name.is_anonymous() { moved } else { of_somebody_else(moved, now) };
         to.devices.insert(device.clone(), moved);
         let handover = Handover { device: device.clone(), from: Some(from.name.clone()), to: to.name.clone() };
         let mut commit = Commit { at: now, devices: vec![handover], ..Commit::default() };
@@ -159,8 +159,8 @@ impl Links {
 }
 
 /// The device as whoever has it next gets it.
-fn of_somebody_else(device: Device) -> Device {
-    Device { presence: device.presence.without_places(), ..device }
+fn of_somebody_else(device: Device, now: Timestamp) -> Device {
+    Device { presence: device.presence.without_places(now), ..device }
 }
 
 fn missing(device: &DeviceName) -> PeopleError {

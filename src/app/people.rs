@@ -136,13 +136,6 @@ impl People {
     /// Erases the profile with all that hangs on it. A name that nobody has, or no more, is fine.
     pub async fn erase(&self, name: &ProfileName) -> Result<(), PeopleError> {
         let _turn = self.edits.tries(&[name]).await;
-        let records = &self.edits.profiles.records;
-        let erased = records.erase(name, self.edits.clock.now()).await?.is_some();
-        // A name that nobody had stays free, and with it the cache open for whoever comes to have it.
-        if erased || records.is_erased(name).await? {
-            // Every version: if this fails, whoever asks again does not learn which one it was.
-            self.edits.profiles.forget(name, u64::MAX).await?;
-        }
-        Ok(())
+        Ok(self.edits.profiles.erase(name, self.edits.clock.now()).await?)
     }
 }

@@ -100,7 +100,6 @@ impl ProfileEdits {
     /// nothing happened.
     pub async fn save(&self, commit: Commit) -> Result<Option<Vec<Profile>>, ProfileEditError> {
         let written: Vec<Profile> = commit.profiles.iter().map(|write| write.profile.clone()).collect();
-        let absorbed = commit.absorbed.clone();
         match self.profiles.commit(commit).await? {
             Committed::Done => {}
             Committed::Stale => return Ok(None),
@@ -108,12 +107,6 @@ impl ProfileEdits {
                 let fault = format!("a change of a profile cannot be {other:?}");
                 return Err(StoreError::Corrupt(fault).into());
             }
-        }
-        if let Some(absorbed) = absorbed
-            && let Err(failure) = self.profiles.forget(&absorbed.name, absorbed.expected).await
-        {
-            // The copy is harmless: its next commit is stale, and then nobody finds the profile.
-            tracing::debug!(error = %failure, "profile cache failed; a copy of an absorbed profile ends by itself");
         }
         Ok(Some(written))
     }

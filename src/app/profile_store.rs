@@ -199,7 +199,7 @@ impl ProfileStore {
     }
 
     async fn commit_and_keep(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let at = commit.at;
+        let (at, absorbed) = (commit.at, commit.absorbed.clone());
         let written: Vec<Arc<Profile>> = commit.profiles.iter().map(|write| Arc::new(write.profile.clone())).collect();
         let result = self.records.commit(commit).await;
         for profile in written {
@@ -215,7 +215,29 @@ impl ProfileStore {
                 }
             }
         }
+        if let (Some(absorbed), Ok(Committed::Done)) = (absorbed, &result)
+            && let Err(failure) = self.forget(&absorbed.name, absorbed.expected).await
+        {
+            // The copy is harmless: its next commit is stale, and then nobody finds the profile.
+            tracing::debug!(error = %failure, "profile cache failed; a copy of an absorbed profile ends by itself");
+        }
         result
+    }
+
+    /// Erases the profile with all that hangs on it from the record, memory and cache, even if the caller goes away
+    /// meanwhile. A name that nobody has, or no more, is fine.
+    pub async fn erase(self: &Arc<Self>, name: &ProfileName, at: Timestamp) -> Result<(), StoreError> {
+        let (store, name) = (self.clone(), name.clone());
+        let task = tokio::spawn(async move {
+            let erased = store.records.erase(&name, at).await?.is_some();
+            // A name that nobody had stays free, and with it the cache open for whoever comes to have it.
+            if erased || store.records.is_erased(&name).await? {
+                // Every version: if this fails, whoever asks again does not learn which one it was.
+                store.forget(&name, u64::MAX).await?;
+            }
+            Ok(())
+        });
+        task.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?
     }
 
     async fn put_newest(&self, name: &ProfileName, now: Timestamp) {
@@ -259,7 +281,7 @@ impl ProfileStore {
     }
 
     /// Drops an erased profile from memory and from the cache.
-    pub async fn forget(&self, name: &ProfileName, version: u64) -> Result<(), StoreError> {
+    async fn forget(&self, name: &ProfileName, version: u64) -> Result<(), StoreError> {
         self.open.forget(name, version);
         self.cache.forget(name, version).await
     }

@@ -160,10 +160,11 @@ pub struct DevicePresence {
 }
 
 impl DevicePresence {
-    /// What orders the device's readings, and nothing of where it was: for whoever has it next.
-    pub fn without_places(&self) -> Self {
-        let Self { newest_fix, newest_sighting, clock_offset, .. } = *self;
-        Self { newest_fix, newest_sighting, clock_offset, ..Self::default() }
+    /// For whoever has the device from now on: nothing of where it was, and what was read before now comes too late.
+    pub fn without_places(&self, now: Timestamp) -> Self {
+        let device = Timestamp::from_micros(now.micros().saturating_sub(self.clock_offset));
+        let newest = Some(Reading { device, event: now });
+        Self { newest_fix: newest, newest_sighting: newest, clock_offset: self.clock_offset, ..Self::default() }
     }
 }
 

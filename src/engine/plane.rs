@@ -5,7 +5,7 @@
 
 use super::{
     edges::metres_per_degree,
-    probability::beyond_edge,
+    probability::{Inner, beyond_edge},
     shape::{FLAT, eastward},
     sphere::{bend, distance_to, half_length, least_distance},
 };
@@ -47,9 +47,14 @@ impl Plane {
         }
     }
 
+    /// Metres that what stands for an edge here may be beside it.
+    pub fn straight_m(&self) -> f64 {
+        if self.polar { STRAIGHT_M } else { 0.0 }
+    }
+
     /// As the integral of [`super::probability`] over an edge, for one in degrees; what is farther away than `limit` metres
     /// adds nothing.
-    pub fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, fix: (f64, f64), limit: f64) -> f64 {
+    pub(super) fn beyond_edge(&self, a: geo::Coord, b: geo::Coord, fix: (f64, Inner), limit: f64) -> f64 {
         if !self.polar {
             let [east_a, east_b] = eastward(a.x, b.x, self.origin);
             let from = [east_a * self.scale[0], (a.y - self.origin.latitude()) * self.scale[1]];

@@ -74,18 +74,28 @@ fn beyond_polygons(polygons: &Polygons, edges: &Edges, reported: Position, sigma
         if looked_at <= MOST_EDGES && plane.least_distance(gap) < limit {
             let (corners, inner) = (piece.corners(polygons), if piece.left() { 1.0 } else { -1.0 });
             looked_at += corners.len();
+            let inner = Inner { side: inner, within_m: plane.straight_m() };
             let edges = corners.windows(2).map(|edge| plane.beyond_edge(edge[0], edge[1], (sigma, inner), limit));
-            beyond += edges.sum::<f64>() * inner;
+            beyond += edges.sum::<f64>() * inner.side;
         }
         if looked_at > MOST_EDGES { 0.0 } else { 1.0 }
     });
     if looked_at > MOST_EDGES { 1.0 } else { beyond / TAU }
 }
 
+/// On which side of an edge the origin is, which is inside, where the edge's line is too near to tell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inner {
+    /// 1 if the shape lies to the left of the edge, -1 if it lies to the right.
+    pub side: f64,
+    /// Metres that the line may be beside the edge.
+    pub within_m: f64,
+}
+
 /// ∫ exp(−h² / (2σ² cos² θ)) dθ over the angle under which the edge is seen from the origin, counter-clockwise positive;
 /// θ is measured from the perpendicular of length h to the edge's line. On that line it is the limit from the side where the
-/// shape is: to the left if `inner` is 1, to the right if it is -1.
-pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], (sigma, inner): (f64, f64)) -> f64 {
+/// shape is.
+pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], (sigma, inner): (f64, Inner)) -> f64 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let length = dx.hypot(dy);
     if length == 0.0 {
@@ -100,7 +110,7 @@ pub(super) fn beyond_edge(a: [f64; 2], b: [f64; 2], (sigma, inner): (f64, f64)) 
     let least = 1e-6 * sigma;
     let height = h.abs().max(least);
     // The sign of what rounding left of nothing is chance.
-    let side = if h.abs() < least { inner } else { h.signum() };
+    let side = if h.abs() < least.max(inner.within_m) { inner.side } else { h.signum() };
     // Beyond this angle the edge is out of reach.
     let widest = (height / limit).acos();
     let (from, to) = (foot(a).atan2(height).clamp(-widest, widest), foot(b).atan2(height).clamp(-widest, widest));
@@ -232,6 +242,10 @@ mod tests {
             // In the middle of long edges beyond 80 degrees; the fix is 1.1 m inside.
             (&wide, at(80.499_99, 11.5), 0.49, 0.52),
             (&wide, at(80.200_01, 11.5), 0.49, 0.52),
+            // On the edge, and where the piece that stands for it is on the other side.
+            (&wide, at(80.2, 11.3), 0.49, 0.51),
+            (&wide, at(80.2 + 5e-7, 11.7), 0.49, 0.51),
+            (&cap, at(89.99, 10.0), 0.4, 0.51),
             (&wide, at(80.499, 11.5), 0.68, 0.73),
             (&band, at(59.999_99, -0.000_01), 0.49, 0.51),
             (&band, at(-59.999_99, 0.000_01), 0.49, 0.51),
