@@ -142,7 +142,7 @@ impl Areas {
     }
 
     /// Puts the boxes of areas that moved in the place of those they had.
-    pub(super) fn reindex(&mut self, before: &Self, moved: &BTreeSet<Area>) {
+    fn reindex(&mut self, before: &Self, moved: &BTreeSet<Area>) {
         let leaves = |areas: &Self| -> Vec<BoxLeaf> {
             moved.iter().filter_map(|area| areas.entry(area)).flat_map(|entry| boxes_of(&entry)).collect()
         };

@@ -99,7 +99,7 @@ impl Areas {
     }
 
     /// Lets the campaign fire at all its areas; returns the circles around stores that it is meant for.
-    pub(super) fn fire_also(&mut self, next: &Catalog, campaign: &Arc<Campaign>) -> BTreeSet<Area> {
+    fn fire_also(&mut self, next: &Catalog, campaign: &Arc<Campaign>) -> BTreeSet<Area> {
         let (name, armed) = (&campaign.name, Armed::of(campaign));
         let is_meant: BTreeSet<Area> = self.targets.meant(next, campaign).collect();
         for area in &is_meant {
@@ -211,7 +211,7 @@ fn note_problems(problems: &mut BTreeMap<CampaignName, Vec<String>>, campaign: &
 }
 
 /// What these campaigns make of an area; none if there are none.
-fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) -> Option<Fired> {
+pub(super) fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) -> Option<Fired> {
     let around = match area {
         Area::Around(store, radius_m) => AreaEntry::around(&catalog.stores.get(store)?.value, *radius_m),
         Area::Geofence(_) | Area::Beacon(_) | Area::Store(_) | Area::Anywhere => None,
