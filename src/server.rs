@@ -109,7 +109,7 @@ pub async fn start(
     };
     jobs.announce(true).await;
     jobs.start(config, &tracker, &ended);
-    let incoming = connections::accept(listener, config.server.keepalive());
+    let incoming = connections::accept(listener, config.server.keepalive(), closing.clone());
     let serving = layered.add_routes(routes).serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
     let server = config.server.clone();
     let task = tokio::spawn(async move {

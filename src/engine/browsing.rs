@@ -90,7 +90,7 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     for candidate in spots.iter().flat_map(|spot| spot.candidates(profile, now)) {
         // Who is held out of a campaign is to see no preview of it either, or the experiment would measure nothing.
         let is_hidden = candidate.is_held_out() || seen.contains(&candidate.campaign.name);
-        if !is_hidden && gates.refusal(&candidate).is_none() {
+        if !is_hidden && !gates.refuses(&candidate) {
             seen.insert(&candidate.campaign.name);
             let rank = ranking::rank(&candidate, &gates.person);
             passed.push((candidate, rank));

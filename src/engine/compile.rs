@@ -11,7 +11,7 @@ use super::{
     grants::Grants,
     index::{BoxIndex, BoxLeaf, boxes_of},
     nearest::{StoreIndex, StoreLeaf},
-    targets::{Findable, Targets},
+    targets::Targets,
 };
 use crate::domain::{
     catalog::{CatalogChange, ResourceName},
@@ -92,6 +92,7 @@ impl Areas {
         let mut areas = self.clone();
         (areas.geofences, areas.stores, areas.beacons) =
             (next.geofences.clone(), next.stores.clone(), next.beacons.clone());
+        areas.targets.move_places(before, next, &touched.places);
         touched.places.iter().for_each(|place| areas.move_place(before, next, place));
         if touched.grants {
             areas.targets.grants = Arc::new(Grants::of(next));
@@ -102,14 +103,8 @@ impl Areas {
         areas
     }
 
-    /// Everything about a place but its boxes and what it fires.
+    /// Everything about a place but how it is targeted, its boxes and what it fires.
     fn move_place(&mut self, before: &Catalog, next: &Catalog, place: &PlaceName) {
-        if let Some(old) = Findable::of(before, place) {
-            self.targets.forget(&old);
-        }
-        if let Some(new) = Findable::of(next, place) {
-            self.targets.learn(&new);
-        }
         match place {
             PlaceName::Geofence(name) => {
                 self.drawn.remove(name);
@@ -147,7 +142,7 @@ impl Areas {
     }
 
     /// Puts the boxes of areas that moved in the place of those they had.
-    pub(super) fn reindex(&mut self, before: &Self, moved: &BTreeSet<Area>) {
+    fn reindex(&mut self, before: &Self, moved: &BTreeSet<Area>) {
         let leaves = |areas: &Self| -> Vec<BoxLeaf> {
             moved.iter().filter_map(|area| areas.entry(area)).flat_map(|entry| boxes_of(&entry)).collect()
         };

@@ -137,6 +137,16 @@ fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
     (fired.collect::<Vec<_>>(), boxed, sorted(nearest), identities, areas.problems().collect::<Vec<_>>())
 }
 
+/// The areas that a campaign means, each place asked by itself.
+fn meant_of_all(catalog: &Catalog, campaign: &Campaign) -> BTreeSet<Area> {
+    let (targets, on) = (&catalog.areas.targets, &campaign.trigger.on);
+    let stores = catalog.stores.keys().map(|name| PlaceName::Store(name.clone()));
+    let fences = catalog.geofences.keys().map(|name| PlaceName::Geofence(name.clone()));
+    let beacons = catalog.beacons.keys().map(|name| PlaceName::Beacon(name.clone()));
+    let areas = stores.chain(fences).chain(beacons).flat_map(|place| targets.areas_of(&place, on));
+    areas.chain([Area::Anywhere]).filter(|area| targets.means(catalog, campaign, area)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
@@ -152,6 +162,10 @@ proptest! {
             let changes: Vec<CatalogChange> = batch.into_iter().map(change).collect();
             let next: Catalog = catalog.after(&changes);
             prop_assert_eq!(described(&next.areas), described(&Areas::compile(&next)), "after {:?}", changes);
+            for campaign in next.campaigns.values().map(|entry| &entry.value) {
+                let meant: BTreeSet<Area> = next.areas.targets.meant(&next, campaign).collect();
+                prop_assert_eq!(meant, meant_of_all(&next, campaign), "{:?} after {:?}", campaign.trigger, changes);
+            }
             catalog = next;
         }
     }

@@ -6,7 +6,6 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    areas::Areas,
     armed::Armed,
     catalog::Catalog,
     choice::{self, Choice},
@@ -19,7 +18,9 @@ use super::{
     presence::{self, Step},
     ranging,
     ranking::{Candidate, Cause},
-    silence, visiting,
+    silence,
+    trial::Tried,
+    visiting,
 };
 use crate::domain::{
     budget::{AccountId, Holder, Take},
@@ -86,8 +87,10 @@ pub fn decide(question: &Question<'_>) -> Outcome {
     let device = question.profile.devices.get(question.device);
     outcome.decision.test = device.is_some_and(|device| device.test);
     // Only test devices are asked whether they try something.
-    let tried = device.filter(|device| device.test).and_then(|_| question.catalog.areas_tried_by(question.device));
-    let areas = tried.as_ref().unwrap_or(&question.catalog.areas);
+    let tried = device
+        .filter(|device| device.test)
+        .and_then(|device| Tried::by(question.catalog, question.device, &device.presence, question.ping));
+    let areas = &Known::trying(&question.catalog.areas, tried.as_ref());
     match (question.profile.consents.permit::<Location>(), device) {
         (Some(permit), Some(device)) => {
             locate(question, areas, (device, permit), &mut outcome);
@@ -127,11 +130,11 @@ pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping
 
 fn locate(
     question: &Question<'_>,
-    areas: &Areas,
+    areas: &Known<'_>,
     (device, _permit): (&Device, Consented<Location>),
     outcome: &mut Outcome,
 ) {
-    let (areas, ping) = (&Known::of(areas), question.ping);
+    let ping = question.ping;
     let mut step = presence::step(areas, &device.presence, ping);
     let heard = ranging::listen(areas, &device.presence, &mut step.presence, ping);
     let known = (device.presence.newest_fix, device.presence.newest_sighting);
@@ -165,10 +168,10 @@ fn locate(
 }
 
 /// An event of the app, where nobody is to know where: it fires what it fires anywhere, and of its place nothing is kept.
-fn happen_nowhere(question: &Question<'_>, areas: &Areas, device: &Device, outcome: &mut Outcome) {
+fn happen_nowhere(question: &Question<'_>, areas: &Known<'_>, device: &Device, outcome: &mut Outcome) {
     let Some(event) = &question.ping.event else { return };
     let event = Event::nowhere(event, question.ping);
-    let (areas, step) = (&Known::of(areas), Step::default());
+    let step = Step::default();
     outcome.decision.event = Some(event.happened());
     consider(question, areas, device, (&step, Some(&event)), outcome);
 }

@@ -13,7 +13,8 @@ use super::{
     gate::{Gate, GateSet},
     grants::Reach,
     ranking::{Candidate, Cause},
-    schedule, taking,
+    schedule::{self, Doors},
+    taking,
 };
 use crate::domain::{
     budget::AccountId,
@@ -71,6 +72,7 @@ pub struct Gates<'a> {
     app: &'a App,
     /// The person's own.
     zone: &'a TimeZone,
+    doors: Doors,
     pub person: Person<'a>,
     marketing: Option<Consented<Marketing>>,
     is_suspect: bool,
@@ -113,6 +115,7 @@ impl<'a> Gates<'a> {
             catalog,
             app,
             zone,
+            doors: Doors::at(now),
             person,
             marketing,
             is_suspect,
@@ -128,6 +131,19 @@ impl<'a> Gates<'a> {
     /// The first gate that refuses, and why; none if all let it pass.
     pub fn refusal(&self, candidate: &Candidate<'_>) -> Option<(Gate, Reason)> {
         self.first_of(GateSet::ALL, candidate)
+    }
+
+    /// Whether any gate refuses, for who does not ask why.
+    pub fn refuses(&self, candidate: &Candidate<'_>) -> bool {
+        let (schedule, store) = (&candidate.campaign.limits.schedule, candidate.store.map(Arc::as_ref));
+        let refuses = self.gates_for(candidate).iter().any(|gate| match gate {
+            // These two look for the time when they let it pass again.
+            Gate::StoreHours => self.doors.are_closed(schedule, store),
+            Gate::Schedule => schedule::is_outside_windows(schedule, store, self.zone, self.now),
+            gate => self.ask(gate, candidate).is_some(),
+        });
+        debug_assert_eq!(refuses, self.refusal(candidate).is_some());
+        refuses
     }
 
     fn first_of(&self, wanted: GateSet, candidate: &Candidate<'_>) -> Option<(Gate, Reason)> {
@@ -154,7 +170,7 @@ impl<'a> Gates<'a> {
         match gate {
             Gate::Reach => self.of_brand(campaign, |brand| !brand.may_reach).then_some(Reason::NotGranted),
             Gate::Dates => self.dates(campaign),
-            Gate::StoreHours => schedule::closed(&campaign.limits.schedule, candidate.store.map(Arc::as_ref), self.now),
+            Gate::StoreHours => self.doors.closed(&campaign.limits.schedule, candidate.store.map(Arc::as_ref)),
             Gate::Schedule => {
                 let store = candidate.store.map(Arc::as_ref);
                 schedule::outside_windows(&campaign.limits.schedule, store, self.zone, self.now)

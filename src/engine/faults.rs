@@ -3,7 +3,7 @@
 //! Laws: what cannot fire is said in words, for the brand to read when it activates the campaign, and never fatal. Of a
 //! network that granted nothing no more is told than that: which places and tags it has is its own affair.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, iter::Peekable, sync::Arc};
 
 use super::{catalog::Catalog, targets::Targets};
 use crate::domain::{
@@ -35,6 +35,17 @@ impl Fault {
 
 /// Every fault of the campaign's targets and of its audience. A campaign that means no area always has one.
 pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
+    meaning(targets.meant(catalog, campaign), targets, catalog, campaign)
+}
+
+/// As [`of`], of a campaign that means these areas. They are gone through once, and only as far as a fault depends on them.
+pub(super) fn meaning(
+    meant: impl Iterator<Item = Area>,
+    targets: &Targets,
+    catalog: &Catalog,
+    campaign: &Campaign,
+) -> Vec<Fault> {
+    let mut meant = meant.peekable();
     let (brand, on) = (campaign.name.organization(), &campaign.trigger.on);
     let granted = |network: &OrganizationName| targets.grants.may_target(&brand, network);
     let mut networks: BTreeSet<OrganizationName> = match &campaign.trigger.at {
@@ -52,18 +63,18 @@ pub fn of(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Faul
             let places = places.iter().filter(|place| granted(&place.organization()));
             faults.extend(places.filter_map(|place| of_place(targets, catalog, place, on)));
         }
-        Target::Tagged { network, tags } if granted(network) && targets.meant(catalog, campaign).next().is_none() => {
+        Target::Tagged { network, tags } if granted(network) && meant.peek().is_none() => {
             let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
             let what = format!("has no {} tagged {}", wants(on), tags.join(" and "));
             faults.push(Fault::new("TARGET_MISSING", network, what));
         }
-        Target::Within(_) if targets.meant(catalog, campaign).next().is_none() => {
+        Target::Within(_) if meant.peek().is_none() => {
             let what = format!("has no {} within its area, of its own or granted to it", wants(on));
             faults.push(Fault::new("TARGET_MISSING", &brand, what));
         }
         Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => {}
     }
-    faults.extend(of_hours(targets, catalog, campaign));
+    faults.extend(of_hours(meant, targets, catalog, campaign));
     faults.extend(of_segments(catalog, campaign));
     faults.extend(of_audiences(catalog, campaign, granted));
     faults
@@ -77,13 +88,17 @@ pub fn audiences<'a>(catalog: &'a Catalog, campaign: &'a Campaign) -> impl Itera
 
 /// Places of which nobody knows when they are open, if the campaign makes offers only then. Of places that it does not name
 /// one with hours is enough: the others get them, or are told of in receipts.
-fn of_hours(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
+fn of_hours(
+    mut meant: Peekable<impl Iterator<Item = Area>>,
+    targets: &Targets,
+    catalog: &Catalog,
+    campaign: &Campaign,
+) -> Vec<Fault> {
     const WHAT: &str = "no opening hours, which limits.only_while_open needs";
     if campaign.limits.schedule.only_while_open.is_none() {
         return Vec::new();
     }
     let brand = campaign.name.organization();
-    let mut meant = targets.meant(catalog, campaign).peekable();
     match &campaign.trigger.at {
         Target::Places(places) => {
             let granted = |place: &&PlaceName| targets.grants.may_target(&brand, &place.organization());
@@ -92,8 +107,7 @@ fn of_hours(targets: &Targets, catalog: &Catalog, campaign: &Campaign) -> Vec<Fa
             closed.map(|(place, _)| Fault::new("NO_OPENING_HOURS", place, format!("has {WHAT}"))).collect()
         }
         Target::Tagged { .. } | Target::Within(_) if meant.peek().is_some() => {
-            let stores = meant.filter_map(|area| store_of(catalog, &place_of(area)?)?);
-            let any = stores.into_iter().any(has_hours);
+            let any = meant.filter_map(|area| store_of(catalog, &place_of(area)?)?).any(has_hours);
             let none = || Fault::new("NO_OPENING_HOURS", &campaign.name, format!("targets only places with {WHAT}"));
             (!any).then(none).into_iter().collect()
         }

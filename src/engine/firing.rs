@@ -13,8 +13,9 @@ use super::{
     catalog::Catalog,
     compile::Touched,
     entry::{AreaEntry, Mark},
-    faults,
-    targets::Targets,
+    faults::{self, Fault},
+    regions,
+    targets::Findable,
 };
 use crate::domain::{
     campaign::{Campaign, CampaignState, On, Target},
@@ -33,9 +34,13 @@ impl Areas {
         let mut problems = BTreeMap::new();
         for campaign in active(catalog) {
             let armed = Armed::of(campaign);
-            let areas = self.targets.meant(catalog, campaign);
-            areas.for_each(|area| fired.entry(area).or_default().push(armed.clone()));
-            note_problems(&mut problems, &self.targets, catalog, campaign);
+            let meant: Vec<Area> = self.targets.meant(catalog, campaign).collect();
+            note_problems(
+                &mut problems,
+                campaign,
+                faults::meaning(meant.iter().cloned(), &self.targets, catalog, campaign),
+            );
+            meant.into_iter().for_each(|area| fired.entry(area).or_default().push(armed.clone()));
         }
         self.problems = Arc::new(problems);
         let made = |(area, mut campaigns): (Area, Vec<Armed>)| {
@@ -59,12 +64,7 @@ impl Areas {
         }
         let mut stirred = BTreeSet::new();
         for name in &touched.campaigns {
-            let was_meant = active_named(before, name).into_iter().flat_map(|c| old.targets.meant(before, c));
-            let is_meant = active_named(next, name).into_iter().flat_map(|c| self.targets.meant(next, c));
-            stirred.extend(was_meant.chain(is_meant).filter(is_around));
-        }
-        for name in &touched.campaigns {
-            self.replace_campaign(old, before, next, name);
+            stirred.extend(self.replace_campaign(old, before, next, name));
         }
         for area in self.areas_at(old, &campaigns, touched) {
             let firing = campaigns.iter().filter(|campaign| self.targets.means(next, campaign, &area));
@@ -72,24 +72,34 @@ impl Areas {
             self.put_fired(next, &area, firing);
             stirred.extend(Some(area).filter(is_around));
         }
-        self.renew_problems(next, &campaigns, touched);
+        self.renew_problems((before, next), &campaigns, touched);
         stirred
     }
 
-    fn replace_campaign(&mut self, old: &Self, before: &Catalog, next: &Catalog, name: &CampaignName) {
+    /// Returns the circles around stores that the campaign was meant for, and those that it is.
+    fn replace_campaign(
+        &mut self,
+        old: &Self,
+        before: &Catalog,
+        next: &Catalog,
+        name: &CampaignName,
+    ) -> BTreeSet<Area> {
+        let mut stirred = BTreeSet::new();
         let was_meant = active_named(before, name).into_iter().flat_map(|c| old.targets.meant(before, c));
         for area in was_meant {
             let others = |campaign: &&Armed| campaign.name != *name;
             let left = self.campaigns(&area).iter().filter(others).cloned().collect();
             self.put_fired(next, &area, left);
+            stirred.extend(Some(area).filter(is_around));
         }
         if let Some(campaign) = active_named(next, name) {
-            self.fire_also(next, campaign);
+            stirred.extend(self.fire_also(next, campaign));
         }
+        stirred
     }
 
     /// Lets the campaign fire at all its areas; returns the circles around stores that it is meant for.
-    pub(super) fn fire_also(&mut self, next: &Catalog, campaign: &Arc<Campaign>) -> BTreeSet<Area> {
+    fn fire_also(&mut self, next: &Catalog, campaign: &Arc<Campaign>) -> BTreeSet<Area> {
         let (name, armed) = (&campaign.name, Armed::of(campaign));
         let is_meant: BTreeSet<Area> = self.targets.meant(next, campaign).collect();
         for area in &is_meant {
@@ -130,14 +140,19 @@ impl Areas {
         touched.places.iter().flat_map(of_place).collect()
     }
 
-    fn renew_problems(&mut self, next: &Catalog, campaigns: &[&Arc<Campaign>], touched: &Touched) {
-        let concerned = campaigns.iter().filter(|campaign| concerns(next, campaign, touched));
+    fn renew_problems(
+        &mut self,
+        (before, next): (&Catalog, &Catalog),
+        campaigns: &[&Arc<Campaign>],
+        touched: &Touched,
+    ) {
+        let concerned = campaigns.iter().filter(|campaign| concerns((before, next), campaign, touched));
         let concerned = concerned.map(|campaign| &campaign.name);
         let mut problems = BTreeMap::clone(&self.problems);
         for name in touched.campaigns.iter().chain(concerned) {
             problems.remove(name);
             if let Some(campaign) = active_named(next, name) {
-                note_problems(&mut problems, &self.targets, next, campaign);
+                note_problems(&mut problems, campaign, faults::of(&self.targets, next, campaign));
             }
         }
         self.problems = Arc::new(problems);
@@ -166,7 +181,8 @@ fn active_named<'a>(catalog: &'a Catalog, name: &CampaignName) -> Option<&'a Arc
 }
 
 /// Whether a change of places, segments or other campaigns may be one of the campaign's problems, or the end of one.
-fn concerns(next: &Catalog, campaign: &Campaign, touched: &Touched) -> bool {
+fn concerns((before, next): (&Catalog, &Catalog), campaign: &Campaign, touched: &Touched) -> bool {
+    let spot = |catalog, place| Findable::of(catalog, place).and_then(|found| found.spot(catalog));
     let is_touched = |store: &StoreName| touched.places.contains(&PlaceName::Store(store.clone()));
     touched.grants
         || faults::audiences(next, campaign).any(|audience| {
@@ -179,25 +195,23 @@ fn concerns(next: &Catalog, campaign: &Campaign, touched: &Touched) -> bool {
                 touched.places.iter().any(|place| places.contains(place) || !matches!(place, PlaceName::Store(_)))
             }
             Target::Tagged { network, .. } => touched.places.iter().any(|place| place.organization() == *network),
-            Target::Within(_) => !touched.places.is_empty(),
+            Target::Within(shape) => {
+                let mut spots = touched.places.iter().flat_map(|place| [spot(before, place), spot(next, place)]);
+                spots.any(|spot| spot.is_some_and(|spot| regions::holds(shape, spot)))
+            }
             Target::Anywhere => false,
         }
 }
 
-fn note_problems(
-    problems: &mut BTreeMap<CampaignName, Vec<String>>,
-    targets: &Targets,
-    catalog: &Catalog,
-    campaign: &Campaign,
-) {
-    let whys: Vec<String> = faults::of(targets, catalog, campaign).into_iter().map(|fault| fault.why).collect();
+fn note_problems(problems: &mut BTreeMap<CampaignName, Vec<String>>, campaign: &Campaign, faults: Vec<Fault>) {
+    let whys: Vec<String> = faults.into_iter().map(|fault| fault.why).collect();
     if !whys.is_empty() {
         problems.insert(campaign.name.clone(), whys);
     }
 }
 
 /// What these campaigns make of an area; none if there are none.
-fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) -> Option<Fired> {
+pub(super) fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) -> Option<Fired> {
     let around = match area {
         Area::Around(store, radius_m) => AreaEntry::around(&catalog.stores.get(store)?.value, *radius_m),
         Area::Geofence(_) | Area::Beacon(_) | Area::Store(_) | Area::Anywhere => None,

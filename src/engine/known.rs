@@ -18,6 +18,7 @@ use super::{
     entry::{AreaEntry, AreaView, Mark},
     forest::Bounds,
     index::Place,
+    trial::Tried,
 };
 use crate::domain::{geo::Position, place::Store, presence::Area};
 
@@ -32,6 +33,8 @@ const FEW: usize = 32;
 /// The areas of a version of the catalog, with a memory for those that were asked for.
 pub struct Known<'a> {
     areas: &'a Areas,
+    /// Of a device that tries campaigns.
+    tried: Option<&'a Tried<'a>>,
     /// Those that the device was believed to be at have the first numbers.
     believed: RefCell<Arc<[Area]>>,
     spots: RefCell<Vec<Spot<'a>>>,
@@ -75,8 +78,14 @@ struct Near<'a> {
 
 impl<'a> Known<'a> {
     pub fn of(areas: &'a Areas) -> Self {
+        Self::trying(areas, None)
+    }
+
+    /// With what the device tries on top.
+    pub fn trying(areas: &'a Areas, tried: Option<&'a Tried<'a>>) -> Self {
         Self {
             areas,
+            tried,
             believed: RefCell::default(),
             spots: RefCell::default(),
             marks: RefCell::default(),
@@ -169,11 +178,15 @@ impl<'a> Known<'a> {
     /// As [`Areas::narrowing`], from memory where that will do.
     pub fn narrowing(&self, bounds: &Cell<DegreeBox>, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
         let near = self.near.borrow();
-        if !near.bounds.holds(&bounds.get()) {
-            return self.areas.narrowing(bounds, visit);
+        if near.bounds.holds(&bounds.get()) {
+            let meeting = near.leaves.iter().filter(|(leaf, _)| leaf.meets(&bounds.get()));
+            meeting.for_each(|(leaf, entry)| visit(*leaf, entry));
+        } else {
+            self.areas.narrowing(bounds, &mut visit);
         }
-        let meeting = near.leaves.iter().filter(|(leaf, _)| leaf.meets(&bounds.get()));
-        meeting.for_each(|(leaf, entry)| visit(*leaf, entry));
+        if let Some(tried) = self.tried {
+            tried.narrowing(bounds, visit);
+        }
     }
 
     /// Finds an area by its name: first among what is near, by its mark.
@@ -182,7 +195,7 @@ impl<'a> Known<'a> {
         let looked_at = if near.leaves.len() > MOST_AT_ONCE { &[] } else { near.leaves.as_slice() };
         let like = looked_at.iter().map(|(_, entry)| entry).filter(|entry| entry.mark() == mark);
         let found = like.map(|entry| entry.view()).find(|view| view.area() == *area);
-        found.or_else(|| self.areas.get(area))
+        found.or_else(|| self.areas.get(area)).or_else(|| self.tried?.circle(area))
     }
 
     /// How many areas have numbers.
@@ -269,7 +282,8 @@ impl<'a> Known<'a> {
         let look_up = || {
             let area = believed.get(number).or(spot.area.as_ref())?;
             let mark = spot.view.map_or_else(|| Mark::of(area), AreaView::mark);
-            self.areas.fired(mark, area).map(Arc::as_ref)
+            let for_all = self.areas.fired(mark, area).map(Arc::as_ref);
+            self.tried.map_or(for_all, |tried| tried.fired(area, for_all))
         };
         *spot.fired.get_or_init(look_up)
     }

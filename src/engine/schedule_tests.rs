@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{
     civil,
     fixture::store,
-    schedule::{closed, is_open, outside_windows},
+    schedule::{Doors, is_open, is_outside_windows, outside_windows},
 };
 use crate::domain::{
     decision::Reason,
@@ -135,7 +135,11 @@ proptest! {
             Some(closes_at) => Some(Reason::LastCall { closes_at, last_call: while_open.last_call }),
             None => None,
         };
-        prop_assert_eq!(closed(&schedule, Some(&store), now), expected);
+        let doors = Doors::at(now);
+        for _ in 0..2 {
+            prop_assert_eq!(doors.are_closed(&schedule, Some(&store)), expected.is_some());
+            prop_assert_eq!(doors.closed(&schedule, Some(&store)), expected.clone());
+        }
     }
 }
 
@@ -187,7 +191,9 @@ fn windows_are_on_the_stores_clock_unless_they_say_otherwise_or_there_is_none() 
         refused.to_string(),
         "it was Monday 17:30 at the store, outside of the campaign's hours, which begin again at 2026-01-06T05:30:00Z"
     );
+    assert!(is_outside_windows(&of_store, Some(&kolkata), &rome, noon));
     assert_eq!(outside_windows(&of_store, None, &rome, noon), None);
+    assert!(!is_outside_windows(&of_store, None, &rome, noon));
     let of_person = Schedule { windows: lunch, clock: Clock::Person, ..Schedule::default() };
     assert_eq!(outside_windows(&of_person, Some(&kolkata), &rome, noon), None);
 }
@@ -196,13 +202,25 @@ fn windows_are_on_the_stores_clock_unless_they_say_otherwise_or_there_is_none() 
 fn a_store_without_hours_is_not_open_and_neither_is_none() {
     let open = Schedule { only_while_open: Some(WhileOpen::default()), ..Schedule::default() };
     let now = at(START);
-    assert_eq!(closed(&open, None, now), Some(Reason::NoOpeningHours));
-    assert_eq!(closed(&open, Some(&store("s", 0.0)), now), Some(Reason::NoOpeningHours));
+    assert_eq!(Doors::at(now).closed(&open, None), Some(Reason::NoOpeningHours));
+    assert_eq!(Doors::at(now).closed(&open, Some(&store("s", 0.0))), Some(Reason::NoOpeningHours));
     assert!(!is_open(&store("s", 0.0), now));
     let shut = Store { opening_hours: OpeningHours::new("2020 Jan 1 10:00-12:00").expect("sound"), ..store("s", 0.0) };
-    assert_eq!(closed(&open, Some(&shut), now), Some(Reason::StoreClosed { opens_at: None }));
+    assert_eq!(Doors::at(now).closed(&open, Some(&shut)), Some(Reason::StoreClosed { opens_at: None }));
     let always = Store { opening_hours: OpeningHours::new("24/7").expect("sound"), ..store("s", 0.0) };
-    assert_eq!(closed(&open, Some(&always), now), None);
+    assert_eq!(Doors::at(now).closed(&open, Some(&always)), None);
+}
+
+#[test]
+fn the_hours_of_a_store_are_looked_through_once_however_many_campaigns_ask() {
+    let (schedule, doors) =
+        (Schedule { only_while_open: Some(WhileOpen::default()), ..Schedule::default() }, Doors::at(at(START)));
+    let with = |hours: &str| Store { opening_hours: OpeningHours::new(hours).expect("sound"), ..store("s", 0.0) };
+    let refused = Some(Reason::StoreClosed { opens_at: Some(at(START + 600)) });
+    assert_eq!(doors.closed(&schedule, Some(&with("10:00-12:00"))), refused);
+    // Whoever looked again would see that the hours are others.
+    assert_eq!(doors.closed(&schedule, Some(&with("11:00-12:00"))), refused);
+    assert!(doors.are_closed(&schedule, Some(&with("24/7"))));
 }
 
 /// Weekday and time of a clock, opening hours, and whether a store there is open: worked out by hand.

@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// The largest radius promised, in metres.
-const MAX_RADIUS_M: f64 = 5_000.0;
+pub const MAX_RADIUS_M: f64 = 5_000.0;
 /// Ask again at the latest after this.
 const MAX_SILENCE: Duration = Duration::from_secs(3_600);
 /// Kept back against rounding: 1 % and 1 m.

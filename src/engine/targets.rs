@@ -9,7 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{catalog::Catalog, grants::Grants, regions, shared_map::SharedMap};
+use super::{
+    catalog::Catalog,
+    grants::Grants,
+    regions::{self, Spot, Spots},
+    shared_map::SharedMap,
+};
 use crate::domain::{
     campaign::{Campaign, On, Target},
     geo::Position,
@@ -30,6 +35,8 @@ pub struct Targets {
     tagged: SharedMap<(OrganizationName, Tag), SharedMap<PlaceName, ()>>,
     /// The geofences and beacons of stores.
     parts: SharedMap<(StoreName, PlaceName), ()>,
+    /// Stores, and geofences without a store.
+    spots: Spots,
     pub grants: Arc<Grants>,
 }
 
@@ -80,11 +87,21 @@ impl<'a> Findable<'a> {
     }
 
     /// Where it is: where its store is, if it has one.
-    fn spot(&self, catalog: &Catalog) -> Option<Position> {
+    pub fn spot(&self, catalog: &Catalog) -> Option<Position> {
         match self.store {
             Some(store) => catalog.stores.get(store).map(|store| store.value.position),
-            None => self.position.or_else(|| regions::middle(self.shape?)),
+            None => self.own_spot(),
         }
+    }
+
+    /// Where it is itself, if that is nowhere else.
+    fn own_spot(&self) -> Option<Position> {
+        let shape = || self.shape.filter(|_| self.store.is_none());
+        self.position.or_else(|| regions::middle(shape()?))
+    }
+
+    fn leaf(&self) -> Option<Spot> {
+        self.own_spot().map(|position| regions::spot(self.place.clone(), position))
     }
 
     fn tag_keys(&self) -> impl Iterator<Item = (OrganizationName, Tag)> {
@@ -103,19 +120,30 @@ impl Targets {
         let stores = catalog.stores.values().map(|store| Findable::of_store(&store.value));
         let fences = catalog.geofences.values().map(|fence| Findable::of_geofence(&fence.value));
         let beacons = catalog.beacons.values().map(|beacon| Findable::of_beacon(&beacon.value));
-        let (mut tagged, mut parts) = (HashMap::<_, Vec<_>>::new(), Vec::new());
+        let (mut tagged, mut parts, mut spots) = (HashMap::<_, Vec<_>>::new(), Vec::new(), Vec::new());
         for found in stores.chain(fences).chain(beacons) {
             found.tag_keys().for_each(|key| tagged.entry(key).or_default().push((found.place.clone(), ())));
             parts.extend(found.part_key().map(|key| (key, ())));
+            spots.extend(found.leaf());
         }
         Self {
             tagged: tagged.into_iter().map(|(key, places)| (key, places.into_iter().collect())).collect(),
             parts: parts.into_iter().collect(),
+            spots: Spots::new(spots),
             grants: Arc::new(Grants::of(catalog)),
         }
     }
 
-    pub fn forget(&mut self, found: &Findable<'_>) {
+    /// Forgets what places were before, and learns what they are next: nothing of those that are not there.
+    pub fn move_places(&mut self, before: &Catalog, next: &Catalog, places: &BTreeSet<PlaceName>) {
+        let found = |catalog| places.iter().filter_map(move |place| Findable::of(catalog, place));
+        found(before).for_each(|old| self.forget(&old));
+        found(next).for_each(|new| self.learn(&new));
+        let leaves = |catalog| -> Vec<Spot> { found(catalog).filter_map(|found| found.leaf()).collect() };
+        self.spots.edit(&leaves(before), leaves(next));
+    }
+
+    fn forget(&mut self, found: &Findable<'_>) {
         for key in found.tag_keys() {
             let mut places = self.tagged.get(&key).cloned().unwrap_or_default();
             places.remove(&found.place);
@@ -129,7 +157,7 @@ impl Targets {
         }
     }
 
-    pub fn learn(&mut self, found: &Findable<'_>) {
+    fn learn(&mut self, found: &Findable<'_>) {
         for key in found.tag_keys() {
             let mut places = self.tagged.get(&key).cloned().unwrap_or_default();
             places.insert(found.place.clone(), ());
@@ -202,7 +230,7 @@ impl Targets {
             Target::Tagged { network, tags } => {
                 Box::new(tags.first().into_iter().flat_map(|tag| self.with_tag(network, tag)).cloned())
             }
-            Target::Within(shape) => Box::new(regions::around(catalog, shape)),
+            Target::Within(shape) => Box::new(self.spots.around(shape)),
             Target::Anywhere => Box::new(std::iter::empty()),
         };
         let anywhere = (campaign.trigger.at == Target::Anywhere).then_some(Area::Anywhere);

@@ -1,24 +1,29 @@
 //! A campaign on trial: who gets it, and that nothing of it is left.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+
+use proptest::prelude::*;
 
 use super::{
     catalog::Catalog,
     decide::{Outcome, Question, decide},
-    fixture::{acme, app, app_name, campaign, catalog, device_name, geofence, here, metres, person, store},
+    fixture::{acme, app, app_name, campaign, catalog, device_name, geofence, here, metres, person, ping, store},
+    trial::Tried,
 };
 use crate::domain::{
     audience::{Audience, Rule},
     budget::{Budget, Period, Unit},
-    campaign::{Campaign, CampaignState, On},
+    campaign::{Campaign, CampaignState, On, Target},
     catalog::{CatalogChange, Resource},
     decision::Verdict,
     experiment::Experiment,
     name::DeviceName,
     organization::App,
     ping::Ping,
+    place::{Geofence, PlaceName, Store},
+    presence::Area,
     profile::{Device, Profile},
-    text::{ExperimentId, Topic},
+    text::{ExperimentId, Tag, Topic},
 };
 
 /// A draft that fires near the store, to be tried on the person's phone, with all that could keep it from being offered.
@@ -159,7 +164,97 @@ fn edits_say_who_tries_what() {
     let gone = edit(&paused, None);
     assert_eq!((tries(&gone, &device_name()), tries(&gone, &other)), (0, 0));
     let archived = edit(&paused, Some(Campaign { state: CampaignState::Archived, ..both }));
-    assert!(archived.areas_tried_by(&device_name()).is_none());
+    assert_eq!(tries(&archived, &device_name()), 0);
+}
+
+/// Stores, some with a geofence, and fences without one, a few hundred metres apart.
+fn street() -> Vec<Resource> {
+    let mut street = Vec::new();
+    for i in 0..8 {
+        let east = f64::from(i) * 350.0;
+        let store = Store { tags: tags(i % 2 == 0), ..store(&i.to_string(), east) };
+        let fence = geofence(&format!("of{i}"), east + 20.0, 60.0);
+        let square = Geofence { tags: tags(i % 3 == 0), ..geofence(&format!("alone{i}"), east + 180.0, 50.0) };
+        if i % 4 == 0 {
+            street.push(Geofence { store: Some(store.name.clone()), ..fence }.into());
+        }
+        street.extend([Resource::from(store), square.into()]);
+    }
+    street
+}
+
+fn tags(has: bool) -> BTreeSet<Tag> {
+    has.then(|| Tag::new("food").expect("sound")).into_iter().collect()
+}
+
+fn a_trial() -> impl Strategy<Value = (On, Target)> {
+    let on = prop_oneof![
+        Just(On::Entered),
+        Just(On::Exited),
+        Just(On::Crossed),
+        (1..4u64).prop_map(|minutes| On::Dwelt { after: Duration::from_secs(minutes * 60) }),
+        (1..8u32).prop_map(|size| On::Near { radius_m: size * size * 20 }),
+    ];
+    let places = (0..8u8).prop_map(|i| PlaceName::Store(acme().store(&i.to_string()).expect("sound")));
+    let at = prop_oneof![
+        places.prop_map(|place| Target::Places(BTreeSet::from([place]))),
+        Just(Target::Tagged { network: acme(), tags: tags(true) }),
+        (0.0..3_000.0f64, 50.0..3_000.0f64)
+            .prop_map(|(east, radius_m)| Target::Within(geofence("area", east, radius_m).shape)),
+    ];
+    (on, at)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    /// But for what is offered at last, of which trials are beside everything else.
+    #[test]
+    fn a_tester_is_at_what_everybody_will_be_at(
+        trials in prop::collection::vec(a_trial(), 1..5),
+        walk in prop::collection::vec((20..150i64, prop_oneof![0.0..3_000.0f64, Just(700.0), Just(40_000.0)], 3.0..60.0f64), 1..20),
+    ) {
+        let with = |state: CampaignState| {
+            let one = |(i, (on, target)): (usize, &(On, Target))| {
+                let mut one = Campaign { state, ..draft() };
+                one.name = acme().campaign(&format!("new{i}")).expect("sound");
+                (one.trigger.on, one.trigger.at) = (on.clone(), target.clone());
+                Resource::from(one)
+            };
+            let old = campaign("old", On::Near { radius_m: 80 }, "stores/2");
+            catalog(street().into_iter().chain([old.into()]).chain(trials.iter().enumerate().map(one)).collect())
+        };
+        let (trying, active) = (with(CampaignState::Draft), with(CampaignState::Active));
+        let (mut tester, mut person, mut now, mut last) = (tester(), tester(), 0, 0.0);
+        for (pause, east, accuracy) in walk {
+            now += pause;
+            let between = (now - pause / 2, metres(5.0, f64::midpoint(last, east)), accuracy);
+            let ping = ping(now, &[between, (now, metres(5.0, east), accuracy)]);
+            last = east;
+            let tried = ask(&trying, &tester, &device_name(), &ping);
+            let meant = ask(&active, &person, &device_name(), &ping);
+            prop_assert_eq!(&tried.decision.transitions, &meant.decision.transitions);
+            prop_assert_eq!(&tried.decision.next, &meant.decision.next);
+            let considered = |outcome: &Outcome| -> BTreeSet<(String, Area)> {
+                outcome.decision.considered.iter().map(|one| (one.campaign.to_string(), one.area.clone())).collect()
+            };
+            prop_assert_eq!(considered(&tried), considered(&meant));
+            (tester, person) = (tried.profile, meant.profile);
+        }
+    }
+}
+
+#[test]
+fn a_draft_for_stores_all_over_is_asked_about_those_around() {
+    let stores = (0..40).map(|i| Store { tags: tags(true), ..store(&i.to_string(), f64::from(i) * 1_000.0) }.into());
+    let mut wide = Campaign { trigger: campaign("new", On::Near { radius_m: 60 }, "stores/0").trigger, ..draft() };
+    wide.trigger.at = Target::Tagged { network: acme(), tags: tags(true) };
+    let catalog = catalog(stores.chain([wide.into()]).collect());
+    let profile = ask(&catalog, &tester(), &device_name(), &here(0, metres(0.0, 0.0))).profile;
+    let presence = &profile.devices[&device_name()].presence;
+    let tried = Tried::by(&catalog, &device_name(), presence, &here(3_600, metres(0.0, 30_000.0))).expect("a trial");
+    let drawn = |id: &str| tried.circle(&Area::Around(acme().store(id).expect("sound"), 60)).is_some();
+    assert!(drawn("0") && drawn("5") && drawn("25") && drawn("30") && drawn("35"));
+    assert!(!drawn("10") && !drawn("20") && !drawn("39"));
 }
 
 #[test]

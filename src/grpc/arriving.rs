@@ -152,7 +152,7 @@ impl Door {
     fn receive(&mut self, body: &mut Body, frames: &mut Frames, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
         while !self.place.is_taken() {
             let frame = match Pin::new(&mut *body).poll_frame(context) {
-                Poll::Ready(frame) => frame.transpose()?,
+                Poll::Ready(frame) => frame.transpose().map_err(|_| Status::cancelled("the request was broken off"))?,
                 Poll::Pending => {
                     self.wait(frames)?;
                     return Poll::Pending;
@@ -243,8 +243,10 @@ impl Frames {
             self.headed += 1;
             if self.headed == HEAD_BYTES {
                 let [flag, length @ ..] = self.head;
-                if flag != 0 {
-                    return Err(refusal("the message says it is compressed, and the request not how"));
+                match flag {
+                    0 => {}
+                    1 => return Err(refusal("the message says it is compressed, and the request not how")),
+                    _ => return Err(refusal(&format!("a message begins with {flag}, where 0 is due"))),
                 }
                 (self.headed, self.missing) = (0, u32::from_be_bytes(length) as usize);
                 if self.missing > self.most {

@@ -13,9 +13,9 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    time::Sleep,
 };
 use tokio_stream::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
 
 /// Until a connection has said what HTTP/2, or TLS, begins with: phones at the edge of their network take seconds.
@@ -39,14 +39,20 @@ pub(super) struct Connection {
 /// The first bytes of a connection, of which so many are still missing.
 struct Greeting {
     missing: usize,
-    end: Pin<Box<Sleep>>,
+    /// When it should be there, or the server closes.
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// All connections of the listener. The system looks after those that were silent for `keepalive`.
-pub(super) fn accept(listener: TcpListener, keepalive: Duration) -> impl Stream<Item = io::Result<Connection>> {
+/// All connections of the listener. The system looks after those that were silent for `keepalive`; those on which nothing
+/// was said yet hold up no `closing`.
+pub(super) fn accept(
+    listener: TcpListener,
+    keepalive: Duration,
+    closing: CancellationToken,
+) -> impl Stream<Item = io::Result<Connection>> {
     let keepalive = Some(keepalive.min(MOST_KEEPALIVE));
     let accepted = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(keepalive);
-    at_leisure(accepted).map(|accepted| accepted.map(Connection::new))
+    at_leisure(accepted).map(move |accepted| accepted.map(|stream| Connection::new(stream, closing.clone())))
 }
 
 /// Rests behind each refusal of the system, and says once that they began.
@@ -77,8 +83,10 @@ fn is_of_the_caller(error: &io::Error) -> bool {
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> Self {
-        let end = Box::pin(tokio::time::sleep(GREETING));
+    fn new(stream: TcpStream, closing: CancellationToken) -> Self {
+        let end = Box::pin(async move {
+            tokio::time::timeout(GREETING, closing.cancelled()).await.ok();
+        });
         Self { stream, greeting: Some(Greeting { missing: GREETING_BYTES, end }) }
     }
 
@@ -146,10 +154,14 @@ mod tests {
 
     /// Both ends of a connection: the caller's first.
     async fn connected() -> (TcpStream, Connection) {
+        connected_until(CancellationToken::new()).await
+    }
+
+    async fn connected_until(closing: CancellationToken) -> (TcpStream, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let caller = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
         // More than the system takes.
-        let mut accepted = Box::pin(accept(listener, Duration::from_secs(40_000)));
+        let mut accepted = Box::pin(accept(listener, Duration::from_secs(40_000), closing));
         (caller, accepted.next().await.expect("one").expect("accepted"))
     }
 
@@ -160,6 +172,14 @@ mod tests {
         connection.stream.readable().await.expect("it came");
         let read = connection.read_exact(&mut [0; GREETING_BYTES]).await;
         assert_eq!(read.expect_err("silence").kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn whoever_says_nothing_holds_up_no_stop() {
+        let closing = CancellationToken::new();
+        let (_caller, mut connection) = connected_until(closing.clone()).await;
+        closing.cancel();
+        connection.read_exact(&mut [0; GREETING_BYTES]).await.expect_err("closed");
     }
 
     #[tokio::test]
