@@ -19,7 +19,7 @@
 pub mod access;
 mod app_event;
 mod app_wire;
-mod arriving;
+pub mod arriving;
 pub mod audience_wire;
 pub mod audit_service;
 pub mod auth;
