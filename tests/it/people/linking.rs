@@ -4,7 +4,7 @@ use dintorni::{domain::name::ProfileName, grpc::pb};
 use tonic::Code;
 
 use super::{coffee, get, link, offered, refusals, revoke, server_key, unlink, update, visit};
-use crate::support::harness::{TestServer, bearing, refusal};
+use crate::support::harness::{TestServer, bearing, ping, refusal};
 
 #[tokio::test]
 async fn no_cap_is_reset_by_logging_in_and_out() {
@@ -191,4 +191,33 @@ async fn registering_again_takes_back_no_refusal_of_a_known_person() {
     assert_eq!(get(&server, &key, &ada.name).await.expect("there").consents, refused.consents);
     let granted = says(true).await;
     assert!(granted.consents.iter().all(|consent| consent.granted));
+}
+
+#[tokio::test]
+async fn who_has_the_phone_next_hears_nothing_of_where_it_was() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let (phone, key) = (acme.phone(1).await, server_key(&acme).await);
+    link(&server, &key, &phone.device, "ada").await.expect("linked");
+    let first = visit(&server, &phone, "first").await;
+    let then = server.now();
+    assert_eq!((first.transitions.len(), first.offers.len()), (1, 1));
+    unlink(&server, &key, &phone.device).await.expect("unlinked");
+    let again = server.proximity().ping(bearing(&phone.token, ping("first-is-here", then))).await;
+    let reused = (Code::AlreadyExists, "PING_ID_REUSED".to_owned());
+    assert_eq!(refusal(&again.expect_err("it was answered to Ada")), reused);
+
+    server.clock.advance(super::MINUTE);
+    let phone = acme.phone(1).await;
+    link(&server, &key, &phone.device, "bob").await.expect("linked");
+    server.clock.advance(super::MINUTE);
+    // The phone kept a fix of Ada's.
+    let mut kept = ping("of-bob-and-ada", server.now());
+    kept.fixes[0].position = Some(pb::LatLng { latitude: 45.6, longitude: 9.3 });
+    kept.fixes.splice(0..0, ping("anything", then).fixes);
+    let answer = server.proximity().ping(bearing(&phone.token, kept)).await.expect("answered").into_inner();
+    assert_eq!(answer.transitions, [], "neither that she was there nor that she left");
+    let came = visit(&server, &phone, "second").await;
+    assert_eq!(came.transitions.len(), 1, "he comes for the first time");
 }
