@@ -79,13 +79,14 @@ pub async fn start(
         vec![meters::of_stages(&services)],
     ));
     let (health, health_service) = tonic_health::server::health_reporter();
-    let (guard, closing) = (Guard::new(config.server.guard()), CancellationToken::new());
+    let closing = CancellationToken::new();
+    let guard = Guard::new(config.server.guard(), closing.clone());
     let streams =
         OpenStreams { guard: guard.clone(), idle: config.server.ping_stream_idle(), closing: closing.clone() };
     let Doors { routes, names } = services.doors(&config.server, metrics.clone(), streams)?;
     let routes = routes.add_service(health_service);
     let ingest = services.ingest.clone();
-    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(guard);
+    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(guard).layer(services.auth.clone());
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     // Last of all that can fail: what it makes is known nowhere else.

@@ -2,7 +2,7 @@
 //!
 //! Law: asked and answered before anything is looked up, so that a refusal says nothing of what exists.
 
-use tonic::{Status, metadata::MetadataMap};
+use tonic::{Extensions, Status};
 
 use crate::{
     domain::{
@@ -10,7 +10,7 @@ use crate::{
         organization::Scope,
     },
     grpc::{
-        auth::{Auth, denied},
+        auth::{Principal, denied},
         status::Problem,
     },
 };
@@ -60,9 +60,12 @@ pub struct Access {
 
 impl Access {
     /// The key that calls, if it may do such work at all.
-    pub async fn to(work: Work, auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
-        let (key, scope) = auth.key(metadata).await?;
-        if work.open_to(&scope) { Ok(Self { key, scope }) } else { Err(denied(&scope, work.wanted())) }
+    pub fn to(work: Work, extensions: &Extensions) -> Result<Self, Status> {
+        let (key, scope) = Principal::key(extensions)?;
+        if !work.open_to(scope) {
+            return Err(denied(scope, work.wanted()));
+        }
+        Ok(Self { key: key.clone(), scope: scope.clone() })
     }
 
     /// Refuses what belongs to another organization than the key.

@@ -10,7 +10,6 @@ use crate::{
     domain::violation::{Invalid, Violations},
     grpc::{
         access::{Access, Work},
-        auth::Auth,
         pages,
         pb::{self, audit_service_server::AuditService, change::Action as Wire},
         resource::parent,
@@ -21,7 +20,6 @@ use crate::{
 
 /// Serves the audit.
 pub struct AuditGrpc {
-    pub auth: Auth,
     pub history: Arc<dyn History>,
 }
 
@@ -31,7 +29,7 @@ impl AuditService for AuditGrpc {
         &self,
         request: Request<pb::ListChangesRequest>,
     ) -> Result<Response<pb::ListChangesResponse>, Status> {
-        let access = Access::to(Work::Ownership, &self.auth, request.metadata()).await?;
+        let access = Access::to(Work::Ownership, request.extensions())?;
         let pb::ListChangesRequest { parent: of, page_size, page_token } = request.get_ref();
         let mut wrong = Violations::default();
         let organization = parent(&access, &mut wrong, of)?;

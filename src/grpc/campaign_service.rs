@@ -5,7 +5,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use futures_util::stream::{self, Stream};
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::{
     app::{campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools},
@@ -18,7 +18,6 @@ use crate::{
     },
     grpc::{
         access::{Access, Work},
-        auth::Auth,
         campaign_wire::state_filter,
         code_upload::CodeUpload,
         experiment_wire::results_to_wire,
@@ -34,7 +33,6 @@ use crate::{
 
 /// Serves campaigns.
 pub struct CampaignGrpc {
-    pub auth: Auth,
     pub campaigns: Arc<Campaigns>,
     pub versions: Arc<CampaignVersions>,
     pub pools: Arc<Pools>,
@@ -48,8 +46,8 @@ const MAX_ACCOUNTS: u32 = 10_000;
 type Answer<T> = Result<Response<T>, Status>;
 
 impl CampaignGrpc {
-    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Campaigns, &self.auth, metadata).await
+    fn access(extensions: &Extensions) -> Result<Access, Status> {
+        Access::to(Work::Campaigns, extensions)
     }
 
     async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
@@ -62,7 +60,7 @@ impl CampaignGrpc {
 #[tonic::async_trait]
 impl CampaignService for CampaignGrpc {
     async fn create_campaign(&self, request: Request<pb::CreateCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::CreateCampaignRequest { parent, campaign_id, campaign } = request.into_inner();
         let id = ("campaign_id", campaign_id.as_str());
         let draft = resource::wanted::<Campaign>(&access, Some(&parent), id, campaign)?;
@@ -71,13 +69,13 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let name = &request.get_ref().name;
         resource::get::<Campaign>(&access, self.campaigns.resources(), name).await.map(Response::new)
     }
 
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ListCampaignsRequest { parent, page_size, page_token, state } = request.get_ref();
         let mut wrong = Violations::default();
         let wanted = wrong.take("state", state_filter(*state)).flatten();
@@ -90,7 +88,7 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn update_campaign(&self, request: Request<pb::UpdateCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::UpdateCampaignRequest { campaign, update_mask } = request.into_inner();
         let patch = Patch::<Campaign>::read(&access, campaign, update_mask.as_ref())?;
         let change = |campaign: &Campaign| patch.apply(campaign);
@@ -99,7 +97,7 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn delete_campaign(&self, request: Request<pb::DeleteCampaignRequest>) -> Answer<pb::DeleteCampaignResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::DeleteCampaignRequest { name, etag } = request.get_ref();
         let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
         self.campaigns.delete(&name, etag, access.author()).await?;
@@ -107,19 +105,19 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn activate_campaign(&self, request: Request<pb::ActivateCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ActivateCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Active).await
     }
 
     async fn pause_campaign(&self, request: Request<pb::PauseCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::PauseCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Paused).await
     }
 
     async fn archive_campaign(&self, request: Request<pb::ArchiveCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ArchiveCampaignRequest { name, etag } = request.get_ref();
         self.step(access, name, etag, CampaignState::Archived).await
     }
@@ -128,12 +126,12 @@ impl CampaignService for CampaignGrpc {
         &self,
         request: Request<pb::ListCampaignVersionsRequest>,
     ) -> Answer<pb::ListCampaignVersionsResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         versions::list(&access, &self.versions, request.get_ref()).await.map(Response::new)
     }
 
     async fn rollback_campaign(&self, request: Request<pb::RollbackCampaignRequest>) -> Answer<pb::Campaign> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let wanted = versions::Wanted::read(&access, request.get_ref())?;
         let versions::Wanted { name, version, etag } = wanted;
         let campaign = self.versions.roll_back(&name, version, etag, access.author()).await?;
@@ -141,7 +139,7 @@ impl CampaignService for CampaignGrpc {
     }
 
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::GetCampaignUseRequest { name, page_token } = request.get_ref();
         let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name).await?;
         let (campaign, of) = (&campaign.value.name, format!("use {name}"));
@@ -157,7 +155,7 @@ impl CampaignService for CampaignGrpc {
         &self,
         request: Request<pb::GetExperimentResultsRequest>,
     ) -> Answer<pb::ExperimentResults> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let campaign =
             resource::entry::<Campaign>(&access, self.campaigns.resources(), &request.get_ref().name).await?.value;
         let missing = || Problem::Precondition.says(format!("{} makes no experiment", campaign.name));
@@ -173,7 +171,7 @@ impl CampaignService for CampaignGrpc {
         &self,
         request: Request<Streaming<pb::UploadCodesRequest>>,
     ) -> Answer<Self::UploadCodesStream> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let upload = CodeUpload::open(&self.streams, access, self.pools.clone(), request.into_inner());
         let answers =
             stream::try_unfold(

@@ -21,7 +21,7 @@ use crate::{
         violation::{Invalid, Violations},
     },
     grpc::{
-        auth::{Auth, Principal, denied},
+        auth::{Principal, denied},
         explain_wire::{self, explanation_to_wire},
         offers::receipt_to_wire,
         pages::{self, MAX_BYTES},
@@ -35,7 +35,6 @@ use crate::{
 
 /// Answers [`DecisionService`].
 pub struct DecisionGrpc {
-    pub auth: Auth,
     pub people: Arc<People>,
     pub decisions: Arc<Decisions>,
     pub explanations: Arc<Explanations>,
@@ -45,7 +44,7 @@ pub struct DecisionGrpc {
 #[tonic::async_trait]
 impl DecisionService for DecisionGrpc {
     async fn get_decision(&self, request: Request<pb::GetDecisionRequest>) -> Result<Response<pb::Decision>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
+        let reader = self.reader(Principal::of(request.extensions())?).await?;
         let pb::GetDecisionRequest { decision } = request.into_inner();
         let id = DecisionId::parse(&decision).map_err(|invalid| Violations::one("decision", invalid))?;
         let receipt = self.decisions.get(&id, &reader).await?;
@@ -57,7 +56,7 @@ impl DecisionService for DecisionGrpc {
         &self,
         request: Request<pb::ListDecisionsRequest>,
     ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
+        let reader = self.reader(Principal::of(request.extensions())?).await?;
         let (wanted, bound) = wanted(request.get_ref(), &self.seal)?;
         let (receipts, last) = self.decisions.list(wanted, &reader).await?;
         let (mut decisions, mut bytes) = (Vec::new(), 0);
@@ -81,7 +80,7 @@ impl DecisionService for DecisionGrpc {
         &self,
         request: Request<pb::CountVerdictsRequest>,
     ) -> Result<Response<pb::VerdictCounts>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
+        let reader = self.reader(Principal::of(request.extensions())?).await?;
         let Counts { verdicts, until, in_tens } = self.decisions.count(counted(request.get_ref())?, &reader).await?;
         let count = |count: VerdictCount| {
             let VerdictCount { verdict, people, decisions } = count;
@@ -95,7 +94,7 @@ impl DecisionService for DecisionGrpc {
         &self,
         request: Request<pb::ExplainCampaignRequest>,
     ) -> Result<Response<pb::Explanation>, Status> {
-        let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
+        let reader = self.reader(Principal::of(request.extensions())?).await?;
         let wanted = explain_wire::wanted(request.into_inner())?;
         let (explanation, at) = self.explanations.explain(&wanted, &reader).await?;
         Ok(Response::new(explanation_to_wire(&explanation, at)))
@@ -181,7 +180,7 @@ impl From<ListError> for Status {
 }
 
 impl DecisionGrpc {
-    async fn reader(&self, principal: Principal) -> Result<Reader, Status> {
+    async fn reader(&self, principal: &Principal) -> Result<Reader, Status> {
         let (name, scope) = match principal {
             Principal::Device(verified) => {
                 return Ok(Reader::Person(self.people.own(&verified.caller).await?.name));
@@ -192,9 +191,9 @@ impl DecisionGrpc {
             Scope::Operator => Ok(Reader::Operator),
             Scope::Owner => Ok(Reader::Owner(name.organization())),
             Scope::Brand => Ok(Reader::Brand(name.organization())),
-            Scope::Server(app) => Ok(Reader::Server(app)),
+            Scope::Server(app) => Ok(Reader::Server(app.clone())),
             Scope::Network | Scope::App(_) | Scope::Store(_) => {
-                Err(denied(&scope, "this call takes a device token, or an owner, brand or server key"))
+                Err(denied(scope, "this call takes a device token, or an owner, brand or server key"))
             }
         }
     }

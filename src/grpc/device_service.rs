@@ -2,21 +2,24 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 
 use crate::{
     app::{
         devices::{Devices, InstallationSecret, RegisterError, Registration},
+        live_catalog::LiveCatalog,
         tokens::Token,
     },
     domain::{
         app_version::AppVersion,
+        name::{AppName, KeyName},
+        organization::Scope,
         text::language,
         time::{TimeZone, Timestamp},
         violation::{Invalid, Violations},
     },
     grpc::{
-        auth::Auth,
+        auth::{Principal, denied},
         limits::Limits,
         pb::{self, device_service_server::DeviceService},
         status::Problem,
@@ -30,10 +33,24 @@ const MAX_ATTESTATION: usize = 16 * 1024;
 
 /// Answers [`DeviceService`].
 pub struct DeviceGrpc {
-    pub auth: Auth,
+    pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
     pub devices: Arc<Devices>,
     pub clock: Arc<dyn Clock>,
+}
+
+impl DeviceGrpc {
+    /// The app key that calls, and its app; everything else is refused.
+    async fn app<'a>(&self, extensions: &'a Extensions) -> Result<(&'a KeyName, &'a AppName), Status> {
+        let (key, app) = match Principal::key(extensions)? {
+            (key, Scope::App(app)) => (key, app),
+            (_, scope) => return Err(denied(scope, "this call takes an app key")),
+        };
+        if !self.live.having(|catalog| catalog.apps.contains_key(app)).await?.apps.contains_key(app) {
+            return Err(Problem::NotFound.says(format!("the app of this key is gone: {app}")));
+        }
+        Ok((key, app))
+    }
 }
 
 #[tonic::async_trait]
@@ -42,9 +59,10 @@ impl DeviceService for DeviceGrpc {
         &self,
         request: Request<pb::RegisterDeviceRequest>,
     ) -> Result<Response<pb::RegisterDeviceResponse>, Status> {
-        let (key, app) = self.auth.app(request.metadata()).await?;
+        let (key, app) = self.app(request.extensions()).await?;
         let address: Option<IpAddr> = request.remote_addr().map(|peer| peer.ip());
-        self.limits.check(&key, address)?;
+        self.limits.check(key, address)?;
+        let app = app.clone();
         let registration = registration(request.into_inner(), self.clock.now())?;
         let registered = self.devices.register(&app, &registration).await?;
         Ok(Response::new(pb::RegisterDeviceResponse {

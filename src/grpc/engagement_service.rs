@@ -18,7 +18,7 @@ use crate::{
     },
     engine::engagement::Event,
     grpc::{
-        auth::Auth,
+        auth::Principal,
         device_service::token_to_wire,
         pb::{self, engagement_event::Kind, engagement_service_server::EngagementService},
         wire::{optional_timestamp, required, timestamp, unknown},
@@ -28,7 +28,6 @@ use crate::{
 
 /// Answers [`EngagementService`].
 pub struct EngagementGrpc {
-    pub auth: Auth,
     pub tokens: Arc<Tokens>,
     pub people: Arc<People>,
     pub engagement: Engagement,
@@ -42,7 +41,7 @@ impl EngagementService for EngagementGrpc {
         request: Request<pb::ReportEngagementRequest>,
     ) -> Result<Response<pb::ReportEngagementResponse>, Status> {
         let now = self.clock.now();
-        let verified = self.auth.device(request.metadata()).await?;
+        let verified = Principal::device(request.extensions())?;
         let report = report(request.into_inner(), now)?;
         let device = &verified.caller.device;
         let profile = self.people.own(&verified.caller).await?;

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::organization::Scope,
     grpc::{
-        auth::{Auth, denied},
+        auth::{Principal, denied},
         pb::{self, ledger_service_server::LedgerService},
         wire::timestamp_to_wire,
     },
@@ -16,7 +16,6 @@ use crate::{
 
 /// Answers [`LedgerService`].
 pub struct LedgerGrpc {
-    pub auth: Auth,
     pub ledger: Arc<dyn Ledger>,
     pub clock: Arc<dyn Clock>,
 }
@@ -27,9 +26,9 @@ impl LedgerService for LedgerGrpc {
         &self,
         request: Request<pb::CheckLedgerRequest>,
     ) -> Result<Response<pb::CheckLedgerResponse>, Status> {
-        let (_, scope) = self.auth.key(request.metadata()).await?;
-        if scope != Scope::Operator {
-            return Err(denied(&scope, "this call takes an operator key"));
+        let (_, scope) = Principal::key(request.extensions())?;
+        if *scope != Scope::Operator {
+            return Err(denied(scope, "this call takes an operator key"));
         }
         Ok(Response::new(proof_to_wire(&self.ledger.prove(self.clock.now()).await?)))
     }

@@ -7,8 +7,9 @@
 //! | get, list, create, update, delete of resources? | [`resource`], [`mask`], [`pages`] |
 //! | how is a refusal said? | [`status`] |
 //! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
-//! | too often, or too much at once? | [`limits`], [`overload`] |
-//! | has it all arrived? | [`arriving`] |
+//! | too often, or too much at once? | [`limits`], [`overload`], [`importing`] |
+//! | has it all arrived? | [`arriving`], in `frames`; where it waits: `room` |
+//! | what may anybody ask? | `public` |
 //! | how long did it take? | [`measure`] |
 //! | which bytes are a message? | [`codec`] |
 //! | the generated messages | [`pb`] |
@@ -38,6 +39,8 @@ pub mod device_service;
 pub mod engagement_service;
 mod experiment_wire;
 mod explain_wire;
+mod frames;
+pub mod importing;
 pub mod ledger_service;
 pub mod limits;
 pub mod mask;
@@ -60,9 +63,11 @@ pub mod place_wire;
 pub mod profile_service;
 pub mod profile_wire;
 pub mod proximity_service;
+mod public;
 pub mod redemption_service;
 mod redemption_wire;
 pub mod resource;
+mod room;
 mod schedule_wire;
 pub mod sealed;
 pub mod segment_service;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Extensions, Request, Response, Status};
 
 use crate::{
     app::organizations::{Issued, NewKey, Organizations, check_overlap},
@@ -14,7 +14,6 @@ use crate::{
     },
     grpc::{
         access::{Access, Work},
-        auth::Auth,
         organization_wire::{key_to_wire, new_key},
         pb::{self, organization_service_server::OrganizationService},
         resource::{self, ListRequest, Patch, Wire},
@@ -24,23 +23,22 @@ use crate::{
 
 /// Serves organizations and what belongs to them but places and campaigns.
 pub struct OrganizationGrpc {
-    auth: Auth,
     organizations: Arc<Organizations>,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl OrganizationGrpc {
-    pub fn new(auth: Auth, organizations: Arc<Organizations>) -> Self {
-        Self { auth, organizations }
+    pub fn new(organizations: Arc<Organizations>) -> Self {
+        Self { organizations }
     }
 
-    async fn operator(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Organizations, &self.auth, metadata).await
+    fn operator(extensions: &Extensions) -> Result<Access, Status> {
+        Access::to(Work::Organizations, extensions)
     }
 
-    async fn owner(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Ownership, &self.auth, metadata).await
+    fn owner(extensions: &Extensions) -> Result<Access, Status> {
+        Access::to(Work::Ownership, extensions)
     }
 
     async fn get<K: Wire>(&self, access: &Access, name: &str) -> Answer<K::Message> {
@@ -66,7 +64,7 @@ fn issued(issued: Issued) -> Response<pb::IssuedKey> {
 #[tonic::async_trait]
 impl OrganizationService for OrganizationGrpc {
     async fn create_organization(&self, request: Request<pb::CreateOrganizationRequest>) -> Answer<pb::Organization> {
-        let access = self.operator(request.metadata()).await?;
+        let access = Self::operator(request.extensions())?;
         let pb::CreateOrganizationRequest { organization_id, organization } = request.into_inner();
         let id = ("organization_id", organization_id.as_str());
         let wanted = resource::wanted::<Organization>(&access, None, id, organization)?;
@@ -75,12 +73,12 @@ impl OrganizationService for OrganizationGrpc {
     }
 
     async fn get_organization(&self, request: Request<pb::GetOrganizationRequest>) -> Answer<pb::Organization> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         self.get::<Organization>(&access, &request.get_ref().name).await
     }
 
     async fn update_organization(&self, request: Request<pb::UpdateOrganizationRequest>) -> Answer<pb::Organization> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::UpdateOrganizationRequest { organization, update_mask } = request.into_inner();
         let patch = Patch::<Organization>::read(&access, organization, update_mask.as_ref())?;
         let change = |organization: &Organization| patch.apply(organization);
@@ -92,33 +90,33 @@ impl OrganizationService for OrganizationGrpc {
         &self,
         request: Request<pb::ListOrganizationsRequest>,
     ) -> Answer<pb::ListOrganizationsResponse> {
-        let access = self.operator(request.metadata()).await?;
+        let access = Self::operator(request.extensions())?;
         let pb::ListOrganizationsRequest { page_size, page_token } = request.get_ref();
         let (organizations, next_page_token) = self.list::<Organization>(&access, None, *page_size, page_token).await?;
         Ok(Response::new(pb::ListOrganizationsResponse { organizations, next_page_token }))
     }
 
     async fn create_app(&self, request: Request<pb::CreateAppRequest>) -> Answer<pb::App> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::CreateAppRequest { parent, app_id, app } = request.into_inner();
         let wanted = resource::wanted::<App>(&access, Some(&parent), ("app_id", &app_id), app)?;
         Ok(Response::new(App::write(&self.organizations.create_app(wanted, access.author()).await?)))
     }
 
     async fn get_app(&self, request: Request<pb::GetAppRequest>) -> Answer<pb::App> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         self.get::<App>(&access, &request.get_ref().name).await
     }
 
     async fn list_apps(&self, request: Request<pb::ListAppsRequest>) -> Answer<pb::ListAppsResponse> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::ListAppsRequest { parent, page_size, page_token } = request.get_ref();
         let (apps, next_page_token) = self.list::<App>(&access, Some(parent), *page_size, page_token).await?;
         Ok(Response::new(pb::ListAppsResponse { apps, next_page_token }))
     }
 
     async fn update_app(&self, request: Request<pb::UpdateAppRequest>) -> Answer<pb::App> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::UpdateAppRequest { app, update_mask } = request.into_inner();
         let patch = Patch::<App>::read(&access, app, update_mask.as_ref())?;
         let change = |app: &App| patch.apply(app);
@@ -127,7 +125,7 @@ impl OrganizationService for OrganizationGrpc {
     }
 
     async fn create_key(&self, request: Request<pb::CreateKeyRequest>) -> Answer<pb::IssuedKey> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::CreateKeyRequest { parent, key_id, key } = request.into_inner();
         let mut wrong = Violations::default();
         let name = resource::new_name::<Key>(&access, &mut wrong, Some(&parent), ("key_id", &key_id))?;
@@ -139,14 +137,14 @@ impl OrganizationService for OrganizationGrpc {
     }
 
     async fn list_keys(&self, request: Request<pb::ListKeysRequest>) -> Answer<pb::ListKeysResponse> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::ListKeysRequest { parent, page_size, page_token } = request.get_ref();
         let (keys, next_page_token) = self.list::<Key>(&access, Some(parent), *page_size, page_token).await?;
         Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
     }
 
     async fn revoke_key(&self, request: Request<pb::RevokeKeyRequest>) -> Answer<pb::Key> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let mut wrong = Violations::default();
         let name = resource::named::<Key>(&access, &mut wrong, "name", &request.get_ref().name)?;
         let name = wrong.finish(name)?;
@@ -155,7 +153,7 @@ impl OrganizationService for OrganizationGrpc {
     }
 
     async fn rotate_key(&self, request: Request<pb::RotateKeyRequest>) -> Answer<pb::IssuedKey> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::RotateKeyRequest { name, overlap, etag } = request.get_ref();
         let mut wrong = Violations::default();
         let name = resource::named::<Key>(&access, &mut wrong, "name", name)?;
@@ -167,21 +165,21 @@ impl OrganizationService for OrganizationGrpc {
     }
 
     async fn create_grant(&self, request: Request<pb::CreateGrantRequest>) -> Answer<pb::Grant> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::CreateGrantRequest { parent, grant_id, grant } = request.into_inner();
         let wanted = resource::wanted::<Grant>(&access, Some(&parent), ("grant_id", &grant_id), grant)?;
         Ok(Response::new(Grant::write(&self.organizations.create_grant(wanted, access.author()).await?)))
     }
 
     async fn list_grants(&self, request: Request<pb::ListGrantsRequest>) -> Answer<pb::ListGrantsResponse> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::ListGrantsRequest { parent, page_size, page_token } = request.get_ref();
         let (grants, next_page_token) = self.list::<Grant>(&access, Some(parent), *page_size, page_token).await?;
         Ok(Response::new(pb::ListGrantsResponse { grants, next_page_token }))
     }
 
     async fn delete_grant(&self, request: Request<pb::DeleteGrantRequest>) -> Answer<pb::DeleteGrantResponse> {
-        let access = self.owner(request.metadata()).await?;
+        let access = Self::owner(request.extensions())?;
         let pb::DeleteGrantRequest { name, etag } = request.get_ref();
         let (name, etag) = resource::versioned::<Grant>(&access, name, etag)?;
         self.organizations.delete_grant(&name, etag, access.author()).await?;

@@ -1,6 +1,7 @@
 //! How much is done at once, and for how long: what is over the bound is refused at the door, with RetryInfo. A call has its
 //! place from when its message is there ([`Arriving`]), one with a stream of messages from the beginning. A call that
-//! answers with a stream has it until the stream begins; then each ping of the stream takes one ([`Guard::run`]).
+//! answers with a stream has it until the stream begins; then each ping of the stream takes one ([`Guard::run`]). An import
+//! takes as long as its caller sends, so it has none, but a bound of its own ([`super::importing`]).
 //!
 //! Law: an overloaded server answers at once and says so; it queues nothing and never refuses a health check.
 
@@ -11,13 +12,18 @@ use std::{
     time::Duration,
 };
 
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
 use crate::grpc::{
     arriving::{Arriving, Bounds, Place},
+    public::Public,
     status::Problem,
 };
+
+/// Of messages on their way, for the whole process: some ten thousand pings, or forty of the largest messages.
+const WAITING_BYTES: usize = 128 << 20;
 
 /// Settings of [`Guard`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,22 +42,55 @@ pub struct GuardConfig {
 #[derive(Clone)]
 pub struct Guard {
     bounds: Bounds,
+    public: Public,
     config: GuardConfig,
 }
 
-/// Calls with a stream of messages: they begin before the first one is there.
-const STREAMS: [&str; 3] = [
-    "/dintorni.v1.ProximityService/StreamPings",
-    "/dintorni.v1.PlaceService/ImportPlaces",
-    "/dintorni.v1.CampaignService/UploadCodes",
+/// What a call sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Message,
+    /// Messages, answered by a stream: it begins before the first one is there.
+    Stream,
+    /// As many messages as the caller's file is long.
+    Import,
+    /// One message, from anybody.
+    Health,
+    /// Messages, from anybody.
+    Reflection,
+}
+
+/// The calls of the API with a stream of messages.
+const STREAMS: [(&str, Kind); 3] = [
+    ("/dintorni.v1.ProximityService/StreamPings", Kind::Stream),
+    ("/dintorni.v1.CampaignService/UploadCodes", Kind::Stream),
+    ("/dintorni.v1.PlaceService/ImportPlaces", Kind::Import),
 ];
 
-/// Calls that take as long as the caller's file, or as the record, is long.
-const LONG: [&str; 2] = ["/dintorni.v1.PlaceService/ImportPlaces", "/dintorni.v1.LedgerService/CheckLedger"];
+/// A call that takes as long as the record is long.
+const PROOF: &str = "/dintorni.v1.LedgerService/CheckLedger";
+
+impl Kind {
+    fn of(path: &str) -> Self {
+        if path.starts_with("/grpc.health.") {
+            return Self::Health;
+        }
+        if path.starts_with("/grpc.") {
+            return Self::Reflection;
+        }
+        STREAMS.iter().find(|(stream, _)| *stream == path).map_or(Self::Message, |(_, kind)| *kind)
+    }
+
+    fn is_public(self) -> bool {
+        matches!(self, Self::Health | Self::Reflection)
+    }
+}
 
 impl Guard {
-    pub fn new(config: GuardConfig) -> Self {
-        Self { bounds: Bounds::new(config.max_in_flight, config.max_message_bytes), config }
+    /// A bound that is told by `closing` that the server stops.
+    pub fn new(config: GuardConfig, closing: CancellationToken) -> Self {
+        let bounds = Bounds::new(config.max_in_flight, config.max_message_bytes, WAITING_BYTES);
+        Self { bounds, public: Public::new(closing), config }
     }
 
     /// Does a part of a stream under the bound and the timeout of a call.
@@ -60,20 +99,20 @@ impl Guard {
         tokio::time::timeout(self.config.timeout, work).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
-    /// The request as its bytes arrive, and the place that it has or will have.
-    fn admit(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Place), Status> {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path();
-        let (body, place) = if STREAMS.contains(&path) || path.starts_with("/grpc.") {
-            (Arriving::stream(body), Place::taken(self.bounds.enter()?))
-        } else {
-            Arriving::message(body, self.bounds.clone())
-        };
-        Ok((http::Request::from_parts(head, Body::new(body)), place))
+    /// The body of a request as it arrives, and the place that the call has or will have.
+    fn admit(&self, kind: Kind, body: Body) -> Result<(Arriving, Place), Status> {
+        let place = || self.bounds.enter().map(|place| Place::taken(Some(place)));
+        Ok(match kind {
+            Kind::Message => Arriving::message(body, self.bounds.clone()),
+            Kind::Stream => (Arriving::stream(body, self.config.max_message_bytes), place()?),
+            Kind::Import => (Arriving::stream(body, self.config.max_message_bytes), Place::taken(None)),
+            Kind::Health => self.public.message(body),
+            Kind::Reflection => (Public::stream(body), place()?),
+        })
     }
 
-    fn timeout(&self, path: &str) -> Duration {
-        if LONG.contains(&path) { self.config.stream_timeout } else { self.config.timeout }
+    fn timeout(&self, kind: Kind, path: &str) -> Duration {
+        if kind == Kind::Import || path == PROOF { self.config.stream_timeout } else { self.config.timeout }
     }
 }
 
@@ -107,28 +146,41 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Answer<S::Error> {
-        let path = request.uri().path();
-        if path.starts_with("/grpc.health.") {
-            return Box::pin(self.inner.call(request));
-        }
-        let timeout = self.guard.timeout(path);
-        let (request, place) = match self.guard.admit(request) {
+        let kind = Kind::of(request.uri().path());
+        let timeout = self.guard.timeout(kind, request.uri().path());
+        let (head, body) = request.into_parts();
+        let (body, place) = match self.guard.admit(kind, body) {
             Ok(admitted) => admitted,
             Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
         };
-        let (arrives, answer) = (self.guard.config.timeout, self.inner.call(request));
+        let arrives = self.guard.config.timeout;
+        let answer = self.inner.call(http::Request::from_parts(head, Body::new(body)));
+        let public = kind.is_public().then(|| self.guard.public.clone());
         Box::pin(async move {
-            let mut answer = std::pin::pin!(answer);
-            // Who may take long may take it for the work, not to send a message.
-            let rest = match tokio::time::timeout(arrives.min(timeout), &mut answer).await {
-                Ok(answered) => return answered,
-                Err(_) if place.is_taken() => timeout.saturating_sub(arrives),
-                Err(_) => Duration::ZERO,
-            };
-            let answered = tokio::time::timeout(rest, answer).await;
-            answered.unwrap_or_else(|_| Ok(too_slow().into_http()))
+            let answered = in_time(answer, &place, arrives, timeout).await?;
+            Ok(match public {
+                Some(public) => public.answer(answered),
+                None => answered,
+            })
         })
     }
+}
+
+/// The answer of a call that may take until `timeout`. Who may take long may take it for the work, not to send a message.
+async fn in_time<E>(
+    answer: impl Future<Output = Result<http::Response<Body>, E>>,
+    place: &Place,
+    arrives: Duration,
+    timeout: Duration,
+) -> Result<http::Response<Body>, E> {
+    let mut answer = std::pin::pin!(answer);
+    let rest = match tokio::time::timeout(arrives.min(timeout), &mut answer).await {
+        Ok(answered) => return answered,
+        Err(_) if place.is_taken() => timeout.saturating_sub(arrives),
+        Err(_) => Duration::ZERO,
+    };
+    let answered = tokio::time::timeout(rest, answer).await;
+    answered.unwrap_or_else(|_| Ok(too_slow().into_http()))
 }
 
 fn too_slow() -> Status {
@@ -139,7 +191,7 @@ fn too_slow() -> Status {
 mod tests {
     use std::{convert::Infallible, sync::Arc};
 
-    use http_body::Frame;
+    use http_body::{Body as _, Frame};
     use prost::Message;
     use prost_types::FileDescriptorSet;
     use tokio::sync::Notify;
@@ -151,7 +203,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::grpc::{arriving::WAITING, codec::Protobuf, pb};
+    use crate::grpc::{codec::Protobuf, pb};
 
     /// Bytes of a message.
     const MOST: usize = 1 << 20;
@@ -160,7 +212,11 @@ mod tests {
     /// One call in progress.
     fn guard() -> Guard {
         let timeout = Duration::from_secs(5);
-        Guard::new(GuardConfig { max_in_flight: 1, max_message_bytes: MOST, timeout, stream_timeout: timeout })
+        guarded(GuardConfig { max_in_flight: 1, max_message_bytes: MOST, timeout, stream_timeout: timeout })
+    }
+
+    fn guarded(config: GuardConfig) -> Guard {
+        Guard::new(config, CancellationToken::new())
     }
 
     fn request(path: &str, body: Body) -> http::Request<Body> {
@@ -223,7 +279,7 @@ mod tests {
         let first = tokio::spawn(slow.oneshot(request(PING, message())));
         begins.notified().await;
         assert_eq!(ask(&guard, PING, message()).await, Code::ResourceExhausted);
-        assert_eq!(ask(&guard, STREAMS[0], message()).await, Code::ResourceExhausted);
+        assert_eq!(ask(&guard, STREAMS[0].0, message()).await, Code::ResourceExhausted);
         assert_eq!(ask(&guard, "/grpc.health.v1.Health/Check", message()).await, Code::Ok);
 
         open.notify_one();
@@ -232,19 +288,50 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_whose_message_does_not_come_hold_nobody_up_and_are_bounded_themselves() {
+    async fn calls_whose_message_does_not_come_hold_nobody_up() {
         let guard = guard();
-        let most = WAITING;
-        let mut waiting: Vec<_> = (0..most).map(|_| Box::pin(ask(&guard, PING, nothing_yet()))).collect();
-        for call in &mut waiting {
-            assert!(futures_util::poll!(call).is_pending());
-        }
-        assert_eq!(ask(&guard, PING, nothing_yet()).await, Code::ResourceExhausted);
+        let mut waiting = Box::pin(ask(&guard, PING, nothing_yet()));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
         assert_eq!(ask(&guard, PING, message()).await, Code::Ok);
-        for call in waiting {
-            assert_eq!(call.await, Code::DeadlineExceeded);
-        }
+        assert_eq!(waiting.await, Code::DeadlineExceeded);
         assert_eq!(ask(&guard, PING, Body::default()).await, Code::InvalidArgument);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_too_many_messages_are_on_their_way_the_oldest_goes() {
+        let guard = Guard { bounds: Bounds::new(1, MOST, 20_000), ..guard() };
+        let [mut first, mut second, mut third] = [(); 3].map(|()| Box::pin(ask(&guard, PING, nothing_yet())));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        assert!(futures_util::poll!(&mut second).is_pending());
+        assert!(futures_util::poll!(&mut third).is_pending());
+        assert_eq!(first.await, Code::ResourceExhausted);
+        assert_eq!((second.await, third.await), (Code::DeadlineExceeded, Code::DeadlineExceeded));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_anybody_are_bounded_as_well() {
+        let guard = guard();
+        let _held = guard.bounds.enter().expect("free");
+        let [health, reflection] = ["/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/Info"];
+        assert_eq!(ask(&guard, health, nothing_yet()).await, Code::DeadlineExceeded);
+        assert_eq!(ask(&guard, health, Body::new(String::from("\0\0\0\u{20}\0"))).await, Code::OutOfRange);
+        assert_eq!(ask(&guard, health, Body::new(String::from("\0\0\0\0\u{1}\u{1}"))).await, Code::InvalidArgument);
+        assert_eq!(ask(&guard, reflection, message()).await, Code::ResourceExhausted);
+    }
+
+    #[tokio::test]
+    async fn answers_to_anybody_hold_up_no_stop() {
+        let closing = CancellationToken::new();
+        let guard = Guard::new(guard().config, closing.clone());
+        let watched =
+            guard.layer(tower::service_fn(|_| async { Ok::<_, Infallible>(http::Response::new(nothing_yet())) }));
+        let answer = watched.oneshot(request("/grpc.health.v1.Health/Watch", message())).await.expect("answered");
+        let mut body = answer.into_body();
+        let mut end = Box::pin(std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)));
+        assert!(futures_util::poll!(&mut end).is_pending());
+        closing.cancel();
+        let trailers = end.await.expect("an end").expect("sound").into_trailers().ok().expect("trailers");
+        assert_eq!(Status::from_header_map(&trailers).map(|status| status.code()), Some(Code::Unavailable));
     }
 
     /// A message that is all there, and then this, or nothing more.
@@ -284,19 +371,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_may_take_long_may_not_take_long_to_arrive() {
         let timeout = Duration::from_secs(5);
-        let guard = Guard::new(GuardConfig { stream_timeout: timeout * 60, ..guard().config });
-        let soon = tokio::time::timeout(timeout * 2, ask(&guard, LONG[1], nothing_yet()));
+        let guard = guarded(GuardConfig { stream_timeout: timeout * 60, ..guard().config });
+        let soon = tokio::time::timeout(timeout * 2, ask(&guard, PROOF, nothing_yet()));
         assert_eq!(soon.await, Ok(Code::DeadlineExceeded));
         let long = guard.layer(tower::service_fn(|request| async {
             Ok::<_, Infallible>(answer(request, tokio::time::sleep(Duration::from_secs(200))).await)
         }));
-        let answered = long.oneshot(request(LONG[1], message())).await.expect("answered");
+        let answered = long.oneshot(request(PROOF, message())).await.expect("answered");
         assert_eq!(code(&answered), Code::Ok);
     }
 
     #[tokio::test]
     async fn large_messages_are_few_at_once() {
-        let guard = Guard::new(GuardConfig { max_in_flight: 64, ..guard().config });
+        let guard = guarded(GuardConfig { max_in_flight: 64, ..guard().config });
         let large = || Body::new(format!("\0\0\u{1}\0\0{}", "\u{7f}".repeat(1 << 16)));
         let held: Vec<_> = (0..32).map(|_| guard.bounds.enter_large()).collect();
         assert_eq!(ask(&guard, PING, large()).await, Code::ResourceExhausted);
@@ -326,7 +413,7 @@ mod tests {
             }
         }
         streams.sort();
-        let mut known = STREAMS.map(String::from);
+        let mut known = STREAMS.map(|(path, _)| path.to_owned());
         known.sort();
         assert_eq!(streams, known);
     }

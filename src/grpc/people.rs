@@ -3,7 +3,7 @@
 //! Law: asked and answered before the profile is looked up, so that a refusal says nothing of who exists. A device acts
 //! for the person it belongs to now, by the record.
 
-use tonic::{Status, metadata::MetadataMap};
+use tonic::{Extensions, Status};
 
 use crate::{
     app::{
@@ -17,7 +17,7 @@ use crate::{
         violation::Violations,
     },
     grpc::{
-        auth::{Auth, Principal, denied},
+        auth::{Principal, denied},
         status::Problem,
     },
 };
@@ -34,24 +34,24 @@ pub enum Actor {
 
 impl Actor {
     /// Whoever calls, if its credential opens profiles at all.
-    pub async fn of(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
-        let (key, scope) = match auth.principal(metadata).await? {
-            Principal::Device(verified) => return Ok(Self::Device(verified.caller)),
+    pub fn of(extensions: &Extensions) -> Result<Self, Status> {
+        let (key, scope) = match Principal::of(extensions)? {
+            Principal::Device(verified) => return Ok(Self::Device(verified.caller.clone())),
             Principal::Key { name, scope } => (name, scope),
         };
         match scope {
-            Scope::Server(app) => Ok(Self::Server(app)),
+            Scope::Server(app) => Ok(Self::Server(app.clone())),
             Scope::Owner => Ok(Self::Owner(key.organization())),
             Scope::Operator => Ok(Self::Operator),
             Scope::Network | Scope::Brand | Scope::App(_) | Scope::Store(_) => {
-                Err(denied(&scope, "this call takes a device token, or a server, owner or operator key"))
+                Err(denied(scope, "this call takes a device token, or a server, owner or operator key"))
             }
         }
     }
 
     /// As [`Self::of`], and device tokens are refused.
-    pub async fn publisher(auth: &Auth, metadata: &MetadataMap) -> Result<Self, Status> {
-        match Self::of(auth, metadata).await? {
+    pub fn publisher(extensions: &Extensions) -> Result<Self, Status> {
+        match Self::of(extensions)? {
             Self::Device(_) => {
                 Err(Problem::ScopeTooNarrow.says("this call takes a server, owner or operator key, not a device token"))
             }

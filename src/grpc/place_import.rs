@@ -17,6 +17,7 @@ use crate::{
     grpc::{
         access::Access,
         detection_wire::distances_to_wire,
+        importing::{Import, Importing, next},
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
         sync_wire::{self, held_to_wire, kept_to_wire},
@@ -32,24 +33,26 @@ const MAX_CORNERS: usize = 5_000_000;
 /// A client closes a message when it has so many bytes; one geofence alone may have more.
 const FULL: usize = 256 << 10;
 
-/// Reads the whole stream.
-pub async fn receive(
+/// Reads the whole stream. What it returns first is to be kept for as long as the rows are.
+pub(super) async fn receive(
     access: &Access,
+    importing: &Importing,
     mut stream: Streaming<pb::ImportPlacesRequest>,
-) -> Result<(Options, Vec<Numbered>), Status> {
-    let first = stream.message().await?.and_then(|message| message.part);
+) -> Result<(Import, Options, Vec<Numbered>), Status> {
+    let first = next(&mut stream).await?.and_then(|message| message.part);
     let Some(Part::Options(wire)) = first else {
         return Err(Violations::one("options", "must be in the first message").into());
     };
     let options = options(access, &wire)?;
+    let import = importing.begin(&options.network)?;
     let mut received = Received::default();
-    while let Some(message) = stream.message().await? {
+    while let Some(message) = next(&mut stream).await? {
         match message.part {
             Some(Part::Rows(rows)) => received.add(rows)?,
             Some(Part::End(end)) => {
                 received.ended(&end)?;
-                return match stream.message().await? {
-                    None => Ok((options, received.rows)),
+                return match next(&mut stream).await? {
+                    None => Ok((import, options, received.rows)),
                     Some(_) => Err(Violations::one("end", "must be in the last message only").into()),
                 };
             }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::{
     app::{
@@ -19,8 +19,8 @@ use crate::{
     engine::effective,
     grpc::{
         access::{Access, Work},
-        auth::Auth,
         detection_wire::distances_to_wire,
+        importing::Importing,
         pb::{self, place_service_server::PlaceService},
         place_import,
         place_wire::optional_store,
@@ -34,20 +34,20 @@ pub const MAX_PLACE_MESSAGE: usize = 2 << 20;
 
 /// Serves places.
 pub struct PlaceGrpc {
-    auth: Auth,
     places: Arc<Places>,
     imports: Arc<Imports>,
+    importing: Importing,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl PlaceGrpc {
-    pub fn new(auth: Auth, places: Arc<Places>, imports: Arc<Imports>) -> Self {
-        Self { auth, places, imports }
+    pub fn new(places: Arc<Places>, imports: Arc<Imports>) -> Self {
+        Self { places, imports, importing: Importing::default() }
     }
 
-    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Places, &self.auth, metadata).await
+    fn access(extensions: &Extensions) -> Result<Access, Status> {
+        Access::to(Work::Places, extensions)
     }
 
     async fn create<P: Place + Wire>(
@@ -110,43 +110,43 @@ impl PlaceGrpc {
 #[tonic::async_trait]
 impl PlaceService for PlaceGrpc {
     async fn create_store(&self, request: Request<pb::CreateStoreRequest>) -> Answer<pb::Store> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::CreateStoreRequest { parent, store_id, store } = request.into_inner();
         self.create::<Store>(access, &parent, ("store_id", &store_id), store).await
     }
 
     async fn get_store(&self, request: Request<pb::GetStoreRequest>) -> Answer<pb::Store> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         self.get::<Store>(&access, &request.get_ref().name).await
     }
 
     async fn list_stores(&self, request: Request<pb::ListStoresRequest>) -> Answer<pb::ListStoresResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ListStoresRequest { parent, page_size, page_token } = request.get_ref();
         let (stores, next_page_token) = self.list::<Store>(&access, parent, (*page_size, page_token), "").await?;
         Ok(Response::new(pb::ListStoresResponse { stores, next_page_token }))
     }
 
     async fn update_store(&self, request: Request<pb::UpdateStoreRequest>) -> Answer<pb::Store> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::UpdateStoreRequest { store, update_mask } = request.into_inner();
         self.update::<Store>(access, store, update_mask).await
     }
 
     async fn delete_store(&self, request: Request<pb::DeleteStoreRequest>) -> Answer<pb::DeletePlaceResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::DeleteStoreRequest { name, etag, force } = request.get_ref();
         self.delete::<Store>(access, name, etag, *force).await
     }
 
     async fn create_geofence(&self, request: Request<pb::CreateGeofenceRequest>) -> Answer<pb::Geofence> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::CreateGeofenceRequest { parent, geofence_id, geofence } = request.into_inner();
         self.create::<Geofence>(access, &parent, ("geofence_id", &geofence_id), geofence).await
     }
 
     async fn get_geofence(&self, request: Request<pb::GetGeofenceRequest>) -> Answer<pb::Geofence> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let entry = resource::entry::<Geofence>(&access, self.places.resources(), &request.get_ref().name).await?;
         // Of large and of thin shapes they take a while, and pings do not wait for it.
         let place = entry.value.clone();
@@ -157,7 +157,7 @@ impl PlaceService for PlaceGrpc {
     }
 
     async fn list_geofences(&self, request: Request<pb::ListGeofencesRequest>) -> Answer<pb::ListGeofencesResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ListGeofencesRequest { parent, page_size, page_token, store } = request.get_ref();
         let (geofences, next_page_token) =
             self.list::<Geofence>(&access, parent, (*page_size, page_token), store).await?;
@@ -165,54 +165,54 @@ impl PlaceService for PlaceGrpc {
     }
 
     async fn update_geofence(&self, request: Request<pb::UpdateGeofenceRequest>) -> Answer<pb::Geofence> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::UpdateGeofenceRequest { geofence, update_mask } = request.into_inner();
         self.update::<Geofence>(access, geofence, update_mask).await
     }
 
     async fn delete_geofence(&self, request: Request<pb::DeleteGeofenceRequest>) -> Answer<pb::DeletePlaceResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::DeleteGeofenceRequest { name, etag, force } = request.get_ref();
         self.delete::<Geofence>(access, name, etag, *force).await
     }
 
     async fn create_beacon(&self, request: Request<pb::CreateBeaconRequest>) -> Answer<pb::Beacon> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::CreateBeaconRequest { parent, beacon_id, beacon } = request.into_inner();
         self.create::<Beacon>(access, &parent, ("beacon_id", &beacon_id), beacon).await
     }
 
     async fn get_beacon(&self, request: Request<pb::GetBeaconRequest>) -> Answer<pb::Beacon> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         self.get::<Beacon>(&access, &request.get_ref().name).await
     }
 
     async fn list_beacons(&self, request: Request<pb::ListBeaconsRequest>) -> Answer<pb::ListBeaconsResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ListBeaconsRequest { parent, page_size, page_token, store } = request.get_ref();
         let (beacons, next_page_token) = self.list::<Beacon>(&access, parent, (*page_size, page_token), store).await?;
         Ok(Response::new(pb::ListBeaconsResponse { beacons, next_page_token }))
     }
 
     async fn update_beacon(&self, request: Request<pb::UpdateBeaconRequest>) -> Answer<pb::Beacon> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::UpdateBeaconRequest { beacon, update_mask } = request.into_inner();
         self.update::<Beacon>(access, beacon, update_mask).await
     }
 
     async fn delete_beacon(&self, request: Request<pb::DeleteBeaconRequest>) -> Answer<pb::DeletePlaceResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::DeleteBeaconRequest { name, etag, force } = request.get_ref();
         self.delete::<Beacon>(access, name, etag, *force).await
     }
 
     async fn get_source(&self, request: Request<pb::GetSourceRequest>) -> Answer<pb::Source> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         self.get::<Source>(&access, &request.get_ref().name).await
     }
 
     async fn list_sources(&self, request: Request<pb::ListSourcesRequest>) -> Answer<pb::ListSourcesResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ListSourcesRequest { parent, page_size, page_token } = request.get_ref();
         let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
         let (resources, wrong) = (self.places.resources(), Violations::default());
@@ -224,8 +224,8 @@ impl PlaceService for PlaceGrpc {
         &self,
         request: Request<Streaming<pb::ImportPlacesRequest>>,
     ) -> Answer<pb::ImportPlacesResponse> {
-        let access = self.access(request.metadata()).await?;
-        let (options, rows) = place_import::receive(&access, request.into_inner()).await?;
+        let access = Self::access(request.extensions())?;
+        let (_import, options, rows) = place_import::receive(&access, &self.importing, request.into_inner()).await?;
         let report = self.imports.run(&options, rows, access.author()).await?;
         Ok(Response::new(place_import::report_to_wire(report)))
     }

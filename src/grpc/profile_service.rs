@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Extensions, Request, Response, Status};
 
 use crate::{
     app::{
@@ -16,7 +16,6 @@ use crate::{
         violation::{Invalid, Violations},
     },
     grpc::{
-        auth::Auth,
         pb::{self, profile_service_server::ProfileService},
         people::Actor,
         profile_wire::{patch, profile_to_wire},
@@ -27,7 +26,6 @@ use crate::{
 
 /// Answers [`ProfileService`].
 pub struct ProfileGrpc {
-    pub auth: Auth,
     pub people: Arc<People>,
     pub links: Arc<Links>,
     pub clock: Arc<dyn Clock>,
@@ -52,16 +50,16 @@ impl ProfileGrpc {
     }
 
     /// The device that a publisher's request names, and nothing else.
-    async fn device(&self, metadata: &MetadataMap, device: &str) -> Result<DeviceName, Status> {
-        let actor = Actor::publisher(&self.auth, metadata).await?;
+    async fn device(&self, extensions: &Extensions, device: &str) -> Result<DeviceName, Status> {
+        let actor = Actor::publisher(extensions)?;
         let mut wrong = Violations::default();
         let device = actor.device(&mut wrong, "device", device)?;
         Ok(wrong.finish(device)?)
     }
 
     /// The profile and the brand of a request to hear no more, or again, of a brand.
-    async fn mute(&self, metadata: &MetadataMap, name: &str, brand: &str) -> Result<Muted, Status> {
-        let actor = Actor::of(&self.auth, metadata).await?;
+    async fn mute(&self, extensions: &Extensions, name: &str, brand: &str) -> Result<Muted, Status> {
+        let actor = Actor::of(extensions)?;
         let mut wrong = Violations::default();
         let brand = wrong.take("brand", OrganizationName::parse(brand));
         let profile = self.profile(&actor, wrong, name).await?;
@@ -80,14 +78,14 @@ impl ProfileGrpc {
 #[tonic::async_trait]
 impl ProfileService for ProfileGrpc {
     async fn get_profile(&self, request: Request<pb::GetProfileRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::of(&self.auth, request.metadata()).await?;
+        let actor = Actor::of(request.extensions())?;
         let pb::GetProfileRequest { name } = request.into_inner();
         let name = self.profile(&actor, Violations::default(), &name).await?;
         self.answer(&self.people.get(&name).await?).await
     }
 
     async fn update_profile(&self, request: Request<pb::UpdateProfileRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::of(&self.auth, request.metadata()).await?;
+        let actor = Actor::of(request.extensions())?;
         let pb::UpdateProfileRequest { profile, update_mask } = request.into_inner();
         let message = profile.ok_or_else(|| Violations::one("profile", required()))?;
         let mut wrong = Violations::default();
@@ -101,7 +99,7 @@ impl ProfileService for ProfileGrpc {
     }
 
     async fn delete_profile(&self, request: Request<pb::DeleteProfileRequest>) -> Answer<pb::DeleteProfileResponse> {
-        let actor = Actor::of(&self.auth, request.metadata()).await?;
+        let actor = Actor::of(request.extensions())?;
         let pb::DeleteProfileRequest { name } = request.into_inner();
         let name = self.profile(&actor, Violations::default(), &name).await?;
         self.people.erase(&name).await?;
@@ -109,7 +107,7 @@ impl ProfileService for ProfileGrpc {
     }
 
     async fn link_profile(&self, request: Request<pb::LinkProfileRequest>) -> Answer<pb::Profile> {
-        let actor = Actor::publisher(&self.auth, request.metadata()).await?;
+        let actor = Actor::publisher(request.extensions())?;
         let pb::LinkProfileRequest { device, profile_id } = request.into_inner();
         let mut wrong = Violations::default();
         let device = actor.device(&mut wrong, "device", &device)?;
@@ -120,7 +118,7 @@ impl ProfileService for ProfileGrpc {
     }
 
     async fn unlink_profile(&self, request: Request<pb::UnlinkProfileRequest>) -> Answer<pb::Profile> {
-        let device = self.device(request.metadata(), &request.get_ref().device).await?;
+        let device = self.device(request.extensions(), &request.get_ref().device).await?;
         self.answer(&self.links.unlink(&device).await?).await
     }
 
@@ -128,20 +126,20 @@ impl ProfileService for ProfileGrpc {
         &self,
         request: Request<pb::RevokeDeviceTokensRequest>,
     ) -> Answer<pb::RevokeDeviceTokensResponse> {
-        let device = self.device(request.metadata(), &request.get_ref().device).await?;
+        let device = self.device(request.extensions(), &request.get_ref().device).await?;
         self.links.revoke_tokens(&device).await?;
         Ok(Response::new(pb::RevokeDeviceTokensResponse {}))
     }
 
     async fn mute_brand(&self, request: Request<pb::MuteBrandRequest>) -> Answer<pb::Profile> {
         let pb::MuteBrandRequest { name, brand } = request.get_ref();
-        let (name, brand) = self.mute(request.metadata(), name, brand).await?;
+        let (name, brand) = self.mute(request.extensions(), name, brand).await?;
         self.answer(&self.people.mute(&name, &brand).await?).await
     }
 
     async fn unmute_brand(&self, request: Request<pb::UnmuteBrandRequest>) -> Answer<pb::Profile> {
         let pb::UnmuteBrandRequest { name, brand } = request.get_ref();
-        let (name, brand) = self.mute(request.metadata(), name, brand).await?;
+        let (name, brand) = self.mute(request.extensions(), name, brand).await?;
         self.answer(&self.people.unmute(&name, &brand).await?).await
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     app::{browsing::Browsing, nearby::Nearby, people::People},
     domain::{organization::Scope, violation::Violations},
     grpc::{
-        auth::{Auth, Principal, denied},
+        auth::{Principal, denied},
         browsing::{previews_to_wire, view},
         limits::BrowseLimits,
         nearby::{around, stores_to_wire},
@@ -25,7 +25,6 @@ use crate::{
 
 /// Answers [`ProximityService`].
 pub struct ProximityGrpc {
-    pub auth: Auth,
     pub pings: Arc<Pings>,
     pub streams: OpenStreams,
     pub people: Arc<People>,
@@ -37,7 +36,7 @@ pub struct ProximityGrpc {
 #[tonic::async_trait]
 impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
-        let verified = self.auth.device(request.metadata()).await?;
+        let verified = Principal::device(request.extensions())?;
         Ok(Response::new(self.pings.answer(&verified, request.get_ref()).await?))
     }
 
@@ -47,7 +46,7 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<Streaming<pb::PingRequest>>,
     ) -> Result<Response<Self::StreamPingsStream>, Status> {
-        let verified = self.auth.device(request.metadata()).await?;
+        let verified = Principal::device(request.extensions())?;
         // In a box, since it is handed on from each answer to the next.
         let stream = Box::new(PingStream::open(&self.streams, self.pings.clone(), verified, request.into_inner()));
         let answers = try_unfold(stream, |mut stream| async move {
@@ -61,7 +60,7 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<pb::ReportAppEventRequest>,
     ) -> Result<Response<pb::PingResponse>, Status> {
-        let verified = self.auth.device(request.metadata()).await?;
+        let verified = Principal::device(request.extensions())?;
         Ok(Response::new(self.pings.answer_event(&verified, request.get_ref()).await?))
     }
 
@@ -69,30 +68,29 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<pb::ListNearbyOffersRequest>,
     ) -> Result<Response<pb::ListNearbyOffersResponse>, Status> {
-        let principal = self.auth.principal(request.metadata()).await?;
-        let request = request.into_inner();
+        let (_, extensions, request) = request.into_parts();
         let mut wrong = Violations::default();
         let view = view(&request, &mut wrong);
-        let (profile, device) = match principal {
+        let (profile, device) = match Principal::of(&extensions)? {
             Principal::Device(verified) => {
                 if !request.profile.is_empty() {
                     wrong.add("profile", "must be empty with a device token, which looks for its own");
                 }
-                (self.people.own(&verified.caller).await?, Some(verified.caller.device))
+                (self.people.own(&verified.caller).await?, Some(&verified.caller.device))
             }
             Principal::Key { scope: Scope::Server(app), .. } => {
-                let named = Actor::Server(app).named(&mut wrong, "profile", &request.profile)?;
+                let named = Actor::Server(app.clone()).named(&mut wrong, "profile", &request.profile)?;
                 // What is no name is told with everything else that is wrong.
                 let Some(named) = named else { return Err(wrong.into()) };
                 (self.people.get(&named).await?, None)
             }
             Principal::Key { scope, .. } => {
-                return Err(denied(&scope, "this call takes a device token or a server key"));
+                return Err(denied(scope, "this call takes a device token or a server key"));
             }
         };
         let view = wrong.finish(view)?;
         self.limits.check(&profile.name)?;
-        let found = self.browsing.previews(&profile, device.as_ref(), view).await?;
+        let found = self.browsing.previews(&profile, device, view).await?;
         let no_device = || Problem::Precondition.says("the profile has no device that offers could be shown on");
         Ok(Response::new(previews_to_wire(found.ok_or_else(no_device)?)))
     }
@@ -101,11 +99,11 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<pb::ListNearbyStoresRequest>,
     ) -> Result<Response<pb::ListNearbyStoresResponse>, Status> {
-        match self.auth.principal(request.metadata()).await? {
+        match Principal::of(request.extensions())? {
             Principal::Device(verified) => drop(self.people.own(&verified.caller).await?),
             Principal::Key { scope: Scope::Server(_), .. } => {}
             Principal::Key { scope, .. } => {
-                return Err(denied(&scope, "this call takes a device token or a server key"));
+                return Err(denied(scope, "this call takes a device token or a server key"));
             }
         }
         let around = around(request.into_inner())?;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+use tonic::{Code, Extensions, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
@@ -20,7 +20,6 @@ use crate::{
     },
     grpc::{
         access::{Access, Work},
-        auth::Auth,
         limits::TillLimits,
         pages,
         pb::{self, redemption_service_server::RedemptionService},
@@ -35,7 +34,6 @@ use crate::{
 
 /// Answers [`RedemptionService`].
 pub struct RedemptionGrpc {
-    pub auth: Auth,
     pub limits: Arc<TillLimits>,
     pub tills: Arc<Tills>,
     pub reversals: Arc<Reversals>,
@@ -44,8 +42,8 @@ pub struct RedemptionGrpc {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl RedemptionGrpc {
-    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        let access = Access::to(Work::Tills, &self.auth, metadata).await?;
+    fn access(&self, extensions: &Extensions) -> Result<Access, Status> {
+        let access = Access::to(Work::Tills, extensions)?;
         self.limits.check(&access.key)?;
         Ok(access)
     }
@@ -54,7 +52,7 @@ impl RedemptionGrpc {
 #[tonic::async_trait]
 impl RedemptionService for RedemptionGrpc {
     async fn check_offer(&self, request: Request<pb::CheckOfferRequest>) -> Answer<pb::CheckOfferResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = self.access(request.extensions())?;
         let request = request.into_inner();
         access.serves(&request.store)?;
         let (at, lock) = check(request)?;
@@ -62,7 +60,7 @@ impl RedemptionService for RedemptionGrpc {
     }
 
     async fn redeem_offer(&self, request: Request<pb::RedeemOfferRequest>) -> Answer<pb::Redemption> {
-        let access = self.access(request.metadata()).await?;
+        let access = self.access(request.extensions())?;
         let request = request.into_inner();
         access.serves(&request.store)?;
         let asked = redeem(request, &access.key)?;
@@ -74,7 +72,7 @@ impl RedemptionService for RedemptionGrpc {
         &self,
         request: Request<pb::ReverseRedemptionRequest>,
     ) -> Answer<pb::ReverseRedemptionResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = self.access(request.extensions())?;
         let request = request.into_inner();
         access.serves(&request.store)?;
         let asked = reverse(request, &access.key)?;
@@ -86,19 +84,18 @@ impl RedemptionService for RedemptionGrpc {
         &self,
         request: Request<pb::ListRedemptionsRequest>,
     ) -> Answer<pb::ListRedemptionsResponse> {
-        let metadata = request.metadata().clone();
-        let request = request.into_inner();
+        let (_, extensions, request) = request.into_parts();
         let mut shows_offers = true;
         let of = match request.parent.split('/').nth(2) {
             Some("campaigns") => {
-                let access = Access::to(Work::Campaigns, &self.auth, &metadata).await?;
+                let access = Access::to(Work::Campaigns, &extensions)?;
                 let name = named("parent", CampaignName::parse(&request.parent))?;
                 access.reaches(&name.organization())?;
                 shows_offers = access.scope == Scope::Operator;
                 RedemptionsOf::Campaign(name)
             }
             _ => {
-                let access = self.access(&metadata).await?;
+                let access = self.access(&extensions)?;
                 access.serves(&request.parent)?;
                 RedemptionsOf::Store(named("parent", StoreName::parse(&request.parent))?)
             }

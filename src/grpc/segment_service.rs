@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Extensions, Request, Response, Status};
 
 use crate::{
     app::segments::Segments,
@@ -18,7 +18,6 @@ use crate::{
     grpc::{
         access::{Access, Work},
         audience_wire::{Rules, rule_to_wire},
-        auth::Auth,
         pb::{self, segment_service_server::SegmentService},
         resource::{self, ListRequest, Patch, Patched, Wire, owner_of},
         wire::required,
@@ -27,22 +26,21 @@ use crate::{
 
 /// Serves segments.
 pub struct SegmentGrpc {
-    pub auth: Auth,
     pub segments: Arc<Segments>,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl SegmentGrpc {
-    async fn access(&self, metadata: &MetadataMap) -> Result<Access, Status> {
-        Access::to(Work::Campaigns, &self.auth, metadata).await
+    fn access(extensions: &Extensions) -> Result<Access, Status> {
+        Access::to(Work::Campaigns, extensions)
     }
 }
 
 #[tonic::async_trait]
 impl SegmentService for SegmentGrpc {
     async fn create_segment(&self, request: Request<pb::CreateSegmentRequest>) -> Answer<pb::Segment> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::CreateSegmentRequest { parent, segment_id, segment } = request.into_inner();
         let id = ("segment_id", segment_id.as_str());
         let wanted = resource::wanted::<Segment>(&access, Some(&parent), id, segment)?;
@@ -51,12 +49,12 @@ impl SegmentService for SegmentGrpc {
     }
 
     async fn get_segment(&self, request: Request<pb::GetSegmentRequest>) -> Answer<pb::Segment> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         resource::get::<Segment>(&access, self.segments.resources(), &request.get_ref().name).await.map(Response::new)
     }
 
     async fn list_segments(&self, request: Request<pb::ListSegmentsRequest>) -> Answer<pb::ListSegmentsResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::ListSegmentsRequest { parent, page_size, page_token } = request.get_ref();
         let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
         let wrong = Violations::default();
@@ -66,7 +64,7 @@ impl SegmentService for SegmentGrpc {
     }
 
     async fn update_segment(&self, request: Request<pb::UpdateSegmentRequest>) -> Answer<pb::Segment> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::UpdateSegmentRequest { segment, update_mask } = request.into_inner();
         let patch = Patch::<Segment>::read(&access, segment, update_mask.as_ref())?;
         let change = |segment: &Segment| patch.apply(segment);
@@ -75,7 +73,7 @@ impl SegmentService for SegmentGrpc {
     }
 
     async fn delete_segment(&self, request: Request<pb::DeleteSegmentRequest>) -> Answer<pb::DeleteSegmentResponse> {
-        let access = self.access(request.metadata()).await?;
+        let access = Self::access(request.extensions())?;
         let pb::DeleteSegmentRequest { name, etag } = request.get_ref();
         let (name, etag) = resource::versioned::<Segment>(&access, name, etag)?;
         self.segments.delete(&name, etag, access.author()).await?;

@@ -19,7 +19,7 @@ use crate::{
         violation::{Invalid, Violations},
     },
     grpc::{
-        auth::Auth,
+        auth::Principal,
         content_wire::{custom_to_wire, survey_to_wire},
         device_service::token_to_wire,
         pages,
@@ -33,7 +33,6 @@ use crate::{
 
 /// Answers [`WalletService`].
 pub struct WalletGrpc {
-    pub auth: Auth,
     pub tokens: Arc<Tokens>,
     pub people: Arc<People>,
     pub wallet: Wallet,
@@ -47,7 +46,7 @@ impl WalletService for WalletGrpc {
         request: Request<pb::ListOffersRequest>,
     ) -> Result<Response<pb::ListOffersResponse>, Status> {
         let now = self.clock.now();
-        let verified = self.auth.device(request.metadata()).await?;
+        let verified = Principal::device(request.extensions())?;
         let asked = asked(&request.into_inner())?;
         let profile = self.people.own(&verified.caller).await?;
         let Asked { state, after, most, bound } = asked;
@@ -68,7 +67,7 @@ impl WalletService for WalletGrpc {
         request: Request<pb::ClaimOfferRequest>,
     ) -> Result<Response<pb::ClaimOfferResponse>, Status> {
         let now = self.clock.now();
-        let verified = self.auth.device(request.metadata()).await?;
+        let verified = Principal::device(request.extensions())?;
         let pb::ClaimOfferRequest { offer } = request.into_inner();
         let id = OfferId::parse(&offer).map_err(|invalid| Violations::one("offer", invalid))?;
         let profile = self.people.own(&verified.caller).await?;

@@ -73,7 +73,7 @@ pub(super) struct Services {
     pub browse_limits: Arc<BrowseLimits>,
     pub profiles: Arc<ProfileStore>,
     pub ingest: Arc<Ingest>,
-    auth: Auth,
+    pub auth: Auth,
     tokens: Arc<Tokens>,
     page_secret: [u8; 32],
     devices: Arc<Devices>,
@@ -187,8 +187,8 @@ impl Services {
     }
 
     fn device_service(&self) -> DeviceGrpc {
-        let (auth, limits) = (self.auth.clone(), self.limits.clone());
-        DeviceGrpc { auth, limits, devices: self.devices.clone(), clock: self.clock.clone() }
+        let (live, limits) = (self.live.clone(), self.limits.clone());
+        DeviceGrpc { live, limits, devices: self.devices.clone(), clock: self.clock.clone() }
     }
 
     fn proximity_service(&self, observer: Arc<dyn Observer>, streams: OpenStreams) -> ProximityGrpc {
@@ -196,64 +196,64 @@ impl Services {
         let pings = Arc::new(Pings { ingest, tokens, clock, observer });
         let nearby = Nearby::new(self.live.clone());
         let browsing = Browsing::new(self.live.clone(), self.ingest.clone(), self.clock.clone());
-        let (auth, people, limits) = (self.auth.clone(), self.people.clone(), self.browse_limits.clone());
-        ProximityGrpc { auth, pings, streams, people, nearby, browsing, limits }
+        let (people, limits) = (self.people.clone(), self.browse_limits.clone());
+        ProximityGrpc { pings, streams, people, nearby, browsing, limits }
     }
 
     fn profile_service(&self) -> ProfileGrpc {
-        let (auth, people, links) = (self.auth.clone(), self.people.clone(), self.links.clone());
-        ProfileGrpc { auth, people, links, clock: self.clock.clone() }
+        let (people, links) = (self.people.clone(), self.links.clone());
+        ProfileGrpc { people, links, clock: self.clock.clone() }
     }
 
     fn engagement_service(&self) -> EngagementGrpc {
-        let (auth, tokens, people) = (self.auth.clone(), self.tokens.clone(), self.people.clone());
+        let (tokens, people) = (self.tokens.clone(), self.people.clone());
         let engagement = Engagement::new(self.edits.clone());
-        EngagementGrpc { auth, tokens, people, engagement, clock: self.clock.clone() }
+        EngagementGrpc { tokens, people, engagement, clock: self.clock.clone() }
     }
 
     fn decision_service(&self) -> DecisionGrpc {
-        let (auth, people) = (self.auth.clone(), self.people.clone());
+        let people = self.people.clone();
         let explanations =
             Explanations::new(people.clone(), self.live.clone(), self.ledger.clone(), self.clock.clone());
         let (decisions, explanations) = (self.decisions.clone(), Arc::new(explanations));
-        DecisionGrpc { auth, people, decisions, explanations, seal: Seal::new(&self.page_secret) }
+        DecisionGrpc { people, decisions, explanations, seal: Seal::new(&self.page_secret) }
     }
 
     fn organization_service(&self) -> OrganizationGrpc {
-        OrganizationGrpc::new(self.auth.clone(), self.organizations.clone())
+        OrganizationGrpc::new(self.organizations.clone())
     }
 
     fn place_service(&self) -> PlaceGrpc {
-        PlaceGrpc::new(self.auth.clone(), self.places.clone(), self.imports.clone())
+        PlaceGrpc::new(self.places.clone(), self.imports.clone())
     }
 
     fn campaign_service(&self, streams: OpenStreams) -> CampaignGrpc {
-        let (auth, campaigns) = (self.auth.clone(), self.campaigns.clone());
+        let campaigns = self.campaigns.clone();
         let versions = Arc::new(CampaignVersions::new(campaigns.clone(), self.history.clone()));
-        CampaignGrpc { auth, campaigns, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), streams }
+        CampaignGrpc { campaigns, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), streams }
     }
 
     fn segment_service(&self) -> SegmentGrpc {
-        SegmentGrpc { auth: self.auth.clone(), segments: self.segments.clone() }
+        SegmentGrpc { segments: self.segments.clone() }
     }
 
     fn wallet_service(&self) -> WalletGrpc {
-        let (auth, tokens, people) = (self.auth.clone(), self.tokens.clone(), self.people.clone());
+        let (tokens, people) = (self.tokens.clone(), self.people.clone());
         let (edits, coupons) = (self.edits.clone(), self.coupons.clone());
         let wallet = Wallet::new(edits, coupons, self.live.clone(), self.entropy.clone());
-        WalletGrpc { auth, tokens, people, wallet, clock: self.clock.clone() }
+        WalletGrpc { tokens, people, wallet, clock: self.clock.clone() }
     }
 
     fn redemption_service(&self) -> RedemptionGrpc {
         let (limits, tills) = (self.till_limits.clone(), self.tills.clone());
-        RedemptionGrpc { auth: self.auth.clone(), limits, tills, reversals: self.reversals.clone() }
+        RedemptionGrpc { limits, tills, reversals: self.reversals.clone() }
     }
 
     fn ledger_service(&self) -> LedgerGrpc {
-        LedgerGrpc { auth: self.auth.clone(), ledger: self.ledger.clone(), clock: self.clock.clone() }
+        LedgerGrpc { ledger: self.ledger.clone(), clock: self.clock.clone() }
     }
 
     fn audit_service(&self) -> AuditGrpc {
-        AuditGrpc { auth: self.auth.clone(), history: self.history.clone() }
+        AuditGrpc { history: self.history.clone() }
     }
 }

@@ -2,6 +2,7 @@
 
 use futures_util::FutureExt as _;
 use prost::Message as _;
+use tokio_stream::StreamExt as _;
 use tonic::{
     Code, Status,
     body::Body,
@@ -51,6 +52,17 @@ async fn bytes_that_are_no_frames_are_the_callers_fault() {
 }
 
 #[tokio::test]
+async fn whoever_is_not_known_is_not_listened_to() {
+    let server = TestServer::start().await;
+    let mut client = Grpc::new(server.channel.clone());
+    client.ready().await.expect("connected");
+    let nothing = bearing("dt_guess", tokio_stream::pending::<pb::PingRequest>());
+    let codec = ProstCodec::<pb::PingRequest, pb::PingResponse>::default();
+    let refused = client.client_streaming(nothing, PING.parse().expect("sound"), codec).await;
+    assert_eq!(refused.expect_err("refused").code(), Code::Unauthenticated, "without a message");
+}
+
+#[tokio::test]
 async fn calls_whose_message_does_not_come_hold_nobody_up() {
     let server = TestServer::start_with(&[("server.max_in_flight", "1")]).await;
     let phone = server.publisher("acme").await.phone(1).await;
@@ -68,6 +80,27 @@ async fn calls_whose_message_does_not_come_hold_nobody_up() {
         phone.ping(&format!("ping-{number:04}")).await.expect("answered");
     }
     for call in begun {
+        assert!(call.now_or_never().is_none(), "refused");
+    }
+}
+
+#[tokio::test]
+async fn an_import_whose_rows_do_not_come_holds_nobody_up() {
+    let server = TestServer::start_with(&[("server.max_in_flight", "1")]).await;
+    let acme = server.publisher("acme").await;
+    let (phone, network) = (acme.phone(1).await, acme.key_of(pb::key::Scope::Network).await);
+    let begin = || {
+        let options = pb::ImportOptions { parent: "organizations/acme".into(), ..Default::default() };
+        let first = pb::ImportPlacesRequest { part: Some(pb::import_places_request::Part::Options(options)) };
+        let unended = tokio_stream::iter([first]).chain(tokio_stream::pending());
+        let (mut places, request) = (server.places(), bearing(&network, unended));
+        tokio::spawn(async move { places.import_places(request).await })
+    };
+    let begun = [begin(), begin(), begin()];
+    let (refused, _, rest) = futures_util::future::select_all(begun).await;
+    assert_eq!(refused.expect("no panic").expect_err("a third").code(), Code::ResourceExhausted);
+    phone.ping("ping-0001").await.expect("answered");
+    for call in rest {
         assert!(call.now_or_never().is_none(), "refused");
     }
 }

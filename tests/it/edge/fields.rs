@@ -127,11 +127,12 @@ async fn a_decision_id_that_is_none_and_a_ping_without_end_are_refused() {
 #[tokio::test]
 async fn bytes_that_are_no_message_are_the_callers_fault() {
     let server = TestServer::start().await;
+    let phone = server.publisher("acme").await.phone(1).await;
     let mut client = tonic::client::Grpc::new(server.channel.clone());
     client.ready().await.expect("connected");
     let path = PathAndQuery::from_static("/dintorni.v1.ProximityService/Ping");
     // As a message of one field of bytes, where a ping has one of text: not UTF-8.
     let codec = tonic_prost::ProstCodec::<Vec<u8>, pb::PingResponse>::default();
-    let status = client.unary(tonic::Request::new(vec![0xff, 0xfe]), path, codec).await.expect_err("refused");
+    let status = client.unary(bearing(&phone.token, vec![0xff, 0xfe]), path, codec).await.expect_err("refused");
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
 }

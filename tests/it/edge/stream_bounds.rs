@@ -12,13 +12,10 @@ use std::{
 
 use dintorni::{
     domain::name::ProfileName,
-    grpc::{
-        pb::{self, place_service_client::PlaceServiceClient, proximity_service_client::ProximityServiceClient},
-        place_import::messages,
-    },
+    grpc::pb::{self, proximity_service_client::ProximityServiceClient},
     ports::{CachedProfile, ProfileCache, StoreError},
 };
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::Stream;
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::RpcStatusExt;
 
@@ -34,17 +31,14 @@ async fn streamed_pings_count_against_the_bound_and_open_streams_do_not() {
     let _idle = other.stream().await.expect("opened beside it");
     stream.ping(ping("alone-01", server.now())).await.expect("open").expect("answered");
 
-    // An import that does not go on holds the only place.
-    let options = pb::ImportOptions { parent: acme.organization.clone(), ..Default::default() };
-    let operator = server.operator.clone();
-    let channel = Channel::from_shared(format!("http://{}", server.address)).expect("sound").connect_lazy();
-    let import = tokio::spawn(async move {
-        let mut client = PlaceServiceClient::new(channel);
-        loop {
-            let begun = tokio_stream::iter(messages(options.clone(), Vec::new(), |_| ())).take(1);
-            let refused = client.import_places(bearing(&operator, begun.chain(tokio_stream::pending()))).await;
-            // A ping had the place just then.
-            assert_eq!(refused.expect_err("it never ends").code(), Code::ResourceExhausted);
+    // Somebody has the only place again and again, for as long as a commit takes.
+    let (mut organizations, operator) = (server.organizations(), server.operator.clone());
+    let others = tokio::spawn(async move {
+        for number in 0.. {
+            let organization = Some(pb::Organization { display_name: "One more".into(), ..Default::default() });
+            let request = pb::CreateOrganizationRequest { organization_id: format!("org-{number}"), organization };
+            // A ping had the place just then, or not.
+            drop(organizations.create_organization(bearing(&operator, request)).await);
         }
     });
     let error = loop {
@@ -54,7 +48,7 @@ async fn streamed_pings_count_against_the_bound_and_open_streams_do_not() {
     };
     assert_eq!(error.code, Code::ResourceExhausted as i32);
     assert!(error.get_error_details().retry_info().is_some());
-    import.abort();
+    others.abort();
     while stream.ping(ping("alone-02", server.now())).await.expect("open").is_err() {}
 }
 
