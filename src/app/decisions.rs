@@ -124,15 +124,24 @@ impl Decisions {
     pub async fn list(&self, wanted: Wanted, reader: &Reader) -> Result<(Listed, Option<DecisionId>), ListError> {
         // No whole receipt has a code that only brands read.
         let brands_only = wanted.verdict.as_deref() == Some(NOT_ELIGIBLE);
-        let query = query(wanted, reader, self.clock.now())?;
-        let decisions = self.receipts.decisions(&query).await?;
-        let last = decisions.last().filter(|_| decisions.len() >= query.most as usize).map(|last| last.id);
-        let shown = |decision: Decision| {
-            let id = decision.id;
-            listed_for(decision, &query, reader).into_iter().map(move |receipt| (id, receipt))
-        };
+        let (now, until) = (self.clock.now(), wanted.until);
+        let query = query(wanted, reader, now)?;
+        let (mut listed, mut last) = (Vec::new(), None);
+        for query in own_of_this_hour(&query, until, reader, now).iter().chain([&query]) {
+            let decisions = self.receipts.decisions(query).await?;
+            last = decisions.last().filter(|_| decisions.len() >= query.most as usize).map(|last| last.id);
+            let shown = |decision: Decision| {
+                let id = decision.id;
+                listed_for(decision, query, reader).into_iter().map(move |receipt| (id, receipt))
+            };
+            listed.extend(decisions.into_iter().flat_map(shown));
+            if last.is_some() {
+                break;
+            }
+        }
         let is_wanted = |(_, receipt): &(DecisionId, Receipt)| !(brands_only && matches!(receipt, Receipt::Whole(_)));
-        Ok((decisions.into_iter().flat_map(shown).filter(is_wanted).collect(), last))
+        listed.retain(is_wanted);
+        Ok((listed, last))
     }
 
     /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people. Those
@@ -199,6 +208,21 @@ fn query(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<ReceiptQuery
         most = PAGE_OF_BRANDS;
     }
     Ok(ReceiptQuery { of, campaign, store, verdicts, from, until, before, most })
+}
+
+/// What a list of brands leaves out for the sake of other people, though these are the reader's own: a brand that is the
+/// publisher as well sees what became of its people at once.
+fn own_of_this_hour(
+    query: &ReceiptQuery,
+    until: Option<Timestamp>,
+    reader: &Reader,
+    now: Timestamp,
+) -> Option<ReceiptQuery> {
+    let Reader::Owner(owner) = reader else { return None };
+    let begun = brand_view::hour(now);
+    let from = Some(query.from.map_or(begun, |from| from.max(begun)));
+    let of = ReceiptsOf::Publisher(owner.clone());
+    sees_as_brand(reader, &query.of).then(|| ReceiptQuery { of, from, until, ..query.clone() })
 }
 
 /// Whether some of them are shown as a brand sees them.

@@ -330,7 +330,7 @@ mod tests {
         let mut end = Box::pin(std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)));
         assert!(futures_util::poll!(&mut end).is_pending());
         closing.cancel();
-        let trailers = end.await.expect("an end").expect("sound").into_trailers().ok().expect("trailers");
+        let trailers = end.await.expect("an end").expect("sound").into_trailers().expect("trailers");
         assert_eq!(Status::from_header_map(&trailers).map(|status| status.code()), Some(Code::Unavailable));
     }
 

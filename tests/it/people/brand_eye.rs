@@ -76,3 +76,25 @@ async fn a_brand_counts_people_in_tens() {
     let theirs = rival.key_of(Scope::Brand).await;
     assert_eq!(count(&theirs).await.expect_err("another's").code(), tonic::Code::PermissionDenied);
 }
+
+#[tokio::test]
+async fn who_is_brand_and_publisher_sees_its_own_people_at_once() {
+    let server = TestServer::start().await;
+    let (acme, rival) = (server.publisher("acme").await, server.publisher("rival").await);
+    let campaign = acme.cafe().await;
+    acme.phone(1).await.ping("arrive-own").await.expect("answered");
+    rival.phone(99).await.ping("arrive-rival").await.expect("answered");
+    let owner = acme.key_of(Scope::Owner).await;
+    let people = async |end_time| {
+        let request = pb::ListDecisionsRequest { campaign: campaign.clone(), end_time, ..Default::default() };
+        let listed = server.decisions().list_decisions(bearing(&owner, request)).await.expect("listed").into_inner();
+        listed.decisions.into_iter().map(|one| !one.profile.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(people(None).await, [true]);
+    let hour_ago = server.now().map(|now| prost_types::Timestamp { seconds: now.seconds - 3_600, ..now }).expect("now");
+    assert_eq!(people(Some(hour_ago)).await, [true; 0]);
+    server.clock.advance(Duration::from_secs(3_600));
+    let mut all = people(None).await;
+    all.sort();
+    assert_eq!(all, [false, true]);
+}
