@@ -210,8 +210,8 @@ mod tests {
         async fn till_answer(&self, _: &TillRequest) -> Result<Option<TillAnswer>, StoreError> {
             Ok(None)
         }
-        async fn add_codes(&self, _: &CampaignName, _: Vec<Code>) -> Result<Uploaded, StoreError> {
-            Ok(Uploaded { added: Vec::new(), pool_size: 0 })
+        async fn add_codes(&self, _: &CampaignName, _: Vec<Code>) -> Result<Option<Uploaded>, StoreError> {
+            Ok(Some(Uploaded { added: Vec::new(), pool_size: 0 }))
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
         name::CampaignName,
         violation::Invalid,
     },
-    ports::{Coupons, StoreError},
+    ports::Coupons,
 };
 
 /// Most codes at once.
@@ -60,7 +60,7 @@ impl Pools {
     }
 
     /// Adds what was read of each row; what fails half-way can be sent again.
-    pub async fn add(&self, campaign: &CampaignName, rows: Vec<Result<Code, Invalid>>) -> Result<Report, StoreError> {
+    pub async fn add(&self, campaign: &CampaignName, rows: Vec<Result<Code, Invalid>>) -> Result<Report, EditError> {
         let mut report = Report { added: 0, refused: Vec::new(), pool_size: 0 };
         let mut sound = Vec::with_capacity(rows.len());
         for (row, code) in rows.into_iter().enumerate() {
@@ -77,6 +77,8 @@ impl Pools {
         for batch in batches {
             let codes = batch.iter().map(|(_, code)| code.clone()).collect();
             let uploaded = self.coupons.add_codes(campaign, codes).await?;
+            // In the record: this node may not know yet.
+            let uploaded = uploaded.ok_or_else(|| EditError::NotFound(campaign.clone().into()))?;
             report.pool_size = uploaded.pool_size;
             for ((row, _), added) in batch.iter().zip(uploaded.added) {
                 match added {

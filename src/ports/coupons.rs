@@ -102,6 +102,7 @@ pub trait Coupons: Send + Sync {
     /// How a till's request was answered, if that is not longer ago than answers are kept.
     async fn till_answer(&self, request: &TillRequest) -> Result<Option<TillAnswer>, StoreError>;
 
-    /// Adds codes to the pool of a campaign. A code that any pool of the same organization has is not added.
-    async fn add_codes(&self, campaign: &CampaignName, codes: Vec<Code>) -> Result<Uploaded, StoreError>;
+    /// Adds codes to the pool of a campaign. A code that any pool of the same organization has is not added. None if the
+    /// campaign was deleted: then nothing is.
+    async fn add_codes(&self, campaign: &CampaignName, codes: Vec<Code>) -> Result<Option<Uploaded>, StoreError>;
 }

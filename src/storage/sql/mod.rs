@@ -185,7 +185,7 @@ impl Coupons for Sql {
         coupons::till_answer(&mut self.engine.reader().await?.conn(), request).await
     }
 
-    async fn add_codes(&self, campaign: &CampaignName, codes: Vec<Code>) -> Result<Uploaded, StoreError> {
+    async fn add_codes(&self, campaign: &CampaignName, codes: Vec<Code>) -> Result<Option<Uploaded>, StoreError> {
         self.engine.write(pool::Upload { campaign: campaign.clone(), codes }).await
     }
 }

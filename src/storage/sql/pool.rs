@@ -1,7 +1,8 @@
 //! Codes that were uploaded, to be given one by one.
 //!
 //! Law: codes are numbered without gaps, and the number is raised in the transaction that adds them; so the n-th unit
-//! taken of the pool's account is the n-th code, and no code is given twice.
+//! taken of the pool's account is the n-th code, and no code is given twice. A campaign that was deleted has no codes but
+//! those that were given.
 
 use async_trait::async_trait;
 
@@ -23,12 +24,9 @@ pub struct Upload {
 
 #[async_trait]
 impl Change for Upload {
-    type Output = Uploaded;
+    type Output = Option<Uploaded>;
 
-    async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Uploaded>, StoreError> {
-        // The raise of no units takes the row, so that two uploads number one after the other.
-        const BUDGET: &str = "INSERT INTO budget (id, campaign_id, unit, limit_units) VALUES ($1, $2, 'codes', 0)
-            ON CONFLICT (id) DO UPDATE SET limit_units = budget.limit_units RETURNING limit_units";
+    async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<Option<Uploaded>>, StoreError> {
         const ACCOUNT: &str = "INSERT INTO account (id, budget_id, taken) VALUES ($1, $1, 0) ON CONFLICT DO NOTHING";
         // A code that is there already takes no number.
         const CODE: &str = "INSERT INTO pool_code (organization_id, code, campaign_id, number) VALUES ($1, $2, $3,
@@ -36,8 +34,10 @@ impl Change for Upload {
             ON CONFLICT DO NOTHING";
         const RAISE: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
         let pool = Account::pool(&self.campaign);
-        let row = conn.row(BUDGET, values![pool.budget.as_str(), self.campaign.as_str()]).await?;
-        let mut pool_size = row.ok_or_else(|| unsound("a pool has no budget"))?.count(0)?;
+        let mut pool_size = lock(conn, &self.campaign).await?;
+        if is_deleted(conn, &self.campaign).await? {
+            return Ok(Outcome::Undo(None));
+        }
         conn.execute(ACCOUNT, values![pool.id.as_str()]).await?;
         let (owner, campaign) = (self.campaign.owner(), self.campaign.as_str());
         let mut added = vec![false; self.codes.len()];
@@ -52,21 +52,37 @@ impl Change for Upload {
             pool_size += changed;
         }
         conn.execute(RAISE, values![pool.budget.as_str(), pool_size]).await?;
-        Ok(Outcome::Keep(Uploaded { added, pool_size }))
+        Ok(Outcome::Keep(Some(Uploaded { added, pool_size })))
     }
+}
+
+/// How many codes the pool has. Until the end of the transaction nobody else adds some, or empties it.
+async fn lock(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<u64, StoreError> {
+    const BUDGET: &str = "INSERT INTO budget (id, campaign_id, unit, limit_units) VALUES ($1, $2, 'codes', 0)
+        ON CONFLICT (id) DO UPDATE SET limit_units = budget.limit_units RETURNING limit_units";
+    let row = conn.row(BUDGET, values![Account::pool(campaign).budget.as_str(), campaign.as_str()]).await?;
+    row.ok_or_else(|| unsound("a pool has no budget"))?.count(0)
+}
+
+/// Whoever asks has the lock, so that no deletion is on its way.
+async fn is_deleted(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT version FROM catalog_change WHERE id = $1 AND body IS NULL
+        AND version = (SELECT MAX(version) FROM catalog_change WHERE id = $1)";
+    Ok(conn.row(SQL, values![campaign.as_str()]).await?.is_some())
 }
 
 /// Deletes the codes of a pool that were never given, so that they may be uploaded again, to whichever campaign. Those that
 /// were given keep their numbers.
 pub async fn empty(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<(), StoreError> {
-    // In this order, as uploads: both wait for whoever has the rows.
-    const BUDGET: &str = "UPDATE budget SET limit_units = limit_units WHERE id = $1";
     const GIVEN: &str = "UPDATE account SET taken = taken WHERE id = $1 RETURNING taken";
     const CODES: &str = "DELETE FROM pool_code WHERE campaign_id = $1 AND number > $2";
     const LOWER: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
+    const NO_ACCOUNT: &str = "DELETE FROM account WHERE id = $1";
+    const NO_BUDGET: &str = "DELETE FROM budget WHERE id = $1";
     let pool = Account::pool(campaign);
-    if conn.execute(BUDGET, values![pool.budget.as_str()]).await? == 0 {
-        return Ok(());
+    if lock(conn, campaign).await? == 0 {
+        conn.execute(NO_ACCOUNT, values![pool.id.as_str()]).await?;
+        return conn.execute(NO_BUDGET, values![pool.budget.as_str()]).await.map(drop);
     }
     let given = conn.row(GIVEN, values![pool.id.as_str()]).await?.map_or(Ok(0), |row| row.count(0))?;
     conn.execute(CODES, values![campaign.as_str(), given]).await?;

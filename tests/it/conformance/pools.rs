@@ -32,7 +32,7 @@ async fn each_code_of_a_pool_is_given_once(database: Database) {
     limits(&database, 100, 100, 100 * VALUE).await;
     let pool = campaign_name("coffee");
     let codes: Vec<Code> = (0..CODES).map(Code::draw).collect();
-    database.sql.add_codes(&pool, codes.clone()).await.expect("added");
+    database.sql.add_codes(&pool, codes.clone()).await.expect("answered").expect("added");
     let app = app();
     let mut claims = JoinSet::new();
     for number in 0..CODES + 3 {
@@ -64,7 +64,7 @@ async fn a_code_is_in_one_pool_of_an_organization(database: Database) {
     let code = |text: &str| Code::parse(text).expect("sound");
     let add = async |campaign: &CampaignName, codes: &[&str]| {
         let codes = codes.iter().map(|text| code(text)).collect();
-        let uploaded = database.sql.add_codes(campaign, codes).await.expect("added");
+        let uploaded = database.sql.add_codes(campaign, codes).await.expect("answered").expect("added");
         (uploaded.added, uploaded.pool_size)
     };
     assert_eq!(add(&one, &["BBBB", "AAAA", "BBBB"]).await, (vec![true, true, false], 2));
@@ -78,7 +78,7 @@ async fn codes_that_were_never_given_go_with_their_campaign(database: Database) 
     let code = |text: &str| Code::parse(text).expect("sound");
     let add = async |campaign: &CampaignName, codes: &[&str]| {
         let codes = codes.iter().map(|text| code(text)).collect();
-        let uploaded = database.sql.add_codes(campaign, codes).await.expect("added");
+        let uploaded = database.sql.add_codes(campaign, codes).await.expect("answered").expect("added");
         (uploaded.added, uploaded.pool_size)
     };
     let app = app();
@@ -95,8 +95,11 @@ async fn codes_that_were_never_given_go_with_their_campaign(database: Database) 
     assert_eq!(given("ada").await, code("AAAA"));
     let gone = vec![Edit::delete(coffee.clone(), Expected::Anything)];
     database.sql.append(gone, "tests", at(10)).await.expect("appended");
+    let late = database.sql.add_codes(&coffee, vec![code("CCCC")]).await.expect("answered");
+    assert_eq!(late, None, "an upload that began before");
     assert_eq!(add(&tea, &["AAAA", "BBBB", "CCCC"]).await, (vec![false, true, true], 2), "somebody has the first");
-    assert_eq!(add(&coffee, &["DDDD"]).await, (vec![true], 2));
+    limits(&database, 9, 9, 9 * VALUE).await;
+    assert_eq!(add(&coffee, &["DDDD"]).await, (vec![true], 2), "a new one of the name");
     assert_eq!(given("bob").await, code("DDDD"));
     taken(&database).await;
 }
