@@ -8,6 +8,7 @@
 //! | how is a refusal said? | [`status`] |
 //! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
 //! | too often, or too much at once? | [`limits`], [`overload`], [`importing`] |
+//! | who takes the answer? | `leaving` |
 //! | has it all arrived? | [`arriving`], in `frames`; where it waits: `room` |
 //! | what may anybody ask? | `public` |
 //! | how long did it take? | [`measure`] |
@@ -41,6 +42,7 @@ mod experiment_wire;
 mod explain_wire;
 mod frames;
 pub mod importing;
+mod leaving;
 pub mod ledger_service;
 pub mod limits;
 pub mod mask;

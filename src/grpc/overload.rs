@@ -18,12 +18,16 @@ use tower::{Layer, Service};
 
 use crate::grpc::{
     arriving::{Arriving, Bounds, Place},
+    leaving::{Leaving, Rest},
     public::Public,
+    room::Room,
     status::Problem,
 };
 
 /// Of messages on their way, for the whole process: some ten thousand pings, or forty of the largest messages.
 const WAITING_BYTES: usize = 128 << 20;
+/// Of answers that their callers do not take, behind the first piece of each.
+const UNSENT_BYTES: usize = 128 << 20;
 
 /// Settings of [`Guard`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct GuardConfig {
 pub struct Guard {
     bounds: Bounds,
     public: Public,
+    /// Of answers that are not taken.
+    unsent: Room<Rest>,
     config: GuardConfig,
 }
 
@@ -90,7 +96,7 @@ impl Guard {
     /// A bound that is told by `closing` that the server stops.
     pub fn new(config: GuardConfig, closing: CancellationToken) -> Self {
         let bounds = Bounds::new(config.max_in_flight, config.max_message_bytes, WAITING_BYTES);
-        Self { bounds, public: Public::new(closing), config }
+        Self { bounds, public: Public::new(closing), unsent: Room::of(UNSENT_BYTES), config }
     }
 
     /// Does a part of a stream under the bound and the timeout of a call.
@@ -156,12 +162,14 @@ where
         let arrives = self.guard.config.timeout;
         let answer = self.inner.call(http::Request::from_parts(head, Body::new(body)));
         let public = kind.is_public().then(|| self.guard.public.clone());
+        let unsent = self.guard.unsent.clone();
         Box::pin(async move {
             let answered = in_time(answer, &place, arrives, timeout).await?;
-            Ok(match public {
+            let answered = match public {
                 Some(public) => public.answer(answered),
                 None => answered,
-            })
+            };
+            Ok(answered.map(|body| Body::new(Leaving::new(body, unsent))))
         })
     }
 }
