@@ -63,7 +63,8 @@ impl Leaving {
 
     fn fail(&mut self) -> Result<Frame<Bytes>, Status> {
         self.has_failed = true;
-        let crowded = Problem::Overloaded.says("too many answers are not taken, and this one for the longest");
+        // Not that nothing happened: the call was done.
+        let crowded = Problem::Busy.says("too many answers are not taken, and this one for the longest");
         let mut trailers = HeaderMap::new();
         crowded.add_header(&mut trailers).map(|()| Frame::trailers(trailers))
     }
@@ -144,7 +145,7 @@ mod tests {
         assert!(next(&mut first).await.is_some_and(|piece| piece.is_data()));
         assert!(next(&mut second).await.is_some_and(|piece| piece.is_data()));
         let trailers = next(&mut first).await.and_then(|end| end.into_trailers().ok()).expect("an end");
-        assert_eq!(Status::from_header_map(&trailers).map(|status| status.code()), Some(Code::ResourceExhausted));
+        assert_eq!(Status::from_header_map(&trailers).map(|status| status.code()), Some(Code::Unavailable));
         assert!(next(&mut first).await.is_none() && first.is_end_stream());
         assert!(next(&mut second).await.is_some_and(|piece| piece.is_data()));
     }
