@@ -113,9 +113,9 @@ enum Tried {
     Stale,
 }
 
-/// Only the record may shut a device out: a cache may be of another time, or of another database.
-fn revoked(by_record: bool) -> Result<Tried, PingError> {
-    if by_record { Err(PingError::Revoked) } else { Ok(Tried::Stale) }
+/// Only the record may refuse a device: a copy may be of another time, or of another database.
+fn refused(by_record: bool, why: PingError) -> Result<Tried, PingError> {
+    if by_record { Err(why) } else { Ok(Tried::Stale) }
 }
 
 impl Ingest {
@@ -188,22 +188,22 @@ impl Ingest {
             return self.moved(visitor, name, stale).await;
         };
         if visitor.token_epoch < device.token_epoch {
-            return revoked(stale);
+            return refused(stale, PingError::Revoked);
         }
         let (fix, sighting) = (device.presence.newest_fix, device.presence.newest_sighting);
         if !visitor.ping.is_newer_than(fix, sighting)
             && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
         {
-            return self.repeat(visitor, &copy.profile, &answer).await;
+            return self.repeat(visitor, &copy.profile, &answer, stale).await;
         }
-        self.decide(visitor, &copy).await
+        self.decide(visitor, &copy, stale).await
     }
 
     /// The profile that the device belongs to, if that is another one than its token names.
     async fn moved(&self, visitor: &Visitor<'_>, name: &ProfileName, stale: bool) -> Result<Tried, PingError> {
         match self.profiles.records.profile_of(visitor.device).await? {
             Some(other) if other != *name => Ok(Tried::Moved(other)),
-            Some(_) => revoked(stale),
+            Some(_) => refused(stale, PingError::Revoked),
             None => Err(PingError::Revoked),
         }
     }
@@ -216,22 +216,32 @@ impl Ingest {
         Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
     }
 
-    async fn repeat(&self, visitor: &Visitor<'_>, profile: &Profile, answer: &Answer) -> Result<Tried, PingError> {
+    /// What the ping was answered, to whom it was answered: who logs in takes along the answers from before, and nobody
+    /// else is told.
+    async fn repeat(
+        &self,
+        visitor: &Visitor<'_>,
+        profile: &Profile,
+        answer: &Answer,
+        stale: bool,
+    ) -> Result<Tried, PingError> {
         if answer.fingerprint != (visitor.fingerprint)() {
             return Err(PingError::AnotherBody);
         }
-        let decision = self.profiles.records.decision(&answer.decision).await?;
-        let decision = decision.ok_or_else(|| StoreError::Corrupt(format!("no decision {}", answer.decision)))?;
-        // Of whoever had the device before nobody is told; but who logged in meanwhile was the anonymous one.
-        let has_logged_in = decision.profile.is_anonymous() && !profile.name.is_anonymous();
-        if decision.profile != profile.name && !has_logged_in {
-            return Err(PingError::AnotherBody);
+        let records = &self.profiles.records;
+        let Some(decision) = records.decision(&answer.decision).await? else {
+            return refused(stale, StoreError::Corrupt(format!("no decision {}", answer.decision)).into());
+        };
+        // The copy may be from before a log-in or a log-out, on whatever node that was.
+        let owner = records.profile_of(visitor.device).await?;
+        if decision.profile != profile.name || owner.as_ref() != Some(&profile.name) {
+            return refused(stale, PingError::AnotherBody);
         }
         self.counters.repeated.fetch_add(1, Relaxed);
         Ok(answered(visitor, profile, decision, true))
     }
 
-    async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
+    async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile, stale: bool) -> Result<Tried, PingError> {
         let profile = &copy.profile;
         let snapshot = self.catalog.having(|catalog| is_of(catalog, profile, visitor.device)).await?;
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
@@ -251,7 +261,7 @@ impl Ingest {
             let commit = commit(visitor, profile, outcome);
             match self.stages.wait(Stage::Commit, self.profiles.commit(commit.clone())).await? {
                 Committed::Done => return Ok(self.done(visitor, commit)),
-                Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
+                Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer, stale).await,
                 Committed::Stale => return Ok(Tried::Stale),
                 Committed::Exhausted(account) => {
                     self.counters.exhausted.fetch_add(1, Relaxed);
