@@ -1,0 +1,122 @@
+//! What is held of a profile that ended, whatever the cache does and whoever goes away.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{
+    fakes::at,
+    profile_store::{ProfileStore, ProfileStoreConfig, Read},
+};
+use crate::{
+    domain::{
+        consent::Consents,
+        decision::Decision,
+        name::{AppName, DeviceName, ProfileName},
+        offer::DecisionId,
+        ping::PingId,
+        profile::{Personal, Profile, Revision},
+        time::Timestamp,
+    },
+    ports::{
+        Absorbed, Answer, CachedProfile, Commit, Committed, Past, ProfileCache, Records, StoreError,
+    },
+};
+
+/// A record where everybody has ended.
+struct AllEnded;
+
+#[async_trait]
+impl Records for AllEnded {
+    async fn profile(&self, _: &ProfileName) -> Result<Option<Profile>, StoreError> {
+        Ok(None)
+    }
+    async fn profile_version(&self, _: &ProfileName) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+    async fn is_erased(&self, _: &ProfileName) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+    async fn profile_of(&self, _: &DeviceName) -> Result<Option<ProfileName>, StoreError> {
+        Ok(None)
+    }
+    async fn answer(&self, _: &DeviceName, _: &PingId) -> Result<Option<Answer>, StoreError> {
+        Ok(None)
+    }
+    async fn decision(&self, _: &DecisionId) -> Result<Option<Decision>, StoreError> {
+        Ok(None)
+    }
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        Ok(if commit.profiles.is_empty() { Committed::Done } else { Committed::Stale })
+    }
+    async fn erase(&self, _: &ProfileName, _: Timestamp) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+    async fn secret(&self, _: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(fresh)
+    }
+    async fn sweep(&self, _: Past, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Forgets {
+    Never,
+}
+
+/// A cache of one copy, which forgets as it is told, and says what became of it.
+struct Reluctant {
+    copy: watch::Sender<Option<CachedProfile>>,
+    forgets: Forgets,
+}
+
+#[async_trait]
+impl ProfileCache for Reluctant {
+    async fn get(&self, _: &ProfileName) -> Result<Option<CachedProfile>, StoreError> {
+        Ok(self.copy.borrow().clone())
+    }
+    async fn put(&self, copy: CachedProfile) -> Result<(), StoreError> {
+        self.copy.send_replace(Some(copy));
+        Ok(())
+    }
+    async fn forget(&self, _: &ProfileName, version: u64) -> Result<(), StoreError> {
+        if self.forgets == Forgets::Never {
+            return Err(StoreError::Unavailable("asleep".into()));
+        }
+        self.copy.send_modify(|copy| drop(copy.take_if(|copy| copy.profile.revision.version <= version)));
+        Ok(())
+    }
+}
+
+/// The name of somebody who has ended, of whom the cache still has this version.
+async fn ended(version: u64, forgets: Forgets) -> (Arc<ProfileStore>, Arc<Reluctant>, CachedProfile) {
+    let name = AppName::parse("organizations/acme/apps/town").expect("sound").profile("ada").expect("sound");
+    let mut profile = Profile::new(name, at(0), Consents::default(), Personal::default());
+    profile.revision = Revision { version, soft: 0 };
+    let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: at(0) };
+    let cache = Arc::new(Reluctant { copy: watch::Sender::new(Some(copy.clone())), forgets });
+    let store = ProfileStore::new(Arc::new(AllEnded), cache.clone(), &ProfileStoreConfig::default());
+    (Arc::new(store), cache, copy)
+}
+
+async fn is_found(store: &ProfileStore, name: &ProfileName) -> bool {
+    matches!(store.read(name, at(1)).await.expect("read"), Read::Found(_))
+}
+
+#[tokio::test]
+async fn nobody_is_taken_for_there_because_the_cache_does_not_forget() {
+    let (store, _, copy) = ended(3, Forgets::Never).await;
+    let name = &copy.profile.name;
+    assert!(is_found(&store, name).await, "nobody has said that she ended");
+    store.erase(name, at(1)).await.expect_err("to be asked for again");
+    assert!(!is_found(&store, name).await, "erased");
+
+    let (store, _, copy) = ended(3, Forgets::Never).await;
+    let name = &copy.profile.name;
+    let absorbed = Some(Absorbed { name: name.clone(), expected: 3, by: name.clone() });
+    let login = Commit { absorbed, ..Commit::default() };
+    assert_eq!(store.commit(login).await.expect("made"), Committed::Done);
+    assert!(!is_found(&store, name).await, "gone into another profile");
+}
