@@ -148,7 +148,7 @@ impl ProfileStore {
             Some(_) => self.from_record(&name, now).await,
             // Erased, or gone into another profile: what this node still holds of the person goes as well.
             None => {
-                self.forget(&name, version, now).await?;
+                self.forget(&name, version, now).await.ok();
                 Ok(Read::Absent)
             }
         }
@@ -165,7 +165,10 @@ impl ProfileStore {
 
     /// The profile as last committed, whatever the cache says.
     pub async fn from_record(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
-        let Some(profile) = self.records.profile(name).await? else { return Ok(Read::Absent) };
+        let Some(profile) = self.records.profile(name).await? else {
+            self.forget_held(name, now).await;
+            return Ok(Read::Absent);
+        };
         let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: now };
         self.keep(copy.clone()).await;
         Ok(Read::Found(copy))
@@ -277,6 +280,19 @@ impl ProfileStore {
     fn cache_failed(&self, failure: &StoreError) {
         self.counters.cache_failures.fetch_add(1, Relaxed);
         tracing::debug!(error = %failure, "profile cache failed");
+    }
+
+    /// Drops what is held of a profile that the record does not have. Whoever comes to have the name is not shut out.
+    async fn forget_held(&self, name: &ProfileName, now: Timestamp) {
+        let held = match self.open.get(name) {
+            Some(copy) => Ok(Some(copy)),
+            None => self.cache.get(name).await,
+        };
+        match held {
+            Ok(Some(copy)) => drop(self.forget(name, copy.profile.revision.version, now).await),
+            Ok(None) => self.doubts.settle(name),
+            Err(failure) => self.cache_failed(&failure),
+        }
     }
 
     /// Drops a profile that ended from memory and from the cache, or doubts what the cache keeps.

@@ -20,7 +20,7 @@ use crate::{
         time::Timestamp,
     },
     ports::{
-        Absorbed, Answer, CachedProfile, Commit, Committed, Past, ProfileCache, Records, StoreError,
+        Absorbed, Answer, CachedProfile, Commit, Committed, Past, ProfileCache, ProfileWrite, Records, StoreError,
     },
 };
 
@@ -63,6 +63,7 @@ impl Records for AllEnded {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Forgets {
+    AtOnce,
     Never,
 }
 
@@ -119,4 +120,17 @@ async fn nobody_is_taken_for_there_because_the_cache_does_not_forget() {
     let login = Commit { absorbed, ..Commit::default() };
     assert_eq!(store.commit(login).await.expect("made"), Committed::Done);
     assert!(!is_found(&store, name).await, "gone into another profile");
+}
+
+#[tokio::test]
+async fn once_the_record_says_that_somebody_ended_there_is_no_copy_and_no_doubt() {
+    let (store, cache, copy) = ended(3, Forgets::AtOnce).await;
+    let name = &copy.profile.name;
+    let profiles = vec![ProfileWrite { expected: 3, profile: (*copy.profile).clone() }];
+    let stale = Commit { profiles, ..Commit::default() };
+    assert_eq!(store.commit(stale).await.expect("refused"), Committed::Stale);
+    assert!(!is_found(&store, name).await);
+    assert_eq!(cache.get(name).await.expect("read"), None, "nobody reads it in vain again");
+    cache.put(copy.clone()).await.expect("put");
+    assert!(is_found(&store, name).await, "what comes into the cache now is of another time");
 }
