@@ -1,9 +1,9 @@
 //! What is held of a profile that ended, whatever the cache does and whoever goes away.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     fakes::at,
@@ -65,12 +65,16 @@ impl Records for AllEnded {
 enum Forgets {
     AtOnce,
     Never,
+    /// When it may; whoever asks waits.
+    Later,
 }
 
 /// A cache of one copy, which forgets as it is told, and says what became of it.
 struct Reluctant {
     copy: watch::Sender<Option<CachedProfile>>,
-    forgets: Forgets,
+    forgets: watch::Sender<Forgets>,
+    /// How many asked it to forget.
+    asked: watch::Sender<u32>,
 }
 
 #[async_trait]
@@ -83,7 +87,9 @@ impl ProfileCache for Reluctant {
         Ok(())
     }
     async fn forget(&self, _: &ProfileName, version: u64) -> Result<(), StoreError> {
-        if self.forgets == Forgets::Never {
+        self.asked.send_modify(|asked| *asked += 1);
+        let may = *self.forgets.subscribe().wait_for(|forgets| *forgets != Forgets::Later).await.expect("open");
+        if may == Forgets::Never {
             return Err(StoreError::Unavailable("asleep".into()));
         }
         self.copy.send_modify(|copy| drop(copy.take_if(|copy| copy.profile.revision.version <= version)));
@@ -97,7 +103,8 @@ async fn ended(version: u64, forgets: Forgets) -> (Arc<ProfileStore>, Arc<Reluct
     let mut profile = Profile::new(name, at(0), Consents::default(), Personal::default());
     profile.revision = Revision { version, soft: 0 };
     let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: at(0) };
-    let cache = Arc::new(Reluctant { copy: watch::Sender::new(Some(copy.clone())), forgets });
+    let (forgets, asked) = (watch::Sender::new(forgets), watch::Sender::new(0));
+    let cache = Arc::new(Reluctant { copy: watch::Sender::new(Some(copy.clone())), forgets, asked });
     let store = ProfileStore::new(Arc::new(AllEnded), cache.clone(), &ProfileStoreConfig::default());
     (Arc::new(store), cache, copy)
 }
@@ -133,4 +140,19 @@ async fn once_the_record_says_that_somebody_ended_there_is_no_copy_and_no_doubt(
     assert_eq!(cache.get(name).await.expect("read"), None, "nobody reads it in vain again");
     cache.put(copy.clone()).await.expect("put");
     assert!(is_found(&store, name).await, "what comes into the cache now is of another time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_erasure_is_told_to_the_cache_even_if_its_caller_goes_away() {
+    let (store, cache, copy) = ended(3, Forgets::Later).await;
+    let (erasing, name) = (store.clone(), copy.profile.name.clone());
+    let caller = tokio::spawn(async move { erasing.erase(&name, at(1)).await });
+    cache.asked.subscribe().wait_for(|asked| *asked > 0).await.expect("open");
+    caller.abort();
+    assert!(caller.await.expect_err("it went away").is_cancelled());
+    cache.forgets.send_replace(Forgets::AtOnce);
+    let mut held = cache.copy.subscribe();
+    // The clock goes on only when nobody has anything left to do.
+    timeout(Duration::from_secs(1), held.wait_for(Option::is_none)).await.expect("forgotten").expect("open");
+    assert!(!is_found(&store, &copy.profile.name).await);
 }
