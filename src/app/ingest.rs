@@ -25,7 +25,7 @@ use crate::{
         name::{DeviceName, ProfileName},
         organization::App,
         ping::Ping,
-        profile::{Device, Profile},
+        profile::Profile,
         time::Timestamp,
     },
     engine::{
@@ -100,6 +100,8 @@ struct Visitor<'a> {
     token_epoch: u64,
     ping: &'a Ping,
     fingerprint: &'a Fingerprint<'a>,
+    /// Up to this version the catalog was looked for: what of it is missing now is nowhere.
+    looked_for: u64,
 }
 
 /// Computes what tells a retry from another ping under the same id; most pings change nothing, and need none.
@@ -111,6 +113,8 @@ enum Tried {
     /// The device belongs to this profile now.
     Moved(ProfileName),
     Stale,
+    /// What is known of the device is of this catalog, and ours is older.
+    Lagging(u64),
 }
 
 /// Only the record may refuse a device: a copy may be of another time, or of another database.
@@ -155,17 +159,27 @@ impl Ingest {
         let DeviceCaller { device, token_epoch, .. } = caller;
         // Before its turn: nobody else waits while an app is looked for.
         self.catalog.having(|catalog| app_of(catalog, device).is_some()).await?;
-        let visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint };
+        let mut visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint, looked_for: 0 };
         let mut profile = caller.profile.clone();
         // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
         let mut stale = false;
-        for _ in 0..MAX_TRIES {
+        let mut tries = 0;
+        while tries < MAX_TRIES {
             match self.serialised(&visitor, &profile, stale).await? {
                 Tried::Answered(answered) => return Ok(*answered),
-                Tried::Moved(other) => profile = other,
+                Tried::Moved(other) => {
+                    profile = other;
+                    tries += 1;
+                }
                 Tried::Stale => {
                     stale = true;
+                    tries += 1;
                     self.counters.stale.fetch_add(1, Relaxed);
+                }
+                // Not in its turn either. Nothing was decided, so it was no try.
+                Tried::Lagging(version) => {
+                    self.catalog.look_again().await?;
+                    visitor.looked_for = version;
                 }
             }
         }
@@ -243,7 +257,11 @@ impl Ingest {
 
     async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile, stale: bool) -> Result<Tried, PingError> {
         let profile = &copy.profile;
-        let snapshot = self.catalog.having(|catalog| is_of(catalog, profile, visitor.device)).await?;
+        let snapshot = self.catalog.snapshot();
+        if let Some(version) = missed(&snapshot, profile, visitor.device).filter(|missed| *missed > visitor.looked_for)
+        {
+            return Ok(Tried::Lagging(version));
+        }
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
@@ -307,12 +325,12 @@ fn app_of<'a>(catalog: &'a Catalog, device: &DeviceName) -> Option<&'a App> {
     catalog.apps.find(|name| name.as_str().cmp(app)).map(|entry| &*entry.value)
 }
 
-/// Whether the catalog has all places that the device was seen at, or is as new as the one that had them: else it would be
+/// The version that had all places which the device was seen at, if the catalog is older and has not: the device would be
 /// told to have left them.
-fn is_of(catalog: &Catalog, profile: &Profile, device: &DeviceName) -> bool {
-    let Some(Device { presence, .. }) = profile.devices.get(device) else { return true };
-    catalog.version >= presence.catalog_version
-        || presence.areas.areas().iter().all(|area| catalog.areas.get(area).is_some())
+fn missed(catalog: &Catalog, profile: &Profile, device: &DeviceName) -> Option<u64> {
+    let presence = &profile.devices.get(device)?.presence;
+    let newer = Some(presence.catalog_version).filter(|version| *version > catalog.version)?;
+    presence.areas.areas().iter().any(|area| catalog.areas.get(area).is_none()).then_some(newer)
 }
 
 fn answered(visitor: &Visitor<'_>, profile: &Profile, decision: Decision, recorded: bool) -> Tried {

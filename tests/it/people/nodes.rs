@@ -1,8 +1,13 @@
 //! A person who is answered by one node and then by another.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use dintorni::grpc::pb;
+use dintorni::{
+    domain::{catalog::CatalogChange, time::Timestamp},
+    grpc::pb,
+    ports::{Appended, CatalogStore, Edit, StoreError},
+};
+use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use super::{MINUTE, coffee, link, server_key, square, unlink};
@@ -23,6 +28,57 @@ async fn a_node_that_lags_ends_no_visit_at_a_place_it_does_not_know_yet() {
     here.clock.advance(Duration::from_secs(60));
     let still = phone.ping("two-minutes-later").await.expect("answered");
     assert_eq!(still.transitions, [], "nor came again");
+}
+
+/// A catalog whose newest version is told to nobody while it is shut.
+struct Shut {
+    inner: Arc<dyn CatalogStore>,
+    shut: watch::Sender<bool>,
+    /// How many asked for it.
+    asked: watch::Sender<u64>,
+}
+
+#[tonic::async_trait]
+impl CatalogStore for Shut {
+    async fn head(&self) -> Result<u64, StoreError> {
+        self.asked.send_modify(|asked| *asked += 1);
+        self.shut.subscribe().wait_for(|shut| !shut).await.expect("open");
+        self.inner.head().await
+    }
+    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.inner.changes_since(version).await
+    }
+    async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
+        self.inner.append(edits, author, at).await
+    }
+}
+
+#[tokio::test]
+async fn while_a_newer_catalog_is_looked_for_nobody_else_waits() {
+    let here = TestServer::start().await;
+    let acme = here.publisher("acme").await;
+    let (phone, tablet, key) = (acme.phone(1).await, acme.phone(2).await, server_key(&acme).await);
+    for device in [&phone.device, &tablet.device] {
+        link(&here, &key, device, "ada").await.expect("linked");
+    }
+    let (inner, shut, asked) = (here.ports.catalog.clone(), watch::Sender::new(false), watch::Sender::new(0));
+    let catalog = Arc::new(Shut { inner, shut, asked });
+    let there = here.beside_over(|ports| ports.catalog = catalog.clone()).await;
+    square(&here, &acme).await;
+    phone.ping("arriving").await.expect("answered");
+    here.clock.advance(MINUTE);
+    catalog.shut.send_replace(true);
+    let before = *catalog.asked.borrow();
+    let at_the_square = ping("a-minute-later", here.now());
+    let elsewhere = async {
+        catalog.asked.subscribe().wait_for(|asked| *asked > before).await.expect("open");
+        let answer = far(&there, &tablet, "somewhere-else").await;
+        catalog.shut.send_replace(false);
+        answer
+    };
+    let (at_the_square, elsewhere) = tokio::join!(send(&there, &phone, &at_the_square), elsewhere);
+    assert_eq!(at_the_square.expect("its turn was nobody's but its own").transitions, []);
+    assert_eq!(elsewhere.transitions, []);
 }
 
 /// Two nodes that share the database alone. At the square coffee is offered.
