@@ -25,7 +25,7 @@ use crate::{
         name::{DeviceName, ProfileName},
         organization::App,
         ping::Ping,
-        profile::{Device, Profile},
+        profile::Profile,
         time::Timestamp,
     },
     engine::{
@@ -100,6 +100,8 @@ struct Visitor<'a> {
     token_epoch: u64,
     ping: &'a Ping,
     fingerprint: &'a Fingerprint<'a>,
+    /// Up to this version the catalog was looked for: what of it is missing now is nowhere.
+    looked_for: u64,
 }
 
 /// Computes what tells a retry from another ping under the same id; most pings change nothing, and need none.
@@ -111,11 +113,13 @@ enum Tried {
     /// The device belongs to this profile now.
     Moved(ProfileName),
     Stale,
+    /// What is known of the device is of this catalog, and ours is older.
+    Lagging(u64),
 }
 
-/// Only the record may shut a device out: a cache may be of another time, or of another database.
-fn revoked(by_record: bool) -> Result<Tried, PingError> {
-    if by_record { Err(PingError::Revoked) } else { Ok(Tried::Stale) }
+/// Only the record may refuse a device: a copy may be of another time, or of another database.
+fn refused(by_record: bool, why: PingError) -> Result<Tried, PingError> {
+    if by_record { Err(why) } else { Ok(Tried::Stale) }
 }
 
 impl Ingest {
@@ -155,17 +159,27 @@ impl Ingest {
         let DeviceCaller { device, token_epoch, .. } = caller;
         // Before its turn: nobody else waits while an app is looked for.
         self.catalog.having(|catalog| app_of(catalog, device).is_some()).await?;
-        let visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint };
+        let mut visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint, looked_for: 0 };
         let mut profile = caller.profile.clone();
         // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
         let mut stale = false;
-        for _ in 0..MAX_TRIES {
+        let mut tries = 0;
+        while tries < MAX_TRIES {
             match self.serialised(&visitor, &profile, stale).await? {
                 Tried::Answered(answered) => return Ok(*answered),
-                Tried::Moved(other) => profile = other,
+                Tried::Moved(other) => {
+                    profile = other;
+                    tries += 1;
+                }
                 Tried::Stale => {
                     stale = true;
+                    tries += 1;
                     self.counters.stale.fetch_add(1, Relaxed);
+                }
+                // Not in its turn either. Nothing was decided, so it was no try.
+                Tried::Lagging(version) => {
+                    self.catalog.look_again().await?;
+                    visitor.looked_for = version;
                 }
             }
         }
@@ -188,22 +202,22 @@ impl Ingest {
             return self.moved(visitor, name, stale).await;
         };
         if visitor.token_epoch < device.token_epoch {
-            return revoked(stale);
+            return refused(stale, PingError::Revoked);
         }
         let (fix, sighting) = (device.presence.newest_fix, device.presence.newest_sighting);
         if !visitor.ping.is_newer_than(fix, sighting)
             && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
         {
-            return self.repeat(visitor, &copy.profile, &answer).await;
+            return self.repeat(visitor, &copy.profile, &answer, stale).await;
         }
-        self.decide(visitor, &copy).await
+        self.decide(visitor, &copy, stale).await
     }
 
     /// The profile that the device belongs to, if that is another one than its token names.
     async fn moved(&self, visitor: &Visitor<'_>, name: &ProfileName, stale: bool) -> Result<Tried, PingError> {
         match self.profiles.records.profile_of(visitor.device).await? {
             Some(other) if other != *name => Ok(Tried::Moved(other)),
-            Some(_) => revoked(stale),
+            Some(_) => refused(stale, PingError::Revoked),
             None => Err(PingError::Revoked),
         }
     }
@@ -216,24 +230,38 @@ impl Ingest {
         Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
     }
 
-    async fn repeat(&self, visitor: &Visitor<'_>, profile: &Profile, answer: &Answer) -> Result<Tried, PingError> {
+    /// What the ping was answered, to whom it was answered: who logs in takes along the answers from before, and nobody
+    /// else is told.
+    async fn repeat(
+        &self,
+        visitor: &Visitor<'_>,
+        profile: &Profile,
+        answer: &Answer,
+        stale: bool,
+    ) -> Result<Tried, PingError> {
         if answer.fingerprint != (visitor.fingerprint)() {
             return Err(PingError::AnotherBody);
         }
-        let decision = self.profiles.records.decision(&answer.decision).await?;
-        let decision = decision.ok_or_else(|| StoreError::Corrupt(format!("no decision {}", answer.decision)))?;
-        // Of whoever had the device before nobody is told; but who logged in meanwhile was the anonymous one.
-        let has_logged_in = decision.profile.is_anonymous() && !profile.name.is_anonymous();
-        if decision.profile != profile.name && !has_logged_in {
-            return Err(PingError::AnotherBody);
+        let records = &self.profiles.records;
+        let Some(decision) = records.decision(&answer.decision).await? else {
+            return refused(stale, StoreError::Corrupt(format!("no decision {}", answer.decision)).into());
+        };
+        // The copy may be from before a log-in or a log-out, on whatever node that was.
+        let owner = records.profile_of(visitor.device).await?;
+        if decision.profile != profile.name || owner.as_ref() != Some(&profile.name) {
+            return refused(stale, PingError::AnotherBody);
         }
         self.counters.repeated.fetch_add(1, Relaxed);
         Ok(answered(visitor, profile, decision, true))
     }
 
-    async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile) -> Result<Tried, PingError> {
+    async fn decide(&self, visitor: &Visitor<'_>, copy: &CachedProfile, stale: bool) -> Result<Tried, PingError> {
         let profile = &copy.profile;
-        let snapshot = self.catalog.having(|catalog| is_of(catalog, profile, visitor.device)).await?;
+        let snapshot = self.catalog.snapshot();
+        if let Some(version) = missed(&snapshot, profile, visitor.device).filter(|missed| *missed > visitor.looked_for)
+        {
+            return Ok(Tried::Lagging(version));
+        }
         let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
@@ -251,7 +279,7 @@ impl Ingest {
             let commit = commit(visitor, profile, outcome);
             match self.stages.wait(Stage::Commit, self.profiles.commit(commit.clone())).await? {
                 Committed::Done => return Ok(self.done(visitor, commit)),
-                Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer).await,
+                Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer, stale).await,
                 Committed::Stale => return Ok(Tried::Stale),
                 Committed::Exhausted(account) => {
                     self.counters.exhausted.fetch_add(1, Relaxed);
@@ -297,12 +325,12 @@ fn app_of<'a>(catalog: &'a Catalog, device: &DeviceName) -> Option<&'a App> {
     catalog.apps.find(|name| name.as_str().cmp(app)).map(|entry| &*entry.value)
 }
 
-/// Whether the catalog has all places that the device was seen at, or is as new as the one that had them: else it would be
+/// The version that had all places which the device was seen at, if the catalog is older and has not: the device would be
 /// told to have left them.
-fn is_of(catalog: &Catalog, profile: &Profile, device: &DeviceName) -> bool {
-    let Some(Device { presence, .. }) = profile.devices.get(device) else { return true };
-    catalog.version >= presence.catalog_version
-        || presence.areas.areas().iter().all(|area| catalog.areas.get(area).is_some())
+fn missed(catalog: &Catalog, profile: &Profile, device: &DeviceName) -> Option<u64> {
+    let presence = &profile.devices.get(device)?.presence;
+    let newer = Some(presence.catalog_version).filter(|version| *version > catalog.version)?;
+    presence.areas.areas().iter().any(|area| catalog.areas.get(area).is_none()).then_some(newer)
 }
 
 fn answered(visitor: &Visitor<'_>, profile: &Profile, decision: Decision, recorded: bool) -> Tried {

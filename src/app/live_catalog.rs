@@ -30,7 +30,8 @@ pub struct LiveCatalog {
     looks: Looks,
 }
 
-/// Longest look, so that nobody waits long for a record that is away: whoever misses something is told to try again.
+/// Longest look, so that nobody waits long for a record that is away: whoever misses something is told to try again. Who
+/// comes during a look that began without them waits for the rest of it, and for one more.
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
 
 /// Looks for a newer version on behalf of those who miss something: one at a time, and shared.
@@ -114,13 +115,13 @@ impl LiveCatalog {
             return found.clone();
         }
         let number = self.looks.begun.fetch_add(1, SeqCst) + 1;
-        let found = self.look().await;
+        let found = soon(self.look()).await;
         *last = Some((number, found.clone()));
         found
     }
 
     async fn look(self: &Arc<Self>) -> Result<u64, StoreError> {
-        let head = soon(self.store.head()).await?;
+        let head = self.store.head().await?;
         let known = self.snapshot().version;
         if known >= head {
             return Ok(known);
@@ -128,7 +129,7 @@ impl LiveCatalog {
         // Goes on by itself if nobody waits so long: what was read and built is wanted all the same.
         let live = self.clone();
         let reached = tokio::spawn(async move { live.reach(head).await });
-        soon(async { reached.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))? }).await
+        reached.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?
     }
 
     async fn reach(&self, version: u64) -> Result<u64, StoreError> {
@@ -180,8 +181,8 @@ mod tests {
         ports::Expected,
     };
 
-    /// Takes edits, and gives nothing back while it is `mute`, or long after anybody waits for it while it is `slow`; or no
-    /// answer at all while it `hangs`.
+    /// Takes edits, and gives nothing back while it is `mute`, or long after anybody waits for it while it is `slow`, or is
+    /// in no hurry to say even that there is something; or no answer at all while it `hangs`.
     #[derive(Default)]
     struct Muted {
         inner: Arc<FakeCatalog>,
@@ -195,6 +196,9 @@ mod tests {
         async fn head(&self) -> Result<u64, StoreError> {
             if self.hangs.load(Relaxed) {
                 std::future::pending::<()>().await;
+            }
+            if self.slow.load(Relaxed) {
+                tokio::time::sleep(LONGEST_LOOK * 3 / 4).await;
             }
             self.inner.head().await
         }
@@ -253,7 +257,8 @@ mod tests {
         let live = Arc::new(LiveCatalog::load(muted.clone()).await.expect("read"));
         muted.inner.append(put("1"), AUTHOR, at(1)).await.expect("another node's");
         muted.slow.store(true, Relaxed);
-        assert!(matches!(live.look_again().await, Err(StoreError::Unavailable(_))));
+        let look = tokio::time::timeout(LONGEST_LOOK + Duration::from_millis(1), live.look_again());
+        assert!(matches!(look.await.expect("a whole look"), Err(StoreError::Unavailable(_))));
         tokio::time::sleep(LONGEST_LOOK * 2).await;
         assert_eq!(live.snapshot().version, 1, "nobody looked again");
     }

@@ -30,6 +30,8 @@ pub mod pools;
 pub mod profile_edits;
 pub mod profile_patch;
 pub mod profile_store;
+#[cfg(test)]
+mod profile_store_tests;
 pub mod resources;
 #[cfg(test)]
 mod resources_tests;

@@ -148,7 +148,7 @@ impl ProfileStore {
             Some(_) => self.from_record(&name, now).await,
             // Erased, or gone into another profile: what this node still holds of the person goes as well.
             None => {
-                self.forget(&name, version).await?;
+                self.forget(&name, version, now).await.ok();
                 Ok(Read::Absent)
             }
         }
@@ -165,7 +165,10 @@ impl ProfileStore {
 
     /// The profile as last committed, whatever the cache says.
     pub async fn from_record(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
-        let Some(profile) = self.records.profile(name).await? else { return Ok(Read::Absent) };
+        let Some(profile) = self.records.profile(name).await? else {
+            self.forget_held(name, now).await;
+            return Ok(Read::Absent);
+        };
         let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: now };
         self.keep(copy.clone()).await;
         Ok(Read::Found(copy))
@@ -216,10 +219,9 @@ impl ProfileStore {
             }
         }
         if let (Some(absorbed), Ok(Committed::Done)) = (absorbed, &result)
-            && let Err(failure) = self.forget(&absorbed.name, absorbed.expected).await
+            && let Err(failure) = self.forget(&absorbed.name, absorbed.expected, at).await
         {
-            // The copy is harmless: its next commit is stale, and then nobody finds the profile.
-            tracing::debug!(error = %failure, "profile cache failed; a copy of an absorbed profile ends by itself");
+            tracing::debug!(error = %failure, "the cache keeps a copy of an absorbed profile, which stays in doubt");
         }
         result
     }
@@ -233,7 +235,7 @@ impl ProfileStore {
             // A name that nobody had stays free, and with it the cache open for whoever comes to have it.
             if erased || store.records.is_erased(&name).await? {
                 // Every version: if this fails, whoever asks again does not learn which one it was.
-                store.forget(&name, u64::MAX).await?;
+                store.forget(&name, u64::MAX, at).await?;
             }
             Ok(())
         });
@@ -280,9 +282,30 @@ impl ProfileStore {
         tracing::debug!(error = %failure, "profile cache failed");
     }
 
-    /// Drops an erased profile from memory and from the cache.
-    async fn forget(&self, name: &ProfileName, version: u64) -> Result<(), StoreError> {
+    /// Drops what is held of a profile that the record does not have. Whoever comes to have the name is not shut out.
+    async fn forget_held(&self, name: &ProfileName, now: Timestamp) {
+        let held = match self.open.get(name) {
+            Some(copy) => Ok(Some(copy)),
+            None => self.cache.get(name).await,
+        };
+        match held {
+            Ok(Some(copy)) => drop(self.forget(name, copy.profile.revision.version, now).await),
+            Ok(None) => self.doubts.settle(name),
+            Err(failure) => self.cache_failed(&failure),
+        }
+    }
+
+    /// Drops a profile that ended from memory and from the cache, or doubts what the cache keeps.
+    async fn forget(&self, name: &ProfileName, version: u64, at: Timestamp) -> Result<(), StoreError> {
         self.open.forget(name, version);
-        self.cache.forget(name, version).await
+        match self.cache.forget(name, version).await {
+            Ok(()) => self.doubts.settle(name),
+            Err(failure) => {
+                self.cache_failed(&failure);
+                self.doubts.add(name, at);
+                return Err(failure);
+            }
+        }
+        Ok(())
     }
 }

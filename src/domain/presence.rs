@@ -155,6 +155,10 @@ pub struct DevicePresence {
     pub slow_since: Option<Timestamp>,
     pub areas: Beliefs,
     pub heard: BTreeMap<BeaconName, Hearing>,
+    /// Since when whoever has the device has it, if somebody had it before: what was read until then tells nothing of them.
+    /// By our clock, so that it holds whatever the device's is set to; a reading is compared by its event time, which the
+    /// ping that brings it makes of that clock as it is then.
+    pub since: Option<Timestamp>,
     /// The newest version of the catalog that any of this was concluded from: an older one does not know all of the places.
     pub catalog_version: u64,
 }
@@ -163,8 +167,15 @@ impl DevicePresence {
     /// For whoever has the device from now on: nothing of where it was, and what was read before now comes too late.
     pub fn without_places(&self, now: Timestamp) -> Self {
         let device = Timestamp::from_micros(now.micros().saturating_sub(self.clock_offset));
+        // Event times are late by their ping's way, and this one by that of the newest ping: so the shorter way counts.
         let newest = Some(Reading { device, event: now });
-        Self { newest_fix: newest, newest_sighting: newest, clock_offset: self.clock_offset, ..Self::default() }
+        let (clock_offset, since) = (self.clock_offset, Some(now));
+        Self { newest_fix: newest, newest_sighting: newest, clock_offset, since, ..Self::default() }
+    }
+
+    /// Whether that tells something of whoever has the device now.
+    pub fn is_theirs(&self, read: Reading) -> bool {
+        self.since.is_none_or(|since| read.event > since)
     }
 }
 

@@ -78,10 +78,10 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     let mut heard = Heard::default();
     let known = before.newest_sighting.filter(|_| !clock_was_set(before, ping));
     let newest = ping.newest_readings().1;
-    let is_next = |newest: &Reading| known.is_none_or(|known| newest.is_after(known));
+    let is_next = |read: &Reading| before.is_theirs(*read) && known.is_none_or(|known| read.is_after(known));
     presence.newest_sighting = newest.filter(is_next).or(known);
     for sighting in &ping.sightings {
-        if known.is_some_and(|known| !sighting.read.is_after(known)) {
+        if !is_next(&sighting.read) {
             heard.out_of_order += 1;
             continue;
         }
@@ -156,6 +156,27 @@ mod tests {
         heard(&mut presence, 9_004, &[3_001, 3_010], door);
         heard(&mut presence, 9_005 + 86_400, &[], door);
         assert!(presence.heard.is_empty(), "nothing is kept for more than a day");
+    }
+
+    #[test]
+    fn what_was_heard_before_a_log_out_tells_nothing_whatever_the_clock_does() {
+        let (door, newest) = (beacon("door").identity, |read: i64| Reading { device: at(read + 600), event: at(read) });
+        for newest_sighting in [None, Some(newest(900))] {
+            let known = DevicePresence { newest_sighting, ..DevicePresence::default() };
+            let mut presence = known.without_places(at(1_000));
+            let told = heard(&mut presence, 1_100, &[950, 960], door);
+            assert_eq!((told.transitions.len(), told.out_of_order), (0, 2), "their phone was there");
+            assert_eq!(
+                heard(&mut presence, 1_110, &[1_105], door).transitions.len(),
+                0,
+                "and they are, for the first time"
+            );
+            assert_eq!(heard(&mut presence, 1_112, &[1_112], door).transitions.len(), 1);
+        }
+        let mut presence =
+            DevicePresence { clock_offset: 600_000_000, ..DevicePresence::default() }.without_places(at(1_000));
+        let told = heard(&mut presence, 1_100, &[950, 960], door);
+        assert_eq!((told.transitions.len(), told.out_of_order), (0, 2), "the clock was set");
     }
 
     #[test]

@@ -126,7 +126,9 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     }
     for fix in &ping.fixes {
         let usable = fix.accuracy.metres() <= WORST_ACCURACY_M && !suspect;
-        if step.is_next(fix) {
+        if !before.is_theirs(fix.read) {
+            step.out_of_order += 1;
+        } else if step.is_next(fix) {
             if usable {
                 step.consider(areas, fix, ping.clock.received_at);
             }

@@ -203,3 +203,42 @@ fn a_ping_that_was_slow_on_its_way_does_not_silence_the_next() {
     walk.ping(&slow);
     assert_eq!(walk.fix(10, metres(0.0, 0.0), 5.0).len(), 1);
 }
+
+/// A ping by the clock that is off by so many seconds, which is on its way for `way` seconds, of fixes read at true times.
+fn kept(sent: i64, off: i64, way: i64, fixes: &[(i64, f64)]) -> Ping {
+    let places: Vec<_> = fixes.iter().map(|(read, east)| (*read, metres(0.0, *east), 5.0)).collect();
+    let mut ping = ping(sent, &places);
+    ping.clock = ClockReading { sent_at: at(sent + off), received_at: at(sent + way) };
+    for (fix, (read, _)) in ping.fixes.iter_mut().zip(fixes) {
+        fix.read = ping.clock.reading(at(read + off));
+    }
+    ping
+}
+
+#[test]
+fn what_was_read_before_a_log_out_tells_nothing_whatever_the_clock_does() {
+    // When the one before pinged last, how long that took, by how much the clock was off then, and is now.
+    let cases = [
+        (None, 0, 600),
+        (None, 0, -600),
+        (None, 0, 60),
+        (Some((0, 0)), 0, 600),
+        (Some((0, 0)), 0, -600),
+        (Some((40, 0)), 0, 0),
+        (Some((0, 3)), 86_400, 86_400),
+    ];
+    for (pinged, before, now) in cases {
+        let mut walk = Walk::around(100.0);
+        if let Some((way, east)) = pinged {
+            walk.ping(&kept(800, before, way, &[(800, f64::from(east))]));
+        }
+        walk.presence = walk.presence.without_places(at(1_000));
+        let told = walk.ping(&kept(1_100, now, 0, &[(970, 0.0), (990, 0.0), (1_095, 900.0)]));
+        assert_eq!(told, [], "they were not there: {pinged:?} {before} {now}");
+        let told = walk.ping(&kept(1_190, now, 0, &[(995, 900.0), (1_190, 0.0)]));
+        assert_eq!(told, [(TransitionKind::Entered, at(1_190), false)], "they come: {pinged:?} {before} {now}");
+        let told = walk.ping(&kept(1_210, now, 0, &[(999, 0.0), (1_210, 900.0)]));
+        let stayed = TransitionKind::Exited(std::time::Duration::ZERO);
+        assert_eq!(told, [(stayed, at(1_190), false)], "and leave: {pinged:?} {before} {now}");
+    }
+}

@@ -71,6 +71,7 @@ impl From<&DevicePresence> for state::Presence {
             areas: presence.areas.iter().map(belief).collect(),
             heard: presence.heard.iter().map(hearing).collect(),
             catalog_version: presence.catalog_version,
+            since: presence.since.map(Timestamp::micros),
         }
     }
 }
@@ -92,6 +93,7 @@ impl TryFrom<state::Presence> for DevicePresence {
             areas: message.areas.into_iter().map(read_belief).collect::<Result<_, _>>()?,
             heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
             catalog_version: message.catalog_version,
+            since: message.since.map(Timestamp::from_micros),
         })
     }
 }

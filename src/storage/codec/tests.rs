@@ -76,12 +76,12 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
     let parts = (
         [of(reading()), of(reading())],
         (any::<i64>(), any::<u64>()),
-        [of(time()), of(time())],
+        [of(time()), of(time()), of(time())],
         [of(last_seen()), of(last_seen())],
         btree_map(area(), belief(), 0..4),
         btree_map(beacon, hearing, 0..4),
     );
-    parts.prop_map(|(newest, (clock_offset, catalog_version), [saved_at, slow_since], seen, areas, heard)| {
+    parts.prop_map(|(newest, (clock_offset, catalog_version), [saved_at, slow_since, since], seen, areas, heard)| {
         DevicePresence {
             newest_fix: newest[0],
             newest_sighting: newest[1],
@@ -92,6 +92,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
             slow_since,
             areas: areas.into_iter().collect(),
             heard,
+            since,
             catalog_version,
         }
     })

@@ -1,7 +1,5 @@
 //! Erasure leaves a tombstone and nothing else, and what was given stays given.
 
-use std::time::Duration;
-
 use dintorni::domain::{
     name::{DeviceName, ProfileName},
     offer::DecisionId,
@@ -63,25 +61,4 @@ async fn erasing_again_is_fine_and_a_name_is_never_used_again() {
     }
     erase(&server, &key, &format!("{}/profiles/never-was", acme.app)).await.expect("nothing to erase");
     assert_eq!(get(&server, &key, &phone.profile).await.expect_err("gone").code(), Code::NotFound);
-}
-
-#[tokio::test]
-async fn an_erasure_is_whole_even_if_its_caller_goes_away() {
-    let server = TestServer::start().await;
-    let acme = server.publisher("acme").await;
-    for number in 1..=24 {
-        let phone = acme.phone(number).await;
-        phone.ping("somewhere").await.expect("answered");
-        // Sooner or later than the commit.
-        let patience = Duration::from_micros(200 * u64::from(number));
-        tokio::time::timeout(patience, erase(&server, &phone.token, "")).await.ok();
-        let name = ProfileName::parse(&phone.profile).expect("sound");
-        if !server.ports.records.is_erased(&name).await.expect("read") {
-            continue;
-        }
-        let mut pings = 0..100;
-        while phone.ping(&format!("still-here-{}", pings.len())).await.is_ok() {
-            pings.next().expect("the token of an erased person is good for ever");
-        }
-    }
 }

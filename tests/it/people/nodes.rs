@@ -1,9 +1,17 @@
 //! A person who is answered by one node and then by another.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::square;
-use crate::support::harness::{TestServer, bearing, ping};
+use dintorni::{
+    domain::{catalog::CatalogChange, time::Timestamp},
+    grpc::pb,
+    ports::{Appended, CatalogStore, Edit, StoreError},
+};
+use tokio::sync::watch;
+use tonic::{Code, Status};
+
+use super::{MINUTE, coffee, link, server_key, square, unlink};
+use crate::support::harness::{Phone, Publisher, TestServer, bearing, ping, refusal};
 
 #[tokio::test]
 async fn a_node_that_lags_ends_no_visit_at_a_place_it_does_not_know_yet() {
@@ -20,4 +28,110 @@ async fn a_node_that_lags_ends_no_visit_at_a_place_it_does_not_know_yet() {
     here.clock.advance(Duration::from_secs(60));
     let still = phone.ping("two-minutes-later").await.expect("answered");
     assert_eq!(still.transitions, [], "nor came again");
+}
+
+/// A catalog whose newest version is told to nobody while it is shut.
+struct Shut {
+    inner: Arc<dyn CatalogStore>,
+    shut: watch::Sender<bool>,
+    /// How many asked for it.
+    asked: watch::Sender<u64>,
+}
+
+#[tonic::async_trait]
+impl CatalogStore for Shut {
+    async fn head(&self) -> Result<u64, StoreError> {
+        self.asked.send_modify(|asked| *asked += 1);
+        self.shut.subscribe().wait_for(|shut| !shut).await.expect("open");
+        self.inner.head().await
+    }
+    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.inner.changes_since(version).await
+    }
+    async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
+        self.inner.append(edits, author, at).await
+    }
+}
+
+#[tokio::test]
+async fn while_a_newer_catalog_is_looked_for_nobody_else_waits() {
+    let here = TestServer::start().await;
+    let acme = here.publisher("acme").await;
+    let (phone, tablet, key) = (acme.phone(1).await, acme.phone(2).await, server_key(&acme).await);
+    for device in [&phone.device, &tablet.device] {
+        link(&here, &key, device, "ada").await.expect("linked");
+    }
+    let (inner, shut, asked) = (here.ports.catalog.clone(), watch::Sender::new(false), watch::Sender::new(0));
+    let catalog = Arc::new(Shut { inner, shut, asked });
+    let there = here.beside_over(|ports| ports.catalog = catalog.clone()).await;
+    square(&here, &acme).await;
+    phone.ping("arriving").await.expect("answered");
+    here.clock.advance(MINUTE);
+    catalog.shut.send_replace(true);
+    let before = *catalog.asked.borrow();
+    let at_the_square = ping("a-minute-later", here.now());
+    let elsewhere = async {
+        catalog.asked.subscribe().wait_for(|asked| *asked > before).await.expect("open");
+        let answer = far(&there, &tablet, "somewhere-else").await;
+        catalog.shut.send_replace(false);
+        answer
+    };
+    let (at_the_square, elsewhere) = tokio::join!(send(&there, &phone, &at_the_square), elsewhere);
+    assert_eq!(at_the_square.expect("its turn was nobody's but its own").transitions, []);
+    assert_eq!(elsewhere.transitions, []);
+}
+
+/// Two nodes that share the database alone. At the square coffee is offered.
+async fn apart(here: &TestServer) -> (Publisher<'_>, TestServer) {
+    let acme = here.publisher("acme").await;
+    coffee(here, &acme, None).await;
+    let there = here.apart().await;
+    (acme, there)
+}
+
+/// Pings at that node as from far away.
+async fn far(node: &TestServer, phone: &Phone<'_>, id: &str) -> pb::PingResponse {
+    let mut far = ping(id, node.now());
+    far.fixes[0].position = Some(pb::LatLng { latitude: 45.6, longitude: 9.3 });
+    let answer = send(node, phone, &far).await.expect("answered");
+    node.clock.advance(MINUTE);
+    answer
+}
+
+async fn send(node: &TestServer, phone: &Phone<'_>, ping: &pb::PingRequest) -> Result<pb::PingResponse, Status> {
+    Ok(node.proximity().ping(bearing(&phone.token, ping.clone())).await?.into_inner())
+}
+
+#[tokio::test]
+async fn a_retry_after_a_log_in_is_answered_the_same_by_a_node_that_missed_it() {
+    for retried_before in [false, true] {
+        let here = TestServer::start().await;
+        let (acme, there) = apart(&here).await;
+        let phone = acme.phone(1).await;
+        far(&there, &phone, "far-away-first").await;
+        let arriving = ping("arriving", here.now());
+        let first = send(&here, &phone, &arriving).await.expect("answered");
+        assert_eq!(first.offers.len(), 1);
+        if retried_before {
+            send(&there, &phone, &arriving).await.expect("answered");
+        }
+        let ada = link(&here, &server_key(&acme).await, &phone.device, "ada").await.expect("linked");
+        let again = send(&there, &phone, &arriving).await.expect("answered");
+        assert_eq!((again.decision, again.offers), (first.decision, first.offers));
+        assert!(again.renewed_token.is_some(), "one that names {}", ada.name);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_a_log_out_is_answered_to_nobody_by_a_node_that_missed_it() {
+    let here = TestServer::start().await;
+    let (acme, there) = apart(&here).await;
+    let (mut phone, key) = (acme.phone(1).await, server_key(&acme).await);
+    link(&here, &key, &phone.device, "ada").await.expect("linked");
+    phone.token = far(&there, &phone, "far-away-first").await.renewed_token.expect("one that names Ada").value;
+    let arriving = ping("arriving", here.now());
+    assert_eq!(send(&there, &phone, &arriving).await.expect("answered").offers.len(), 1);
+    unlink(&here, &key, &phone.device).await.expect("unlinked");
+    let again = send(&there, &phone, &arriving).await.expect_err("it was answered to Ada");
+    assert_eq!(refusal(&again), (Code::AlreadyExists, "PING_ID_REUSED".to_owned()));
 }

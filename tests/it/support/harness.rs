@@ -28,6 +28,7 @@ use dintorni::{
     },
     ports::Clock,
     server::{self, Ports, Running},
+    storage::memory::{MemoryCache, MemoryConfig},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::mpsc};
@@ -104,9 +105,22 @@ impl TestServer {
 
     /// Another node of the same cluster, that looks for changes of the catalog only when it misses something.
     pub async fn beside(&self) -> Self {
+        self.beside_over(|_| {}).await
+    }
+
+    /// Such a node with a memory of its own: the two share the database alone.
+    pub async fn apart(&self) -> Self {
+        let memory = MemoryCache::new(&MemoryConfig::default(), self.clock.clone());
+        self.beside_over(|ports| ports.cache = Arc::new(memory)).await
+    }
+
+    /// Such a node over the stores that `change` makes of this one's.
+    pub async fn beside_over(&self, change: impl FnOnce(&mut Ports)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let config = config(&data, &[("catalog.poll_ms", "3600000")]);
-        Self::serve(data, &config, self.clock.clone(), self.ports.clone()).await
+        let mut ports = self.ports.clone();
+        change(&mut ports);
+        Self::serve(data, &config, self.clock.clone(), ports).await
     }
 
     async fn serve(data: TempDir, config: &Config, clock: Arc<ManualClock>, ports: Ports) -> Self {
