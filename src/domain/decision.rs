@@ -114,7 +114,7 @@ pub enum Note {
     NoLocationConsent,
     /// Without consent to profiling only the place and the moment were used.
     ContextOnly,
-    /// Some fixes or sightings were older than what is known already.
+    /// Some fixes, sightings or events were older than what is known already, or than the last log-out.
     OutOfOrder { readings: u32 },
     /// The newest fix was worse than 1,000 m and moved nobody.
     Inaccurate,

@@ -30,7 +30,7 @@ use crate::domain::{
     name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     organization::App,
-    ping::{Ping, Reading},
+    ping::{AppEvent, Ping, Reading},
     place::{PlaceName, Store},
     presence::{Belief, DevicePresence, Transition},
     profile::{Device, Profile},
@@ -156,7 +156,7 @@ fn locate(
     if let Some(permit) = question.profile.consents.permit() {
         visiting::note(areas, &step, &mut outcome.profile, permit, now);
     }
-    let event = question.ping.event.as_ref().map(|event| Event::of(areas, event, question.ping));
+    let event = event_of(ping, device, &mut outcome.decision.notes).map(|event| Event::of(areas, event, ping));
     note_event(event.as_ref(), question.ping, &mut outcome.decision);
     if !step.transitions.is_empty() || event.is_some() {
         consider(question, areas, device, (&step, event.as_ref()), outcome);
@@ -169,11 +169,21 @@ fn locate(
 
 /// An event of the app, where nobody is to know where: it fires what it fires anywhere, and of its place nothing is kept.
 fn happen_nowhere(question: &Question<'_>, areas: &Known<'_>, device: &Device, outcome: &mut Outcome) {
-    let Some(event) = &question.ping.event else { return };
+    let Some(event) = event_of(question.ping, device, &mut outcome.decision.notes) else { return };
     let event = Event::nowhere(event, question.ping);
     let step = Step::default();
     outcome.decision.event = Some(event.happened());
     consider(question, areas, device, (&step, Some(&event)), outcome);
+}
+
+/// What happened in the app, unless whoever had the device before did it.
+fn event_of<'a>(ping: &'a Ping, device: &Device, notes: &mut Vec<Note>) -> Option<&'a AppEvent> {
+    let event = ping.event.as_ref()?;
+    let is_theirs = device.presence.is_theirs(event.read);
+    if !is_theirs {
+        notes.push(Note::OutOfOrder { readings: 1 });
+    }
+    is_theirs.then_some(event)
 }
 
 /// Whether the record knows too little of an open visit: without it, a lost cache would make a long visit look like

@@ -74,6 +74,22 @@ fn mall() -> Vec<Resource> {
 }
 
 #[test]
+fn what_happened_before_a_log_out_fires_for_nobody_else() {
+    let mut next = person();
+    let device = next.devices.get_mut(&device_name()).expect("one");
+    device.presence = device.presence.without_places(at(60));
+    for is_located in [true, false] {
+        if !is_located {
+            next.consents = consents(&[Purpose::Marketing, Purpose::Profiling]);
+        }
+        let (kept, own) = (ask(&mall(), &next, &scanned(59, None)), ask(&mall(), &next, &scanned(61, None)));
+        assert!(titles(&kept).is_empty() && kept.decision.event.is_none(), "{is_located}");
+        assert!(notes(&kept).contains(&"OUT_OF_ORDER"));
+        assert_eq!(titles(&own), ["anywhere"], "{is_located}");
+    }
+}
+
+#[test]
 fn an_event_fires_at_its_place_and_anywhere() {
     let told = |place| ask(&mall(), &person(), &scanned(0, place));
     assert_eq!(titles(&told(Some("stores/cafe"))), ["anywhere", "cafe"]);

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use tonic::{
     Status,
     body::Body,
@@ -104,6 +104,7 @@ impl http_body::Body for Leaving {
 mod tests {
     use std::future::poll_fn;
 
+    use http_body::Body as _;
     use tonic::Code;
 
     use super::*;
