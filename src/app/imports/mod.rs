@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::resources::{EditError, Resources, find};
+use super::{
+    places::check_crowd,
+    resources::{EditError, Resources, find},
+};
 use crate::{
     domain::{
         name::OrganizationName,
@@ -37,7 +40,7 @@ pub use self::{
     sync::Sync,
 };
 use self::{
-    rows::{Sifted, check_stores, edit, sift},
+    rows::{Sifted, check_stores, edit, geofences, sift},
     sync::plan,
 };
 
@@ -146,6 +149,7 @@ impl Imports {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
+                check_crowd(&geofences(part), catalog)?;
                 let edits = part.iter().map(|row| edit(row, sync, catalog));
                 edits.filter_map(Result::transpose).collect()
             })
