@@ -9,9 +9,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use super::{
     armed::Armed,
     civil,
+    decide::has_distance,
     eligibility::{Gates, Standing},
     experiment::Drawn,
     gate::Gate,
+    happening::area_at,
     known::Known,
     presence::Step,
     ranking::{Candidate, Cause},
@@ -21,7 +23,8 @@ use crate::domain::{
     budget::AccountId,
     campaign::{Campaign, CampaignState},
     cap::{CivilPeriod, Within},
-    decision::Reason,
+    consent::Location,
+    decision::{Note, Reason},
     place::PlaceName,
     presence::{Area, Transition, TransitionKind},
     schedule::{self, Weekdays, Window},
@@ -96,7 +99,11 @@ pub fn explain(case: &Case<'_>) -> Explanation {
         flips.push(Flip::new("TRIGGER", "the campaign must target the place, and its network must grant it"));
         return Explanation { would_offer: false, answers, flips, at: None, variant: None };
     };
-    answers.push(Answer { gate: "TRIGGER", refusal: None });
+    let refusal = case.unknown_place();
+    if refusal.is_some() {
+        flips.push(Flip::new("TRIGGER", "the person must agree to location"));
+    }
+    answers.push(Answer { gate: "TRIGGER", refusal });
     answers.extend(asked.answers);
     flips.extend(asked.flips);
     let would_offer = answers.iter().all(|answer| answer.refusal.is_none());
@@ -244,7 +251,8 @@ impl Case<'_> {
         let visits = standing.profile.consents.permit().map(|permit| after.visits(permit).clone());
         let gates = Gates::new(standing, visits.as_deref(), &stays);
         let drawn = Drawn::of(self.campaign, &standing.profile.name);
-        let (store, distance_m) = (view.and_then(|view| areas.store_of(view)), Some(self.distance_m));
+        let store = view.and_then(|view| areas.store_of(view));
+        let distance_m = view.filter(|view| has_distance(*view, store)).map(|_| self.distance_m);
         // As if it were active, whoever tries it.
         let (campaign, at, stale, trial) = (&Armed::of(self.campaign), now, false, false);
         Some(ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }))
@@ -254,11 +262,23 @@ impl Case<'_> {
     fn area(&self) -> Option<Area> {
         let catalog = self.standing.catalog;
         let targets = catalog.areas.targets();
-        if self.campaign.trigger.at == Target::Anywhere {
-            return Some(Area::Anywhere);
+        if self.is_meant_anywhere() {
+            let permit = self.standing.profile.consents.permit::<Location>();
+            return Some(permit.map_or(Area::Anywhere, |_| area_at(&catalog.areas, self.place)));
         }
         let areas = targets.areas_of(self.place, &self.campaign.trigger.on);
         areas.into_iter().find(|area| targets.means(catalog, self.campaign, area))
+    }
+
+    fn is_meant_anywhere(&self) -> bool {
+        self.campaign.trigger.at == Target::Anywhere
+    }
+
+    /// Why nobody gets to know where the trigger happens, if it must happen at a place.
+    fn unknown_place(&self) -> Option<(&'static str, String)> {
+        let is_known = self.standing.profile.consents.permit::<Location>().is_some();
+        let words = || "the person did not agree to location: pings of theirs are matched with no place".to_owned();
+        (!is_known && !self.is_meant_anywhere()).then(|| (Note::NoLocationConsent.code(), words()))
     }
 
     /// The first moment, not before this one, at which the gate lets it pass if all else stays; none if waiting is no use.
