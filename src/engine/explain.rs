@@ -17,6 +17,7 @@ use super::{
     known::Known,
     presence::Step,
     ranking::{Candidate, Cause},
+    remedy::remedy,
     taking, visiting,
 };
 use crate::domain::{
@@ -28,7 +29,7 @@ use crate::domain::{
     place::PlaceName,
     presence::{Area, Transition, TransitionKind},
     schedule::{self, Weekdays, Window},
-    time::{Timestamp, spoken},
+    time::Timestamp,
     trigger::{On, Target},
 };
 
@@ -144,11 +145,9 @@ fn ask(case: &Case<'_>, gates: &Gates<'_>, candidate: &Candidate<'_>) -> Asked {
         if gate.is_after_draw() && !std::mem::replace(&mut is_drawn, true) {
             asked.draw(candidate.drawn);
         }
-        let reason = gates.ask(gate, candidate);
-        if let Some(reason) = &reason {
-            asked.flips.extend(flips(case, gate, reason, (gates, candidate)));
-        }
-        let refusal = reason.map(|reason| (reason.code(), reason.to_string()));
+        let reasons = gates.ask_all(gate, candidate);
+        asked.flips.extend(flips(case, gate, &reasons, (gates, candidate)));
+        let refusal = reasons.first().map(|reason| (reason.code(), reason.to_string()));
         asked.answers.push(Answer { gate: gate.name(), refusal });
     }
     asked
@@ -167,58 +166,31 @@ impl Asked {
 }
 
 /// What must change for the gate to pass: conditions of the audience each by itself.
-fn flips(case: &Case<'_>, gate: Gate, reason: &Reason, (gates, candidate): (&Gates<'_>, &Candidate<'_>)) -> Vec<Flip> {
+fn flips(
+    case: &Case<'_>,
+    gate: Gate,
+    reasons: &[Reason],
+    (gates, candidate): (&Gates<'_>, &Candidate<'_>),
+) -> Vec<Flip> {
+    if reasons.is_empty() {
+        return Vec::new();
+    }
     if gate == Gate::Audience {
         let changes = gates.person.changes_to(&case.campaign.audience, &candidate.site());
         return changes.iter().map(|change| Flip::new(gate.name(), change.to_string())).collect();
     }
-    let at = case.first(gate, case.standing.now);
-    vec![Flip { at, ..Flip::new(gate.name(), remedy(reason)) }]
-}
-
-fn too_many(most: u32, of: &str) -> String {
-    match most {
-        1 => format!("the person must have got no offer {of}"),
-        most => format!("the person must have got less than {most} offers {of}"),
+    let mut remedies: Vec<String> = Vec::new();
+    for remedy in reasons.iter().map(remedy) {
+        if !remedies.contains(&remedy) {
+            remedies.push(remedy);
+        }
     }
-}
-
-/// What somebody could do about it.
-fn remedy(reason: &Reason) -> String {
-    match reason {
-        Reason::Stale { .. } => "the ping must come sooner".to_owned(),
-        Reason::Suspect => "the position must be the phone's own".to_owned(),
-        Reason::NoMarketingConsent => "the person must agree to marketing".to_owned(),
-        Reason::NotStarted { .. } => "the campaign must have started".to_owned(),
-        Reason::Ended { .. } => "the campaign must end later".to_owned(),
-        Reason::NotGranted => "the publisher must let the brand reach the app's people".to_owned(),
-        Reason::Muted => "the person must unmute the brand".to_owned(),
-        Reason::QuietHours { from, to, .. } => {
-            format!("it must not be {from} to {to} for the person, or the campaign be let into quiet hours")
-        }
-        Reason::OutsideWindows { .. } => "it must be within the campaign's hours".to_owned(),
-        Reason::Visit { wanted, .. } => format!("it must be visit {wanted} of the person to the place, or a later one"),
-        Reason::NoOpeningHours => "the store must have opening hours".to_owned(),
-        Reason::StoreClosed { .. } => "the store must be open".to_owned(),
-        Reason::LastCall { last_call, .. } => {
-            format!("the store must stay open for {} more", spoken(*last_call))
-        }
-        Reason::DailyOffers { most, .. } => too_many(*most, "that day"),
-        Reason::PriorityShare { most, priority, .. } => {
-            format!("the person must have got less than {most} offers of {} or lower priority", priority.as_str())
-        }
-        Reason::AppCoolDown { .. } | Reason::BrandCoolDown { .. } | Reason::CoolDown { .. } => {
-            "the last offer must be longer ago".to_owned()
-        }
-        Reason::BrandCap { most, within, .. } => too_many(*most, &format!("of the brand {within}")),
-        Reason::CampaignCap { most, within, .. } => too_many(*most, &format!("of the campaign {within}")),
-        Reason::Redeemed { .. } => "the person must not have redeemed one of it".to_owned(),
-        Reason::BudgetExhausted => "the budget must be raised, or units come back".to_owned(),
-        reason @ (Reason::Audience { .. }
-        | Reason::Holdout { .. }
-        | Reason::SameCampaign
-        | Reason::Outranked { .. }) => reason.meaning().to_owned(),
-    }
+    let flip = |words: &String| {
+        let others: Vec<&String> = remedies.iter().filter(|other| *other != words).collect();
+        let at = case.first((gate, &others), case.standing.now);
+        Flip { at, ..Flip::new(gate.name(), words.as_str()) }
+    };
+    remedies.iter().map(flip).collect()
 }
 
 impl Flip {
@@ -281,11 +253,13 @@ impl Case<'_> {
         (!is_known && !self.is_meant_anywhere()).then(|| (Note::NoLocationConsent.code(), words()))
     }
 
-    /// The first moment, not before this one, at which the gate lets it pass if all else stays; none if waiting is no use.
-    fn first(&self, gate: Gate, from: Timestamp) -> Option<Timestamp> {
+    /// The first moment, not before this one, at which the gate lets it pass if all else stays but what was done to remedy
+    /// other reasons; none if waiting is no use.
+    fn first(&self, (gate, done): (Gate, &[&String]), from: Timestamp) -> Option<Timestamp> {
+        let is_left = |reason: &Reason| done.is_empty() || !done.contains(&&remedy(reason));
         let mut at = from;
         for _ in 0..MOST_MOMENTS {
-            match self.at(at, |gates, candidate| gates.ask(gate, candidate))? {
+            match self.at(at, |gates, candidate| gates.ask_all(gate, candidate).into_iter().find(is_left))? {
                 None => return Some(at),
                 Some(reason) => at = self.next(&reason, at).filter(|&next| next > at)?,
             }
@@ -299,7 +273,7 @@ impl Case<'_> {
         for _ in 0..MOST_ROUNDS {
             let before = at;
             for gate in Gate::ORDER {
-                at = self.first(gate, at)?;
+                at = self.first((gate, &[]), at)?;
             }
             if at == before {
                 return Some(at);
