@@ -18,7 +18,7 @@ use super::{
     presence::Step,
     ranking::{Candidate, Cause},
     remedy::remedy,
-    taking, visiting,
+    schedule, taking, visiting,
 };
 use crate::domain::{
     budget::AccountId,
@@ -28,7 +28,7 @@ use crate::domain::{
     decision::{Note, Reason},
     place::PlaceName,
     presence::{Area, Transition, TransitionKind},
-    schedule::{self, Weekdays, Window},
+    schedule::{Weekdays, Window, spans},
     time::Timestamp,
     trigger::{On, Target},
 };
@@ -38,6 +38,7 @@ use crate::domain::{
 const MOST_MOMENTS: usize = 1_000;
 const MOST_ROUNDS: usize = 100;
 const DAY: Duration = Duration::from_secs(86_400);
+const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// What is supposed.
 pub struct Case<'a> {
@@ -282,6 +283,13 @@ impl Case<'_> {
         None
     }
 
+    /// When a store opens that is closed for longer than pings look ahead: within a year of what is asked about, however
+    /// often that is asked.
+    fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.standing.now + A_YEAR;
+        self.at(now, |_, candidate| schedule::opens_at(candidate.store?, (now, until)))?
+    }
+
     /// A moment before which nothing about the refusal changes, and at which something may.
     fn next(&self, reason: &Reason, now: Timestamp) -> Option<Timestamp> {
         let zone = self.standing.zone();
@@ -290,11 +298,11 @@ impl Case<'_> {
             Reason::QuietHours { from, to, .. } => {
                 let loud = [Window { days: Weekdays::ALL, from: *to, to: *from }];
                 let is_whole_day = from == to;
-                let end = || civil::first(zone, (now, now + 3 * DAY), true, |date| schedule::spans(&loud, date));
+                let end = || civil::first(zone, (now, now + 3 * DAY), true, |date| spans(&loud, date));
                 if is_whole_day { None } else { end() }
             }
             Reason::OutsideWindows { next_at, .. } => *next_at,
-            Reason::StoreClosed { opens_at } => *opens_at,
+            Reason::StoreClosed { opens_at } => opens_at.or_else(|| self.opens_at(now)),
             Reason::LastCall { closes_at, .. } => Some(*closes_at),
             Reason::DailyOffers { most: 0, .. } | Reason::PriorityShare { most: 0, .. } => None,
             Reason::DailyOffers { .. } | Reason::PriorityShare { .. } => Some(CivilPeriod::Day.next(zone, now)),

@@ -48,7 +48,11 @@ fn world(campaign: &Campaign) -> Vec<Resource> {
 }
 
 fn explained(campaign: &Campaign, profile: &Profile, place: &PlaceName) -> Explanation {
-    let (app, catalog, nothing) = (app(), catalog(world(campaign)), BTreeSet::new());
+    explained_in(world(campaign), campaign, profile, place)
+}
+
+fn explained_in(world: Vec<Resource>, campaign: &Campaign, profile: &Profile, place: &PlaceName) -> Explanation {
+    let (app, catalog, nothing) = (app(), catalog(world), BTreeSet::new());
     let device = profile.devices.get(&device_name()).expect("there");
     let (now, exhausted) = (at(0), &nothing);
     let standing = Standing { catalog: &catalog, app: &app, profile, device, now, is_suspect: false, exhausted };
@@ -171,4 +175,26 @@ fn without_consent_to_location_no_place_is_known() {
         let changes: Vec<&str> = explained.flips.iter().map(|flip| flip.words.as_str()).collect();
         assert_eq!(changes, ["the person must agree to location"]);
     }
+}
+
+#[test]
+fn a_season_is_waited_for_up_to_a_year() {
+    let always_open = WhileOpen { last_call: Default::default() };
+    let mut campaign = campaign("hello", On::Near { radius_m: 300 }, "stores/cafe");
+    campaign.limits.schedule = Schedule { only_while_open: Some(always_open), ..Schedule::default() };
+    let next = |hours: &str| {
+        let store = Store { opening_hours: OpeningHours::new(hours).expect("sound"), ..cafe() };
+        let told = explained_in(vec![store.into(), campaign.clone().into()], &campaign, &person(), &place(CAFE));
+        assert_eq!(told.flips.iter().map(|flip| flip.at).collect::<Vec<_>>(), [told.at], "{hours}");
+        told.at
+    };
+    const DAY: i64 = 86_400;
+    // It is 21:00 of the first of June there.
+    let at_ten = |days| Some(at(days * DAY - 11 * 3_600));
+    assert_eq!(next("Jun 09 10:00-12:00"), at_ten(8));
+    assert_eq!(next("Jun 10 10:00-12:00"), at_ten(9));
+    assert_eq!(next("Dec 24 10:00-12:00"), at_ten(206));
+    assert_eq!(next("Jun 01 10:00-12:00"), at_ten(365));
+    assert_eq!(next("2026 Jun 01 10:00-12:00"), None);
+    assert_eq!(next("off"), None);
 }
