@@ -96,7 +96,7 @@ impl DecisionService for DecisionGrpc {
         request: Request<pb::ExplainCampaignRequest>,
     ) -> Result<Response<pb::Explanation>, Status> {
         let reader = self.reader(self.auth.principal(request.metadata()).await?).await?;
-        let wanted = explain_wire::wanted(request.into_inner())?;
+        let wanted = explain_wire::wanted(request.into_inner(), self.explanations.now())?;
         let (explanation, at) = self.explanations.explain(&wanted, &reader).await?;
         Ok(Response::new(explanation_to_wire(&explanation, at)))
     }
