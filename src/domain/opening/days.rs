@@ -54,6 +54,11 @@ pub(super) struct Holiday {
 }
 
 impl Days {
+    /// Whether nothing is said of them.
+    pub(super) fn are_all(&self) -> bool {
+        self.years.is_empty() && self.dates.is_empty() && self.weeks.is_empty() && self.weekdays.is_none()
+    }
+
     pub(super) fn contain(&self, date: Date, site: &Site<'_>) -> bool {
         let week = || i16::from(date.iso_week_date().week());
         (self.years.is_empty() || self.years.iter().any(|years| years.contains(date.year())))

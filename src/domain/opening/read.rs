@@ -2,8 +2,9 @@
 //!
 //! Laws: the grammar is version 0.7 of the specification in OpenStreetMap's wiki. Beyond it only what can mean one thing is
 //! taken: words in any case, hours of one digit, a `;` at the end, `–` for `-`, a blank after the comma of a list or around
-//! the `-` of times and dates, `Mo-Fr: 08:00`, `Dec 24,25`, and a comma without a blank before another rule's days. Text of
-//! any length and kind is read in one pass.
+//! the `-` of a range, `Mo-Fr: 08:00`, `Dec 24,25`, and a comma without a blank before another rule's days. A rule
+//! that by the letter leaves nothing of those before it is refused: nobody writes those for nothing. Text of any length and
+//! kind is read in one pass.
 
 use super::{
     cursor::{Cursor, Fault},
@@ -22,6 +23,9 @@ const A_RULE: &str = "a date, a weekday, PH, SH, a time such as 08:00-20:00, 24/
 const MORE_OF_A_RULE: &str = "more days such as Mo-Fr or Mo,We, a blank and times such as 08:00-20:00 or a word such as off, \
                               \"; \" and another rule, or the end";
 const A_SEPARATOR: &str = "\"; \", \", \" or \" || \" and another rule, or the end";
+
+const NOTHING_LEFT: &str = "has a rule without days after a \";\", which leaves nothing of the rules before it (add times \
+                            with a comma, as in \"08:00-12:00,14:00-18:00\", and say what holds on all days first),";
 
 /// The rules that the text says.
 pub(super) fn read(text: &str) -> Result<Rules, Invalid> {
@@ -58,7 +62,12 @@ fn rules(c: &mut Cursor<'_>) -> Result<Vec<Rule>, Fault> {
             return c.wrong(c.at, "has a rule without times before a comma, which may mean several things,");
         }
         let may_begin_with_time = operator != Operator::Additional || before.is_some_and(|rule| rule.is_modified);
-        rules.push(rule(c, operator, may_begin_with_time)?);
+        let start = c.at;
+        let next = rule(c, operator, may_begin_with_time)?;
+        if next.replaces_all() {
+            return c.wrong(start, NOTHING_LEFT);
+        }
+        rules.push(next);
     }
     Ok(rules)
 }
@@ -211,6 +220,11 @@ fn comment<'a>(c: &mut Cursor<'a>) -> Result<Option<&'a str>, Fault> {
 }
 
 impl Rule {
+    /// Whether nothing is left of the rules before it.
+    fn replaces_all(&self) -> bool {
+        self.operator == Operator::Normal && self.kind != Kind::Closed && self.days.are_all()
+    }
+
     /// Open always: what is read next limits it.
     fn always(operator: Operator) -> Self {
         let (days, times) = (Days::default(), vec![Span::ALL_DAY]);

@@ -53,14 +53,22 @@ const WRONG: &[&str] = &[
     "Mo-Fr 08:00-20:00;;Sa 10:00-12:00",
     "Mo-Fr 08-20",
     "Mo-Fr 08:00-20:00 Sa 10:00-12:00",
-    "Mo - Fr 08:00-20:00",
     "Mo—Fr 08:00-20:00",
     ":",
     "2026:",
     "2026: ",
     "24/7; :",
     "Jan 10-5 off",
-    "Jan 10-Jan 5 off",
+    "Jan 10-5 off; Mo off",
+    "2026 Jan 10-2026 Jan 5 off",
+    // Nothing would be left of what stands before.
+    "08:00-12:00; 14:00-18:00",
+    "Mo-Sa 08:00-13:00;15:00-18:00; Su off",
+    "Mo-Fr; 08:00-20:00",
+    "10:00-18:00; 12:00-13:00 unknown",
+    "Mo-Fr 08:00-20:00; \"by appointment\"",
+    "Mo-Fr 08:00-20:00; 24/7",
+    "PH off; 08:00-20:00",
     "2026 Apr 11-06",
     "2026 Dec 20-Jan 5 off",
     "2025 Dec 24,Dec 31 off",
@@ -259,6 +267,8 @@ fn real_hours_are_taken_and_wrong_ones_refused_with_the_place() {
     let said = OpeningHours::new("Mo-Fr 08:00-20:00; Sa 25:00-26:00").expect_err("25 o'clock").to_string();
     assert!(said.contains("from character 23 on") && said.contains("\"25:00-26:00\""), "{said}");
     assert!(said.contains("allowed there: a time 00:00 to 23:59"), "{said}");
+    let said = OpeningHours::new("08:00-12:00; 14:00-18:00").expect_err("no morning").to_string();
+    assert!(said.contains("from character 14 on") && said.contains("\"08:00-12:00,14:00-18:00\""), "{said}");
     assert!(OpeningHours::new(&"Mo 10:00-12:00; ".repeat(99)).is_err());
     assert!(OpeningHours::new(&["Mo 10:00-11:00"; MAX_OPENING_HOURS / 15].join(";")).is_err(), "too many rules");
 }
