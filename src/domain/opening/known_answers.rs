@@ -232,3 +232,17 @@ fn holidays_are_days_of_their_country() {
         assert_eq!(open(hours, country, day), expected, "{hours} on {day} in {country:?}");
     }
 }
+
+#[test]
+fn new_years_day_is_a_holiday_of_all_of_britain() {
+    // As gov.uk/bank-holidays has it: where it is on a weekend, on the Monday after; the second is Scotland's alone.
+    let january = |year, country| {
+        let days = (1..=4).filter(|&day| !open("PH 10:00-12:00", Some(country), date(year, 1, day)).is_empty());
+        days.collect::<Vec<i8>>()
+    };
+    for (year, days) in [(2022, [3]), (2023, [2]), (2025, [1]), (2026, [1]), (2027, [1]), (2028, [3])] {
+        assert_eq!(january(year, "GB"), days, "{year}");
+    }
+    assert_eq!(january(2027, "IT"), [1]);
+    assert_eq!(open("SH 10:00-12:00", Some("GB"), date(2027, 1, 1)), [""; 0]);
+}
