@@ -36,10 +36,12 @@ TIME_ZONE = "Europe/Helsinki"
 AMENITIES = {"cafe", "fast_food", "ice_cream", "pharmacy"}  # restaurants: only with takeaway
 SHOPS_LEFT_OUT = {"no", "vacant", "disused", "erotic", "funeral_directors"}
 MALLS = {"mall", "department_store"}
-# Hours that do not follow OSM's syntax, which no import takes, and what they mean.
+# Hours that do not follow OSM's syntax, which no import takes, or that drop by it what they say first; and what they mean.
 MENDED_HOURS = {
     "Mo-Fr 08:00-19:00 Sa 09:00-19:00 Su 12:00-18:00": "Mo-Fr 08:00-19:00; Sa 09:00-19:00; Su 12:00-18:00",
     "Mo-Fr 09:30 - 15:00. Lunch Mo-Fr 11:00 - 13:30": "Mo-Fr 09:30-15:00",
+    "Mo-Fr 10:00-18:00; 10:00-15:00": "Mo-Fr 10:00-18:00; Sa 10:00-15:00",
+    "Mo-Fr 10:00-18:00; 11:00-15:00": "Mo-Fr 10:00-18:00; Sa 11:00-15:00",
     "Mo-Fr 10:00-20:00, Sa 10-18, Su 12-18": "Mo-Fr 10:00-20:00; Sa 10:00-18:00; Su 12:00-18:00",
     "Mo-Fr 7:00-21; Sa-Su 12:00-18:00": "Mo-Fr 07:00-21:00; Sa-Su 12:00-18:00",
     "We-Fr 13:00-18:00 Sa 12:00-18:00": "We-Fr 13:00-18:00; Sa 12:00-18:00",

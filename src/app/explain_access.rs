@@ -12,7 +12,14 @@ use super::{
     people::PeopleError,
 };
 use crate::{
-    domain::{campaign::CampaignState, organization::App, place::PlaceName, profile::Profile, violation::Violations},
+    domain::{
+        campaign::CampaignState,
+        name::{AppName, CampaignName},
+        organization::App,
+        place::PlaceName,
+        profile::Profile,
+        violation::Violations,
+    },
     engine::catalog::Catalog,
 };
 
@@ -20,17 +27,11 @@ use crate::{
 pub fn allowed(catalog: &Catalog, wanted: &Wanted, reader: &Reader) -> Result<Arc<App>, ExplainError> {
     let Wanted { campaign, whom, .. } = wanted;
     let (app, brand) = (whom.app(), campaign.organization());
-    let is_publisher = match reader {
-        Reader::Operator => true,
-        Reader::Server(own) => *own == app,
-        Reader::Owner(owner) => app.organization() == *owner,
-        Reader::Brand(_) | Reader::Person(_) => false,
-    };
-    let is_brand = matches!(reader, Reader::Owner(own) | Reader::Brand(own) if *own == brand);
+    let (is_publisher, is_brand) = (is_publisher(&app, reader), is_owner(campaign, reader));
     let is_person = matches!(whom, Whom::Person(..));
     let reaches = catalog.areas.grants().reach(&app).has(brand.as_str());
     let found = catalog.apps.get(&app).map(|entry| entry.value.clone());
-    let is_active = catalog.campaigns.get(campaign).is_some_and(|entry| entry.value.state == CampaignState::Active);
+    let is_active = is_active(catalog, campaign);
     let denied = match reader {
         Reader::Operator if found.is_none() => return Err(PeopleError::NotFound(app.to_string()).into()),
         Reader::Operator => None,
@@ -49,6 +50,39 @@ pub fn allowed(catalog: &Catalog, wanted: &Wanted, reader: &Reader) -> Result<Ar
     }
 }
 
+fn is_publisher(app: &AppName, reader: &Reader) -> bool {
+    match reader {
+        Reader::Operator => true,
+        Reader::Server(own) => own == app,
+        Reader::Owner(owner) => app.organization() == *owner,
+        Reader::Brand(_) | Reader::Person(_) => false,
+    }
+}
+
+/// Whether the campaign is the reader's own.
+fn is_owner(campaign: &CampaignName, reader: &Reader) -> bool {
+    matches!(reader, Reader::Owner(own) | Reader::Brand(own) if *own == campaign.organization())
+}
+
+fn is_active(catalog: &Catalog, campaign: &CampaignName) -> bool {
+    catalog.campaigns.get(campaign).is_some_and(|entry| entry.value.state == CampaignState::Active)
+}
+
+/// Gives a persona's offers the classes of their campaigns, where the reader may ask about those: of others nothing is
+/// told, and their class is the usual one.
+pub fn classify(catalog: &Catalog, persona: &mut Profile, reader: &Reader) {
+    let app = persona.name.app();
+    let reach = catalog.areas.grants().reach(&app);
+    let may_ask = |campaign: &CampaignName| {
+        let is_live = || is_active(catalog, campaign) && reach.has(campaign.owner());
+        *reader == Reader::Operator || is_owner(campaign, reader) || (is_publisher(&app, reader) && is_live())
+    };
+    for offer in Arc::<Vec<_>>::make_mut(&mut persona.offers) {
+        let known = catalog.campaigns.get(&offer.campaign).filter(|_| may_ask(&offer.campaign));
+        offer.priority = known.map(|entry| entry.value.priority).unwrap_or_default();
+    }
+}
+
 /// Refuses names of what is not there, of the place and of a persona's past, and traits that the app does not declare.
 pub fn sound(catalog: &Catalog, app: &App, wanted: &Wanted, reader: &Reader) -> Result<(), ExplainError> {
     let mut wrong = Violations::default();
@@ -62,11 +96,7 @@ pub fn sound(catalog: &Catalog, app: &App, wanted: &Wanted, reader: &Reader) -> 
         }
         let brand = wanted.campaign.organization();
         // Which campaigns there are that nobody sees yet is the brand's own to know.
-        let may_know = match reader {
-            Reader::Operator => true,
-            Reader::Owner(own) | Reader::Brand(own) => *own == brand,
-            Reader::Server(_) | Reader::Person(_) => false,
-        };
+        let may_know = *reader == Reader::Operator || is_owner(&wanted.campaign, reader);
         for offer in persona.offers.iter().filter(|offer| offer.campaign.organization() == brand) {
             if may_know && catalog.campaigns.get(&offer.campaign).is_none() {
                 wrong.add("persona.offers", format!("there is no {}", offer.campaign));
@@ -118,5 +148,71 @@ fn declared(app: &App, persona: &Profile, wrong: &mut Violations) {
             }
             Some(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::{
+            campaigns::tests::campaign,
+            fakes::{at, owner},
+        },
+        domain::{
+            campaign::{Campaign, On, Priority},
+            catalog::{CatalogChange, Resource},
+            consent::Consents,
+            offer::{GivenOffer, OfferId},
+            profile::Personal,
+            time::TimeZone,
+        },
+    };
+
+    fn shopper() -> App {
+        App {
+            name: owner("brand").app("shopper").expect("sound"),
+            display_name: "Shopper".into(),
+            time_zone: TimeZone::utc(),
+            daily_offers: 3,
+            quiet_hours: None,
+            quiet_exempt: Default::default(),
+            shares: Default::default(),
+            cool_down: Default::default(),
+            traits: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_personas_offers_have_the_classes_that_the_reader_may_know() {
+        let of = |id: &str, state, priority| {
+            let (brand, id) = id.split_once('/').expect("two");
+            let name = owner(brand).campaign(id).expect("sound");
+            Campaign { name, state, priority, ..campaign(On::Entered, &[]) }
+        };
+        let campaigns = [
+            of("brand/live", CampaignState::Active, Priority::Low),
+            of("brand/draft", CampaignState::Draft, Priority::High),
+            of("rival/live", CampaignState::Active, Priority::Low),
+        ];
+        let resources = campaigns.clone().map(Resource::from).into_iter().chain([shopper().into()]);
+        let change = |resource: Resource| CatalogChange { version: 1, name: resource.name(), resource: Some(resource) };
+        let catalog = Catalog::default().after(&resources.map(change).collect::<Vec<_>>());
+        let (app, brand) = (shopper().name, owner("brand"));
+        let classes = |reader| {
+            let name = app.profile("persona").expect("sound");
+            let mut persona = Profile::new(name, at(0), Consents::default(), Personal::default());
+            let device = app.device("persona").expect("sound");
+            let given = |c: &Campaign| GivenOffer::new(OfferId::new(at(1), 0), c.name.clone(), device.clone(), at(1));
+            persona.offers = campaigns.iter().map(given).collect::<Vec<_>>().into();
+            classify(&catalog, &mut persona, &reader);
+            persona.offers.iter().map(|offer| offer.priority).collect::<Vec<_>>()
+        };
+        use Priority::{High, Low, Normal};
+        assert_eq!(classes(Reader::Operator), [Low, High, Low]);
+        assert_eq!(classes(Reader::Owner(brand.clone())), [Low, High, Normal]);
+        assert_eq!(classes(Reader::Brand(brand)), [Low, High, Normal]);
+        assert_eq!(classes(Reader::Server(app.clone())), [Low, Normal, Normal]);
+        assert_eq!(classes(Reader::Brand(owner("rival"))), [Normal, Normal, Low]);
     }
 }

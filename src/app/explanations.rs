@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     decisions::Reader,
-    explain_access::{allowed, knows, sound},
+    explain_access::{allowed, classify, knows, sound},
     live_catalog::LiveCatalog,
     people::{People, PeopleError},
 };
@@ -97,7 +97,10 @@ impl Explanations {
         let missing = || PeopleError::NotFound(wanted.campaign.to_string());
         let campaign = snapshot.campaigns.get(&wanted.campaign).ok_or_else(missing)?.value.clone();
         sound(&snapshot, &app, wanted, reader)?;
-        let (profile, device) = self.whom(&wanted.whom, now).await?;
+        let (mut profile, device) = self.whom(&wanted.whom, now).await?;
+        if matches!(wanted.whom, Whom::Persona(..)) {
+            classify(&snapshot, &mut profile, reader);
+        }
         let (catalog, active) = supposed_active(&snapshot, &campaign);
         let (profile, device) = (&profile, &device);
         let catalog = catalog.as_ref().unwrap_or(&snapshot);
@@ -110,8 +113,13 @@ impl Explanations {
         Ok((explain(&Case { standing, ..case }), now))
     }
 
+    /// What stands for the time if it is not said.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     fn moment(&self, wanted: &Wanted) -> Result<Timestamp, ExplainError> {
-        let now = self.clock.now();
+        let now = self.now();
         let at = wanted.at.unwrap_or(now);
         let is_past = matches!(wanted.whom, Whom::Person(..)) && at + JUST_NOW < now;
         if is_past || at > now + AHEAD {

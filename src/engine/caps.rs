@@ -3,7 +3,7 @@
 //! Laws: which offers count is said once ([`GivenOffer::counts`](crate::domain::offer::GivenOffer::counts)); what is chosen in a ping counts for the next of the same ping, by
 //! the same questions. Law 1: all of it is answered from the profile's own list, which its version guards.
 
-use std::{cell::OnceCell, time::Duration};
+use std::{cell::OnceCell, iter, time::Duration};
 
 use crate::domain::{
     campaign::{Campaign, Priority},
@@ -101,54 +101,55 @@ impl<'a> Given<'a> {
         self.ghosts.iter().filter(move |ghost| ghost.campaign == campaign)
     }
 
-    /// Why the person gets no offer of anybody's now: the day is used up, or it is too soon.
-    pub fn of_app(&self, campaign: &Campaign) -> Option<Reason> {
-        self.daily(campaign).or_else(|| {
-            let until = self.rests(self.app.cool_down, || self.seen_by(&campaign.name))?;
-            Some(Reason::AppCoolDown { until })
-        })
+    /// Why the person gets no offer of anybody's now: the day is used up, or it is too soon. All that is so, looked for
+    /// one by one.
+    pub fn of_app<'s>(&'s self, campaign: &'s Campaign) -> impl Iterator<Item = Reason> + 's {
+        let rests = || self.rests(self.app.cool_down, || self.seen_by(&campaign.name));
+        let too_soon = iter::once_with(rests).flatten().map(|until| Reason::AppCoolDown { until });
+        self.daily(campaign).into_iter().flatten().chain(too_soon)
     }
 
-    /// Why the person gets none of the campaign's brand, which has these limits.
-    pub fn of_brand(&self, campaign: &CampaignName, limits: &BrandLimits) -> Option<Reason> {
+    /// Why the person gets none of the campaign's brand, which has these limits; likewise.
+    pub fn of_brand<'s>(
+        &'s self,
+        campaign: &'s CampaignName,
+        limits: &'s BrandLimits,
+    ) -> impl Iterator<Item = Reason> + 's {
         let brand = campaign.owner();
-        let own = || self.seen_by(campaign).filter(move |offer| offer.campaign.owner() == brand);
+        let own = move || self.seen_by(campaign).filter(move |offer| offer.campaign.owner() == brand);
         let cap = |(cap, given): (Cap, u32)| Reason::BrandCap { given, most: cap.offers, within: cap.within };
-        self.exceeded(&limits.per_profile, own)
-            .map(cap)
-            .or_else(|| self.rests(limits.cool_down, own).map(|until| Reason::BrandCoolDown { until }))
+        let rests = iter::once_with(move || self.rests(limits.cool_down, own)).flatten();
+        let too_soon = rests.map(|until| Reason::BrandCoolDown { until });
+        self.exceeded(&limits.per_profile, own).map(cap).chain(too_soon)
     }
 
-    /// Why the person gets none of this campaign.
-    pub fn of_campaign(&self, campaign: &Campaign) -> Option<Reason> {
+    /// Why the person gets none of this campaign; likewise.
+    pub fn of_campaign<'s>(&'s self, campaign: &'s Campaign) -> impl Iterator<Item = Reason> + 's {
         let (name, limits) = (&campaign.name, &campaign.limits);
-        if limits.never_after_redeemed
-            && let Some((_, at)) = self.redeemed.iter().find(|(redeemed, _)| *redeemed == name)
-        {
-            return Some(Reason::Redeemed { at: *at });
-        }
+        let known = self.redeemed.iter().filter(|_| limits.never_after_redeemed);
+        let redeemed = known.filter(move |(redeemed, _)| *redeemed == name).map(|(_, at)| Reason::Redeemed { at: *at });
         let end = tail(name.as_str());
-        let own = || self.seen_by(name).filter(move |offer| offer.tail == end && offer.campaign == name);
-        own().next()?;
+        let own = move || self.seen_by(name).filter(move |offer| offer.tail == end && offer.campaign == name);
         let cap = |(cap, given): (Cap, u32)| Reason::CampaignCap { given, most: cap.offers, within: cap.within };
-        self.exceeded(&limits.per_profile, own)
-            .map(cap)
-            .or_else(|| self.rests(limits.cool_down, own).map(|until| Reason::CoolDown { until }))
+        let enough = move || {
+            let too_soon = iter::once_with(move || self.rests(limits.cool_down, own)).flatten();
+            self.exceeded(&limits.per_profile, own).map(cap).chain(too_soon.map(|until| Reason::CoolDown { until }))
+        };
+        let has_some = iter::once_with(move || own().next().is_some()).filter(|has_some| *has_some);
+        redeemed.take(1).chain(has_some.flat_map(move |_| enough()))
     }
 
     /// A class may take of the day what its share is, with all lower classes together; so the rest is kept for higher.
-    fn daily(&self, campaign: &Campaign) -> Option<Reason> {
+    fn daily(&self, campaign: &Campaign) -> [Option<Reason>; 2] {
         let (priority, mut today) = (campaign.priority, *self.today.get_or_init(|| self.count_today()));
         for ghost in self.ghosts_of(&campaign.name) {
             today[ghost.priority as usize] += u32::from(ghost.at >= self.since(CivilPeriod::Day));
         }
-        let (given, most) = (today.iter().sum(), self.app.daily_offers);
-        if given >= most {
-            return Some(Reason::DailyOffers { given, most });
-        }
-        let share = self.app.share_of(priority);
-        let given = today[..=priority as usize].iter().sum();
-        (given >= share).then_some(Reason::PriorityShare { priority, given, most: share, daily: most })
+        let (given, daily) = (today.iter().sum(), self.app.daily_offers);
+        let all = (given >= daily).then_some(Reason::DailyOffers { given, most: daily });
+        let (given, most) = (today[..=priority as usize].iter().sum(), self.app.share_of(priority));
+        let of_class = (given >= most).then_some(Reason::PriorityShare { priority, given, most, daily });
+        [all, of_class]
     }
 
     fn count_today(&self) -> [u32; 3] {
@@ -159,12 +160,13 @@ impl<'a> Given<'a> {
         today
     }
 
-    /// The first of the caps that is used up, and how much of it was given.
-    fn exceeded<'s, I>(&self, caps: &[Cap], own: impl Fn() -> I) -> Option<(Cap, u32)>
+    /// The caps that are used up, and how much of each was given.
+    fn exceeded<'s, I>(&'s self, caps: &'s [Cap], own: impl Fn() -> I + 's) -> impl Iterator<Item = (Cap, u32)> + 's
     where
-        I: Iterator<Item = &'s Counted<'s>>,
+        I: Iterator<Item = &'s Counted<'a>> + 's,
+        'a: 's,
     {
-        let given = |within| match within {
+        let given = move |within| match within {
             Within::Window(window) => {
                 let since = self.now - window;
                 count(own().filter(|offer| offer.at > since))
@@ -174,13 +176,14 @@ impl<'a> Given<'a> {
                 count(own().filter(|offer| offer.at >= start))
             }
         };
-        caps.iter().map(|cap| (*cap, given(cap.within))).find(|(cap, given)| *given >= cap.offers)
+        caps.iter().map(move |cap| (*cap, given(cap.within))).filter(|(cap, given)| *given >= cap.offers)
     }
 
     /// Until when it is too soon after the last of these, if it is.
     fn rests<'s, I>(&self, cool_down: Duration, own: impl Fn() -> I) -> Option<Timestamp>
     where
-        I: Iterator<Item = &'s Counted<'s>>,
+        I: Iterator<Item = &'s Counted<'a>>,
+        'a: 's,
     {
         if cool_down.is_zero() {
             return None;

@@ -14,8 +14,8 @@ use crate::domain::{
 
 const MINUTE_MICROS: i64 = 60_000_000;
 const DAY_MICROS: i64 = 24 * 60 * MINUTE_MICROS;
-/// Steps of one search: days and transitions of a month, more than any search here spans.
-const MAX_STEPS: u32 = 64;
+/// Steps of a search for each day of it: to the day's end, and to a transition before that.
+const STEPS_A_DAY: u64 = 2;
 
 /// Whether the clock of the zone shows a minute of the spans that its date has.
 pub fn is_within(zone: &TimeZone, at: Timestamp, on: impl FnOnce(Date) -> Spans) -> bool {
@@ -31,8 +31,8 @@ pub fn first(
     within: bool,
     on: impl Fn(Date) -> Spans,
 ) -> Option<Timestamp> {
-    let mut at = from;
-    for _ in 0..MAX_STEPS {
+    let (mut at, days) = (from, until.since(from).as_secs() / (DAY_MICROS / 1_000_000).unsigned_abs() + 2);
+    for _ in 0..days * STEPS_A_DAY {
         let (date, micros) = reading(zone, at);
         let found = first_of_day(&on(date), micros, within);
         let ahead = found.unwrap_or(DAY_MICROS) - micros;

@@ -294,6 +294,11 @@ pub(super) fn distance(view: AreaView<'_>, store: Option<&Arc<Store>>, position:
     }
 }
 
+/// Whether [`distance`] knows of one, wherever somebody is: nobody knows where a beacon without a store is.
+pub(super) fn has_distance(view: AreaView<'_>, store: Option<&Arc<Store>>) -> bool {
+    store.is_some() || view.outline().is_some()
+}
+
 fn refused_as(candidate: &Candidate<'_>, reason: Reason) -> Considered {
     Considered {
         campaign: candidate.campaign.name.clone(),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::domain::{
     budget::AccountId,
-    campaign::{Campaign, On},
+    campaign::{Campaign, NthVisit, On},
     consent::{Consented, Marketing},
     decision::Reason,
     name::CampaignName,
@@ -181,14 +181,30 @@ impl<'a> Gates<'a> {
             Gate::Position => self.is_suspect.then_some(Reason::Suspect),
             Gate::Muted => self.of_brand(campaign, |brand| brand.is_muted).then_some(Reason::Muted),
             Gate::QuietHours => self.quiet.clone().filter(|_| !self.may_disturb(campaign)),
-            Gate::Visit => self.another_visit(candidate),
+            Gate::Visit => self.other_visits(candidate).next(),
             Gate::Audience => self.missing(candidate).map(|term| Reason::Audience { term }),
-            Gate::AppCaps => self.given.of_app(campaign),
+            Gate::AppCaps => self.given.of_app(campaign).next(),
             Gate::BrandCaps => {
                 let limits = self.of_brand(campaign, |brand| brand.limits);
-                limits.and_then(|limits| self.given.of_brand(&campaign.name, limits))
+                limits.and_then(|limits| self.given.of_brand(&campaign.name, limits).next())
             }
-            Gate::CampaignCaps => self.given.of_campaign(campaign),
+            Gate::CampaignCaps => self.given.of_campaign(campaign).next(),
+        }
+    }
+
+    /// Everything for which this gate refuses, the reason that [`Self::ask`] gives first: for who wants to change it.
+    pub fn ask_all(&self, gate: Gate, candidate: &Candidate<'_>) -> Vec<Reason> {
+        let campaign = &**candidate.campaign;
+        let Some(first) = self.ask(gate, candidate) else { return Vec::new() };
+        match gate {
+            Gate::Visit => self.other_visits(candidate).collect(),
+            Gate::AppCaps => self.given.of_app(campaign).collect(),
+            Gate::BrandCaps => {
+                let limits = self.of_brand(campaign, |brand| brand.limits);
+                limits.into_iter().flat_map(|limits| self.given.of_brand(&campaign.name, limits)).collect()
+            }
+            Gate::CampaignCaps => self.given.of_campaign(campaign).collect(),
+            _ => vec![first],
         }
     }
 
@@ -197,14 +213,16 @@ impl<'a> Gates<'a> {
         candidate.stale.then(|| self.now.since(candidate.at))
     }
 
-    /// Whether the campaign waits for another visit than this.
-    fn another_visit(&self, candidate: &Candidate<'_>) -> Option<Reason> {
+    /// The other visits than this that the campaign waits for.
+    fn other_visits<'s>(&'s self, candidate: &'s Candidate<'_>) -> impl Iterator<Item = Reason> + 's {
         let nth = candidate.campaign.trigger.visit;
-        if nth.is_any() || matches!(candidate.cause, Cause::Browsed) {
-            return None;
-        }
+        let is_asked = !nth.is_any() && !matches!(candidate.cause, Cause::Browsed);
+        is_asked.then(|| self.later_visits(nth, candidate)).into_iter().flatten()
+    }
+
+    fn later_visits<'s>(&'s self, nth: NthVisit, candidate: &'s Candidate<'_>) -> impl Iterator<Item = Reason> + 's {
         let site = candidate.site();
-        let refused = |wanted: u32, since: Timestamp, since_offer: bool| {
+        let refused = move |(wanted, since, since_offer): (u32, Timestamp, bool)| {
             let visit = self.person.visit_number(&site, since);
             let is_early = wanted > 1 && visit.is_none_or(|visit| visit < wanted);
             is_early.then_some(Reason::Visit { visit, wanted, since_offer })
@@ -218,7 +236,7 @@ impl<'a> Gates<'a> {
         };
         let offered = self.person.last_offer(&candidate.campaign.name).map(|at| at + made_for);
         let since = offered.unwrap_or(oldest).max(oldest);
-        refused(nth.at_least, oldest, false).or_else(|| refused(nth.every, since, offered.is_some()))
+        [(nth.at_least, oldest, false), (nth.every, since, offered.is_some())].into_iter().filter_map(refused)
     }
 
     /// The first term of the audience that fails, in words.

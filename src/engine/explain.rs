@@ -9,23 +9,27 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use super::{
     armed::Armed,
     civil,
+    decide::has_distance,
     eligibility::{Gates, Standing},
     experiment::Drawn,
     gate::Gate,
+    happening::area_at,
     known::Known,
     presence::Step,
     ranking::{Candidate, Cause},
-    taking, visiting,
+    remedy::remedy,
+    schedule, taking, visiting,
 };
 use crate::domain::{
     budget::AccountId,
     campaign::{Campaign, CampaignState},
     cap::{CivilPeriod, Within},
-    decision::Reason,
+    consent::Location,
+    decision::{Note, Reason},
     place::PlaceName,
     presence::{Area, Transition, TransitionKind},
-    schedule::{self, Weekdays, Window},
-    time::{Timestamp, spoken},
+    schedule::{Weekdays, Window, spans},
+    time::Timestamp,
     trigger::{On, Target},
 };
 
@@ -34,6 +38,7 @@ use crate::domain::{
 const MOST_MOMENTS: usize = 1_000;
 const MOST_ROUNDS: usize = 100;
 const DAY: Duration = Duration::from_secs(86_400);
+const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// What is supposed.
 pub struct Case<'a> {
@@ -96,7 +101,11 @@ pub fn explain(case: &Case<'_>) -> Explanation {
         flips.push(Flip::new("TRIGGER", "the campaign must target the place, and its network must grant it"));
         return Explanation { would_offer: false, answers, flips, at: None, variant: None };
     };
-    answers.push(Answer { gate: "TRIGGER", refusal: None });
+    let refusal = case.unknown_place();
+    if refusal.is_some() {
+        flips.push(Flip::new("TRIGGER", "the person must agree to location"));
+    }
+    answers.push(Answer { gate: "TRIGGER", refusal });
     answers.extend(asked.answers);
     flips.extend(asked.flips);
     let would_offer = answers.iter().all(|answer| answer.refusal.is_none());
@@ -137,11 +146,9 @@ fn ask(case: &Case<'_>, gates: &Gates<'_>, candidate: &Candidate<'_>) -> Asked {
         if gate.is_after_draw() && !std::mem::replace(&mut is_drawn, true) {
             asked.draw(candidate.drawn);
         }
-        let reason = gates.ask(gate, candidate);
-        if let Some(reason) = &reason {
-            asked.flips.extend(flips(case, gate, reason, (gates, candidate)));
-        }
-        let refusal = reason.map(|reason| (reason.code(), reason.to_string()));
+        let reasons = gates.ask_all(gate, candidate);
+        asked.flips.extend(flips(case, gate, &reasons, (gates, candidate)));
+        let refusal = reasons.first().map(|reason| (reason.code(), reason.to_string()));
         asked.answers.push(Answer { gate: gate.name(), refusal });
     }
     asked
@@ -160,58 +167,31 @@ impl Asked {
 }
 
 /// What must change for the gate to pass: conditions of the audience each by itself.
-fn flips(case: &Case<'_>, gate: Gate, reason: &Reason, (gates, candidate): (&Gates<'_>, &Candidate<'_>)) -> Vec<Flip> {
+fn flips(
+    case: &Case<'_>,
+    gate: Gate,
+    reasons: &[Reason],
+    (gates, candidate): (&Gates<'_>, &Candidate<'_>),
+) -> Vec<Flip> {
+    if reasons.is_empty() {
+        return Vec::new();
+    }
     if gate == Gate::Audience {
         let changes = gates.person.changes_to(&case.campaign.audience, &candidate.site());
         return changes.iter().map(|change| Flip::new(gate.name(), change.to_string())).collect();
     }
-    let at = case.first(gate, case.standing.now);
-    vec![Flip { at, ..Flip::new(gate.name(), remedy(reason)) }]
-}
-
-fn too_many(most: u32, of: &str) -> String {
-    match most {
-        1 => format!("the person must have got no offer {of}"),
-        most => format!("the person must have got less than {most} offers {of}"),
+    let mut remedies: Vec<String> = Vec::new();
+    for remedy in reasons.iter().map(remedy) {
+        if !remedies.contains(&remedy) {
+            remedies.push(remedy);
+        }
     }
-}
-
-/// What somebody could do about it.
-fn remedy(reason: &Reason) -> String {
-    match reason {
-        Reason::Stale { .. } => "the ping must come sooner".to_owned(),
-        Reason::Suspect => "the position must be the phone's own".to_owned(),
-        Reason::NoMarketingConsent => "the person must agree to marketing".to_owned(),
-        Reason::NotStarted { .. } => "the campaign must have started".to_owned(),
-        Reason::Ended { .. } => "the campaign must end later".to_owned(),
-        Reason::NotGranted => "the publisher must let the brand reach the app's people".to_owned(),
-        Reason::Muted => "the person must unmute the brand".to_owned(),
-        Reason::QuietHours { from, to, .. } => {
-            format!("it must not be {from} to {to} for the person, or the campaign be let into quiet hours")
-        }
-        Reason::OutsideWindows { .. } => "it must be within the campaign's hours".to_owned(),
-        Reason::Visit { wanted, .. } => format!("it must be visit {wanted} of the person to the place, or a later one"),
-        Reason::NoOpeningHours => "the store must have opening hours".to_owned(),
-        Reason::StoreClosed { .. } => "the store must be open".to_owned(),
-        Reason::LastCall { last_call, .. } => {
-            format!("the store must stay open for {} more", spoken(*last_call))
-        }
-        Reason::DailyOffers { most, .. } => too_many(*most, "that day"),
-        Reason::PriorityShare { most, priority, .. } => {
-            format!("the person must have got less than {most} offers of {} or lower priority", priority.as_str())
-        }
-        Reason::AppCoolDown { .. } | Reason::BrandCoolDown { .. } | Reason::CoolDown { .. } => {
-            "the last offer must be longer ago".to_owned()
-        }
-        Reason::BrandCap { most, within, .. } => too_many(*most, &format!("of the brand {within}")),
-        Reason::CampaignCap { most, within, .. } => too_many(*most, &format!("of the campaign {within}")),
-        Reason::Redeemed { .. } => "the person must not have redeemed one of it".to_owned(),
-        Reason::BudgetExhausted => "the budget must be raised, or units come back".to_owned(),
-        reason @ (Reason::Audience { .. }
-        | Reason::Holdout { .. }
-        | Reason::SameCampaign
-        | Reason::Outranked { .. }) => reason.meaning().to_owned(),
-    }
+    let flip = |words: &String| {
+        let others: Vec<&String> = remedies.iter().filter(|other| *other != words).collect();
+        let at = case.first((gate, &others), case.standing.now);
+        Flip { at, ..Flip::new(gate.name(), words.as_str()) }
+    };
+    remedies.iter().map(flip).collect()
 }
 
 impl Flip {
@@ -244,7 +224,8 @@ impl Case<'_> {
         let visits = standing.profile.consents.permit().map(|permit| after.visits(permit).clone());
         let gates = Gates::new(standing, visits.as_deref(), &stays);
         let drawn = Drawn::of(self.campaign, &standing.profile.name);
-        let (store, distance_m) = (view.and_then(|view| areas.store_of(view)), Some(self.distance_m));
+        let store = view.and_then(|view| areas.store_of(view));
+        let distance_m = view.filter(|view| has_distance(*view, store)).map(|_| self.distance_m);
         // As if it were active, whoever tries it.
         let (campaign, at, stale, trial) = (&Armed::of(self.campaign), now, false, false);
         Some(ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }))
@@ -254,18 +235,32 @@ impl Case<'_> {
     fn area(&self) -> Option<Area> {
         let catalog = self.standing.catalog;
         let targets = catalog.areas.targets();
-        if self.campaign.trigger.at == Target::Anywhere {
-            return Some(Area::Anywhere);
+        if self.is_meant_anywhere() {
+            let permit = self.standing.profile.consents.permit::<Location>();
+            return Some(permit.map_or(Area::Anywhere, |_| area_at(&catalog.areas, self.place)));
         }
         let areas = targets.areas_of(self.place, &self.campaign.trigger.on);
         areas.into_iter().find(|area| targets.means(catalog, self.campaign, area))
     }
 
-    /// The first moment, not before this one, at which the gate lets it pass if all else stays; none if waiting is no use.
-    fn first(&self, gate: Gate, from: Timestamp) -> Option<Timestamp> {
+    fn is_meant_anywhere(&self) -> bool {
+        self.campaign.trigger.at == Target::Anywhere
+    }
+
+    /// Why nobody gets to know where the trigger happens, if it must happen at a place.
+    fn unknown_place(&self) -> Option<(&'static str, String)> {
+        let is_known = self.standing.profile.consents.permit::<Location>().is_some();
+        let words = || "the person did not agree to location: pings of theirs are matched with no place".to_owned();
+        (!is_known && !self.is_meant_anywhere()).then(|| (Note::NoLocationConsent.code(), words()))
+    }
+
+    /// The first moment, not before this one, at which the gate lets it pass if all else stays but what was done to remedy
+    /// other reasons; none if waiting is no use.
+    fn first(&self, (gate, done): (Gate, &[&String]), from: Timestamp) -> Option<Timestamp> {
+        let is_left = |reason: &Reason| done.is_empty() || !done.contains(&&remedy(reason));
         let mut at = from;
         for _ in 0..MOST_MOMENTS {
-            match self.at(at, |gates, candidate| gates.ask(gate, candidate))? {
+            match self.at(at, |gates, candidate| gates.ask_all(gate, candidate).into_iter().find(is_left))? {
                 None => return Some(at),
                 Some(reason) => at = self.next(&reason, at).filter(|&next| next > at)?,
             }
@@ -279,13 +274,20 @@ impl Case<'_> {
         for _ in 0..MOST_ROUNDS {
             let before = at;
             for gate in Gate::ORDER {
-                at = self.first(gate, at)?;
+                at = self.first((gate, &[]), at)?;
             }
             if at == before {
                 return Some(at);
             }
         }
         None
+    }
+
+    /// When a store opens that is closed for longer than pings look ahead: within a year of what is asked about, however
+    /// often that is asked.
+    fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.standing.now + A_YEAR;
+        self.at(now, |_, candidate| schedule::opens_at(candidate.store?, (now, until)))?
     }
 
     /// A moment before which nothing about the refusal changes, and at which something may.
@@ -296,11 +298,11 @@ impl Case<'_> {
             Reason::QuietHours { from, to, .. } => {
                 let loud = [Window { days: Weekdays::ALL, from: *to, to: *from }];
                 let is_whole_day = from == to;
-                let end = || civil::first(zone, (now, now + 3 * DAY), true, |date| schedule::spans(&loud, date));
+                let end = || civil::first(zone, (now, now + 3 * DAY), true, |date| spans(&loud, date));
                 if is_whole_day { None } else { end() }
             }
             Reason::OutsideWindows { next_at, .. } => *next_at,
-            Reason::StoreClosed { opens_at } => *opens_at,
+            Reason::StoreClosed { opens_at } => opens_at.or_else(|| self.opens_at(now)),
             Reason::LastCall { closes_at, .. } => Some(*closes_at),
             Reason::DailyOffers { most: 0, .. } | Reason::PriorityShare { most: 0, .. } => None,
             Reason::DailyOffers { .. } | Reason::PriorityShare { .. } => Some(CivilPeriod::Day.next(zone, now)),

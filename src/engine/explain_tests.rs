@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     audience::{Audience, Comparison, Rule, TraitValue},
     budget::{AccountId, Budget, Period, Spot, Unit},
-    campaign::{Campaign, CampaignState, On},
+    campaign::{Campaign, CampaignState, NthVisit, On},
     cap::{Cap, CivilPeriod, Within},
     consent::Purpose,
     decision::Verdict,
@@ -138,7 +138,8 @@ proptest! {
         prop_assert_eq!(told.would_offer, first.is_none());
         let refusing: Vec<&str> =
             told.answers.iter().filter(|answer| answer.refusal.is_some()).map(|answer| answer.gate).collect();
-        let flipped: Vec<&str> = told.flips.iter().map(|flip| flip.gate).collect();
+        let mut flipped: Vec<&str> = told.flips.iter().map(|flip| flip.gate).collect();
+        flipped.dedup();
         prop_assert_eq!(refusing, flipped);
     }
 
@@ -251,6 +252,53 @@ fn the_person_is_told_of_with_what_they_have() {
     assert_eq!(words(&ann), "\"points ≥ 10\" must be so, and it is 7");
     ann.consents = super::fixture::consents(&[Purpose::Location, Purpose::Marketing]);
     assert_eq!(words(&ann), "\"points ≥ 10\" must be so, and it is not to be known without consent to profiling");
+}
+
+#[test]
+fn everything_that_a_gate_refuses_for_is_to_change() {
+    const DAY: i64 = 86_400;
+    let told = |campaign: &Campaign, app: &App, profile: &Profile| {
+        let told = asked(campaign, app, profile, at(0));
+        (told.flips.into_iter().map(|flip| (flip.words, flip.at)).collect::<Vec<_>>(), told.at)
+    };
+    let words =
+        |flips: &[(String, Option<Timestamp>)]| flips.iter().map(|(words, _)| words.clone()).collect::<Vec<_>>();
+    let mut limited = hello();
+    limited.limits.never_after_redeemed = true;
+    limited.limits.per_profile = vec![Cap { offers: 1, within: Within::Period(CivilPeriod::Month) }];
+    let mut ann = person();
+    let used = GivenOffer { redeemed_at: Some(at(-60)), ..given(&limited.name, -7_200) };
+    ann.offers = vec![used].into();
+    let calm = App { daily_offers: 9, ..app() };
+    let (flips, next) = told(&limited, &calm, &ann);
+    let once =
+        ["the person must not have redeemed one of it", "the person must have got no offer of the campaign this month"];
+    assert_eq!((words(&flips), next), (once.map(str::to_owned).to_vec(), None));
+    assert_eq!((flips[0].1, flips[1].1), (None, Some(at(30 * DAY - DAY / 2))), "it is June the first");
+
+    let rests = Duration::from_secs(10 * 86_400);
+    let strict = App { daily_offers: 1, cool_down: rests, ..app() };
+    let mut bob = person();
+    bob.offers = vec![given(&acme_other(), -60)].into();
+    let (flips, next) = told(&hello(), &strict, &bob);
+    let times: Vec<Option<Timestamp>> = flips.iter().map(|(_, at)| *at).collect();
+    assert_eq!(words(&flips)[0], "the person must have got no offer that day");
+    assert_eq!(words(&flips).last().map(String::as_str), Some("the last offer must be longer ago"));
+    assert_eq!((times[0], times[times.len() - 1]), (Some(at(DAY / 2)), Some(at(10 * DAY - 60))));
+    assert_eq!(next, Some(at(10 * DAY - 60)), "when all of it is so");
+
+    let mut rare = hello();
+    rare.trigger.visit = NthVisit { at_least: 5, every: 3 };
+    let (flips, next) = told(&rare, &calm, &ann);
+    let fifth_and_third = [
+        "it must be visit 5 of the person to the place, or a later one",
+        "it must be visit 3 of the person to the place since the last offer of it, or a later one",
+    ];
+    assert_eq!((&words(&flips)[..2], next), (&fifth_and_third.map(str::to_owned)[..], None));
+}
+
+fn acme_other() -> CampaignName {
+    CampaignName::parse("organizations/other/campaigns/x").expect("sound")
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! says that somebody is there. Law 3: one that is learnt too late is history and fires nothing.
 
 use super::{
+    areas::Areas,
     armed::Armed,
     decide::distance,
     experiment::Drawn,
@@ -38,12 +39,7 @@ impl<'a> Event<'a> {
 
     /// At the place it names, if there is such a place.
     pub fn of(areas: &Known<'_>, said: &'a AppEvent, ping: &Ping) -> Self {
-        let named = said.place.as_ref().map(|place| match place {
-            PlaceName::Store(name) => Area::Store(name.clone()),
-            PlaceName::Geofence(name) => Area::Geofence(name.clone()),
-            PlaceName::Beacon(name) => Area::Beacon(name.clone()),
-        });
-        let area = named.filter(|area| areas.get(area).is_some()).unwrap_or(Area::Anywhere);
+        let area = said.place.as_ref().map_or(Area::Anywhere, |place| area_at(areas, place));
         Self { area, ..Self::nowhere(said, ping) }
     }
 
@@ -74,6 +70,16 @@ impl<'a> Event<'a> {
         let fired = numbers.into_iter().flatten().filter_map(|number| areas.fired(number));
         candidates.extend(fired.flat_map(|fired| fired.by_event(&self.said.key)).map(candidate));
     }
+}
+
+/// Where an event happens that names this place: at no known one, if there is no such place.
+pub(super) fn area_at(areas: &Areas, place: &PlaceName) -> Area {
+    let named = match place {
+        PlaceName::Store(name) => Area::Store(name.clone()),
+        PlaceName::Geofence(name) => Area::Geofence(name.clone()),
+        PlaceName::Beacon(name) => Area::Beacon(name.clone()),
+    };
+    Some(named).filter(|area| areas.get(area).is_some()).unwrap_or(Area::Anywhere)
 }
 
 /// Tells the receipt what happened, and whether it was where nobody knows.

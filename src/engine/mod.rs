@@ -5,7 +5,7 @@
 //! [`eligibility`] (of each [`gate`], with [`audience`], [`caps`], and [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out,
 //! [`ranking`] and [`choice`] for the best few, [`wording`] for what they say, and [`silence`] for when to ask again. What
 //! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`] as if
-//! something had happened.
+//! something had happened, with what is a [`remedy`].
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping, [`crowd`] says which of too many count (each is an [`entry`]), [`shape`] (with [`edges`], far away on the [`sphere`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] (from the [`deepest`] point
@@ -49,6 +49,8 @@ pub mod experiment;
 mod experiment_tests;
 pub mod explain;
 #[cfg(test)]
+mod explain_place_tests;
+#[cfg(test)]
 mod explain_tests;
 pub mod faults;
 pub mod firing;
@@ -73,6 +75,7 @@ pub mod ranging;
 pub mod ranking;
 pub mod redeeming;
 pub mod regions;
+pub mod remedy;
 pub mod schedule;
 #[cfg(test)]
 mod schedule_tests;

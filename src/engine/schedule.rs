@@ -52,7 +52,8 @@ impl Doors {
             return Some(Reason::NoOpeningHours);
         };
         if !self.of(store, |door| door.is_open) {
-            let opens_at = self.of(store, |door| *door.opens_at.get_or_init(|| opens_at(store, self.now)));
+            let opens_at = self
+                .of(store, |door| *door.opens_at.get_or_init(|| opens_at(store, (self.now, self.now + LOOKED_AHEAD))));
             return Some(Reason::StoreClosed { opens_at });
         }
         self.last_call(while_open, store)
@@ -110,8 +111,9 @@ fn clock_of<'a>(schedule: &Schedule, store: Option<&'a Store>, person: &'a TimeZ
     }
 }
 
-fn opens_at(store: &Store, now: Timestamp) -> Option<Timestamp> {
-    civil::first(&store.time_zone, (now, now + LOOKED_AHEAD), true, opening(store))
+/// When the store is open first, from a time on and not after another.
+pub fn opens_at(store: &Store, span: (Timestamp, Timestamp)) -> Option<Timestamp> {
+    civil::first(&store.time_zone, span, true, opening(store))
 }
 
 fn opening(store: &Store) -> impl Fn(jiff::civil::Date) -> Spans {

@@ -95,7 +95,7 @@ impl DecisionService for DecisionGrpc {
         request: Request<pb::ExplainCampaignRequest>,
     ) -> Result<Response<pb::Explanation>, Status> {
         let reader = self.reader(Principal::of(request.extensions())?).await?;
-        let wanted = explain_wire::wanted(request.into_inner())?;
+        let wanted = explain_wire::wanted(request.into_inner(), self.explanations.now())?;
         let (explanation, at) = self.explanations.explain(&wanted, &reader).await?;
         Ok(Response::new(explanation_to_wire(&explanation, at)))
     }

@@ -36,10 +36,11 @@ const MAX_DISTANCE_M: f64 = 100_000.0;
 /// What comes before the name that experiments draw a persona by: by that of a real person a brand would read their arm.
 const NOBODY: &str = "persona";
 
-pub fn wanted(request: pb::ExplainCampaignRequest) -> Result<Wanted, Violations> {
+pub fn wanted(request: pb::ExplainCampaignRequest, now: Timestamp) -> Result<Wanted, Violations> {
     let pb::ExplainCampaignRequest { campaign, whom: who, place, time, distance_m, device } = request;
     let mut wrong = Violations::default();
     let campaign = wrong.take("campaign", CampaignName::parse(&campaign));
+    let asked_about = optional_timestamp(time).ok().map(|at| at.unwrap_or(now));
     let device = wrong.take("device", unless_empty(&device, DeviceName::parse));
     if matches!(who, Some(Wire::Persona(_))) && device.as_ref().is_some_and(Option::is_some) {
         wrong.add("device", "must be empty with a persona, which has one of its own");
@@ -50,7 +51,7 @@ pub fn wanted(request: pb::ExplainCampaignRequest) -> Result<Wanted, Violations>
             let name = wrong.take("profile", ProfileName::parse(&name));
             name.zip(device).map(|(name, device)| Whom::Person(name, device))
         }
-        Some(Wire::Persona(made_up)) => wrong.nest("persona", persona(*made_up)),
+        Some(Wire::Persona(made_up)) => wrong.nest("persona", persona(*made_up, asked_about)),
     };
     let place = wrong.take("place", PlaceName::parse(&place));
     let at = wrong.take("time", optional_timestamp(time));
@@ -66,7 +67,8 @@ fn unless_empty<T>(text: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Res
     if text.is_empty() { Ok(None) } else { read(text).map(Some) }
 }
 
-fn persona(wire: pb::Persona) -> Result<Whom, Violations> {
+/// What was, was until that time, if it is known.
+fn persona(wire: pb::Persona, until: Option<Timestamp>) -> Result<Whom, Violations> {
     let pb::Persona {
         app,
         name,
@@ -92,8 +94,9 @@ fn persona(wire: pb::Persona) -> Result<Whom, Violations> {
     let personal = personal(&mut wrong, traits, interests);
     let device = device(&mut wrong, (&tag, system), &time_zone, &app_version);
     let muted = muted(&mut wrong, &muted_brands);
-    let visits = past(&mut wrong, "visits", visits, visit);
-    let offers = past(&mut wrong, "offers", offers, |one| offer(one, name.as_ref().map(|(device, _)| device)));
+    let visits = past(&mut wrong, "visits", visits, |one| visit(one, until));
+    let given_to = name.as_ref().map(|(device, _)| device);
+    let offers = past(&mut wrong, "offers", offers, |one| offer(one, given_to, until));
     let whom = name.as_ref().zip(device).map(|((device_name, name), device)| {
         let mut profile = Profile::new(name.clone(), Timestamp::default(), consents, personal);
         profile.devices.insert(device_name.clone(), device.clone());
@@ -179,15 +182,20 @@ fn past<W, T>(wrong: &mut Violations, field: &str, wire: Vec<W>, read: impl Fn(W
     each.filter_map(|(i, one)| wrong.nest(format_args!("{field}[{i}]"), read(one))).collect()
 }
 
-fn visit(wire: pb::PersonaVisit) -> Result<(PlaceName, Timestamp), Violations> {
+fn visit(wire: pb::PersonaVisit, until: Option<Timestamp>) -> Result<(PlaceName, Timestamp), Violations> {
     let mut wrong = Violations::default();
     let place = wrong.take("place", PlaceName::parse(&wire.place));
     let at = wrong.take("time", timestamp(wire.time));
+    in_order(&mut wrong, ("time", at), ("the time asked about", until));
     wrong.finish(place.zip(at))
 }
 
 /// None while the device it was given to has no name.
-fn offer(wire: pb::PersonaOffer, device: Option<&DeviceName>) -> Result<Option<GivenOffer>, Violations> {
+fn offer(
+    wire: pb::PersonaOffer,
+    device: Option<&DeviceName>,
+    until: Option<Timestamp>,
+) -> Result<Option<GivenOffer>, Violations> {
     let pb::PersonaOffer { campaign, time, shown_time, opened_time, redeemed_time } = wire;
     let mut wrong = Violations::default();
     let campaign = wrong.take("campaign", CampaignName::parse(&campaign));
@@ -195,11 +203,24 @@ fn offer(wire: pb::PersonaOffer, device: Option<&DeviceName>) -> Result<Option<G
     let shown_at = wrong.take("shown_time", optional_timestamp(shown_time)).flatten();
     let opened_at = wrong.take("opened_time", optional_timestamp(opened_time)).flatten();
     let redeemed_at = wrong.take("redeemed_time", optional_timestamp(redeemed_time)).flatten();
+    let became = [("shown_time", shown_at), ("opened_time", opened_at), ("redeemed_time", redeemed_at)];
+    for (field, then) in [("time", at)].into_iter().chain(became) {
+        in_order(&mut wrong, (field, then), ("the time asked about", until));
+    }
+    became.into_iter().for_each(|(field, then)| in_order(&mut wrong, ("time", at), (field, then)));
+    in_order(&mut wrong, ("shown_time", shown_at), ("opened_time", opened_at));
     let offer = campaign.zip(at).map(|(campaign, at)| {
         let given = GivenOffer::new(OfferId::new(at, 0), campaign, device?.clone(), at);
         Some(GivenOffer { shown_at: shown_at.or(opened_at), opened_at, redeemed_at, ..given })
     });
     wrong.finish(offer)
+}
+
+/// Refuses a time after what cannot have been before it, if both are known.
+fn in_order(wrong: &mut Violations, (field, at): (&str, Option<Timestamp>), (later, then): (&str, Option<Timestamp>)) {
+    if let Some((at, then)) = at.zip(then).filter(|(at, then)| then < at) {
+        wrong.add(field, format!("must not be after {later}, {then}, was {at}"));
+    }
 }
 
 pub fn explanation_to_wire(explanation: &Explanation, at: Timestamp) -> pb::Explanation {
@@ -236,7 +257,9 @@ mod tests {
     fn a_name_that_is_none_is_told() {
         let app = "organizations/acme/apps/shopper".to_owned();
         let named = |name: &str| {
-            persona(pb::Persona { app: app.clone(), name: name.into(), language: "en".into(), ..Default::default() })
+            let named =
+                pb::Persona { app: app.clone(), name: name.into(), language: "en".into(), ..Default::default() };
+            persona(named, None)
         };
         assert!(named(&"a".repeat(56)).is_ok());
         for wrong in ["a".repeat(57), "a b".to_owned()] {
@@ -259,7 +282,7 @@ mod tests {
             device: "organizations/acme/apps/shopper/devices/1".into(),
             ..Default::default()
         };
-        let wrong = wanted(request).expect_err("too much");
+        let wrong = wanted(request, Timestamp::default()).expect_err("too much");
         let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
         let without = ["persona.without", "persona.without[0]", "persona.without[1]", "persona.without[2]"];
         assert_eq!(fields, [&["device"], &without[..]].concat());
@@ -283,7 +306,7 @@ mod tests {
             distance_m: Some(f64::NAN),
             ..Default::default()
         };
-        let wrong = wanted(request).expect_err("all wrong");
+        let wrong = wanted(request, Timestamp::default()).expect_err("all wrong");
         let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
         let expected = [
             "campaign",
@@ -302,5 +325,46 @@ mod tests {
             "distance_m",
         ];
         assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn what_was_was_before_it_is_asked_about_and_in_order() {
+        let at = |seconds: i64| Some(timestamp_to_wire(Timestamp::from_micros(seconds * 1_000_000)));
+        let visit = |time| pb::PersonaVisit { place: "organizations/acme/stores/1".into(), time: at(time) };
+        let offer = |time, shown, opened, redeemed| pb::PersonaOffer {
+            campaign: "organizations/acme/campaigns/rain".into(),
+            time: at(time),
+            shown_time: at(shown),
+            opened_time: at(opened),
+            redeemed_time: at(redeemed),
+        };
+        let faults = |time| {
+            let persona = pb::Persona {
+                app: "organizations/acme/apps/shopper".into(),
+                visits: vec![visit(1_000), visit(1_001)],
+                offers: vec![offer(900, 900, 1_000, 900), offer(900, 899, 950, 1_001), offer(1_001, 999, 998, 899)],
+                ..Default::default()
+            };
+            let request = pb::ExplainCampaignRequest {
+                campaign: "organizations/acme/campaigns/rain".into(),
+                whom: Some(Wire::Persona(Box::new(persona))),
+                place: "organizations/acme/stores/1".into(),
+                time,
+                ..Default::default()
+            };
+            let wrong = wanted(request, Timestamp::from_micros(1_000_000_000)).expect_err("cannot be");
+            wrong.iter().map(|violation| violation.field.clone()).collect::<Vec<_>>()
+        };
+        let expected = [
+            "persona.visits[1].time",
+            "persona.offers[1].redeemed_time",
+            "persona.offers[1].time",
+            "persona.offers[2].time",
+            "persona.offers[2].time",
+            "persona.offers[2].time",
+            "persona.offers[2].time",
+            "persona.offers[2].shown_time",
+        ];
+        assert_eq!((faults(None), faults(at(1_000))), (expected.map(str::to_owned).to_vec(), faults(None)));
     }
 }

@@ -28,10 +28,12 @@ impl Display for Rule {
             Self::Interest { topic, at_least } => write!(f, "interest in {topic} ≥ {at_least}"),
             Self::Consent(purpose) => write!(f, "consent to {}", purpose.as_str()),
             Self::Segment(name) => write!(f, "in {name}"),
-            Self::Visits { at, within_days, count } => write!(f, "{count} visits {at} in {within_days} days"),
+            Self::Visits { at, within_days, count } => {
+                write!(f, "{} {at} in {}", counted(*count, "visit"), many(*within_days, "day"))
+            }
             Self::LastVisit { at, ago } => write!(f, "last visit {at} {ago}"),
             Self::Offers { of, event, within_days, count } => {
-                write!(f, "{count} offers of {of} {event} in {within_days} days")
+                write!(f, "{} of {of} {event} in {}", counted(*count, "offer"), many(*within_days, "day"))
             }
             Self::Place(test) => test.fmt(f),
             Self::Moment(test) => test.fmt(f),
@@ -48,12 +50,14 @@ fn join<T: Display>(parts: impl IntoIterator<Item = T>, word: &str) -> String {
 impl Display for DateTest {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WithinLast { days } => write!(f, "within the last {days} days"),
-            Self::WithinNext { days } => write!(f, "within the next {days} days"),
-            Self::AtLeastAgo { days } => write!(f, "at least {days} days ago"),
-            Self::AtLeastAhead { days } => write!(f, "at least {days} days ahead"),
+            Self::WithinLast { days } => write!(f, "within the last {}", many(*days, "day")),
+            Self::WithinNext { days } => write!(f, "within the next {}", many(*days, "day")),
+            Self::AtLeastAgo { days } => write!(f, "at least {} ago", many(*days, "day")),
+            Self::AtLeastAhead { days } => write!(f, "at least {} ahead", many(*days, "day")),
             Self::Anniversary { within_days: 0 } => f.write_str("a date whose anniversary is today"),
-            Self::Anniversary { within_days } => write!(f, "a date whose anniversary is within {within_days} days"),
+            Self::Anniversary { within_days } => {
+                write!(f, "a date whose anniversary is within {}", many(*within_days, "day"))
+            }
         }
     }
 }
@@ -69,20 +73,22 @@ impl Display for Visited {
     }
 }
 
-impl Display for Count {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtLeast(least) => write!(f, "at least {least}"),
-            Self::AtMost(most) => write!(f, "at most {most}"),
-        }
+fn counted(count: Count, of: &str) -> String {
+    match count {
+        Count::AtLeast(least) => format!("at least {}", many(least, of)),
+        Count::AtMost(most) => format!("at most {}", many(most, of)),
     }
+}
+
+fn many(number: u32, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
 impl Display for Ago {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtLeast { days } => write!(f, "at least {days} days ago"),
-            Self::AtMost { days } => write!(f, "at most {days} days ago"),
+            Self::AtLeast { days } => write!(f, "at least {} ago", many(*days, "day")),
+            Self::AtMost { days } => write!(f, "at most {} ago", many(*days, "day")),
         }
     }
 }

@@ -81,6 +81,11 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Steps over the `-` of a range, with a blank around it or without.
+    pub(super) fn eat_dash(&mut self) -> bool {
+        [" - ", "- ", " -", "-"].iter().any(|dash| self.eat(dash))
+    }
+
     /// How many digits follow.
     pub(super) fn digits(&self) -> usize {
         self.rest().bytes().take_while(u8::is_ascii_digit).count()

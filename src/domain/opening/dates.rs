@@ -1,7 +1,7 @@
 //! Dates of the year: months, days, the nth weekday of a month, Easter, and ranges of them.
 //!
-//! Laws: a range without years comes every year, and over the end of the year if its end is in an earlier month; a year in
-//! which its end moves before its start has none of it. The 29th of February alone comes in leap years only.
+//! Laws: a range without years comes every year, and over the end of the year if its end is in an earlier month, or an
+//! earlier day of the same; a year in which its end moves before its start has none of it. The 29th of February alone comes in leap years only.
 
 use jiff::{
     ToSpan,
@@ -107,7 +107,11 @@ impl Point {
 
     /// Whether a range from here to there goes on into the next year.
     pub(super) fn goes_on_to(self, to: Point) -> bool {
-        to.year.is_none() && to.month() < self.month()
+        let is_earlier_day = match (self.named, to.named) {
+            (Named::Day { month, day }, Named::Day { month: same, day: end }) => month == same && end < day,
+            _ => false,
+        };
+        to.year.is_none() && (is_earlier_day || to.month() < self.month())
     }
 
     /// The month that it is said to be in; Easter is in March or April.

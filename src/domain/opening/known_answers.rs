@@ -61,6 +61,8 @@ const RULES: &[Answer] = &[
     ("Mo-Fr 08:00-20:00; 2025 Nov 23 off", MONDAY, &["08:00-20:00"]),
     ("Mo-Fr 08:00-20:00; Mo 10:00-12:00", MONDAY, &["10:00-12:00"]),
     ("Mo-Sa 08:00-13:00; 15:00-18:00", MONDAY, &["15:00-18:00"]),
+    ("08:00-12:00; 14:00-18:00", MONDAY, &["14:00-18:00"]),
+    ("08:00-12:00,14:00-18:00", MONDAY, &["08:00-12:00", "14:00-18:00"]),
     ("Mo 08:00-12:00, Mo 13:00-17:00", MONDAY, &["08:00-12:00", "13:00-17:00"]),
     ("Mo 08:00-12:00,Mo 13:00-17:00", MONDAY, &["08:00-12:00", "13:00-17:00"]),
     ("Mo 08:00-12:00,Tu 13:00-17:00,PH off", TUESDAY, &["13:00-17:00"]),
@@ -179,6 +181,21 @@ const DATES: &[Answer] = &[
     ("Dec 25-Su 10:00-12:00", date(2026, 12, 20), &["10:00-12:00"]),
     ("Dec 25 -Su -21 days-Dec 24 10:00-12:00", date(2026, 11, 29), &["10:00-12:00"]),
     ("Dec 25 -Su -21 days-Dec 24 10:00-12:00", date(2026, 11, 28), &[]),
+    // Over the end of the year, all of it but a part of one month.
+    ("Dec 31-Dec 1 10:00-12:00", date(2026, 12, 31), &["10:00-12:00"]),
+    ("Dec 31-Dec 1 10:00-12:00", date(2026, 12, 1), &["10:00-12:00"]),
+    ("Dec 31-Dec 1 10:00-12:00", date(2026, 12, 2), &[]),
+    ("Dec 31-Dec 1 10:00-12:00", date(2026, 12, 30), &[]),
+    ("Dec 31-Dec 1 10:00-12:00", MONDAY, &["10:00-12:00"]),
+    ("Apr 16-Apr 09 10:00-12:00", date(2026, 4, 9), &["10:00-12:00"]),
+    ("Apr 16-Apr 09 10:00-12:00", date(2026, 4, 10), &[]),
+    ("Apr 16-Apr 09 10:00-12:00", date(2026, 4, 15), &[]),
+    ("Feb 29-Feb 28 10:00-12:00", date(2027, 2, 28), &["10:00-12:00"]),
+    ("Mo - We 10:00-12:00", MONDAY, &["10:00-12:00"]),
+    ("Jan - Mar 10:00-12:00", MONDAY, &[]),
+    ("Oct- Nov 10:00-12:00", MONDAY, &["10:00-12:00"]),
+    ("2026 - 2027 10:00-12:00", MONDAY, &["10:00-12:00"]),
+    ("week 47 - 48 10:00 - 12:00", MONDAY, &["10:00-12:00"]),
     ("Nov 23 +Mo 10:00-12:00", date(2026, 11, 30), &["10:00-12:00"]),
     ("easter -Fr 10:00-12:00", date(2026, 4, 3), &["10:00-12:00"]),
 ];
@@ -217,4 +234,18 @@ fn holidays_are_days_of_their_country() {
     for (hours, country, day, expected) in cases {
         assert_eq!(open(hours, country, day), expected, "{hours} on {day} in {country:?}");
     }
+}
+
+#[test]
+fn new_years_day_is_a_holiday_of_all_of_britain() {
+    // As gov.uk/bank-holidays has it: where it is on a weekend, on the Monday after; the second is Scotland's alone.
+    let january = |year, country| {
+        let days = (1..=4).filter(|&day| !open("PH 10:00-12:00", Some(country), date(year, 1, day)).is_empty());
+        days.collect::<Vec<i8>>()
+    };
+    for (year, days) in [(2022, [3]), (2023, [2]), (2025, [1]), (2026, [1]), (2027, [1]), (2028, [3])] {
+        assert_eq!(january(year, "GB"), days, "{year}");
+    }
+    assert_eq!(january(2027, "IT"), [1]);
+    assert_eq!(open("SH 10:00-12:00", Some("GB"), date(2027, 1, 1)), [""; 0]);
 }

@@ -2,8 +2,8 @@
 //!
 //! Laws: the grammar is version 0.7 of the specification in OpenStreetMap's wiki. Beyond it only what can mean one thing is
 //! taken: words in any case, hours of one digit, a `;` at the end, `–` for `-`, a blank after the comma of a list or around
-//! the `-` of times and dates, `Mo-Fr: 08:00`, `Dec 24,25`, and a comma without a blank before another rule's days. Text of
-//! any length and kind is read in one pass.
+//! the `-` of a range, `Mo-Fr: 08:00`, `Dec 24,25`, and a comma without a blank before another rule's days. Text of any
+//! length and kind is read in one pass.
 
 use super::{
     cursor::{Cursor, Fault},

@@ -28,7 +28,8 @@ const YEARS: std::ops::RangeInclusive<u16> = 1_900..=9_999;
 const A_DATE: &str = "a date such as Dec 24, a month such as Dec, Mar Su[-1], or easter";
 const A_BLANK: &str = "a blank before it";
 const MIXED_YEARS: &str = "has a date with a year beside one without,";
-const BACKWARD: &str = "has dates that run backward (over the end of a year each date needs its year, or none),";
+const BACKWARD: &str =
+    "has dates that run backward (over the end of a year each date needs its month, and its year or none),";
 const LEAP_YEAR: i16 = 2_028;
 /// From an early Easter to a late one, and every weekday on every date.
 const MANY_YEARS: std::ops::RangeInclusive<i16> = 2_008..=2_038;
@@ -74,7 +75,7 @@ fn year_range(c: &mut Cursor<'_>) -> Result<Every, Fault> {
         return Ok(Every { range: from..=*YEARS.end() as i16, step: 1 });
     }
     let (mut to, mut step) = (from, 1);
-    if c.eat("-") {
+    if c.eat_dash() {
         to = year(c)?;
         step = read_days::every(c, to.saturating_sub(from).max(0) as u16)?;
     }
@@ -150,9 +151,11 @@ fn range_from(c: &mut Cursor<'_>, start: usize, year: Option<i16>, named: Named)
     if c.eat("+") {
         return Ok(Dates::From(from));
     }
-    let goes_on = c.attempt(|c| (c.eat(" - ") || c.eat("- ") || c.eat(" -") || c.eat("-")).then_some(())).is_some();
+    let goes_on = c.eat_dash();
+    // `Jan 10-5` is no range of a month; `Jan 10-Jan 5` goes on into the next year.
+    let is_of_month = goes_on && is_at_day(c);
     let to = if goes_on { last(c, from)? } else { from };
-    match runs_backward(from, to) {
+    match runs_backward(from, to, is_of_month) {
         true => c.wrong(start, BACKWARD),
         false => Ok(Dates::Days { from, to }),
     }
@@ -165,7 +168,7 @@ fn point(c: &mut Cursor<'_>, year: Option<i16>, named: Named) -> Result<Point, F
 
 /// Whole months.
 fn months(c: &mut Cursor<'_>, start: usize, year: Option<i16>, from: i8) -> Result<Dates, Fault> {
-    let to = if c.eat("-") { c.eat_one(&MONTHS) } else { Some(from) };
+    let to = if c.eat_dash() { c.eat_one(&MONTHS) } else { Some(from) };
     let Some(to) = to else { return c.cannot("the last month of the range, such as Sep") };
     if to < from && year.is_some() {
         return c.wrong(start, BACKWARD);
@@ -241,8 +244,10 @@ fn last_named(c: &mut Cursor<'_>, year: Option<i16>, month: i8) -> Result<Option
     if weekday.is_some() { Ok(weekday) } else { named(c, year, Some(month)) }
 }
 
-/// Whether the end is before the start in every year, and not because the range goes on into the next one.
-fn runs_backward(from: Point, to: Point) -> bool {
+/// Whether the end is before the start in every year, and not because the range goes on into the next one, which it cannot
+/// if both are said to be of one month.
+fn runs_backward(from: Point, to: Point, is_of_month: bool) -> bool {
+    let may_go_on = from.year.is_none() && !is_of_month;
     let is_range = |year| from.on_or_after(year).zip(to.on_or_before(year)).is_some_and(|(start, end)| start <= end);
-    from != to && !(from.year.is_none() && from.goes_on_to(to)) && !MANY_YEARS.into_iter().any(is_range)
+    from != to && !(may_go_on && from.goes_on_to(to)) && !MANY_YEARS.into_iter().any(is_range)
 }

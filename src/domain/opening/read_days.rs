@@ -65,7 +65,7 @@ fn day(c: &mut Cursor<'_>) -> Result<DayOfWeek, Fault> {
         let nths = nths(c)?;
         return Ok(DayOfWeek::Nth { day, nths, days_after: days_after(c)? });
     }
-    if !c.eat("-") {
+    if !c.eat_dash() {
         return Ok(DayOfWeek::Range(day, day));
     }
     match c.eat_one(&WEEKDAYS).filter(|_| !c.is_at("[")) {
@@ -134,7 +134,7 @@ fn week(c: &mut Cursor<'_>) -> Result<Every, Fault> {
     let number = |c: &mut Cursor<'_>| c.number(1..=2, MAX_WEEK).filter(|week| *week > 0);
     let Some(from) = number(c) else { return c.cannot(ALLOWED) };
     let (mut to, mut step) = (from, 1);
-    if c.eat("-") {
+    if c.eat_dash() {
         let Some(last) = number(c) else { return c.cannot(ALLOWED) };
         to = last;
         step = every(c, to.saturating_sub(from))?;

@@ -54,10 +54,9 @@ fn span(c: &mut Cursor<'_>) -> Result<Span, Fault> {
     if c.eat("+") {
         return Ok(Span { from, to: Time::Clock(DAY_MINUTES) });
     }
-    if c.attempt(|c| (c.eat("-") || (c.eat(" ") && c.eat("-"))).then_some(())).is_none() {
+    if !c.eat_dash() {
         return c.cannot("\"-\" and the time of closing, or \"+\"");
     }
-    c.eat(" ");
     let Some(to) = time(c, 2 * DAY_MINUTES)? else { return c.cannot(AN_END) };
     // Open until then; what comes after is not known.
     c.eat("+");

@@ -29,9 +29,7 @@ pub struct Site<'a> {
 impl Site<'_> {
     /// Whether the country has a holiday of that kind on the date.
     pub(super) fn is_holiday(&self, kind: HolidayKind, date: Date) -> bool {
-        let holidays = self.country.map(Country::holidays);
-        let is_one = |holidays: &opening_hours::ContextHolidays, date| holidays.get_for_kind(kind).contains(date);
-        holidays.zip(naive(date)).is_some_and(|(holidays, date)| is_one(&holidays, date))
+        self.country.is_some_and(|country| country.celebrates(kind, date))
     }
 
     /// The minute after the date's midnight at which the sun does that, by the clock of the place; none if it does not
@@ -55,6 +53,6 @@ impl Site<'_> {
     }
 }
 
-fn naive(date: Date) -> Option<NaiveDate> {
+pub(super) fn naive(date: Date) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(date.year().into(), date.month() as u32, date.day() as u32)
 }

@@ -260,6 +260,8 @@ fn the_failing_term_is_named() {
     assert_eq!(refusal(&ann, points(AtLeast, 10.0)), None);
     let often = Rule::Visits { at: Visited::Here, within_days: 30, count: Count::AtLeast(3) };
     assert_eq!(refusal(&ann, often).as_deref(), Some("at least 3 visits at this place in 30 days"));
+    let once = Rule::Visits { at: Visited::Here, within_days: 1, count: Count::AtLeast(1) };
+    assert_eq!(refusal(&ann, once).as_deref(), Some("at least 1 visit at this place in 1 day"));
 }
 
 #[test]

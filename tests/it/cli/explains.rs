@@ -1,6 +1,9 @@
 //! `dintorni explain`: receipts, real people and made-up ones.
 
-use dintorni::grpc::pb::{self, key::Scope};
+use dintorni::{
+    domain::time::Timestamp,
+    grpc::pb::{self, key::Scope},
+};
 use serde_json::Value;
 
 use super::{call, is_plain};
@@ -44,7 +47,9 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     let gates = of_person.out.lines().filter(|line| line.starts_with("passes")).count();
     assert!(gates == 0 && of_person.out.contains(" gates pass"), "{of_person:?}");
     let seen = format!("{campaign}=2h");
-    let had_one = ["--persona", &*app, "--offer", &seen, "--at", &store, "--verbose"];
+    // Of the server's clock: two hours before this machine's would be yet to come.
+    let now = server.now().map(|now| Timestamp::from_micros(now.seconds * 1_000_000).to_string()).expect("a time");
+    let had_one = ["--persona", &*app, "--offer", &seen, "--at", &store, "--time", &now, "--verbose"];
     let had_one = explain(&brand, &[&[&*campaign], had_one.as_slice()].concat()).await;
     assert!(had_one.out.contains("CAMPAIGN_CAP)") && had_one.out.contains("\npasses   the audience"), "{had_one:?}");
     let made_up = explain(&brand, &[&[&*campaign], persona.as_slice()].concat()).await;
@@ -57,8 +62,9 @@ async fn a_receipt_and_a_campaign_are_explained_to_those_who_may_ask() {
     let untrue = explain(&brand, &[&[&*campaign], persona.as_slice(), &["--trait", "tier=gold"]].concat()).await;
     assert!(untrue.code == Some(1) && untrue.err.contains("persona.traits[\"tier\"]"), "{untrue:?}");
     let (nowhere, visited) = (format!("{}/stores/nowhere", acme.organization), "acme/stores/nowhere=3d");
-    let typos = [&*campaign, "--persona", &app, "--at", &nowhere, "--visit", visited, "--offer", "acme/esspresso=1d"];
-    let typos = explain(&brand, &typos).await;
+    let typos =
+        ["--persona", &*app, "--at", &nowhere, "--visit", visited, "--offer", "acme/esspresso=1d", "--time", &now];
+    let typos = explain(&brand, &[&[&*campaign], typos.as_slice()].concat()).await;
     for field in ["place", "persona.visits", "persona.offers"] {
         assert!(typos.code == Some(1) && typos.err.contains(&format!("\n  {field}: there is no ")), "{typos:?}");
     }
