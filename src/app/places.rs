@@ -16,10 +16,7 @@ use crate::{
         place::{Beacon, Geofence, PlaceName, Store},
         violation::Violations,
     },
-    engine::{
-        catalog::{Catalog, Entry},
-        crowd::{self, MOST_AT_ONCE},
-    },
+    engine::catalog::{Catalog, Entry},
     ports::{Edit, Expected},
 };
 
@@ -82,9 +79,6 @@ impl Place for Geofence {
     fn source(&self) -> Option<&SourceName> {
         self.source.as_ref()
     }
-    fn check_unique(&self, catalog: &Catalog) -> Result<(), EditError> {
-        check_crowd(&[self], catalog)
-    }
 }
 
 impl Place for Beacon {
@@ -102,16 +96,6 @@ impl Place for Beacon {
         let mut others = twins.filter(|name| **name != self.name && name.owner() == self.name.owner());
         others.next().map_or(Ok(()), |twin| Err(EditError::IdentityTaken(twin.clone())))
     }
-}
-
-/// Refuses geofences where there are as many of the organization as count at one spot.
-pub fn check_crowd(fences: &[&Geofence], catalog: &Catalog) -> Result<(), EditError> {
-    let Some(fence) = crowd::crowded(&catalog.areas, fences) else { return Ok(()) };
-    let (name, network) = (&fence.name, fence.name.organization());
-    let said = format!(
-        "must not be where {MOST_AT_ONCE} other geofences of {network} are: no more of one organization count at a spot ({name})"
-    );
-    Err(EditError::Invalid(Violations::one("geofence.shape", said)))
 }
 
 fn dependents(catalog: &Catalog, goes: impl Fn(&StoreName) -> bool) -> Vec<Dependent> {

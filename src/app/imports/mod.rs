@@ -8,10 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::{
-    places::check_crowd,
-    resources::{EditError, Resources, find},
-};
+use super::resources::{EditError, Resources, find};
 use crate::{
     domain::{
         name::OrganizationName,
@@ -40,7 +37,7 @@ pub use self::{
     sync::Sync,
 };
 use self::{
-    rows::{Sifted, check_stores, edit, geofences, sift},
+    rows::{Sifted, check_stores, edit, sift},
     sync::plan,
 };
 
@@ -149,7 +146,6 @@ impl Imports {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
-                check_crowd(&geofences(part), catalog)?;
                 let edits = part.iter().map(|row| edit(row, sync, catalog));
                 edits.filter_map(Result::transpose).collect()
             })

@@ -164,16 +164,6 @@ pub fn check_stores(part: &[Row], catalog: &Catalog) -> Result<(), EditError> {
     Ok(())
 }
 
-pub fn geofences(part: &[Row]) -> Vec<&Geofence> {
-    let mut geofences = Vec::new();
-    for row in part {
-        if let Row::Geofence(geofence) = row {
-            geofences.push(geofence);
-        }
-    }
-    geofences
-}
-
 /// The row as it shall be stored. Its source is the sync's, or the one the place has. A geofence that says no detection
 /// keeps the one it has, for files have none of it.
 fn settled<'a>(row: &'a Row, sync: Option<&Sync>, catalog: &Catalog) -> Cow<'a, Row> {

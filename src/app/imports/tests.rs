@@ -50,17 +50,6 @@ async fn a_file_that_says_nothing_of_detection_changes_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn a_file_that_heaps_its_geofences_on_one_spot_changes_nothing() {
-    let imports = Imports::new(resources().await);
-    let heap = |count: usize| rows((0..count).map(|i| Row::Geofence(geofence(&format!("g{i}"), None, 80.0))).collect());
-    let refused = imports.run(&options(false, true), heap(1_001), AUTHOR).await.expect_err("too many");
-    assert!(refused.to_string().contains("1000 other geofences"), "{refused}");
-    assert!(imports.resources.snapshot().geofences.is_empty());
-    let report = imports.run(&options(false, false), heap(1_000), AUTHOR).await.expect("applied");
-    assert_eq!(counts(&report), [1_000, 0, 0, 0]);
-}
-
-#[tokio::test]
 async fn refused_rows_hold_everything_back_unless_parts_are_allowed() {
     let imports = Imports::new(resources().await);
     let file = || {
