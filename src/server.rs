@@ -86,7 +86,8 @@ pub async fn start(
     let Doors { routes, names } = services.doors(&config.server, metrics.clone(), streams)?;
     let routes = routes.add_service(health_service);
     let ingest = services.ingest.clone();
-    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(guard).layer(services.auth.clone());
+    // Who is not known takes no place, however long it takes to find that out.
+    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(services.auth.clone()).layer(guard);
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     // Last of all that can fail: what it makes is known nowhere else.

@@ -226,8 +226,9 @@ fn consider(
     (step, event): (&Step, Option<&Event<'_>>),
     outcome: &mut Outcome,
 ) {
-    let who = (&question.profile.name, question.ping);
-    let fired = candidates(areas, who, &step.transitions, event);
+    // Where whoever had the device before was is no distance of this person's.
+    let newest = question.ping.newest_fix().filter(|fix| device.presence.is_theirs(fix.read)).map(|fix| fix.position);
+    let fired = candidates(areas, (&question.profile.name, newest), &step.transitions, event);
     if !fired.is_empty() {
         outcome.effect = Effect::Durable;
     } else if step.transitions.is_empty() {
@@ -258,11 +259,11 @@ fn consider(
 /// Each campaign once per area and transition or event, in the order of names.
 fn candidates<'t, 'c: 't>(
     areas: &Known<'c>,
-    (person, ping): (&ProfileName, &Ping),
+    (person, newest): (&ProfileName, Option<Position>),
     transitions: &'t [Transition],
     event: Option<&'t Event<'_>>,
 ) -> Vec<Candidate<'t>> {
-    let (mut candidates, newest) = (Vec::with_capacity(MOSTLY_FIRED), ping.newest_fix().map(|fix| fix.position));
+    let mut candidates = Vec::with_capacity(MOSTLY_FIRED);
     for Transition { area, kind, at, stale, .. } in transitions {
         let number = areas.number(area);
         let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };

@@ -70,8 +70,15 @@ fn taken(places: &Arc<Semaphore>, of: &str) -> Result<OwnedSemaphorePermit, Stat
 pub struct Arriving {
     body: Body,
     frames: Frames,
-    /// None for a call with a stream of messages: it begins before they are there.
-    door: Option<Door>,
+    way: Way,
+}
+
+/// What is done with what arrives.
+enum Way {
+    /// The call begins when all is there.
+    Door(Door),
+    /// It has begun; a message that is not all there waits in the room.
+    Stream(Room<Waker>, Option<Seat<Waker>>),
 }
 
 /// Where the place of a call is kept until it is answered: with a large message it is two, and some need none.
@@ -102,30 +109,51 @@ struct Door {
 }
 
 impl Arriving {
-    /// A stream of messages of at most so many bytes each.
-    pub fn stream(body: Body, most_bytes: usize) -> Self {
-        Self { body, frames: Frames::of(most_bytes), door: None }
+    /// A stream of messages.
+    pub fn stream(body: Body, bounds: &Bounds) -> Self {
+        Self { body, frames: Frames::of(bounds.most_bytes), way: Way::Stream(bounds.waiting.clone(), None) }
     }
 
     /// One message, and where the call's place will be once it is there.
     pub fn message(body: Body, bounds: Bounds) -> (Self, Place) {
         let (place, frames) = (Place::default(), Frames::of(bounds.most_bytes));
         let door = Door { bounds, place: place.clone(), seat: None, piece: Bytes::new(), pieces: Vec::new() };
-        (Self { body, frames, door: Some(door) }, place)
+        (Self { body, frames, way: Way::Door(door) }, place)
     }
+}
 
-    /// The next frame of a stream.
-    fn pass(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)?) else {
-            return Poll::Ready(self.frames.end().err().map(Err));
-        };
-        // What is no data is the end.
-        let checked = match frame.data_ref() {
-            Some(bytes) => self.frames.take(bytes),
-            None => self.frames.end(),
-        };
-        Poll::Ready(Some(checked.map(|()| frame)))
+/// The next frame of a stream.
+fn pass(
+    body: &mut Body,
+    frames: &mut Frames,
+    (room, seat): (&Room<Waker>, &mut Option<Seat<Waker>>),
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    let Poll::Ready(frame) = Pin::new(body).poll_frame(context)? else {
+        if let Some(announced) = frames.announced() {
+            wait(room, seat, announced, context.waker())?;
+        }
+        return Poll::Pending;
+    };
+    let Some(frame) = frame else { return Poll::Ready(frames.end().err().map(Err)) };
+    // What is no data is the end.
+    let checked = match frame.data_ref() {
+        Some(bytes) => frames.take(bytes),
+        None => frames.end(),
+    };
+    if frames.announced().is_none() {
+        *seat = None;
     }
+    Poll::Ready(Some(checked.map(|()| frame)))
+}
+
+/// Waits in the room for as long as there is some.
+fn wait(room: &Room<Waker>, seat: &mut Option<Seat<Waker>>, bytes: usize, waker: &Waker) -> Result<(), Status> {
+    let seat = seat.get_or_insert_with(|| room.enter(0, waker.clone()));
+    let stays = seat.with(|kept| kept.clone_from(waker));
+    seat.resize(BESIDE_BYTES + bytes);
+    let crowded = || Problem::Overloaded.says("too many messages are on their way, and this one for the longest");
+    stays.ok_or_else(crowded)
 }
 
 impl Door {
@@ -169,14 +197,11 @@ impl Door {
         (!held.is_empty()).then_some(held)
     }
 
-    /// Waits outside for as long as there is room.
     fn wait(&mut self, waker: &Waker) -> Result<(), Status> {
-        let bytes = BESIDE_BYTES + self.piece.len() + self.pieces.capacity();
-        let seat = self.seat.get_or_insert_with(|| self.bounds.waiting.enter(0, waker.clone()));
-        let stays = seat.with(|kept| kept.clone_from(waker));
-        seat.resize(bytes);
-        let crowded = || Problem::Overloaded.says("too many messages are on their way, and this one for the longest");
-        stays.ok_or_else(crowded)
+        // A view keeps alive all that it was read with.
+        let first = std::mem::take(&mut self.piece);
+        self.pieces.extend_from_slice(&first);
+        wait(&self.bounds.waiting, &mut self.seat, self.pieces.capacity(), waker)
     }
 
     fn enter(&mut self, frames: &Frames) -> Result<(), Status> {
@@ -203,9 +228,13 @@ impl http_body::Body for Arriving {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self { body, frames, door } = &mut *self;
-        let Some(door) = door else { return self.pass(context) };
-        ready!(door.receive(body, frames, context))?;
-        Poll::Ready(door.held().map(|bytes| Ok(Frame::data(bytes))))
+        let Self { body, frames, way } = &mut *self;
+        match way {
+            Way::Stream(room, seat) => pass(body, frames, (room, seat), context),
+            Way::Door(door) => {
+                ready!(door.receive(body, frames, context))?;
+                Poll::Ready(door.held().map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
     }
 }

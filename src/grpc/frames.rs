@@ -22,12 +22,14 @@ pub(super) struct Frames {
     headed: usize,
     /// Bytes of the message that are not.
     missing: usize,
+    /// Of the message, once its head is there.
+    length: usize,
 }
 
 impl Frames {
     /// Of messages of at most so many bytes.
     pub fn of(most: usize) -> Self {
-        Self { most, received: 0, begun: 0, head: [0; HEAD_BYTES], headed: 0, missing: 0 }
+        Self { most, received: 0, begun: 0, head: [0; HEAD_BYTES], headed: 0, missing: 0, length: 0 }
     }
 
     pub fn take(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
@@ -48,6 +50,7 @@ impl Frames {
                     _ => return Err(refusal(&format!("a message begins with {flag}, where 0 is due"))),
                 }
                 (self.headed, self.missing) = (0, u32::from_be_bytes(length) as usize);
+                self.length = self.missing;
                 if self.missing > self.most {
                     let (length, most) = (self.missing, self.most);
                     return Err(Status::out_of_range(format!(
@@ -57,6 +60,12 @@ impl Frames {
             }
         }
         Ok(())
+    }
+
+    /// Bytes of a message that is not all there, as it was announced: whoever reads makes room for all of it.
+    pub fn announced(&self) -> Option<usize> {
+        let is_within = self.missing > 0 || self.headed > 0;
+        is_within.then_some(self.length)
     }
 
     pub fn end(&self) -> Result<(), Status> {

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     grpc::{pb, status::Problem},
 };
 
-/// Imports at once: the largest hold some 100 MB each.
+/// Imports at once: the largest hold some 250 MB each.
 const MOST: usize = 8;
 /// Of those, of one organization: the daily file, and somebody who tries another.
 const MOST_OF_ONE: usize = 2;
@@ -23,8 +24,12 @@ const MOST_OF_ONE: usize = 2;
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The imports that are received now, by whose places they bring.
-#[derive(Debug, Clone, Default)]
-pub struct Importing(Arc<Mutex<Vec<OrganizationName>>>);
+#[derive(Debug, Clone)]
+pub struct Importing {
+    all: Arc<Mutex<Vec<OrganizationName>>>,
+    /// Cancelled when the server stops.
+    closing: CancellationToken,
+}
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
@@ -34,6 +39,10 @@ pub(super) struct Import {
 }
 
 impl Importing {
+    pub fn new(closing: CancellationToken) -> Self {
+        Self { all: Arc::default(), closing }
+    }
+
     /// Begins an import.
     ///
     /// # Errors
@@ -53,9 +62,29 @@ impl Importing {
         Ok(Import { of: of.clone(), all: self.clone() })
     }
 
+    /// The next message of an import; none if there are no more.
+    ///
+    /// # Errors
+    /// What is wrong with it, DEADLINE_EXCEEDED if it does not come, or UNAVAILABLE because the server stops.
+    pub(super) async fn next(
+        &self,
+        stream: &mut Streaming<pb::ImportPlacesRequest>,
+    ) -> Result<Option<pb::ImportPlacesRequest>, Status> {
+        let late = |_| {
+            let pause = MOST_PAUSE.as_secs();
+            Problem::TooSlow.says(format!("no more came for {pause} seconds, and nothing was changed; send it again"))
+        };
+        tokio::select! {
+            message = tokio::time::timeout(MOST_PAUSE, stream.message()) => message.map_err(late)?,
+            () = self.closing.cancelled() => {
+                Err(Problem::Stopping.says("the server is stopping, and nothing was changed; send it again"))
+            }
+        }
+    }
+
     /// Nobody panics while it is held.
     fn all(&self) -> MutexGuard<'_, Vec<OrganizationName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,20 +97,6 @@ impl Drop for Import {
     }
 }
 
-/// The next message of an import; none if there are no more.
-///
-/// # Errors
-/// What is wrong with it, or DEADLINE_EXCEEDED if it does not come.
-pub(super) async fn next(
-    stream: &mut Streaming<pb::ImportPlacesRequest>,
-) -> Result<Option<pb::ImportPlacesRequest>, Status> {
-    let late = |_| {
-        let pause = MOST_PAUSE.as_secs();
-        Problem::TooSlow.says(format!("no more came for {pause} seconds, and nothing was changed; send it again"))
-    };
-    tokio::time::timeout(MOST_PAUSE, stream.message()).await.map_err(late)?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +104,7 @@ mod tests {
     #[test]
     fn one_organization_leaves_room_for_others() {
         let name = |i: usize| OrganizationName::parse(&format!("organizations/o{i}")).expect("sound");
-        let importing = Importing::default();
+        let importing = Importing::new(CancellationToken::new());
         let begin = |i| importing.begin(&name(i));
         let own: Vec<_> = (0..MOST_OF_ONE).map(|_| begin(0).expect("room")).collect();
         assert!(begin(0).is_err());

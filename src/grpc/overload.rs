@@ -110,10 +110,10 @@ impl Guard {
         let place = || self.bounds.enter().map(|place| Place::taken(Some(place)));
         Ok(match kind {
             Kind::Message => Arriving::message(body, self.bounds.clone()),
-            Kind::Stream => (Arriving::stream(body, self.config.max_message_bytes), place()?),
-            Kind::Import => (Arriving::stream(body, self.config.max_message_bytes), Place::taken(None)),
+            Kind::Stream => (Arriving::stream(body, &self.bounds), place()?),
+            Kind::Import => (Arriving::stream(body, &self.bounds), Place::taken(None)),
             Kind::Health => self.public.message(body),
-            Kind::Reflection => (Public::stream(body), place()?),
+            Kind::Reflection => (self.public.stream(body)?, place()?),
         })
     }
 
@@ -165,11 +165,10 @@ where
         let unsent = self.guard.unsent.clone();
         Box::pin(async move {
             let answered = in_time(answer, &place, arrives, timeout).await?;
-            let answered = match public {
+            Ok(match public {
                 Some(public) => public.answer(answered),
-                None => answered,
-            };
-            Ok(answered.map(|body| Body::new(Leaving::new(body, unsent))))
+                None => answered.map(|body| Body::new(Leaving::new(body, unsent))),
+            })
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     grpc::{
         access::Access,
         detection_wire::distances_to_wire,
-        importing::{Import, Importing, next},
+        importing::{Import, Importing},
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
         sync_wire::{self, held_to_wire, kept_to_wire},
@@ -30,6 +30,9 @@ pub const MAX_ROWS_A_MESSAGE: usize = 1_000;
 /// Most corners of one import: its shapes are held until the last row has been looked at.
 const MAX_CORNERS: usize = 5_000_000;
 
+/// Most bytes of one import, as they are sent: twice as many are held.
+const MAX_BYTES: usize = 128 << 20;
+
 /// A client closes a message when it has so many bytes; one geofence alone may have more.
 const FULL: usize = 256 << 10;
 
@@ -39,19 +42,19 @@ pub(super) async fn receive(
     importing: &Importing,
     mut stream: Streaming<pb::ImportPlacesRequest>,
 ) -> Result<(Import, Options, Vec<Numbered>), Status> {
-    let first = next(&mut stream).await?.and_then(|message| message.part);
+    let first = importing.next(&mut stream).await?.and_then(|message| message.part);
     let Some(Part::Options(wire)) = first else {
         return Err(Violations::one("options", "must be in the first message").into());
     };
     let options = options(access, &wire)?;
     let import = importing.begin(&options.network)?;
     let mut received = Received::default();
-    while let Some(message) = next(&mut stream).await? {
+    while let Some(message) = importing.next(&mut stream).await? {
         match message.part {
             Some(Part::Rows(rows)) => received.add(rows)?,
             Some(Part::End(end)) => {
                 received.ended(&end)?;
-                return match next(&mut stream).await? {
+                return match importing.next(&mut stream).await? {
                     None => Ok((import, options, received.rows)),
                     Some(_) => Err(Violations::one("end", "must be in the last message only").into()),
                 };
@@ -80,6 +83,7 @@ fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status>
 struct Received {
     rows: Vec<Numbered>,
     corners: usize,
+    bytes: usize,
 }
 
 impl Received {
@@ -97,6 +101,11 @@ impl Received {
         if !(1..=MAX_ROWS_A_MESSAGE).contains(&count) {
             let said = format!("must be 1 to {MAX_ROWS_A_MESSAGE} a message, were {count}");
             return Err(Violations::one("rows.rows", said).into());
+        }
+        self.bytes += prost::Message::encoded_len(&wire);
+        if self.bytes > MAX_BYTES {
+            let said = format!("must have at most {} MiB in all; nothing was changed", MAX_BYTES >> 20);
+            return Err(Violations::one("rows", said).into());
         }
         for row in wire.rows {
             let number = if row.row == 0 { self.rows.len() as u64 + 1 } else { row.row };

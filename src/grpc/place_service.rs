@@ -42,8 +42,8 @@ pub struct PlaceGrpc {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl PlaceGrpc {
-    pub fn new(places: Arc<Places>, imports: Arc<Imports>) -> Self {
-        Self { places, imports, importing: Importing::default() }
+    pub fn new(places: Arc<Places>, imports: Arc<Imports>, importing: Importing) -> Self {
+        Self { places, imports, importing }
     }
 
     fn access(extensions: &Extensions) -> Result<Access, Status> {

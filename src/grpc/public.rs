@@ -1,14 +1,16 @@
 //! Calls that anybody may make, without a credential: health and reflection.
 //!
-//! Laws: however they are made they cost little and are not refused for what others do; what cannot be read is the caller's
-//! fault here as well (law 8); and none of them holds up a stop.
+//! Laws: however they are made they cost little, and nobody else's call suffers; health is not refused for what others do,
+//! and what it cannot read is the caller's fault (law 8); none of them holds up a stop.
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http_body::Frame;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{
     Code, Status,
@@ -18,25 +20,34 @@ use tonic::{
 
 use crate::grpc::{
     arriving::{Arriving, Bounds, Place},
+    leaving::{Leaving, Rest},
+    room::Room,
     status::Problem,
 };
 
 /// Of a message: it names a service, a file or a symbol.
 const MOST_BYTES: usize = 4 * 1024;
-/// Of messages that are on their way.
-const WAITING_BYTES: usize = 8 << 20;
+/// Of messages that are on their way: some 8,000.
+const WAITING_BYTES: usize = 64 << 20;
+/// Streams of questions that are open at once: whoever develops has one.
+const ASKING: usize = 64;
+/// Of answers that are not taken: those of reflection have some 30 KB.
+const UNSENT_BYTES: usize = 8 << 20;
 
 /// The bounds of such calls.
 #[derive(Clone)]
 pub(super) struct Public {
     bounds: Bounds,
+    unsent: Room<Rest>,
+    asking: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 impl Public {
     /// They end when `closing` is cancelled.
     pub fn new(closing: CancellationToken) -> Self {
-        Self { bounds: Bounds::new(usize::MAX, MOST_BYTES, WAITING_BYTES), closing }
+        let bounds = Bounds::new(usize::MAX, MOST_BYTES, WAITING_BYTES);
+        Self { bounds, unsent: Room::of(UNSENT_BYTES), asking: Arc::new(Semaphore::new(ASKING)), closing }
     }
 
     /// A call with one message.
@@ -44,9 +55,16 @@ impl Public {
         Arriving::message(body, self.bounds.clone())
     }
 
-    /// A call with a stream of messages.
-    pub fn stream(body: Body) -> Arriving {
-        Arriving::stream(body, MOST_BYTES)
+    /// A call with a stream of messages: no more of them come when the server stops.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED` if there are too many.
+    pub fn stream(&self, body: Body) -> Result<Arriving, Status> {
+        let too_many = |_| Problem::Overloaded.says("too many ask by reflection");
+        let place = Some(self.asking.clone().try_acquire_owned().map_err(too_many)?);
+        let closed = Box::pin(self.closing.clone().cancelled_owned());
+        let body = Body::new(Closing { body, closed, end: || None, has_ended: false, _place: place });
+        Ok(Arriving::stream(body, &self.bounds))
     }
 
     /// The answer as it is sent.
@@ -56,15 +74,31 @@ impl Public {
             answer = Status::invalid_argument("the message cannot be read").into_http();
         }
         let closed = Box::pin(self.closing.clone().cancelled_owned());
-        answer.map(|body| Body::new(Closing { body, closed, has_ended: false }))
+        let unsent = self.unsent.clone();
+        answer.map(|body| {
+            let body = Body::new(Leaving::new(body, unsent));
+            Body::new(Closing { body, closed, end: || Some(stopping()), has_ended: false, _place: None })
+        })
     }
 }
 
-/// An answer that ends when the server stops.
+fn stopping() -> Result<Frame<Bytes>, Status> {
+    let mut trailers = http::HeaderMap::new();
+    Problem::Stopping
+        .says("the server is stopping; ask again")
+        .add_header(&mut trailers)
+        .map(|()| Frame::trailers(trailers))
+}
+
+/// What ends when the server stops.
 struct Closing {
     body: Body,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// What is said then.
+    end: fn() -> Option<Result<Frame<Bytes>, Status>>,
     has_ended: bool,
+    /// For as long as it is open.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl http_body::Body for Closing {
@@ -80,9 +114,7 @@ impl http_body::Body for Closing {
         }
         ready!(self.closed.as_mut().poll(context));
         self.has_ended = true;
-        let stopping = Problem::Stopping.says("the server is stopping; ask again");
-        let mut trailers = http::HeaderMap::new();
-        Poll::Ready(Some(stopping.add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
+        Poll::Ready((self.end)())
     }
 
     fn is_end_stream(&self) -> bool {

@@ -74,6 +74,13 @@ impl<G: Guest> Room<G> {
         sent_away.into_iter().for_each(G::sent_away);
     }
 
+    fn remove(&self, number: u64) -> Option<G> {
+        let mut guests = self.guests();
+        let (bytes, guest) = guests.waiting.remove(&number)?;
+        guests.bytes -= bytes;
+        Some(guest)
+    }
+
     /// Nobody panics while it is held.
     fn guests(&self) -> MutexGuard<'_, Guests<G>> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
@@ -86,6 +93,11 @@ impl<G: Guest> Seat<G> {
         self.room.resize(self.number, bytes);
     }
 
+    /// Takes what waits out of the room; none if it was sent away.
+    pub fn leave(self) -> Option<G> {
+        self.room.remove(self.number)
+    }
+
     /// Looks at what waits; none if it was sent away.
     pub fn with<T>(&self, look: impl FnOnce(&mut G) -> T) -> Option<T> {
         let mut guests = self.room.guests();
@@ -95,12 +107,7 @@ impl<G: Guest> Seat<G> {
 
 impl<G: Guest> Drop for Seat<G> {
     fn drop(&mut self) {
-        let mut guests = self.room.guests();
-        if let Some((bytes, guest)) = guests.waiting.remove(&self.number) {
-            guests.bytes -= bytes;
-            drop(guests);
-            drop(guest);
-        }
+        drop(self.room.remove(self.number));
     }
 }
 

@@ -40,6 +40,7 @@ use crate::{
         decision_service::DecisionGrpc,
         device_service::DeviceGrpc,
         engagement_service::EngagementGrpc,
+        importing::Importing,
         ledger_service::LedgerGrpc,
         limits::{BrowseLimits, Limits, TillLimits},
         measure::Observer,
@@ -166,7 +167,7 @@ impl Services {
             .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
             .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
             .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
-            .with(PlaceServiceServer::new(self.place_service()).max_decoding_message_size(large))
+            .with(PlaceServiceServer::new(self.place_service(&streams)).max_decoding_message_size(large))
             .with(CampaignServiceServer::new(self.campaign_service(streams)).max_decoding_message_size(most))
             .with(SegmentServiceServer::new(self.segment_service()).max_decoding_message_size(most))
             .with(WalletServiceServer::new(self.wallet_service()).max_decoding_message_size(most))
@@ -223,8 +224,8 @@ impl Services {
         OrganizationGrpc::new(self.organizations.clone())
     }
 
-    fn place_service(&self) -> PlaceGrpc {
-        PlaceGrpc::new(self.places.clone(), self.imports.clone())
+    fn place_service(&self, streams: &OpenStreams) -> PlaceGrpc {
+        PlaceGrpc::new(self.places.clone(), self.imports.clone(), Importing::new(streams.closing.clone()))
     }
 
     fn campaign_service(&self, streams: OpenStreams) -> CampaignGrpc {

@@ -95,12 +95,21 @@ async fn a_stopped_server_has_let_go_of_everything() {
 }
 
 #[tokio::test]
-async fn a_watcher_does_not_hold_up_a_stop() {
-    let server = TestServer::start_with(&[("server.stop_grace_ms", "10")]).await;
+async fn who_watches_or_asks_on_does_not_hold_up_a_stop() {
+    let server = TestServer::start_with(&[("server.stop_grace_ms", "3600000")]).await;
+    let asking = tokio_stream::pending::<ServerReflectionRequest>();
+    let mut reflection = ServerReflectionClient::new(server.channel.clone());
+    let _answers = reflection.server_reflection_info(asking).await.expect("answered").into_inner();
     let request = HealthCheckRequest::default();
     let mut watching = HealthClient::new(server.channel.clone()).watch(request).await.expect("watched").into_inner();
     watching.message().await.expect("told").expect("a status");
+    let mut places = server.places();
+    let import = bearing(&server.operator, tokio_stream::pending::<pb::ImportPlacesRequest>());
+    let import = tokio::spawn(async move { places.import_places(import).await });
+    // Its answer is on the same connection, behind the import.
+    health(&server.channel, "").await.expect("answered");
     server.stop.cancel();
+    assert_eq!(import.await.expect("no panic").expect_err("not now").code(), Code::Unavailable);
     tokio::time::timeout(Duration::from_secs(30), server.running.stopped()).await.expect("in time").expect("an end");
 }
 

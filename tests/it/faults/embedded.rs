@@ -7,7 +7,7 @@ use dintorni::storage::{
 
 use super::{
     node::{Node, doors},
-    recount::{must_balance, must_tell_the_walk, recount},
+    recount::{Copies, must_balance, must_tell_the_walk, recount},
     storm::Storm,
     world::World,
 };
@@ -28,7 +28,7 @@ async fn killed_eight_times_it_offers_nothing_twice_and_loses_nothing() {
     let phones = storm.over().await;
     must_tell_the_walk(&phones);
     node.crash().await;
-    let phones = recount(phones).await;
+    let phones = recount(phones, Copies::Sound).await;
     node.stop().await;
     node.must_be_sound();
 

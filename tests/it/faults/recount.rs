@@ -10,12 +10,21 @@ use super::{
     world::{CAMPAIGNS, Rules, Spot},
 };
 
+/// What nodes may have believed while a storm went on.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Copies {
+    /// What the record says.
+    Sound,
+    /// What was in the cache once: somebody put back its backup.
+    Old,
+}
+
 /// Everything offered is in the record, every ping sent again is answered as before, and no limit is broken. Returns
 /// the phones, since checking asks each of them to ping again.
-pub async fn recount(phones: Vec<Phone>) -> Vec<Phone> {
+pub async fn recount(phones: Vec<Phone>, copies: Copies) -> Vec<Phone> {
     let mut checks = JoinSet::new();
     for phone in phones {
-        checks.spawn(check(phone));
+        checks.spawn(check(phone, copies));
     }
     let phones = checks.join_all().await;
     let mut ids = BTreeSet::new();
@@ -77,7 +86,7 @@ fn must_keep_caps(phone: &Phone) {
     assert_eq!(strays.count(), 0, "there is nothing on offer at home");
 }
 
-async fn check(mut phone: Phone) -> Phone {
+async fn check(mut phone: Phone, copies: Copies) -> Phone {
     must_keep_caps(&phone);
     let log = std::mem::take(&mut phone.log);
     for told in &log {
@@ -86,7 +95,7 @@ async fn check(mut phone: Phone) -> Phone {
         } else {
             must_be_in_the_record(&mut phone, told).await;
         }
-        must_be_repeated(&mut phone, told).await;
+        must_be_repeated(&mut phone, told, copies).await;
     }
     phone.log = log;
     phone
@@ -100,10 +109,11 @@ async fn must_be_in_the_record(phone: &mut Phone, told: &Told) {
 }
 
 /// The same ping sent again is answered as before.
-async fn must_be_repeated(phone: &mut Phone, Told { request, answer, .. }: &Told) {
+async fn must_be_repeated(phone: &mut Phone, Told { request, answer, .. }: &Told, copies: Copies) {
     let again = phone.until_answered(request).await;
-    // What changed nothing is not kept; the same ping still changes nothing.
+    // What changed nothing is not kept; the same ping still changes nothing, unless it did so by an old copy.
     let same = match answer.decision.is_empty() {
+        true if copies == Copies::Old => again.offers.is_empty(),
         true => again.decision.is_empty() && again.offers.is_empty() && again.transitions.is_empty(),
         false => again == *answer,
     };
