@@ -28,7 +28,6 @@ const LARGE_BYTES: usize = 32 * 1024;
 const LARGE: usize = 32;
 
 /// How many calls there may be.
-#[derive(Clone)]
 pub struct Bounds {
     in_progress: Arc<Semaphore>,
     large: Arc<Semaphore>,
@@ -78,7 +77,7 @@ enum Way {
     /// The call begins when all is there.
     Door(Door),
     /// It has begun; a message that is not all there waits in the room.
-    Stream(Room<Waker>, Option<Seat<Waker>>),
+    Stream(Arc<Bounds>, Option<Seat<Waker>>),
 }
 
 /// Where the place of a call is kept until it is answered: with a large message it is two, and some need none.
@@ -99,7 +98,7 @@ impl Place {
 
 /// Where a call with one message waits until all of it is there.
 struct Door {
-    bounds: Bounds,
+    bounds: Arc<Bounds>,
     place: Place,
     seat: Option<Seat<Waker>>,
     /// What has arrived, if it came in one piece.
@@ -110,12 +109,12 @@ struct Door {
 
 impl Arriving {
     /// A stream of messages.
-    pub fn stream(body: Body, bounds: &Bounds) -> Self {
-        Self { body, frames: Frames::of(bounds.most_bytes), way: Way::Stream(bounds.waiting.clone(), None) }
+    pub fn stream(body: Body, bounds: Arc<Bounds>) -> Self {
+        Self { body, frames: Frames::of(bounds.most_bytes), way: Way::Stream(bounds, None) }
     }
 
     /// One message, and where the call's place will be once it is there.
-    pub fn message(body: Body, bounds: Bounds) -> (Self, Place) {
+    pub fn message(body: Body, bounds: Arc<Bounds>) -> (Self, Place) {
         let (place, frames) = (Place::default(), Frames::of(bounds.most_bytes));
         let door = Door { bounds, place: place.clone(), seat: None, piece: Bytes::new(), pieces: Vec::new() };
         (Self { body, frames, way: Way::Door(door) }, place)
@@ -230,7 +229,7 @@ impl http_body::Body for Arriving {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Self { body, frames, way } = &mut *self;
         match way {
-            Way::Stream(room, seat) => pass(body, frames, (room, seat), context),
+            Way::Stream(bounds, seat) => pass(body, frames, (&bounds.waiting, seat), context),
             Way::Door(door) => {
                 ready!(door.receive(body, frames, context))?;
                 Poll::Ready(door.held().map(|bytes| Ok(Frame::data(bytes))))

@@ -101,14 +101,14 @@ impl Auth {
 impl<S> Layer<S> for Auth {
     type Service = Authenticated<S>;
     fn layer(&self, inner: S) -> Authenticated<S> {
-        Authenticated { auth: self.clone(), inner }
+        Authenticated { auth: Arc::new(self.clone()), inner }
     }
 }
 
 /// A service that only those who are known reach.
 #[derive(Clone)]
 pub struct Authenticated<S> {
-    auth: Auth,
+    auth: Arc<Auth>,
     inner: S,
 }
 

@@ -8,6 +8,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -42,10 +43,12 @@ pub struct GuardConfig {
     pub stream_timeout: Duration,
 }
 
-/// The bound over all calls of this process.
+/// The bound over all calls of this process. One count: the whole stack of layers is cloned for each call.
 #[derive(Clone)]
-pub struct Guard {
-    bounds: Bounds,
+pub struct Guard(Arc<Parts>);
+
+struct Parts {
+    bounds: Arc<Bounds>,
     public: Public,
     /// Of answers that are not taken.
     unsent: Room<Rest>,
@@ -96,29 +99,35 @@ impl Guard {
     /// A bound that is told by `closing` that the server stops.
     pub fn new(config: GuardConfig, closing: CancellationToken) -> Self {
         let bounds = Bounds::new(config.max_in_flight, config.max_message_bytes, WAITING_BYTES);
-        Self { bounds, public: Public::new(closing), unsent: Room::of(UNSENT_BYTES), config }
+        Self::with(bounds, config, closing)
+    }
+
+    fn with(bounds: Bounds, config: GuardConfig, closing: CancellationToken) -> Self {
+        let (bounds, public) = (Arc::new(bounds), Public::new(closing));
+        Self(Arc::new(Parts { bounds, public, unsent: Room::of(UNSENT_BYTES), config }))
     }
 
     /// Does a part of a stream under the bound and the timeout of a call.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-        let _place = self.bounds.enter()?;
-        tokio::time::timeout(self.config.timeout, work).await.unwrap_or_else(|_| Err(too_slow()))
+        let _place = self.0.bounds.enter()?;
+        tokio::time::timeout(self.0.config.timeout, work).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     /// The body of a request as it arrives, and the place that the call has or will have.
     fn admit(&self, kind: Kind, body: Body) -> Result<(Arriving, Place), Status> {
-        let place = || self.bounds.enter().map(|place| Place::taken(Some(place)));
+        let Parts { bounds, public, .. } = &*self.0;
+        let place = || bounds.enter().map(|place| Place::taken(Some(place)));
         Ok(match kind {
-            Kind::Message => Arriving::message(body, self.bounds.clone()),
-            Kind::Stream => (Arriving::stream(body, &self.bounds), place()?),
-            Kind::Import => (Arriving::stream(body, &self.bounds), Place::taken(None)),
-            Kind::Health => self.public.message(body),
-            Kind::Reflection => (self.public.stream(body)?, place()?),
+            Kind::Message => Arriving::message(body, bounds.clone()),
+            Kind::Stream => (Arriving::stream(body, bounds.clone()), place()?),
+            Kind::Import => (Arriving::stream(body, bounds.clone()), Place::taken(None)),
+            Kind::Health => public.message(body),
+            Kind::Reflection => (public.stream(body)?, place()?),
         })
     }
 
     fn timeout(&self, kind: Kind, path: &str) -> Duration {
-        if kind == Kind::Import || path == PROOF { self.config.stream_timeout } else { self.config.timeout }
+        if kind == Kind::Import || path == PROOF { self.0.config.stream_timeout } else { self.0.config.timeout }
     }
 }
 
@@ -159,10 +168,10 @@ where
             Ok(admitted) => admitted,
             Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
         };
-        let arrives = self.guard.config.timeout;
+        let arrives = self.guard.0.config.timeout;
         let answer = self.inner.call(http::Request::from_parts(head, Body::new(body)));
-        let public = kind.is_public().then(|| self.guard.public.clone());
-        let unsent = self.guard.unsent.clone();
+        let public = kind.is_public().then(|| self.guard.0.public.clone());
+        let unsent = self.guard.0.unsent.clone();
         Box::pin(async move {
             let answered = in_time(answer, &place, arrives, timeout).await?;
             Ok(match public {

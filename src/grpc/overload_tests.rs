@@ -1,6 +1,6 @@
 //! The door from outside: who is refused, who waits, and what ends.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use http_body::{Body as _, Frame};
 use prost::Message;
@@ -110,7 +110,7 @@ async fn calls_whose_message_does_not_come_hold_nobody_up() {
 
 #[tokio::test(start_paused = true)]
 async fn where_too_many_messages_are_on_their_way_the_oldest_goes() {
-    let guard = Guard { bounds: Bounds::new(1, MOST, 20_000), ..guard() };
+    let guard = Guard::with(Bounds::new(1, MOST, 20_000), guard().0.config, CancellationToken::new());
     let [mut first, mut second, mut third] = [(); 3].map(|()| Box::pin(ask(&guard, PING, nothing_yet())));
     assert!(futures_util::poll!(&mut first).is_pending());
     assert!(futures_util::poll!(&mut second).is_pending());
@@ -122,7 +122,7 @@ async fn where_too_many_messages_are_on_their_way_the_oldest_goes() {
 #[tokio::test(start_paused = true)]
 async fn calls_of_anybody_are_bounded_as_well() {
     let guard = guard();
-    let _held = guard.bounds.enter().expect("free");
+    let _held = guard.0.bounds.enter().expect("free");
     let [health, reflection] = ["/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/Info"];
     assert_eq!(ask(&guard, health, nothing_yet()).await, Code::DeadlineExceeded);
     assert_eq!(ask(&guard, health, Body::new(String::from("\0\0\0\u{20}\0"))).await, Code::OutOfRange);
@@ -133,7 +133,7 @@ async fn calls_of_anybody_are_bounded_as_well() {
 #[tokio::test]
 async fn answers_to_anybody_hold_up_no_stop() {
     let closing = CancellationToken::new();
-    let guard = Guard::new(guard().config, closing.clone());
+    let guard = Guard::new(guard().0.config, closing.clone());
     let watched = guard.layer(tower::service_fn(|_| async { Ok::<_, Infallible>(http::Response::new(nothing_yet())) }));
     let answer = watched.oneshot(request("/grpc.health.v1.Health/Watch", message())).await.expect("answered");
     let mut body = answer.into_body();
@@ -160,7 +160,7 @@ fn then(end: Option<Frame<Bytes>>) -> Body {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_read_before_the_call_has_its_place_however_it_ends() {
     let guard = guard();
-    let held = guard.bounds.enter().expect("free");
+    let held = guard.0.bounds.enter().expect("free");
     let trailers = || then(Some(Frame::trailers(http::HeaderMap::new())));
     assert_eq!(ask(&guard, PING, trailers()).await, Code::ResourceExhausted);
     drop(held);
@@ -178,7 +178,7 @@ async fn nothing_is_read_before_the_call_has_its_place_however_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn what_may_take_long_may_not_take_long_to_arrive() {
     let timeout = Duration::from_secs(5);
-    let guard = guarded(GuardConfig { stream_timeout: timeout * 60, ..guard().config });
+    let guard = guarded(GuardConfig { stream_timeout: timeout * 60, ..guard().0.config });
     let soon = tokio::time::timeout(timeout * 2, ask(&guard, PROOF, nothing_yet()));
     assert_eq!(soon.await, Ok(Code::DeadlineExceeded));
     let long = guard.layer(tower::service_fn(|request| async {
@@ -190,9 +190,9 @@ async fn what_may_take_long_may_not_take_long_to_arrive() {
 
 #[tokio::test]
 async fn large_messages_are_few_at_once() {
-    let guard = guarded(GuardConfig { max_in_flight: 64, ..guard().config });
+    let guard = guarded(GuardConfig { max_in_flight: 64, ..guard().0.config });
     let large = || Body::new(format!("\0\0\u{1}\0\0{}", "\u{7f}".repeat(1 << 16)));
-    let held: Vec<_> = (0..32).map(|_| guard.bounds.enter_large()).collect();
+    let held: Vec<_> = (0..32).map(|_| guard.0.bounds.enter_large()).collect();
     assert_eq!(ask(&guard, PING, large()).await, Code::ResourceExhausted);
     assert_eq!(ask(&guard, PING, message()).await, Code::Ok);
     drop(held);

@@ -37,7 +37,7 @@ const UNSENT_BYTES: usize = 8 << 20;
 /// The bounds of such calls.
 #[derive(Clone)]
 pub(super) struct Public {
-    bounds: Bounds,
+    bounds: Arc<Bounds>,
     unsent: Room<Rest>,
     asking: Arc<Semaphore>,
     closing: CancellationToken,
@@ -46,7 +46,7 @@ pub(super) struct Public {
 impl Public {
     /// They end when `closing` is cancelled.
     pub fn new(closing: CancellationToken) -> Self {
-        let bounds = Bounds::new(usize::MAX, MOST_BYTES, WAITING_BYTES);
+        let bounds = Arc::new(Bounds::new(usize::MAX, MOST_BYTES, WAITING_BYTES));
         Self { bounds, unsent: Room::of(UNSENT_BYTES), asking: Arc::new(Semaphore::new(ASKING)), closing }
     }
 
@@ -64,7 +64,7 @@ impl Public {
         let place = Some(self.asking.clone().try_acquire_owned().map_err(too_many)?);
         let closed = Box::pin(self.closing.clone().cancelled_owned());
         let body = Body::new(Closing { body, closed, end: || None, has_ended: false, _place: place });
-        Ok(Arriving::stream(body, &self.bounds))
+        Ok(Arriving::stream(body, self.bounds.clone()))
     }
 
     /// The answer as it is sent.
