@@ -1,7 +1,7 @@
 //! How many imports are received at once, and how long one may pause.
 //!
-//! Law: who imports holds up no ping and, beyond the share of one organization, nobody else's import. An import is held in
-//! memory until its last row is there, so all of them together are bounded.
+//! Law: who imports holds up no ping, and one organization alone nobody else's import. An import is held in memory until
+//! its last row is there, so all of them together are bounded.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

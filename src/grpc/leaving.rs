@@ -1,7 +1,8 @@
 //! The bytes of an answer, as its caller takes them.
 //!
-//! Law: answers that nobody takes are bounded for the whole process. HTTP/2 is given one piece after the other as the
-//! caller's window allows; what is behind them waits in a [`Room`], and if too much does, the oldest answer ends.
+//! Law: long answers that nobody takes are bounded for the whole process, but for the pieces that HTTP/2 holds. It is given
+//! one piece after the other as the caller's window allows; what is behind them waits in a [`Room`], and if too much does,
+//! the oldest answer ends.
 
 use std::{
     pin::Pin,
