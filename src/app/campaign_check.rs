@@ -8,13 +8,24 @@ use std::collections::BTreeSet;
 use super::resources::Obstacle;
 use crate::{
     domain::{
-        campaign::Campaign,
+        campaign::{Campaign, CampaignState},
         coupon::RedeemedAt,
         name::{OrganizationName, StoreName},
         time::Timestamp,
     },
     engine::{catalog::Catalog, faults},
 };
+
+/// What has come since an active campaign was checked that keeps it from firing, or its coupon from being redeemed, where
+/// it was meant to; none of one that is not active.
+pub fn problems(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
+    if campaign.state != CampaignState::Active {
+        return Vec::new();
+    }
+    let faults = catalog.areas.problems_of(&campaign.name).iter();
+    let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
+    faults.chain(of_coupon(campaign, catalog)).collect()
+}
 
 /// Everything that keeps `campaign` from firing under this catalog; none if it may become active.
 pub fn obstacles(campaign: &Campaign, catalog: &Catalog, now: Timestamp) -> Vec<Obstacle> {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{
-    campaign_check::obstacles,
+    campaign_check::{obstacles, problems},
     resources::{EditError, Obstacle, Resources, find},
 };
 use crate::{
@@ -34,6 +34,12 @@ impl Campaigns {
     /// For reading, which asks for nothing more.
     pub fn resources(&self) -> &Resources {
         &self.resources
+    }
+
+    /// What keeps the campaign, if it is active, from doing all that it was meant to, as of now.
+    pub fn problems(&self, name: &CampaignName) -> Vec<Obstacle> {
+        let catalog = self.resources.snapshot();
+        catalog.campaigns.get(name).map(|entry| problems(&entry.value, &catalog)).unwrap_or_default()
     }
 
     /// Files it as a draft, whatever its state says.
@@ -273,6 +279,30 @@ pub mod tests {
         activate().await.expect("it is there");
         let Err(EditError::Refused(found)) = campaigns.delete(&tea, None, AUTHOR).await else { panic!("it is named") };
         assert_eq!((found[0].code, &found[0].subject), ("NAMED_BY_CAMPAIGN", &coffee.to_string()));
+    }
+
+    #[tokio::test]
+    async fn an_active_campaign_says_what_has_come_between() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        let trigger =
+            Trigger { on: On::Near { radius_m: 60 }, at: Target::Network(owner("acme")), visit: Default::default() };
+        let draft = Campaign { trigger, ..campaign(On::Entered, &[]) };
+        let name = campaigns.create(draft, AUTHOR).await.expect("made").value.name.clone();
+        let told = || campaigns.problems(&name).iter().map(|problem| problem.code).collect::<Vec<_>>();
+        campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await.expect("sound");
+        assert!(told().is_empty());
+        let cafe = store("1", "Cafe").name;
+        places.delete::<Store>(&cafe, None, true, AUTHOR).await.expect("gone");
+        assert_eq!(told(), ["TARGET_MISSING"], "the network has no store left");
+        let organizations = Organizations::new(resources.clone(), Arc::new(crate::app::fakes::Counting::default()));
+        let grant = owner("acme").grant("to-brand").expect("sound");
+        organizations.delete_grant(&grant, None, AUTHOR).await.expect("gone");
+        assert_eq!(told(), ["NOT_GRANTED"], "what the network has is its own affair again");
+        campaigns.become_state(&name, CampaignState::Paused, None, AUTHOR).await.expect("allowed");
+        assert!(told().is_empty(), "ActivateCampaign tells");
     }
 
     #[tokio::test]

@@ -41,7 +41,7 @@ fn alive(catalog: &Catalog) -> impl Iterator<Item = &Campaign> {
 fn targets(campaign: &Campaign) -> impl Iterator<Item = &PlaceName> {
     let places = match &campaign.trigger.at {
         Target::Places(places) => Some(places),
-        Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => None,
+        Target::Tagged { .. } | Target::Network(_) | Target::Within(_) | Target::Anywhere => None,
     };
     places.into_iter().flatten()
 }

@@ -87,6 +87,8 @@ pub enum Target {
     Places(BTreeSet<PlaceName>),
     /// Every place of the network that has all of the tags, or belongs to a store that has.
     Tagged { network: OrganizationName, tags: BTreeSet<Tag> },
+    /// Every place of the network.
+    Network(OrganizationName),
     /// Every place inside, of the brand itself and of networks that granted theirs: stores by their position, geofences
     /// without a store by their middle.
     Within(Shape),
@@ -115,7 +117,7 @@ impl Trigger {
         let mut wrong = Violations::default();
         let is_event = matches!(self.on, On::AppEvent { .. });
         if self.at == Target::Anywhere && !is_event {
-            wrong.add("anywhere", "is for app events; a transition needs places, tags of them or an area");
+            wrong.add("anywhere", "is for app events; a transition needs places, tags of them, a network or an area");
         }
         if let Target::Within(Shape::Polygons(polygons)) = &self.at {
             let corners: usize = polygons.geometry().iter().map(corners).sum();
@@ -127,7 +129,7 @@ impl Trigger {
             if visits > MAX_VISITS {
                 wrong.add(field, format!("must be at most {MAX_VISITS}, was {visits}"));
             } else if visits > 1 && self.at == Target::Anywhere {
-                wrong.add(field, "needs places, tags of them or an area: nobody visits anywhere");
+                wrong.add(field, "needs places, tags of them, a network or an area: nobody visits anywhere");
             }
         }
         wrong.finish(Some(self))

@@ -9,6 +9,7 @@ use super::{
     boxes::DegreeBox,
     catalog::Table,
     entry::{AreaEntry, AreaView, Mark},
+    faults::Fault,
     grants::Grants,
     index::BoxIndex,
     nearest::StoreIndex,
@@ -71,7 +72,7 @@ pub struct Areas {
     /// Marks come first: they are compared where they lie, and names are all over the memory.
     pub(super) fired: SharedMap<(Mark, Area), Arc<Fired>>,
     pub(super) targets: Targets,
-    pub(super) problems: Arc<BTreeMap<CampaignName, Vec<String>>>,
+    pub(super) problems: Arc<BTreeMap<CampaignName, Vec<Fault>>>,
 }
 
 impl Areas {
@@ -149,10 +150,18 @@ impl Areas {
         &self.targets
     }
 
+    /// What keeps this campaign from firing where it was meant to, if it is active.
+    pub fn problems_of(&self, campaign: &CampaignName) -> &[Fault] {
+        self.problems.get(campaign).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// What keeps active campaigns from firing where they were meant to.
     pub fn problems(&self) -> impl Iterator<Item = Problem> {
-        let each = |(campaign, whys): (&CampaignName, &Vec<String>)| {
-            whys.iter().map(|what| Problem { campaign: campaign.clone(), what: what.clone() }).collect::<Vec<_>>()
+        let each = |(campaign, faults): (&CampaignName, &Vec<Fault>)| {
+            faults
+                .iter()
+                .map(|fault| Problem { campaign: campaign.clone(), what: fault.why.clone() })
+                .collect::<Vec<_>>()
         };
         self.problems.iter().flat_map(each)
     }

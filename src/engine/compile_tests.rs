@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::{areas::Areas, boxes::DegreeBox, catalog::Catalog, entry::Mark, fixture};
 use crate::domain::{
-    campaign::{Campaign, CampaignState, On, Target, Trigger},
+    campaign::{Campaign, CampaignState, Limits, On, Target, Trigger},
     catalog::{CatalogChange, Resource, ResourceName},
     name::OrganizationName,
+    opening::OpeningHours,
     organization::{Grant, Permission},
     place::{Beacon, Geofence, PlaceName, Store},
     presence::Area,
@@ -25,9 +26,10 @@ fn tags(mask: u8) -> BTreeSet<Tag> {
 }
 
 fn a_store() -> impl Strategy<Value = Resource> {
-    (any::<bool>(), 0..3u8, 0..8u8, -500.0..500.0f64).prop_map(|(own, id, mask, east)| {
+    (any::<bool>(), 0..3u8, 0..8u8, -500.0..500.0f64, any::<bool>()).prop_map(|(own, id, mask, east, has_hours)| {
         let name = network(own).store(&id.to_string()).expect("sound");
-        Store { name, tags: tags(mask), ..fixture::store("0", east) }.into()
+        let opening_hours = OpeningHours::new(if has_hours { "Mo-Fr 08:00-20:00" } else { "" }).expect("sound");
+        Store { name, opening_hours, tags: tags(mask), ..fixture::store("0", east) }.into()
     })
 }
 
@@ -84,11 +86,15 @@ fn a_campaign() -> impl Strategy<Value = Resource> {
     let within = (-500.0..500.0f64, 50.0..600.0f64, any::<bool>()).prop_map(|(east, radius_m, drawn)| {
         Target::Within(if drawn { triangle(east, radius_m) } else { fixture::geofence("0", east, radius_m).shape })
     });
-    let at = prop_oneof![4 => places, 4 => tagged, 4 => within, 1 => Just(Target::Anywhere)];
-    (0..4u8, on, at, any::<bool>()).prop_map(|(id, on, at, active)| {
+    let whole = any::<bool>().prop_map(|own| Target::Network(network(own)));
+    let at = prop_oneof![4 => places, 4 => tagged, 2 => whole, 4 => within, 1 => Just(Target::Anywhere)];
+    (0..4u8, on, at, any::<bool>(), any::<bool>()).prop_map(|(id, on, at, active, only_while_open)| {
         let state = if active { CampaignState::Active } else { CampaignState::Paused };
+        let mut limits = Limits::default();
+        limits.schedule.only_while_open = only_while_open.then(Default::default);
         Campaign {
             state,
+            limits,
             trigger: Trigger { on, at, visit: Default::default() },
             ..fixture::campaign(&id.to_string(), On::Entered, "stores/0")
         }

@@ -50,7 +50,7 @@ pub(super) fn meaning(
     let granted = |network: &OrganizationName| targets.grants.may_target(&brand, network);
     let mut networks: BTreeSet<OrganizationName> = match &campaign.trigger.at {
         Target::Places(places) => places.iter().map(PlaceName::organization).collect(),
-        Target::Tagged { network, .. } => BTreeSet::from([network.clone()]),
+        Target::Tagged { network, .. } | Target::Network(network) => BTreeSet::from([network.clone()]),
         Target::Within(_) | Target::Anywhere => BTreeSet::new(),
     };
     networks.extend(visited_networks(catalog, campaign));
@@ -68,11 +68,14 @@ pub(super) fn meaning(
             let what = format!("has no {} tagged {}", wants(on), tags.join(" and "));
             faults.push(Fault::new("TARGET_MISSING", network, what));
         }
+        Target::Network(network) if granted(network) && meant.peek().is_none() => {
+            faults.push(Fault::new("TARGET_MISSING", network, format!("has no {}", wants(on))));
+        }
         Target::Within(_) if meant.peek().is_none() => {
             let what = format!("has no {} within its area, of its own or granted to it", wants(on));
             faults.push(Fault::new("TARGET_MISSING", &brand, what));
         }
-        Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => {}
+        Target::Tagged { .. } | Target::Network(_) | Target::Within(_) | Target::Anywhere => {}
     }
     faults.extend(of_hours(meant, targets, catalog, campaign));
     faults.extend(of_segments(catalog, campaign));
@@ -106,12 +109,12 @@ fn of_hours(
             let closed = known.filter(|(_, store)| !store.is_some_and(has_hours));
             closed.map(|(place, _)| Fault::new("NO_OPENING_HOURS", place, format!("has {WHAT}"))).collect()
         }
-        Target::Tagged { .. } | Target::Within(_) if meant.peek().is_some() => {
+        Target::Tagged { .. } | Target::Network(_) | Target::Within(_) if meant.peek().is_some() => {
             let any = meant.filter_map(|area| store_of(catalog, &place_of(area)?)?).any(has_hours);
             let none = || Fault::new("NO_OPENING_HOURS", &campaign.name, format!("targets only places with {WHAT}"));
             (!any).then(none).into_iter().collect()
         }
-        Target::Tagged { .. } | Target::Within(_) | Target::Anywhere => Vec::new(),
+        Target::Tagged { .. } | Target::Network(_) | Target::Within(_) | Target::Anywhere => Vec::new(),
     }
 }
 

@@ -192,9 +192,15 @@ fn concerns((before, next): (&Catalog, &Catalog), campaign: &Campaign, touched: 
         || (!touched.segments.is_empty() && campaign.audience.segments().any(|name| touched.segments.contains(name)))
         || match &campaign.trigger.at {
             Target::Places(places) => {
-                touched.places.iter().any(|place| places.contains(place) || !matches!(place, PlaceName::Store(_)))
+                // A store has the hours of what belongs to it.
+                let store_of = |place| Findable::of(next, place).and_then(|found| found.store);
+                let is_touched = |place| touched.places.contains(place) || store_of(place).is_some_and(is_touched);
+                touched.places.iter().any(|place| !matches!(place, PlaceName::Store(_)))
+                    || places.iter().any(is_touched)
             }
-            Target::Tagged { network, .. } => touched.places.iter().any(|place| place.organization() == *network),
+            Target::Tagged { network, .. } | Target::Network(network) => {
+                touched.places.iter().any(|place| place.organization() == *network)
+            }
             Target::Within(shape) => {
                 let mut spots = touched.places.iter().flat_map(|place| [spot(before, place), spot(next, place)]);
                 spots.any(|spot| spot.is_some_and(|spot| regions::holds(shape, spot)))
@@ -203,10 +209,9 @@ fn concerns((before, next): (&Catalog, &Catalog), campaign: &Campaign, touched: 
         }
 }
 
-fn note_problems(problems: &mut BTreeMap<CampaignName, Vec<String>>, campaign: &Campaign, faults: Vec<Fault>) {
-    let whys: Vec<String> = faults.into_iter().map(|fault| fault.why).collect();
-    if !whys.is_empty() {
-        problems.insert(campaign.name.clone(), whys);
+fn note_problems(problems: &mut BTreeMap<CampaignName, Vec<Fault>>, campaign: &Campaign, faults: Vec<Fault>) {
+    if !faults.is_empty() {
+        problems.insert(campaign.name.clone(), faults);
     }
 }
 

@@ -217,6 +217,7 @@ impl Targets {
                 *of == network
                     && (tags.is_subset(found.tags) || of_store().is_some_and(|s| tags.is_subset(&s.value.tags)))
             }
+            Target::Network(of) => *of == network,
             Target::Within(shape) => found.spot(catalog).is_some_and(|spot| regions::holds(shape, spot)),
             Target::Anywhere => false,
         };
@@ -230,6 +231,7 @@ impl Targets {
             Target::Tagged { network, tags } => {
                 Box::new(tags.first().into_iter().flat_map(|tag| self.with_tag(network, tag)).cloned())
             }
+            Target::Network(network) => Box::new(places_of(catalog, network, &campaign.trigger.on)),
             Target::Within(shape) => Box::new(self.spots.around(shape)),
             Target::Anywhere => Box::new(std::iter::empty()),
         };
@@ -237,4 +239,28 @@ impl Targets {
         let areas = places.flat_map(|place| self.areas_of(&place, &campaign.trigger.on)).chain(anywhere);
         areas.filter(|area| self.means(catalog, campaign, area))
     }
+}
+
+/// The places of a network where that can happen.
+fn places_of<'a>(
+    catalog: &'a Catalog,
+    network: &'a OrganizationName,
+    on: &On,
+) -> impl Iterator<Item = PlaceName> + use<'a> {
+    let (at_geofences, at_stores, at_beacons) = match on {
+        On::Entered | On::Exited | On::Dwelt { .. } | On::Crossed => (true, false, false),
+        On::Near { .. } => (false, true, false),
+        On::Heard => (false, false, true),
+        On::AppEvent { .. } => (true, true, true),
+    };
+    // Ids begin with a letter or digit: none sorts before this one.
+    let (fence, store, beacon) = (network.geofence("0"), network.store("0"), network.beacon("0"));
+    let fences = fence.ok().filter(|_| at_geofences).map(|first| catalog.geofences.from(Bound::Included(&first)));
+    let stores = store.ok().filter(|_| at_stores).map(|first| catalog.stores.from(Bound::Included(&first)));
+    let beacons = beacon.ok().filter(|_| at_beacons).map(|first| catalog.beacons.from(Bound::Included(&first)));
+    let fences = fences.into_iter().flatten().map(|(name, _)| PlaceName::Geofence(name.clone()));
+    let stores = stores.into_iter().flatten().map(|(name, _)| PlaceName::Store(name.clone()));
+    let beacons = beacons.into_iter().flatten().map(|(name, _)| PlaceName::Beacon(name.clone()));
+    let is_own = |place: &PlaceName| place.organization() == *network;
+    fences.take_while(is_own).chain(stores.take_while(is_own)).chain(beacons.take_while(is_own))
 }

@@ -8,7 +8,7 @@ use futures_util::stream::{self, Stream};
 use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::{
-    app::{campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools},
+    app::{campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools, resources::Obstacle},
     domain::{
         budget::{AccountId, Unit},
         campaign::{Campaign, CampaignState},
@@ -16,6 +16,7 @@ use crate::{
         organization::Scope,
         violation::{Invalid, Violations},
     },
+    engine::catalog::Entry,
     grpc::{
         access::{Access, Work},
         campaign_wire::state_filter,
@@ -53,7 +54,18 @@ impl CampaignGrpc {
     async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
         let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
         let campaign = self.campaigns.become_state(&name, state, etag, access.author()).await?;
-        Ok(Response::new(Campaign::write(&campaign)))
+        Ok(self.answer(&campaign))
+    }
+
+    fn answer(&self, campaign: &Entry<Campaign>) -> Response<pb::Campaign> {
+        Response::new(self.with_problems(Campaign::write(campaign)))
+    }
+
+    /// With what keeps it from firing now.
+    fn with_problems(&self, campaign: pb::Campaign) -> pb::Campaign {
+        let problems = CampaignName::parse(&campaign.name).map(|name| self.campaigns.problems(&name));
+        let problems = problems.unwrap_or_default().into_iter().map(problem_to_wire).collect();
+        pb::Campaign { problems, ..campaign }
     }
 }
 
@@ -65,13 +77,14 @@ impl CampaignService for CampaignGrpc {
         let id = ("campaign_id", campaign_id.as_str());
         let draft = resource::wanted::<Campaign>(&access, Some(&parent), id, campaign)?;
         let campaign = self.campaigns.create(draft, access.author()).await?;
-        Ok(Response::new(Campaign::write(&campaign)))
+        Ok(self.answer(&campaign))
     }
 
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
         let access = Self::access(request.extensions())?;
         let name = &request.get_ref().name;
-        resource::get::<Campaign>(&access, self.campaigns.resources(), name).await.map(Response::new)
+        let campaign = resource::get::<Campaign>(&access, self.campaigns.resources(), name).await?;
+        Ok(Response::new(self.with_problems(campaign)))
     }
 
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
@@ -84,6 +97,7 @@ impl CampaignService for CampaignGrpc {
         let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
         let (campaigns, next_page_token) =
             resource::list(&access, self.campaigns.resources(), &request, wrong, keep).await?;
+        let campaigns = campaigns.into_iter().map(|campaign| self.with_problems(campaign)).collect();
         Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
     }
 
@@ -93,7 +107,7 @@ impl CampaignService for CampaignGrpc {
         let patch = Patch::<Campaign>::read(&access, campaign, update_mask.as_ref())?;
         let change = |campaign: &Campaign| patch.apply(campaign);
         let campaign = self.campaigns.update(&patch.name, patch.etag, access.author(), change).await?;
-        Ok(Response::new(Campaign::write(&campaign)))
+        Ok(self.answer(&campaign))
     }
 
     async fn delete_campaign(&self, request: Request<pb::DeleteCampaignRequest>) -> Answer<pb::DeleteCampaignResponse> {
@@ -135,7 +149,7 @@ impl CampaignService for CampaignGrpc {
         let wanted = versions::Wanted::read(&access, request.get_ref())?;
         let versions::Wanted { name, version, etag } = wanted;
         let campaign = self.versions.roll_back(&name, version, etag, access.author()).await?;
-        Ok(Response::new(Campaign::write(&campaign)))
+        Ok(self.answer(&campaign))
     }
 
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {
@@ -180,6 +194,11 @@ impl CampaignService for CampaignGrpc {
             );
         Ok(Response::new(Box::pin(answers)))
     }
+}
+
+fn problem_to_wire(problem: Obstacle) -> pb::CampaignProblem {
+    let Obstacle { code, subject, description } = problem;
+    pb::CampaignProblem { code: code.to_owned(), subject, description }
 }
 
 /// Where the accounts of a campaign go on.

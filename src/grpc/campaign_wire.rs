@@ -44,6 +44,7 @@ impl Wire for Campaign {
             priority: class,
             experiment: compared,
             testers: tried_by,
+            problems: _,
         } = message;
         let mut wrong = Violations::default();
         let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
@@ -114,6 +115,8 @@ impl Wire for Campaign {
             priority: priority_to_wire(*priority).into(),
             experiment: experiment.as_ref().map(experiment_to_wire),
             testers: testers.iter().map(DeviceName::to_string).collect(),
+            // Of the whole catalog, which whoever writes one campaign does not see.
+            problems: Vec::new(),
         }
     }
 }

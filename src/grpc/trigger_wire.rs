@@ -28,7 +28,7 @@ pub fn trigger(wire: pb::Trigger) -> Result<Trigger, Violations> {
     };
     let at = match place {
         None if matches!(on, Some(On::AppEvent { .. })) => Some(Target::Anywhere),
-        None => wrong.take("", Err(Invalid::new("needs places, tags of them or an area"))),
+        None => wrong.take("", Err(Invalid::new("needs places, tags of them, a network or an area"))),
         Some(wire) => wrong.nest("", target(wire)),
     };
     let visit = NthVisit { at_least: min_visits, every: every_nth_visit };
@@ -63,6 +63,9 @@ fn target(wire: pb::trigger::At) -> Result<Target, Violations> {
             Some(Target::Places(each.filter_map(named).collect()))
         }
         pb::trigger::At::Tagged(tagged) => wrong.nest("tagged", tagged_places(tagged)),
+        pb::trigger::At::Network(network) => {
+            wrong.take("network", OrganizationName::parse(&network)).map(Target::Network)
+        }
         pb::trigger::At::Within(pb::Area { shape: outline }) => {
             wrong.nest("within.shape", shape(outline)).map(Target::Within)
         }
@@ -100,6 +103,7 @@ pub fn trigger_to_wire(trigger: &Trigger) -> pb::Trigger {
             network: network.to_string(),
             tags: tags.iter().map(Tag::to_string).collect(),
         }),
+        Target::Network(network) => At::Network(network.to_string()),
         Target::Within(shape) => At::Within(pb::Area { shape: Some(shape_to_wire(shape)) }),
         Target::Anywhere => At::Anywhere(pb::Anywhere {}),
     };
@@ -133,6 +137,7 @@ mod tests {
         let anywhere = Some(pb::trigger::At::Anywhere(pb::Anywhere {}));
         for sound in [
             wire(event("totem_scanned"), anywhere.clone()),
+            wire(pb::trigger::On::Exited(pb::Exited {}), Some(pb::trigger::At::Network("organizations/mall".into()))),
             pb::Trigger {
                 min_visits: 5,
                 every_nth_visit: 3,
@@ -154,6 +159,7 @@ mod tests {
         let anywhere = || Some(pb::trigger::At::Anywhere(pb::Anywhere {}));
         assert_eq!(fields(wire(entered(), anywhere())), ["anywhere"]);
         assert_eq!(fields(wire(entered(), None)), [""]);
+        assert_eq!(fields(wire(entered(), Some(pb::trigger::At::Network("mall".into())))), ["network"]);
         assert_eq!(fields(wire(event("Scan"), None)), ["app_event.key", ""]);
         assert_eq!(fields(wire(entered(), circle(1.0))), ["within.shape.circle.radius_m"]);
         assert_eq!(fields(pb::Trigger { min_visits: 2, ..wire(event("x"), anywhere()) }), ["min_visits"]);

@@ -98,3 +98,23 @@ async fn who_is_brand_and_publisher_sees_its_own_people_at_once() {
     all.sort();
     assert_eq!(all, [false, true]);
 }
+
+#[tokio::test]
+async fn a_brand_is_told_what_keeps_its_campaign_from_firing() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let place = square(&server, &acme).await;
+    let brand = acme.key_of(Scope::Brand).await;
+    campaign(&server, &acme, "square", entering(&place)).await;
+    let name = format!("{}/campaigns/square", acme.organization);
+    let get = || bearing(&brand, pb::GetCampaignRequest { name: name.clone() });
+    assert_eq!(server.campaigns().get_campaign(get()).await.expect("read").into_inner().problems, []);
+    let gone = pb::DeleteGeofenceRequest { name: place.clone(), force: true, ..Default::default() };
+    server.places().delete_geofence(bearing(&acme.key_of(Scope::Network).await, gone)).await.expect("deleted");
+    let told = server.campaigns().get_campaign(get()).await.expect("read").into_inner().problems;
+    let description = format!("{place} does not exist");
+    assert_eq!(told, [pb::CampaignProblem { code: "TARGET_MISSING".into(), subject: place, description }]);
+    let list = pb::ListCampaignsRequest { parent: acme.organization.clone(), ..Default::default() };
+    let listed = server.campaigns().list_campaigns(bearing(&brand, list)).await.expect("listed").into_inner();
+    assert_eq!(listed.campaigns[0].problems, told);
+}
