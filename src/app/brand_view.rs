@@ -230,7 +230,7 @@ mod tests {
     fn whatever_of_the_person_refuses_looks_the_same() {
         let until = Timestamp::from_micros(NOON);
         let reasons = [
-            Reason::Audience { term: "tier = \"gold\"".into() },
+            Reason::Audience { term: "tier = \"gold\"".into(), found: Some("it is \"silver\"".into()) },
             Reason::Holdout { ghost: Some(OfferId::new(until, 7)), otherwise: None },
             Reason::Outranked { rank: 3, most: 2 },
             Reason::BudgetExhausted,

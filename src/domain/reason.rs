@@ -109,9 +109,12 @@ pub enum Reason {
     CoolDown {
         until: Timestamp,
     },
-    /// The term that failed, in words.
     Audience {
+        /// The term that failed, in words.
         term: Arc<str>,
+        /// What there was of what it asks, in words; receipts from before it was kept do not say.
+        #[serde(default)]
+        found: Option<Box<str>>,
     },
     /// The person is in the holdout of the campaign's experiment, so gets nothing whatever the caps and budgets say.
     Holdout {
@@ -120,8 +123,18 @@ pub enum Reason {
         /// Why they would have got nothing without the experiment either.
         otherwise: Option<Box<Reason>>,
     },
-    /// All units of the budget are taken.
+    /// A budget is of nothing at all; of receipts from before the other one was told, all its units are taken.
     BudgetExhausted,
+    /// All units of a budget are taken.
+    UnitsExhausted {
+        most: u64,
+        /// The place that they are of, if each has its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Box<str>>,
+        /// The day, week (by its first day) or month that they are of, if they are renewed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        period: Option<Box<str>>,
+    },
     /// The same campaign was chosen at a better place of this ping.
     SameCampaign,
     /// Others ranked higher.
@@ -149,7 +162,7 @@ pub const NOT_ELIGIBLE_MEANING: &str = "it was not for this person at that momen
 
 /// The one table of codes: of each reason its code, what it is of, and what it means whatever the numbers.
 macro_rules! codes {
-    ($($variant:ident => $code:literal, $of:ident, $meaning:literal;)*) => {
+    ($($($variant:ident)|+ => $code:literal, $of:ident, $meaning:literal;)*) => {
         impl Reason {
             /// All codes there are.
             pub const CODES: &'static [&'static str] = &[$($code),*];
@@ -165,20 +178,20 @@ macro_rules! codes {
             /// The stable code of the reason, as the API and metrics spell it.
             pub fn code(&self) -> &'static str {
                 match self {
-                    $(Reason::$variant { .. } => $code,)*
+                    $($(Reason::$variant { .. })|+ => $code,)*
                 }
             }
 
             pub fn of(&self) -> Of {
                 match self {
-                    $(Reason::$variant { .. } => Of::$of,)*
+                    $($(Reason::$variant { .. })|+ => Of::$of,)*
                 }
             }
 
             /// What the code means, without the numbers.
             pub fn meaning(&self) -> &'static str {
                 match self {
-                    $(Reason::$variant { .. } => $meaning,)*
+                    $($(Reason::$variant { .. })|+ => $meaning,)*
                 }
             }
         }
@@ -209,7 +222,7 @@ codes! {
     CoolDown => "COOL_DOWN", Person, "the campaign rests for this person";
     Audience => "AUDIENCE", Person, "the person is not in the audience";
     Holdout => "HOLDOUT", Person, "the person is in the experiment's holdout";
-    BudgetExhausted => "BUDGET_EXHAUSTED", Person, "the campaign's budget is used up";
+    BudgetExhausted | UnitsExhausted => "BUDGET_EXHAUSTED", Person, "the campaign's budget is used up";
     SameCampaign => "SAME_CAMPAIGN", Campaign, "the campaign was chosen at a better place";
     Outranked => "OUTRANKED", Person, "others ranked higher";
 }
@@ -280,13 +293,51 @@ impl fmt::Display for Reason {
                 write!(f, "the person got {given} of at most {most} offers of this campaign {within}")
             }
             Reason::CoolDown { until } => write!(f, "the campaign rests for this person until {until}"),
-            Reason::Audience { term } => write!(f, "the person is not in the audience: {term}"),
+            Reason::Audience { term, found } => {
+                write!(f, "the person is not in the audience: {term}")?;
+                found.as_ref().map_or(Ok(()), |found| write!(f, "; {found}"))
+            }
             Reason::Holdout { ghost, otherwise } => {
                 f.write_str(&held_out(*ghost, otherwise.as_ref().map(|reason| reason.to_string())))
             }
             Reason::BudgetExhausted => f.write_str("the campaign's budget is used up"),
+            Reason::UnitsExhausted { most, place, period } => {
+                write!(f, "all {most} offers of the campaign's budget")?;
+                period.as_ref().map_or(Ok(()), |period| write!(f, " for {period}"))?;
+                place.as_ref().map_or(Ok(()), |place| write!(f, " at {place}"))?;
+                f.write_str(" are taken")
+            }
             Reason::SameCampaign => f.write_str("the campaign was chosen at a better place"),
             Reason::Outranked { rank, most } => write!(f, "it ranked {rank}, and {most} could be given"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_of_before_still_say_their_reasons() {
+        let read = |stored: &str| serde_json::from_str::<Reason>(stored).expect("read").to_string();
+        assert_eq!(read(r#""budget_exhausted""#), "the campaign's budget is used up");
+        assert_eq!(read(r#"{"audience":{"term":"points > 10"}}"#), "the person is not in the audience: points > 10");
+    }
+
+    #[test]
+    fn a_budget_is_named_by_what_it_counts_apart() {
+        let told = |place: Option<&str>, period: Option<&str>| {
+            let [place, period] = [place, period].map(|part| part.map(Into::into));
+            let reason = Reason::UnitsExhausted { most: 500, place, period };
+            let stored = serde_json::to_string(&reason).expect("written");
+            assert_eq!(serde_json::from_str::<Reason>(&stored).expect("read"), reason);
+            assert_eq!(reason.code(), "BUDGET_EXHAUSTED");
+            reason.to_string()
+        };
+        assert_eq!(told(None, None), "all 500 offers of the campaign's budget are taken");
+        assert_eq!(
+            told(Some("organizations/acme/stores/42"), Some("2026-11-23")),
+            "all 500 offers of the campaign's budget for 2026-11-23 at organizations/acme/stores/42 are taken"
+        );
     }
 }

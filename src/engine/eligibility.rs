@@ -140,6 +140,11 @@ impl<'a> Gates<'a> {
             // These two look for the time when they let it pass again.
             Gate::StoreHours => self.doors.are_closed(schedule, store),
             Gate::Schedule => schedule::is_outside_windows(schedule, store, self.zone, self.now),
+            // And this one for words.
+            Gate::Audience => {
+                let audience = &candidate.campaign.audience;
+                self.person.missing_from(audience, &candidate.site()).is_some()
+            }
             gate => self.ask(gate, candidate).is_some(),
         });
         debug_assert_eq!(refuses, self.refusal(candidate).is_some());
@@ -175,14 +180,14 @@ impl<'a> Gates<'a> {
                 let store = candidate.store.map(Arc::as_ref);
                 schedule::outside_windows(&campaign.limits.schedule, store, self.zone, self.now)
             }
-            Gate::Budget => self.is_exhausted(candidate).then_some(Reason::BudgetExhausted),
+            Gate::Budget => self.exhausted(candidate),
             Gate::Consent => self.marketing.is_none().then_some(Reason::NoMarketingConsent),
             Gate::Freshness => self.age(candidate).map(|age| Reason::Stale { age }),
             Gate::Position => self.is_suspect.then_some(Reason::Suspect),
             Gate::Muted => self.of_brand(campaign, |brand| brand.is_muted).then_some(Reason::Muted),
             Gate::QuietHours => self.quiet.clone().filter(|_| !self.may_disturb(campaign)),
             Gate::Visit => self.other_visits(candidate).next(),
-            Gate::Audience => self.missing(candidate).map(|term| Reason::Audience { term }),
+            Gate::Audience => self.missing(candidate),
             Gate::AppCaps => self.given.of_app(campaign).next(),
             Gate::BrandCaps => {
                 let limits = self.of_brand(campaign, |brand| brand.limits);
@@ -239,10 +244,16 @@ impl<'a> Gates<'a> {
         [(nth.at_least, oldest, false), (nth.every, since, offered.is_some())].into_iter().filter_map(refused)
     }
 
-    /// The first term of the audience that fails, in words.
-    fn missing(&self, candidate: &Candidate<'_>) -> Option<Arc<str>> {
+    /// The first term of the audience that fails, and what there is of what it asks.
+    fn missing(&self, candidate: &Candidate<'_>) -> Option<Reason> {
         let audience = &candidate.campaign.audience;
-        if audience.terms().is_empty() { None } else { self.person.missing_from(audience, &candidate.site()) }
+        if audience.terms().is_empty() {
+            return None;
+        }
+        let site = candidate.site();
+        let term = self.person.missing_from(audience, &site)?;
+        let found = Some(self.person.found(&term.rule, &site).into());
+        Some(Reason::Audience { term: term.words.clone(), found })
     }
 
     /// What the person had enough of: of everything, of the brand, of the campaign.
@@ -286,10 +297,13 @@ impl<'a> Gates<'a> {
         campaign.limits.in_quiet_hours && self.app.quiet_exempt.contains(campaign.name.owner())
     }
 
-    /// Whether an account that the offer would need is known to have nothing left, or could never have anything.
-    fn is_exhausted(&self, candidate: &Candidate<'_>) -> bool {
-        let accounts = || taking::for_offer(candidate, self.now).any(|account| self.exhausted.contains(&account.id));
-        taking::gives_nothing(candidate.campaign) || (!self.exhausted.is_empty() && accounts())
+    /// An account that the offer would need and that is known to have nothing left, or could never have anything.
+    fn exhausted(&self, candidate: &Candidate<'_>) -> Option<Reason> {
+        if taking::gives_nothing(candidate.campaign) {
+            return Some(Reason::BudgetExhausted);
+        }
+        let used_up = || taking::used_up(candidate, self.now, self.exhausted);
+        if self.exhausted.is_empty() { None } else { used_up() }
     }
 
     /// When each account that the offer would need, and that has nothing left, has been followed by one of a next period;

@@ -316,7 +316,9 @@ impl Case<'_> {
                     ends.filter(|&end| end > now).min()
                 }
             },
-            Reason::BudgetExhausted => self.at(now, |gates, candidate| gates.budget_renewed_at(candidate))?,
+            Reason::BudgetExhausted | Reason::UnitsExhausted { .. } => {
+                self.at(now, |gates, candidate| gates.budget_renewed_at(candidate))?
+            }
             _ => None,
         }
     }

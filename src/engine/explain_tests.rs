@@ -321,22 +321,25 @@ fn a_budget_of_a_day_is_there_again_the_next_day() {
         let told = explained(&limited, &app(), &person(), at(0), &used_up);
         assert_eq!((told.flips.len(), told.flips[0].gate), (1, "BUDGET"));
         assert_eq!(told.flips[0].at, told.at);
-        told.at
+        let refused =
+            told.answers.iter().find(|answer| answer.gate == "BUDGET").and_then(|answer| answer.refusal.clone());
+        (told.at, refused.expect("used up").1)
     };
+    let spent = |used_up: &str| format!("all 9 offers of the campaign's budget{used_up} are taken");
     let (whole, day, month) = (budget(Period::Whole), budget(Period::Day), budget(Period::Month));
     const HOUR: i64 = 3_600;
     let both = [whole.clone(), day.clone()];
     let one = std::slice::from_ref;
-    assert_eq!(next(&both, one(&day)), Some(at(12 * HOUR)), "noon is now");
-    assert_eq!(next(&both, &[whole]), None);
-    assert_eq!(next(&both, &both), None);
-    assert_eq!(next(one(&of_rome), one(&of_rome)), Some(at(10 * HOUR)));
+    assert_eq!(next(&both, one(&day)), (Some(at(12 * HOUR)), spent(" for 2026-06-01")), "noon is now");
+    assert_eq!(next(&both, &[whole]), (None, spent("")));
+    assert_eq!(next(&both, &both).0, None);
+    assert_eq!(next(one(&of_rome), one(&of_rome)).0, Some(at(10 * HOUR)));
     let week = budget(Period::Week);
-    assert_eq!(next(one(&week), one(&week)), Some(at((7 * 24 - 12) * HOUR)), "it is Monday");
+    assert_eq!(next(one(&week), one(&week)).0, Some(at((7 * 24 - 12) * HOUR)), "it is Monday");
     let both = [day, month];
-    assert_eq!(next(&both, &both), Some(at((30 * 24 - 12) * HOUR)), "it is June the first");
+    assert_eq!(next(&both, &both).0, Some(at((30 * 24 - 12) * HOUR)), "it is June the first");
     let nothing = [Budget { limit: 0, ..budget(Period::Day) }];
-    assert_eq!(next(&nothing, &nothing), None);
+    assert_eq!(next(&nothing, &nothing), (None, "the campaign's budget is used up".to_owned()));
 }
 
 #[test]

@@ -44,7 +44,9 @@ pub(super) fn remedy(reason: &Reason) -> String {
         Reason::BrandCap { most, within, .. } => too_many(*most, &format!("of the brand {within}")),
         Reason::CampaignCap { most, within, .. } => too_many(*most, &format!("of the campaign {within}")),
         Reason::Redeemed { .. } => "the person must not have redeemed one of it".to_owned(),
-        Reason::BudgetExhausted => "the budget must be raised, or units come back".to_owned(),
+        Reason::BudgetExhausted | Reason::UnitsExhausted { .. } => {
+            "the budget must be raised, or units come back".to_owned()
+        }
         reason @ (Reason::Audience { .. }
         | Reason::Holdout { .. }
         | Reason::SameCampaign

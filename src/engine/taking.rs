@@ -9,6 +9,7 @@ use crate::domain::{
     budget::{Account, AccountId, Holder, Spot, Take, Unit},
     campaign::Campaign,
     coupon::{Codes, Coupon},
+    decision::Reason,
     place::Store,
     presence::Area,
     redemption::{KeptOffer, Redemption},
@@ -31,6 +32,17 @@ pub fn accounts<'a>(campaign: &'a Campaign, unit: Unit, spot: Spot<'a>) -> impl 
 /// Those that an offer of the candidate is counted in, one unit each.
 pub fn for_offer<'a>(candidate: &'a Candidate<'_>, at: Timestamp) -> impl Iterator<Item = Account> + 'a {
     accounts(candidate.campaign, Unit::Offers, spot_of(candidate, at))
+}
+
+/// The first of them that is used up, as it is told.
+pub fn used_up(candidate: &Candidate<'_>, at: Timestamp, used_up: &BTreeSet<AccountId>) -> Option<Reason> {
+    let (campaign, spot) = (candidate.campaign, spot_of(candidate, at));
+    let budgets = campaign.limits.budgets.iter().filter(|budget| budget.unit == Unit::Offers);
+    budgets.map(|budget| (budget.limit, budget.account(&campaign.name, spot))).find_map(|(most, account)| {
+        let (place, period) = account.parts();
+        let told = |part: &str| Some(part).filter(|part| !part.is_empty()).map(Into::into);
+        used_up.contains(&account.id).then(|| Reason::UnitsExhausted { most, place: told(place), period: told(period) })
+    })
 }
 
 /// When the first of them is followed by the account of a next period; none if nothing follows any.

@@ -25,6 +25,16 @@ impl Person<'_> {
         self.needed(audience.rule(), true, site)
     }
 
+    /// What there is of what a rule asks that does not hold, in words: of a condition the person's own value, of several
+    /// what would have to change.
+    pub fn found(&self, rule: &Rule, site: &Site<'_>) -> String {
+        let changes = self.needed(rule, true, site);
+        match changes.as_slice() {
+            [change] if change.rule == *rule => format!("it {}", change.is),
+            changes => changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; "),
+        }
+    }
+
     fn needed(&self, rule: &Rule, must_hold: bool, site: &Site<'_>) -> Vec<Change> {
         if self.holds(rule, site) == must_hold {
             return Vec::new();

@@ -14,14 +14,14 @@ mod past;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::OnceCell, sync::Arc};
+use std::cell::OnceCell;
 
 pub use changes::Change;
 pub use context::Site;
 
 use super::catalog::Catalog;
 use crate::domain::{
-    audience::{Audience, Comparison, Rule, TraitValue, condition::DateTest},
+    audience::{Audience, Comparison, Rule, Term, TraitValue, condition::DateTest},
     consent::{Consented, Profiling},
     date::Date,
     name::SegmentName,
@@ -144,10 +144,9 @@ impl<'a> Person<'a> {
         self.traits.get(key)
     }
 
-    /// None if the person is in the audience at this place, else the first term that fails, in words.
-    pub fn missing_from(&self, audience: &Audience, site: &Site<'_>) -> Option<Arc<str>> {
-        let failing = audience.terms().iter().find(|term| !self.holds(&term.rule, site));
-        failing.map(|term| term.words.clone())
+    /// None if the person is in the audience at this place, else the first term that fails.
+    pub fn missing_from<'t>(&self, audience: &'t Audience, site: &Site<'_>) -> Option<&'t Term> {
+        audience.terms().iter().find(|term| !self.holds(&term.rule, site))
     }
 
     fn holds(&self, rule: &Rule, site: &Site<'_>) -> bool {

@@ -218,7 +218,8 @@ proptest! {
     }
 }
 
-fn refusal(profile: &Profile, rule: Rule) -> Option<Arc<str>> {
+/// The term that fails, and what there is of it.
+fn refusal(profile: &Profile, rule: Rule) -> Option<(String, String)> {
     let (catalog, app) = (Catalog::default(), crate::engine::fixture::app());
     let campaign = samples::brand().campaign("0").expect("sound");
     let (device, profiling) = (profile.devices.values().next().expect("one"), profile.consents.permit());
@@ -237,7 +238,9 @@ fn refusal(profile: &Profile, rule: Rule) -> Option<Arc<str>> {
         at: now,
         in_segment: false,
     };
-    Person::new(profile, profiling, around).missing_from(&Audience::new(rule).expect("sound"), &site)
+    let (person, audience) = (Person::new(profile, profiling, around), Audience::new(rule).expect("sound"));
+    let term = person.missing_from(&audience, &site)?;
+    Some((term.words.to_string(), person.found(&term.rule, &site)))
 }
 
 fn with_points(purposes: &[Purpose]) -> Profile {
@@ -252,16 +255,25 @@ fn points(comparison: Comparison, value: f64) -> Rule {
 }
 
 #[test]
-fn the_failing_term_is_named() {
+fn the_failing_term_is_named_with_what_there_is_of_it() {
+    let refused = |ann: &Profile, rule| refusal(ann, rule).map(|(term, found)| format!("{term}; {found}"));
     let ann = with_points(&Purpose::ALL);
     let coffee = Rule::Interest { topic: Topic::new("coffee").expect("sound"), at_least: 0.5 };
     let rule = Rule::All(vec![coffee, points(GreaterThan, 10.0)]);
-    assert_eq!(refusal(&ann, rule).as_deref(), Some("points > 10"));
-    assert_eq!(refusal(&ann, points(AtLeast, 10.0)), None);
+    assert_eq!(refused(&ann, rule).as_deref(), Some("points > 10; it is 10"));
+    assert_eq!(refused(&ann, points(AtLeast, 10.0)), None);
+    let tier = || Rule::TraitKnown(TraitKey::new("tier").expect("sound"));
+    let either = refused(&ann, Rule::Any(vec![tier(), points(AtLeast, 50.0)]));
+    assert_eq!(
+        either.as_deref(),
+        Some("(tier is known or points ≥ 50); \"tier is known\" must be so, and it is not known")
+    );
+    let other = refused(&ann, Rule::Not(Box::new(points(AtLeast, 5.0))));
+    assert_eq!(other.as_deref(), Some("not points ≥ 5; \"points ≥ 5\" must not be so, and it is 10"));
     let often = Rule::Visits { at: Visited::Here, within_days: 30, count: Count::AtLeast(3) };
-    assert_eq!(refusal(&ann, often).as_deref(), Some("at least 3 visits at this place in 30 days"));
+    assert_eq!(refused(&ann, often).as_deref(), Some("at least 3 visits at this place in 30 days; it is 0"));
     let once = Rule::Visits { at: Visited::Here, within_days: 1, count: Count::AtLeast(1) };
-    assert_eq!(refusal(&ann, once).as_deref(), Some("at least 1 visit at this place in 1 day"));
+    assert_eq!(refused(&ann, once).as_deref(), Some("at least 1 visit at this place in 1 day; it is 0"));
 }
 
 #[test]
