@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use super::{
     decisions::Reader,
     explain_access::{allowed, classify, knows, sound},
@@ -14,8 +16,8 @@ use crate::{
     domain::{
         budget::AccountId,
         campaign::{Campaign, CampaignState},
-        catalog::{CatalogChange, Resource},
         name::{AppName, CampaignName, DeviceName, ProfileName},
+        organization::App,
         place::PlaceName,
         profile::{Device, Platform, Profile},
         time::Timestamp,
@@ -33,6 +35,11 @@ use crate::{
 const AHEAD: Duration = Duration::from_secs(366 * 86_400);
 /// How long ago counts as now: of real people what was is in their receipts.
 const JUST_NOW: Duration = Duration::from_secs(60);
+
+/// Computed at once: marketers wait for each other, not pings for them.
+const AT_ONCE: usize = 2;
+/// Computed or waiting to be: some seconds' worth of the longest there are.
+const WAITING: usize = 32;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -70,6 +77,8 @@ pub enum ExplainError {
     Denied(String),
     #[error("{0}")]
     Invalid(Violations),
+    #[error("the server is at its limit of explanations in progress")]
+    Crowded,
     #[error(transparent)]
     People(#[from] PeopleError),
     #[error(transparent)]
@@ -82,11 +91,13 @@ pub struct Explanations {
     live: Arc<LiveCatalog>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+    waiting: Semaphore,
+    turns: Semaphore,
 }
 
 impl Explanations {
     pub fn new(people: Arc<People>, live: Arc<LiveCatalog>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { people, live, ledger, clock }
+        Self { people, live, ledger, clock, waiting: Semaphore::new(WAITING), turns: Semaphore::new(AT_ONCE) }
     }
 
     /// What every gate says, and what would have to be otherwise; and of which moment.
@@ -101,16 +112,24 @@ impl Explanations {
         if matches!(wanted.whom, Whom::Persona(..)) {
             classify(&snapshot, &mut profile, reader);
         }
-        let (catalog, active) = supposed_active(&snapshot, &campaign);
-        let (profile, device) = (&profile, &device);
-        let catalog = catalog.as_ref().unwrap_or(&snapshot);
-        let (Wanted { place, distance_m, .. }, nothing) = (wanted, BTreeSet::new());
-        let standing = Standing { catalog, app: &app, profile, device, now, is_suspect: false, exhausted: &nothing };
-        let case = Case { standing, campaign: &active, state: campaign.state, place, distance_m: *distance_m };
-        let accounts: Vec<AccountId> = accounts(&case, self.clock.now()).into_iter().collect();
-        let exhausted = self.ledger.spent(&accounts).await?.into_iter().collect();
-        let standing = Standing { exhausted: &exhausted, ..standing };
-        Ok((explain(&Case { standing, ..case }), now))
+        let (state, active) = (campaign.state, Campaign { state: CampaignState::Active, ..Campaign::clone(&campaign) });
+        let (place, distance_m) = (wanted.place.clone(), wanted.distance_m);
+        let scene =
+            Scene { catalog: snapshot, app, profile, device, campaign: active.into(), state, place, distance_m };
+        let (scene, today) = (Arc::new(scene), self.now());
+        let asked = scene.clone();
+        let named = self.aside(move || asked.suppose(now, &BTreeSet::new(), |case| accounts(case, today))).await?;
+        let named: Vec<AccountId> = named.into_iter().collect();
+        let exhausted = self.ledger.spent(&named).await?.into_iter().collect();
+        Ok((self.aside(move || scene.suppose(now, &exhausted, explain)).await?, now))
+    }
+
+    /// Beside the pings: a year is looked through moment by moment.
+    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ExplainError> {
+        let gone = |what: String| ExplainError::Store(StoreError::Unavailable(what));
+        let _place = self.waiting.try_acquire().map_err(|_| ExplainError::Crowded)?;
+        let _turn = self.turns.acquire().await.map_err(|closed| gone(closed.to_string()))?;
+        tokio::task::spawn_blocking(work).await.map_err(|fault| gone(fault.to_string()))
     }
 
     /// What stands for the time if it is not said.
@@ -147,15 +166,26 @@ impl Explanations {
     }
 }
 
-/// The catalog as if the campaign were active, if it is not; and the campaign then.
-fn supposed_active(catalog: &Catalog, campaign: &Arc<Campaign>) -> (Option<Catalog>, Arc<Campaign>) {
-    if campaign.state == CampaignState::Active {
-        return (None, campaign.clone());
+/// All that an explanation depends on but the moment and what is used up.
+struct Scene {
+    catalog: Arc<Catalog>,
+    app: Arc<App>,
+    profile: Profile,
+    device: Device,
+    /// As if it were active.
+    campaign: Arc<Campaign>,
+    /// What it really is.
+    state: CampaignState,
+    place: PlaceName,
+    distance_m: f64,
+}
+
+impl Scene {
+    fn suppose<T>(&self, now: Timestamp, exhausted: &BTreeSet<AccountId>, ask: impl FnOnce(&Case<'_>) -> T) -> T {
+        let Self { catalog, app, profile, device, campaign, state, place, distance_m } = self;
+        let standing = Standing { catalog, app, profile, device, now, is_suspect: false, exhausted };
+        ask(&Case { standing, campaign, state: *state, place, distance_m: *distance_m })
     }
-    let active = Arc::new(Campaign { state: CampaignState::Active, ..Campaign::clone(campaign) });
-    let resource = Resource::Campaign(active.clone());
-    let change = CatalogChange { version: catalog.version, name: resource.name(), resource: Some(resource) };
-    (Some(catalog.after(&[change])), active)
 }
 
 /// Of a person without devices: nothing is known of what they will use.

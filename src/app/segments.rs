@@ -8,7 +8,6 @@ use super::resources::{EditError, Obstacle, Resources, find};
 use crate::{
     domain::{
         campaign::{Campaign, CampaignState},
-        catalog::{CatalogChange, Resource},
         name::SegmentName,
         organization::Organization,
         segment::Segment,
@@ -71,9 +70,9 @@ impl Segments {
 
 /// What would keep active campaigns from being activated, and does not now.
 fn broken_by(segment: &Segment, catalog: &Catalog) -> Vec<Obstacle> {
-    let resource = Resource::from(segment.clone());
-    let change = CatalogChange { version: catalog.version, name: resource.name(), resource: Some(resource) };
-    let next = catalog.after(&[change]);
+    // No area depends on a segment, so nothing is compiled.
+    let mut next = catalog.clone();
+    next.segments.insert(segment.name.clone(), Entry { etag: catalog.version, value: Arc::new(segment.clone()) });
     let campaigns = catalog.campaigns.values().map(|entry| &entry.value);
     let active = campaigns.filter(|campaign| campaign.state == CampaignState::Active);
     let naming = active.filter(|campaign| campaign.audience.segments().any(|named| *named == segment.name));

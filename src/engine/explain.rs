@@ -18,7 +18,9 @@ use super::{
     presence::Step,
     ranking::{Candidate, Cause},
     remedy::remedy,
-    schedule, taking, visiting,
+    schedule, taking,
+    trial::Tried,
+    visiting,
 };
 use crate::domain::{
     budget::AccountId,
@@ -42,8 +44,9 @@ const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// What is supposed.
 pub struct Case<'a> {
-    /// Under a catalog in which the campaign is active; what is exhausted is asked of [`accounts`].
+    /// What is exhausted is asked of [`accounts`].
     pub standing: Standing<'a>,
+    /// Active, whatever it is.
     pub campaign: &'a Arc<Campaign>,
     /// What it really is.
     pub state: CampaignState,
@@ -205,8 +208,9 @@ impl Case<'_> {
     fn at<T>(&self, now: Timestamp, ask: impl FnOnce(&Gates<'_>, &Candidate<'_>) -> T) -> Option<T> {
         let standing = Standing { now, ..self.standing };
         let catalog = standing.catalog;
-        let areas = &Known::of(&catalog.areas);
         let (area, before) = (&self.area()?, &standing.device.presence);
+        let tried = Tried::supposing(catalog, self.campaign, area);
+        let areas = &Known::trying(&catalog.areas, Some(&tried));
         let view = areas.view(areas.number(area));
         let cause = cause(&self.campaign.trigger.on);
         let step = match cause {

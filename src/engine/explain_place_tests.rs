@@ -198,3 +198,15 @@ fn a_season_is_waited_for_up_to_a_year() {
     assert_eq!(next("2026 Jun 01 10:00-12:00"), None);
     assert_eq!(next("off"), None);
 }
+
+#[test]
+fn a_draft_is_explained_as_if_it_were_active() {
+    let near = campaign("hello", On::Near { radius_m: 300 }, "stores/cafe");
+    let tagged = Rule::Place(PlaceTest::AllTags(BTreeSet::from([Tag::new("coffee").expect("sound")])));
+    for draft in [near.clone(), with_rule(near, tagged)] {
+        let place = place(CAFE);
+        let without = explained_in(vec![cafe().into()], &draft, &person(), &place);
+        assert_eq!(without, explained(&draft, &person(), &place));
+        assert_eq!(told(&without), "CHOSEN");
+    }
+}

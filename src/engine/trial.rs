@@ -58,6 +58,14 @@ impl<'a> Tried<'a> {
         Some(tried)
     }
 
+    /// The campaign as if it were active, for who asks what it would do at one area.
+    pub fn supposing(catalog: &'a Catalog, campaign: &'a Arc<Campaign>, area: &Area) -> Self {
+        let (circles, boxes, kept) = (BTreeMap::new(), BoxIndex::default(), Kept::default());
+        let mut tried = Self { catalog, campaigns: vec![campaign], circles, boxes, kept };
+        tried.draw(area);
+        tried
+    }
+
     /// Draws all circles that fixes may be in, ways lead through, and the safe radius reach: no way is longer than that.
     fn draw_around(&mut self, presence: &DevicePresence, ping: &Ping) {
         let radius_of = |campaign: &&Arc<Campaign>| match campaign.trigger.on {
