@@ -5,12 +5,19 @@
 
 use std::sync::Arc;
 
-use super::{ingest::Ingest, live_catalog::LiveCatalog};
+use super::{
+    aside::{Aside, Refused},
+    ingest::Ingest,
+    live_catalog::LiveCatalog,
+};
 use crate::{
     domain::{decision::Note, geo::Position, name::DeviceName, profile::Profile},
     engine::browsing::{Look, Preview, browse},
-    ports::{Clock, StoreError},
+    ports::Clock,
 };
+
+/// Looks at once, and with those who wait.
+const AT_ONCE: (usize, usize) = (4, 256);
 
 /// Where is looked, and for how much.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,31 +34,37 @@ pub struct Browsing {
     catalog: Arc<LiveCatalog>,
     ingest: Arc<Ingest>,
     clock: Arc<dyn Clock>,
+    aside: Aside,
 }
 
 impl Browsing {
     pub fn new(catalog: Arc<LiveCatalog>, ingest: Arc<Ingest>, clock: Arc<dyn Clock>) -> Self {
-        Self { catalog, ingest, clock }
+        let aside = Aside::new("looks around", AT_ONCE.0, AT_ONCE.1);
+        Self { catalog, ingest, clock, aside }
     }
 
     /// The previews for a person, best first, as this device would get them, else the one that was registered last; none
     /// if there is no device to get them.
     pub async fn previews(
         &self,
-        profile: &Profile,
+        profile: Profile,
         device: Option<&DeviceName>,
         view: View,
-    ) -> Result<Option<(Vec<Preview>, Vec<Note>)>, StoreError> {
+    ) -> Result<Option<(Vec<Preview>, Vec<Note>)>, Refused> {
         let (app, now) = (profile.name.app(), self.clock.now());
         let catalog = self.catalog.having(|catalog| catalog.apps.contains_key(&app)).await?;
-        let Some(app) = catalog.apps.get(&app) else { return Ok(None) };
+        let Some(app) = catalog.apps.get(&app).map(|entry| entry.value.clone()) else { return Ok(None) };
         let device = match device {
             Some(device) => profile.devices.get(device),
             None => profile.devices.values().max_by_key(|device| device.registered_at),
         };
         let View { position, radius_m, limit } = view;
-        let Some(device) = device else { return Ok(None) };
-        let (catalog, app, exhausted) = (&catalog, &app.value, &self.ingest.exhausted(now));
-        Ok(Some(browse(&Look { catalog, app, profile, device, now, position, radius_m, limit, exhausted })))
+        let Some(device) = device.cloned() else { return Ok(None) };
+        let exhausted = self.ingest.exhausted(now);
+        let look = move || {
+            let (catalog, app, profile, device, exhausted) = (&catalog, &app, &profile, &device, &exhausted);
+            browse(&Look { catalog, app, profile, device, now, position, radius_m, limit, exhausted })
+        };
+        Ok(Some(self.aside.run(look).await?))
     }
 }

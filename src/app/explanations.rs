@@ -4,9 +4,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
-
 use super::{
+    aside::{self, Aside},
     decisions::Reader,
     explain_access::{allowed, classify, knows, sound},
     live_catalog::LiveCatalog,
@@ -36,7 +35,7 @@ const AHEAD: Duration = Duration::from_secs(366 * 86_400);
 /// How long ago counts as now: of real people what was is in their receipts.
 const JUST_NOW: Duration = Duration::from_secs(60);
 
-/// Computed at once: marketers wait for each other, not pings for them.
+/// Computed at once.
 const AT_ONCE: usize = 2;
 /// Computed or waiting to be: some seconds' worth of the longest there are.
 const WAITING: usize = 32;
@@ -77,8 +76,8 @@ pub enum ExplainError {
     Denied(String),
     #[error("{0}")]
     Invalid(Violations),
-    #[error("the server is at its limit of explanations in progress")]
-    Crowded,
+    #[error(transparent)]
+    Aside(#[from] aside::Refused),
     #[error(transparent)]
     People(#[from] PeopleError),
     #[error(transparent)]
@@ -91,13 +90,12 @@ pub struct Explanations {
     live: Arc<LiveCatalog>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
-    waiting: Semaphore,
-    turns: Semaphore,
+    aside: Aside,
 }
 
 impl Explanations {
     pub fn new(people: Arc<People>, live: Arc<LiveCatalog>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { people, live, ledger, clock, waiting: Semaphore::new(WAITING), turns: Semaphore::new(AT_ONCE) }
+        Self { people, live, ledger, clock, aside: Aside::new("explanations", AT_ONCE, WAITING) }
     }
 
     /// What every gate says, and what would have to be otherwise; and of which moment.
@@ -118,18 +116,11 @@ impl Explanations {
             Scene { catalog: snapshot, app, profile, device, campaign: active.into(), state, place, distance_m };
         let (scene, today) = (Arc::new(scene), self.now());
         let asked = scene.clone();
-        let named = self.aside(move || asked.suppose(now, &BTreeSet::new(), |case| accounts(case, today))).await?;
+        // A year is looked through moment by moment.
+        let named = self.aside.run(move || asked.suppose(now, &BTreeSet::new(), |case| accounts(case, today))).await?;
         let named: Vec<AccountId> = named.into_iter().collect();
         let exhausted = self.ledger.spent(&named).await?.into_iter().collect();
-        Ok((self.aside(move || scene.suppose(now, &exhausted, explain)).await?, now))
-    }
-
-    /// Beside the pings: a year is looked through moment by moment.
-    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ExplainError> {
-        let gone = |what: String| ExplainError::Store(StoreError::Unavailable(what));
-        let _place = self.waiting.try_acquire().map_err(|_| ExplainError::Crowded)?;
-        let _turn = self.turns.acquire().await.map_err(|closed| gone(closed.to_string()))?;
-        tokio::task::spawn_blocking(work).await.map_err(|fault| gone(fault.to_string()))
+        Ok((self.aside.run(move || scene.suppose(now, &exhausted, explain)).await?, now))
     }
 
     /// What stands for the time if it is not said.

@@ -1,5 +1,6 @@
 //! Floor 3a: the use cases. Each speaks to the outside through ports only.
 
+pub mod aside;
 pub mod brand_view;
 pub mod browsing;
 pub mod campaign_check;

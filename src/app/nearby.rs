@@ -4,14 +4,19 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::live_catalog::LiveCatalog;
+use super::{
+    aside::{Aside, Refused},
+    live_catalog::LiveCatalog,
+};
 use crate::{
     domain::{geo::Position, name::OrganizationName, place::Store, text::Tag},
     engine::catalog::Catalog,
 };
 
-/// Most stores that are looked at, the nearest: whoever wants what none of them has does not hold up others.
-const MAX_LOOKED_AT: usize = 10_000;
+/// Most stores that are looked at, the nearest: a tenth of a second of work for whoever wants what none of them has.
+const MAX_LOOKED_AT: usize = 200_000;
+/// Questions answered at once, and with those who wait.
+const AT_ONCE: (usize, usize) = (4, 256);
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,16 +42,18 @@ impl Around {
 /// Looks around.
 pub struct Nearby {
     catalog: Arc<LiveCatalog>,
+    aside: Aside,
 }
 
 impl Nearby {
     pub fn new(catalog: Arc<LiveCatalog>) -> Self {
-        Self { catalog }
+        Self { catalog, aside: Aside::new("looks around", AT_ONCE.0, AT_ONCE.1) }
     }
 
     /// The stores and their great-circle distances in metres, nearest first.
-    pub fn stores(&self, around: &Around) -> Vec<(Arc<Store>, f64)> {
-        stores(&self.catalog.snapshot(), around)
+    pub async fn stores(&self, around: Around) -> Result<Vec<(Arc<Store>, f64)>, Refused> {
+        let catalog = self.catalog.snapshot();
+        self.aside.run(move || stores(&catalog, &around)).await
     }
 }
 

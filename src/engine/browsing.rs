@@ -33,6 +33,8 @@ use crate::domain::{
 
 /// Most places that are looked at, the nearest: more than anybody looks through.
 const MAX_PLACES: usize = 2_000;
+/// Most campaigns that are asked about, each at each of its places, the nearest first: some ten milliseconds of work.
+const MAX_CANDIDATES: usize = 20_000;
 
 /// Who looks around, where, and how far.
 pub struct Look<'a> {
@@ -87,7 +89,7 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     let spots = spots(&catalog.areas, look.position, look.radius_m);
     let mut passed: Vec<(Candidate<'_>, Rank)> = Vec::new();
     let mut seen = BTreeSet::new();
-    for candidate in spots.iter().flat_map(|spot| spot.candidates(profile, now)) {
+    for candidate in spots.iter().flat_map(|spot| spot.candidates(profile, now)).take(MAX_CANDIDATES) {
         // Who is held out of a campaign is to see no preview of it either, or the experiment would measure nothing.
         let is_hidden = candidate.is_held_out() || seen.contains(&candidate.campaign.name);
         if !is_hidden && !gates.refuses(&candidate) {

@@ -105,7 +105,7 @@ impl From<ExplainError> for Status {
     fn from(error: ExplainError) -> Self {
         match error {
             ExplainError::Denied(why) => Problem::ScopeTooNarrow.says(why),
-            ExplainError::Crowded => Problem::Overloaded.says(error.to_string()),
+            ExplainError::Aside(refused) => refused.into(),
             ExplainError::Invalid(violations) => violations.into(),
             ExplainError::People(error) => error.into(),
             ExplainError::Store(error) => error.into(),

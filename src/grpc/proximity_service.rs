@@ -90,7 +90,7 @@ impl ProximityService for ProximityGrpc {
         };
         let view = wrong.finish(view)?;
         self.limits.check(&profile.name)?;
-        let found = self.browsing.previews(&profile, device, view).await?;
+        let found = self.browsing.previews(profile, device, view).await?;
         let no_device = || Problem::Precondition.says("the profile has no device that offers could be shown on");
         Ok(Response::new(previews_to_wire(found.ok_or_else(no_device)?)))
     }
@@ -107,6 +107,6 @@ impl ProximityService for ProximityGrpc {
             }
         }
         let around = around(request.into_inner())?;
-        Ok(Response::new(stores_to_wire(self.nearby.stores(&around))))
+        Ok(Response::new(stores_to_wire(self.nearby.stores(around).await?)))
     }
 }

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
-    app::{ingest::PingError, tokens::TokenError},
+    app::{aside, ingest::PingError, tokens::TokenError},
     domain::violation::Violations,
     ports::StoreError,
 };
@@ -190,6 +190,15 @@ impl From<TokenError> for Status {
             TokenError::Expired => Problem::TokenExpired,
         };
         problem.says(error.to_string())
+    }
+}
+
+impl From<aside::Refused> for Status {
+    fn from(refused: aside::Refused) -> Self {
+        match refused {
+            aside::Refused::Crowded(_) => Problem::Overloaded.says(refused.to_string()),
+            aside::Refused::Store(error) => error.into(),
+        }
     }
 }
 
