@@ -28,11 +28,20 @@ pub struct Shared {
     pub tallies: Arc<Tallies>,
 }
 
+impl Shared {
+    /// When the next ping is due, once it is; none if the time is over.
+    async fn turn(&self) -> Option<Instant> {
+        let due = self.pace.turn().await?;
+        self.tallies.begin(due);
+        Some(due)
+    }
+}
+
 /// One after the other, a call for each ping, by these devices in turn.
 pub async fn call(shared: Shared, caller: usize, channel: Channel, mut walkers: Vec<Walker>) -> anyhow::Result<()> {
     let (mut client, count) = (ProximityServiceClient::new(channel), walkers.len().max(1));
     let mut next = 0;
-    while let Some(due) = shared.pace.turn().await {
+    while let Some(due) = shared.turn().await {
         let Some(walker) = walkers.get_mut(next % count) else { break };
         next += 1;
         let ping = walker.ping()?;
@@ -55,12 +64,12 @@ pub async fn stream(
     window: usize,
 ) -> anyhow::Result<()> {
     let mut client = ProximityServiceClient::new(channel);
-    while let Some(first) = shared.pace.turn().await {
+    while let Some(first) = shared.turn().await {
         let (pings, sent) = mpsc::channel(window);
         let code = match client.stream_pings(bearing(&walker.token, ReceiverStream::new(sent))?).await {
             Ok(answers) => {
                 let (waiting, answered) = mpsc::channel(window);
-                let sender = send(&shared.pace, &mut walker, first, pings, waiting);
+                let sender = send(&shared, &mut walker, first, pings, waiting);
                 let reader = read(&shared.tallies, caller, answers.into_inner(), answered);
                 if let (Some(due), ()) = join(sender, reader).await {
                     shared.tallies.record(caller, due, Err(Code::Unavailable));
@@ -78,7 +87,7 @@ pub async fn stream(
 /// Sends until the time is over or the stream has ended; returns the turn that came too late for the stream, if any.
 /// `waiting` has room for the window.
 async fn send(
-    pace: &Pace,
+    shared: &Shared,
     walker: &mut Walker,
     first: Instant,
     pings: mpsc::Sender<PingRequest>,
@@ -93,7 +102,7 @@ async fn send(
         // From here on the reader answers for it.
         pings.send(ping).await.ok()?;
         waiting.reserve().await.ok()?;
-        next = pace.turn().await;
+        next = shared.turn().await;
     }
     None
 }

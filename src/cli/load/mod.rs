@@ -51,7 +51,7 @@ const LAST: Duration = Duration::from_secs(30);
 const AROUND_M: f64 = 1_000.0;
 /// What is probably wrong if nobody entered or left anything.
 const MET_NOTHING: &str = "no ping changed anything: the devices meet the geofences of a world (dintorni load world) \
-    only with its --seed and --geofences, or another place's with --around";
+    only with its --seed, --geofences and --circles-only, or another place's with --around";
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Put a load of moving devices on a server, and see how it bears it
@@ -78,7 +78,7 @@ pub struct Load {
     /// How many devices ping in turn
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = value_parser!(u32).range(1..=1_000_000))]
     devices: u32,
-    /// Most pings without an answer at a time
+    /// Most pings without an answer at a time; with --streams one for each device at least
     #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = value_parser!(u32).range(1..=100_000))]
     in_flight: u32,
     /// Connections to spread the devices over; by default 4, and more if streams need them
@@ -96,6 +96,9 @@ pub struct Load {
     /// How many geofences the world was filled with: that decides where its towns are
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000, value_parser = value_parser!(u64).range(..=10_000_000))]
     geofences: u64,
+    /// The world was filled with circles only (dintorni load world --circles-only): its towns are smaller
+    #[arg(long)]
+    circles_only: bool,
     /// Let all devices be about a kilometre around this position instead, in degrees, such as 45.4719,9.1881
     #[arg(long, value_name = "LAT,LNG", value_parser = position, allow_hyphen_values = true)]
     around: Option<Position>,
@@ -173,7 +176,7 @@ impl Load {
     }
 
     fn movers(&self) -> Result<Vec<Mover>, Invalid> {
-        let plan = Plan { seed: self.seed, stores: 0, geofences: self.geofences, circles_only: false };
+        let plan = Plan { seed: self.seed, stores: 0, geofences: self.geofences, circles_only: self.circles_only };
         let world = World::new(plan);
         let town = |number| match self.around {
             Some(centre) => Ok(Town { centre, spread_m: AROUND_M }),
@@ -202,9 +205,11 @@ impl Load {
         };
         match tokio::time::timeout(LAST, last).await {
             Ok(ended) => ended?,
-            Err(_) => note(format!("some pings had no answer after {} s; they are not counted", LAST.as_secs())),
+            // Those that wait are told of in the report.
+            Err(_) => callers.abort_all(),
         }
         tally.add(&shared.tallies.drain()?)?;
+        let unanswered = shared.tallies.begun().saturating_sub(tally.answers());
         Ok(Report {
             door: if self.streams { "streams" } else { "calls" },
             rate: (self.rate > 0.0).then_some(self.rate),
@@ -213,6 +218,7 @@ impl Load {
             measured: self.duration,
             tally,
             unsent: pace.unsent(),
+            unanswered,
             server,
         })
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::tally::Tally;
 use crate::cli::output::table;
 
-/// What is told of latencies, and at which share of the answers.
+/// What is told of latencies, and at which share of the good answers.
 pub const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
 /// The whole result.
@@ -22,6 +22,8 @@ pub struct Report {
     pub measured: Duration,
     pub tally: Tally,
     pub unsent: u64,
+    /// Had no answer long after the end.
+    pub unanswered: u64,
     /// What the server's process used meanwhile, if it is known.
     pub server: Option<Duration>,
 }
@@ -50,6 +52,7 @@ impl Report {
             "rate_achieved": self.achieved(),
             "answers": self.tally.answers(),
             "unsent": self.unsent,
+            "unanswered": self.unanswered,
             "codes": self.tally.codes().collect::<BTreeMap<_, _>>(),
             "latency_us": BTreeMap::from(latency),
             "changed": changed,
@@ -86,6 +89,9 @@ impl Report {
                 "unsent",
                 format!("{}: due, but all callers still waited; the latencies do not know them", self.unsent),
             ));
+        }
+        if self.unanswered > 0 {
+            rows.push(("unanswered", format!("{}: still waited for; the latencies do not know them", self.unanswered)));
         }
         let unknown = || "unknown: the server is on another machine, or another user's; see --server-pid".to_owned();
         rows.push(("server", self.server_ms().map_or_else(unknown, |ms| format!("{ms:.1} ms of CPU for 1,000 pings"))));

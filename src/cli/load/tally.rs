@@ -1,8 +1,12 @@
 //! What came of the pings: how long each took, and what it was answered.
 //!
-//! Law: every answer is counted once; those to pings that were due in the warm-up are not.
+//! Law: every answer is counted once; those to pings that were due in the warm-up are not. A refusal is quick, so it has no
+//! part in the latencies.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
@@ -23,7 +27,7 @@ const CODES: usize = 17;
 /// Counts of one stretch of time.
 #[derive(Clone)]
 pub struct Tally {
-    /// From when a ping was due to its answer, in microseconds.
+    /// From when a ping was due to its answer, in microseconds, of those that were answered well.
     pub latency: Histogram<u64>,
     codes: [u64; CODES],
     pub offers: u64,
@@ -54,9 +58,9 @@ impl Tally {
     }
 
     fn record(&mut self, micros: u64, answer: Result<&PingResponse, Code>) {
-        self.latency.saturating_record(micros.max(1));
         match answer {
             Ok(answer) => {
+                self.latency.saturating_record(micros.max(1));
                 self.codes[Code::Ok as usize] += 1;
                 self.offers += answer.offers.len() as u64;
                 self.transitions += answer.transitions.len() as u64;
@@ -88,13 +92,24 @@ impl Tally {
 /// Where all callers record.
 pub struct Tallies {
     shards: Vec<Mutex<Tally>>,
+    begun: AtomicU64,
     pace: Arc<Pace>,
 }
 
 impl Tallies {
     pub fn new(pace: Arc<Pace>) -> anyhow::Result<Self> {
         let shards = (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(Self { shards, pace })
+        Ok(Self { shards, begun: AtomicU64::new(0), pace })
+    }
+
+    /// A ping that is due now, and will be recorded when it is answered.
+    pub fn begin(&self, due: Instant) {
+        self.begun.fetch_add(u64::from(self.pace.is_measured(due)), Relaxed);
+    }
+
+    /// How many have begun.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
     }
 
     /// An answer, now, to a ping that was due then.

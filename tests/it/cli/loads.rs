@@ -27,6 +27,7 @@ async fn both_doors_answer_each_ping_that_is_due() {
         let count = |field: &str| found[field].as_u64().expect("a number");
         assert!((195..=201).contains(&(count("answers") + count("unsent"))), "{found}");
         assert!(count("answers") > 0 && found["codes"]["Ok"].as_u64() == Some(count("answers")), "{found}");
+        assert_eq!(found["unanswered"], 0, "{found}");
         assert!(found["latency_us"]["p99"].as_u64() <= found["latency_us"]["max"].as_u64(), "{found}");
         assert!(found["server_cpu_ms_per_1000"].is_f64(), "the server is in this process: {found}");
     }
