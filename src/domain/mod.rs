@@ -52,6 +52,7 @@ pub mod schedule;
 pub mod segment;
 pub mod shape;
 pub mod source;
+mod sweep;
 pub mod template;
 pub mod text;
 pub mod time;

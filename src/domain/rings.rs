@@ -1,8 +1,8 @@
 //! Whether rings make sound polygons: simple, holes within their shell, and nothing on top of each other.
 //!
 //! Law: a shape with as many corners as are allowed is checked in about a second, not in minutes, for anybody with a key
-//! may send one. So edges are compared with those whose boxes they touch, only parts whose edges meet are related to
-//! each other in full, and the comparisons are counted.
+//! may send one. So a line sweeps over each ring; of different parts edges are compared whose boxes touch, only parts whose
+//! edges meet are related to each other in full, and the comparisons are counted.
 
 use std::collections::HashSet;
 
@@ -15,11 +15,11 @@ use geo::{
 };
 use rstar::{AABB, RTree, RTreeObject};
 
-use super::violation::Invalid;
+use super::{sweep, violation::Invalid};
 
 /// Most rings of one shape, its polygons and their holes together.
 pub const MAX_RINGS: usize = 2_000;
-/// Most comparisons for one ring or polygon. Drawn shapes need a few for each corner.
+/// Most comparisons between the rings of one polygon, or between polygons. Drawn shapes need a few for each corner.
 const MAX_COMPARISONS: usize = 30_000_000;
 
 /// Refuses polygons that are not sound, and says which ring of which polygon it is.
@@ -61,8 +61,15 @@ impl<'a> Parts<'a> {
     fn new(polygons: &'a [geo::Polygon]) -> Result<Self, Invalid> {
         let mut meeting = HashSet::new();
         if polygons.len() > 1 {
+            let boxes = polygons.iter().map(BoundingRect::bounding_rect).enumerate();
+            let boxes = RTree::bulk_load(boxes.filter_map(|(number, rect)| Some(Boxed::new(rect?, number))).collect());
+            // A shell is mostly far from its holes.
+            let is_near = |(p, edge): &(usize, geo::Line)| {
+                let bounds = Boxed::new(edge.bounding_rect(), *p).bounds;
+                boxes.locate_in_envelope_intersecting(bounds).any(|part| part.number != *p)
+            };
             let part = |(p, polygon): (usize, &'a geo::Polygon)| polygon.lines_iter().map(move |edge| (p, edge));
-            let edges: Vec<(usize, geo::Line)> = polygons.iter().enumerate().flat_map(part).collect();
+            let edges: Vec<(usize, geo::Line)> = polygons.iter().enumerate().flat_map(part).filter(is_near).collect();
             touching_pairs(edges.iter().map(|(_, edge)| Some(edge.bounding_rect())), |a, b| {
                 let ((p, one), (q, other)) = (edges[a], edges[b]);
                 // Edges are numbered part by part, so the lower edge has the lower part.
@@ -175,13 +182,10 @@ fn check_ring(ring: &geo::LineString) -> Result<(), Invalid> {
     if let Some((_, (corner, _))) = edges.iter().zip(next).find(|((_, one), (_, next))| folds(one, next)) {
         return Err(Invalid::new(format!("turns back on itself at corner {corner}")));
     }
-    let apart = |a: usize, b: usize| {
-        let ((from, one), (to, other)) = (&edges[a], &edges[b]);
-        let joined = one.start == other.end || one.end == other.start;
-        let said = || Invalid::new(format!("crosses or touches itself: the edges from corners {from} and {to} meet"));
-        if joined || !one.intersects(other) { Ok(()) } else { Err(said()) }
-    };
-    touching_pairs(edges.iter().map(|(_, edge)| Some(edge.bounding_rect())), apart)
+    let lines: Vec<geo::Line> = edges.iter().map(|(_, edge)| *edge).collect();
+    let Some((a, b)) = sweep::meeting(&lines) else { return Ok(()) };
+    let (from, to) = (edges[a].0, edges[b].0);
+    Err(Invalid::new(format!("crosses or touches itself: the edges from corners {from} and {to} meet")))
 }
 
 /// Whether an edge goes back the way the one before it came. A ring that encloses nothing does so somewhere.
@@ -240,6 +244,25 @@ mod tests {
             let (a, b) = (corners[(i + 1) % n] - corners[i], corners[(i + 2) % n] - corners[(i + 1) % n]);
             a.x * b.y == a.y * b.x && a.x * b.x + a.y * b.y < 0.0
         })
+    }
+
+    #[test]
+    fn a_ring_of_spikes_is_as_sound_as_any_other() {
+        const CORNERS: u32 = 100_000;
+        let corner = |i: u32| {
+            // The fractions of multiples of the golden ratio are as good as random, and the same each time.
+            let radius = 1.0 + (f64::from(i % CORNERS) * 0.618_033_988_749_895).fract();
+            let (y, x) = (f64::from(i % CORNERS) / f64::from(CORNERS) * std::f64::consts::TAU).sin_cos();
+            (x * radius, y * radius)
+        };
+        let mut ring: Vec<(f64, f64)> = (0..=CORNERS).map(corner).collect();
+        let polygon = |ring: &[(f64, f64)]| {
+            geo::MultiPolygon(vec![geo::Polygon::new(ring.to_vec().into(), vec![square(-0.1, 0.1)])])
+        };
+        assert_eq!(check(&polygon(&ring)), Ok(()));
+        ring[50_000] = (0.0, 1.05);
+        let said = check(&polygon(&ring)).expect_err("it reaches through the others").to_string();
+        assert!(said.starts_with("polygon 0: ring 0: crosses or touches itself: the edges from corners "), "{said}");
     }
 
     #[test]
