@@ -262,7 +262,7 @@ impl Ingest {
         {
             return Ok(Tried::Lagging(version));
         }
-        let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
+        let mut exhausted = self.exhausted_for(visitor, profile);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
             match outcome.effect {
@@ -291,6 +291,22 @@ impl Ingest {
                 Committed::Asked(_) => return Err(StoreError::Corrupt("no till asks for a ping".to_owned()).into()),
             }
         }
+    }
+
+    /// Not those of campaigns of which this ping gives units back: the commit knows whether one is left then.
+    fn exhausted_for(&self, visitor: &Visitor<'_>, profile: &Profile) -> Arc<BTreeSet<AccountId>> {
+        let exhausted = self.spent.accounts(visitor.ping.clock.received_at);
+        if exhausted.is_empty() {
+            return exhausted;
+        }
+        let given_back = |account: &&AccountId| {
+            decide::unshown(profile, visitor.device, visitor.ping).any(|offer| account.is_of(&offer.campaign))
+        };
+        let mut left = exhausted.clone();
+        for account in exhausted.iter().filter(given_back) {
+            Arc::make_mut(&mut left).remove(account);
+        }
+        left
     }
 
     fn outcome(
@@ -345,10 +361,11 @@ fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
     let expected = before.revision.version;
     profile.revision.version = expected + 1;
     profile.revision.soft = 0;
-    let marked = profile.offers.iter().filter(|offer| returned.contains(&offer.id));
+    // From the ids: the profile may have forgotten them by now, and their units go back all the same.
+    let marked = returned.into_iter().map(|offer| EngagementMark::returned(offer, visitor.ping.clock.received_at));
     Commit {
         at: visitor.ping.clock.received_at,
-        engagement: marked.map(EngagementMark::from).collect(),
+        engagement: marked.collect(),
         answer: Some(Answer {
             device: visitor.device.clone(),
             ping: visitor.ping.id.clone(),
