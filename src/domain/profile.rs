@@ -40,7 +40,7 @@ pub struct Profile {
     /// Brands this person does not want to hear from.
     pub muted: BTreeSet<OrganizationName>,
     pub devices: Few<DeviceName, Device>,
-    /// Offers given, oldest first, none older than [`MAX_WINDOW`].
+    /// Offers given, oldest first: each for as long as something happened to it within [`MAX_WINDOW`].
     pub offers: Arc<Vec<GivenOffer>>,
     /// When campaigns were last redeemed whose offers are forgotten: at most [`MAX_REDEEMED`].
     pub redeemed: Arc<BTreeMap<CampaignName, Timestamp>>,
@@ -161,8 +161,8 @@ impl Profile {
         Arc::make_mut(&mut self.visits)
     }
 
-    /// Forgets offers that no cap can ask for any more, but not that they were redeemed; and of those that count for nothing
-    /// all but the newest.
+    /// Forgets offers that no cap and no condition can ask for any more, but not that they were redeemed; and of those that
+    /// count for nothing all but the newest.
     pub fn forget_old_offers(&mut self, now: Timestamp) {
         let idle = self.offers.iter().filter(|offer| !offer.counts()).count();
         let mut over = idle.saturating_sub(MAX_IDLE_OFFERS);
@@ -175,7 +175,7 @@ impl Profile {
                 !is_dropped
             });
         }
-        let is_old = |offer: &GivenOffer| now.since(offer.offered_at) > MAX_WINDOW;
+        let is_old = |offer: &GivenOffer| now.since(offer.newest_time()) > MAX_WINDOW;
         if self.offers.iter().any(is_old) {
             for offer in self.offers.clone().iter().filter(|offer| is_old(offer)) {
                 offer.redeemed_at.into_iter().for_each(|at| self.remember_redeemed(&offer.campaign, at));

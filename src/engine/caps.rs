@@ -126,8 +126,8 @@ impl<'a> Given<'a> {
     /// Why the person gets none of this campaign; likewise.
     pub fn of_campaign<'s>(&'s self, campaign: &'s Campaign) -> impl Iterator<Item = Reason> + 's {
         let (name, limits) = (&campaign.name, &campaign.limits);
-        let known = self.redeemed.iter().filter(|_| limits.never_after_redeemed);
-        let redeemed = known.filter(move |(redeemed, _)| *redeemed == name).map(|(_, at)| Reason::Redeemed { at: *at });
+        let known = self.redeemed.iter().filter(|(other, _)| limits.never_after_redeemed && *other == name);
+        let redeemed = known.map(|(_, at)| *at).max().map(|at| Reason::Redeemed { at });
         let end = tail(name.as_str());
         let own = move || self.seen_by(name).filter(move |offer| offer.tail == end && offer.campaign == name);
         let cap = |(cap, given): (Cap, u32)| Reason::CampaignCap { given, most: cap.offers, within: cap.within };
@@ -136,7 +136,7 @@ impl<'a> Given<'a> {
             self.exceeded(&limits.per_profile, own).map(cap).chain(too_soon.map(|until| Reason::CoolDown { until }))
         };
         let has_some = iter::once_with(move || own().next().is_some()).filter(|has_some| *has_some);
-        redeemed.take(1).chain(has_some.flat_map(move |_| enough()))
+        redeemed.into_iter().chain(has_some.flat_map(move |_| enough()))
     }
 
     /// A class may take of the day what its share is, with all lower classes together; so the rest is kept for higher.

@@ -58,11 +58,12 @@ impl Person<'_> {
         u32::try_from(before).ok()?.checked_add(1)
     }
 
-    /// When the person was last offered the campaign, but for trials and what was never shown.
+    /// When the person was last offered the campaign, but for trials and what was never shown; none if that is too long ago.
     pub fn last_offer(&self, campaign: &CampaignName) -> Option<Timestamp> {
         let offers = self.profile.offers.iter().filter(|offer| offer.campaign == *campaign);
         let is_own = |offer: &&GivenOffer| offer.counts() && !offer.is_of_another();
-        offers.filter(is_own).map(|offer| offer.offered_at).max()
+        let newest = offers.filter(is_own).map(|offer| offer.offered_at).max();
+        newest.filter(|&at| self.around.now.since(at) < MAX_AGE)
     }
 
     pub(super) fn was(&self, ago: Ago, at: Timestamp) -> bool {
