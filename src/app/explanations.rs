@@ -159,7 +159,7 @@ fn supposed_active(catalog: &Catalog, campaign: &Arc<Campaign>) -> (Option<Catal
 }
 
 /// Of a person without devices: nothing is known of what they will use.
-fn no_device(now: Timestamp) -> Device {
+pub(super) fn no_device(now: Timestamp) -> Device {
     Device {
         language: String::new(),
         platform: Platform::Other,
