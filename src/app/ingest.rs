@@ -24,7 +24,7 @@ use crate::{
         decision::Decision,
         name::{DeviceName, ProfileName},
         organization::App,
-        ping::Ping,
+        ping::{Ping, PingId},
         profile::Profile,
         time::Timestamp,
     },
@@ -141,6 +141,11 @@ impl Ingest {
     /// Asks the ledger whether that is still so.
     pub async fn ask_of_spent(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<(), StoreError> {
         self.spent.ask(ledger, now).await
+    }
+
+    /// Whether the ping, or event, is on record as answered: a retry costs nothing new.
+    pub async fn is_answered(&self, device: &DeviceName, ping: &PingId) -> Result<bool, StoreError> {
+        Ok(self.profiles.records.answer(device, ping).await?.is_some())
     }
 
     /// Pings of this profile await no cache while what is returned is kept.
