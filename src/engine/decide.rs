@@ -3,7 +3,11 @@
 //! Law 5: the receipt is what this evaluation did, not a story told beside it. Law 1: what it takes (offers, units) is
 //! only proposed here; the commit decides.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     armed::Armed,
@@ -13,6 +17,7 @@ use super::{
     engagement,
     entry::AreaView,
     experiment::Drawn,
+    ghosts,
     happening::{Event, note_event},
     known::Known,
     presence::{self, Step},
@@ -357,7 +362,15 @@ fn record(question: &Question<'_>, choice: Choice, outcome: &mut Outcome) {
         outcome.decision.ghosts.push(ghost);
     }
     if !all.is_empty() {
+        let haunting = all.iter().filter(|given| given.ghost).filter_map(|given| {
+            let campaign = &question.catalog.campaigns.get(&given.campaign)?.value;
+            Some((given.campaign.clone(), ghosts::needed(campaign, question.catalog, question.app)))
+        });
+        let needed: BTreeMap<CampaignName, usize> = haunting.collect();
         outcome.profile.offers = Arc::new(outcome.profile.offers.iter().cloned().chain(all).collect());
+        if !needed.is_empty() {
+            outcome.profile.keep_ghosts(&needed);
+        }
     }
     outcome.decision.considered = choice.considered;
     outcome.profile.forget_old_offers(offered_at);
