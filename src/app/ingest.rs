@@ -22,7 +22,7 @@ use crate::{
     domain::{
         budget::AccountId,
         decision::Decision,
-        name::{DeviceName, ProfileName},
+        name::{CampaignName, DeviceName, ProfileName},
         organization::App,
         ping::{Ping, PingId},
         profile::Profile,
@@ -300,18 +300,16 @@ impl Ingest {
 
     /// Not those of campaigns of which this ping gives units back: the commit knows whether one is left then.
     fn exhausted_for(&self, visitor: &Visitor<'_>, profile: &Profile) -> Arc<BTreeSet<AccountId>> {
-        let exhausted = self.spent.accounts(visitor.ping.clock.received_at);
-        if exhausted.is_empty() {
-            return exhausted;
+        let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
+        if !exhausted.is_empty() {
+            let given_back: Vec<&CampaignName> =
+                decide::unshown(profile, visitor.device, visitor.ping).map(|offer| &offer.campaign).collect();
+            let is_left = |account: &AccountId| !given_back.iter().any(|campaign| account.is_of(campaign));
+            if !exhausted.iter().all(is_left) {
+                Arc::make_mut(&mut exhausted).retain(is_left);
+            }
         }
-        let given_back = |account: &&AccountId| {
-            decide::unshown(profile, visitor.device, visitor.ping).any(|offer| account.is_of(&offer.campaign))
-        };
-        let mut left = exhausted.clone();
-        for account in exhausted.iter().filter(given_back) {
-            Arc::make_mut(&mut left).remove(account);
-        }
-        left
+        exhausted
     }
 
     fn outcome(

@@ -56,10 +56,10 @@ pub fn return_unshown(
 
 /// A ghost has no phone that could say so, and stays.
 fn is_unshown(offer: &GivenOffer, device: &DeviceName, before: Timestamp) -> bool {
-    let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.claimed_at.is_none();
-    let used = offer.redeemed_at.is_some() || offer.reversed_at.is_some();
-    let made = offer.offered_at < before && offer.device == *device;
-    unseen && !used && offer.returned_at.is_none() && !offer.ghost && made
+    let is_unseen = || offer.shown_at.is_none() && offer.opened_at.is_none() && offer.claimed_at.is_none();
+    let is_used = || offer.redeemed_at.is_some() || offer.reversed_at.is_some();
+    let is_open = !offer.ghost && offer.returned_at.is_none() && is_unseen() && !is_used();
+    is_open && offer.offered_at < before && offer.device == *device
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
