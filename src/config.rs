@@ -13,7 +13,7 @@ pub use self::layers::Sources;
 use crate::{
     app::{lockouts::LockoutsConfig, profile_store::ProfileStoreConfig, reversals::ReversalsConfig},
     grpc::{
-        limits::{LimitsConfig, TillLimits},
+        limits::{LimitsConfig, PeopleLimitsConfig, TillLimits},
         overload::GuardConfig,
         place_service::MAX_PLACE_MESSAGE,
     },
@@ -78,6 +78,8 @@ pub struct DevicesConfig {
     pub address_burst: NonZeroU32,
     pub key_per_second: NonZeroU32,
     pub key_burst: NonZeroU32,
+    pub events_per_minute: NonZeroU32,
+    pub events_burst: NonZeroU32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -225,8 +227,13 @@ fn millis(millis: u32) -> Duration {
 
 impl DevicesConfig {
     pub fn limits(&self) -> LimitsConfig {
-        let Self { address_per_minute, address_burst, key_per_second, key_burst, token_days: _ } = *self;
+        let Self { address_per_minute, address_burst, key_per_second, key_burst, .. } = *self;
         LimitsConfig { address_per_minute, address_burst, key_per_second, key_burst }
+    }
+
+    pub fn people_limits(&self) -> PeopleLimitsConfig {
+        let Self { events_per_minute, events_burst, .. } = *self;
+        PeopleLimitsConfig { events_per_minute, events_burst }
     }
 
     pub fn token_lifetime(&self) -> Duration {

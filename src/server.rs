@@ -104,7 +104,7 @@ pub async fn start(
         live: services.live,
         ingest,
         limits: services.limits,
-        browses: services.browse_limits,
+        people_limits: services.people_limits,
         health,
         names,
         stopped: Arc::default(),

@@ -14,11 +14,12 @@ use super::{
 use crate::{
     domain::{
         campaign::CampaignState,
-        name::{AppName, CampaignName},
+        name::{AppName, CampaignName, StoreName},
         organization::App,
         place::PlaceName,
         profile::Profile,
         violation::Violations,
+        visits::VisitedPlace,
     },
     engine::catalog::Catalog,
 };
@@ -91,8 +92,13 @@ pub fn sound(catalog: &Catalog, app: &App, wanted: &Wanted, reader: &Reader) -> 
     }
     if let Whom::Persona(persona, _) = &wanted.whom {
         declared(app, persona, &mut wrong);
-        for visited in persona.visits_of_record().iter().filter(|one| !is_known(catalog, &one.place, wanted, reader)) {
-            wrong.add("persona.visits", unknown(&visited.place, wanted));
+        for VisitedPlace { place, .. } in persona.visits_of_record().iter() {
+            if !is_known(catalog, place, wanted, reader) {
+                wrong.add("persona.visits", unknown(place, wanted));
+            } else if let Some(store) = store_of(catalog, place) {
+                let said = format!("{place} belongs to {store}: whoever is there visits the store, so name that");
+                wrong.add("persona.visits", said);
+            }
         }
         let brand = wanted.campaign.organization();
         // Which campaigns there are that nobody sees yet is the brand's own to know.
@@ -130,6 +136,15 @@ fn is_there(catalog: &Catalog, place: &PlaceName) -> bool {
     }
 }
 
+/// The store that real visits to a geofence or beacon are remembered by, if it belongs to one.
+fn store_of<'a>(catalog: &'a Catalog, place: &PlaceName) -> Option<&'a StoreName> {
+    match place {
+        PlaceName::Store(_) => None,
+        PlaceName::Geofence(name) => catalog.geofences.get(name)?.value.store.as_ref(),
+        PlaceName::Beacon(name) => catalog.beacons.get(name)?.value.store.as_ref(),
+    }
+}
+
 /// Whether the catalog has all that the question names first: if not, a newer one may.
 pub fn knows(catalog: &Catalog, wanted: &Wanted) -> bool {
     let has_app = catalog.apps.get(&wanted.whom.app()).is_some();
@@ -157,7 +172,8 @@ mod tests {
     use crate::{
         app::{
             campaigns::tests::campaign,
-            fakes::{at, owner},
+            explanations::no_device,
+            fakes::{at, geofence, geofence_name, owner, store, store_name},
         },
         domain::{
             campaign::{Campaign, On, Priority},
@@ -181,6 +197,37 @@ mod tests {
             cool_down: Default::default(),
             traits: Default::default(),
         }
+    }
+
+    #[test]
+    fn a_persona_visits_the_store_and_not_what_belongs_to_it() {
+        let resources: [Resource; 5] = [
+            shopper().into(),
+            campaign(On::Entered, &[]).into(),
+            store("1", "One").into(),
+            geofence("in", Some("1"), 50.0).into(),
+            geofence("alone", None, 50.0).into(),
+        ];
+        let change = |resource: Resource| CatalogChange { version: 1, name: resource.name(), resource: Some(resource) };
+        let catalog = Catalog::default().after(&resources.map(change));
+        let (shop, app) = (PlaceName::Store(store_name("1")), shopper());
+        let refused = |place: PlaceName| {
+            let name = app.name.profile("persona").expect("sound");
+            let mut persona = Profile::new(name, at(0), Consents::default(), Personal::default());
+            persona.visits_of_record_mut().note(&place, at(1), at(1));
+            let whom = Whom::Persona(Box::new(persona), Box::new(no_device(at(0))));
+            let campaign = campaign(On::Entered, &[]).name;
+            let wanted = Wanted { campaign, whom, place: shop.clone(), at: None, distance_m: 0.0 };
+            match sound(&catalog, &app, &wanted, &Reader::Operator) {
+                Err(ExplainError::Invalid(wrong)) => {
+                    wrong.iter().map(|one| format!("{}: {}", one.field, one.description)).collect::<Vec<_>>()
+                }
+                other => vec![format!("{:?}", other.is_ok())],
+            }
+        };
+        assert_eq!([refused(shop.clone()), refused(PlaceName::Geofence(geofence_name("alone")))], [["true"], ["true"]]);
+        let said = refused(PlaceName::Geofence(geofence_name("in"))).remove(0);
+        assert!(said.contains("persona.visits") && said.contains("belongs to organizations/acme/stores/1"), "{said}");
     }
 
     #[test]

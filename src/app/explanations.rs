@@ -180,7 +180,7 @@ impl Scene {
 }
 
 /// Of a person without devices: nothing is known of what they will use.
-fn no_device(now: Timestamp) -> Device {
+pub(super) fn no_device(now: Timestamp) -> Device {
     Device {
         language: String::new(),
         platform: Platform::Other,

@@ -22,9 +22,9 @@ use crate::{
     domain::{
         budget::AccountId,
         decision::Decision,
-        name::{DeviceName, ProfileName},
+        name::{CampaignName, DeviceName, ProfileName},
         organization::App,
-        ping::Ping,
+        ping::{Ping, PingId},
         profile::Profile,
         time::Timestamp,
     },
@@ -141,6 +141,11 @@ impl Ingest {
     /// Asks the ledger whether that is still so.
     pub async fn ask_of_spent(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<(), StoreError> {
         self.spent.ask(ledger, now).await
+    }
+
+    /// Whether the ping, or event, is on record as answered: a retry costs nothing new.
+    pub async fn is_answered(&self, device: &DeviceName, ping: &PingId) -> Result<bool, StoreError> {
+        Ok(self.profiles.records.answer(device, ping).await?.is_some())
     }
 
     /// Pings of this profile await no cache while what is returned is kept.
@@ -262,7 +267,7 @@ impl Ingest {
         {
             return Ok(Tried::Lagging(version));
         }
-        let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
+        let mut exhausted = self.exhausted_for(visitor, profile);
         loop {
             let outcome = self.outcome(&snapshot, visitor, profile, &exhausted)?;
             match outcome.effect {
@@ -291,6 +296,20 @@ impl Ingest {
                 Committed::Asked(_) => return Err(StoreError::Corrupt("no till asks for a ping".to_owned()).into()),
             }
         }
+    }
+
+    /// Not those of campaigns of which this ping gives units back: the commit knows whether one is left then.
+    fn exhausted_for(&self, visitor: &Visitor<'_>, profile: &Profile) -> Arc<BTreeSet<AccountId>> {
+        let mut exhausted = self.spent.accounts(visitor.ping.clock.received_at);
+        if !exhausted.is_empty() {
+            let given_back: Vec<&CampaignName> =
+                decide::unshown(profile, visitor.device, visitor.ping).map(|offer| &offer.campaign).collect();
+            let is_left = |account: &AccountId| !given_back.iter().any(|campaign| account.is_of(campaign));
+            if !exhausted.iter().all(is_left) {
+                Arc::make_mut(&mut exhausted).retain(is_left);
+            }
+        }
+        exhausted
     }
 
     fn outcome(
@@ -345,10 +364,11 @@ fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
     let expected = before.revision.version;
     profile.revision.version = expected + 1;
     profile.revision.soft = 0;
-    let marked = profile.offers.iter().filter(|offer| returned.contains(&offer.id));
+    // From the ids: the profile may have forgotten them by now, and their units go back all the same.
+    let marked = returned.into_iter().map(|offer| EngagementMark::returned(offer, visitor.ping.clock.received_at));
     Commit {
         at: visitor.ping.clock.received_at,
-        engagement: marked.map(EngagementMark::from).collect(),
+        engagement: marked.collect(),
         answer: Some(Answer {
             device: visitor.device.clone(),
             ping: visitor.ping.id.clone(),

@@ -1,6 +1,7 @@
 //! Taking redemptions back, in part or whole.
 //!
-//! Laws 1 and 2: what comes back comes back once; when all of it did, the offer can be redeemed again.
+//! Laws 1 and 2: what comes back comes back once; when all of it did, the offer can be redeemed again. Whoever redeemed
+//! another offer of the campaign has redeemed it still.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,12 +13,16 @@ use crate::{
     domain::{
         content::Money,
         name::StoreName,
-        offer::RedemptionId,
+        offer::{OfferId, RedemptionId},
+        profile::Profile,
         redemption::{Redemption, TillRequest},
         time::Timestamp,
     },
-    ports::{Commit, Committed, Coupons, ProfileWrite, TillChange},
+    ports::{Commit, Committed, Coupons, ProfileWrite, RedemptionQuery, RedemptionsOf, TillChange},
 };
+
+/// Redemptions of one campaign by one person that are looked through, the newest: nobody has so many.
+const MOST_OTHERS: u32 = 1_000;
 
 /// Settings of [`Reversals`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +113,31 @@ impl Reversals {
         let given = Arc::make_mut(&mut profile.offers).iter_mut().find(|given| given.id == offer);
         match given {
             Some(given) => (given.redeemed_at, given.reversed_at) = (None, Some(at)),
-            // The offer is forgotten, but that it was redeemed may not be.
-            None if profile.redeemed.get(&before.campaign) == Some(&before.redeemed_at) => {
-                Arc::make_mut(&mut profile.redeemed).remove(&before.campaign);
-            }
-            None => return Ok(Vec::new()),
+            // The offer is forgotten, but that it was redeemed may not be. Written even if it stays: of two redemptions that
+            // are taken back at once the second has to read what the first left.
+            None => match profile.redeemed.get(&before.campaign).copied() {
+                Some(last) if last == before.redeemed_at => self.remember_others(&mut profile, before).await?,
+                Some(_) => {}
+                None => return Ok(Vec::new()),
+            },
         }
         Ok(vec![next(profile)])
+    }
+
+    /// Of the campaign only the last redemption was remembered, which is being taken back: the one before it is on record.
+    async fn remember_others(&self, profile: &mut Profile, gone: &Redemption) -> Result<(), TillError> {
+        let of = RedemptionsOf::Person(profile.name.clone(), gone.campaign.clone());
+        let query = RedemptionQuery { of, from: None, until: None, after: None, most: MOST_OTHERS };
+        let redemptions = self.coupons.redemptions(&query).await?;
+        // What the profile knows of its offers it does not need to remember.
+        let is_forgotten = |offer: &OfferId| profile.offers.iter().all(|given| given.id != *offer);
+        let stands = |other: &&Redemption| other.id != gone.id && other.reversed_at.is_none();
+        let others = redemptions.iter().filter(stands).filter(|other| other.offer.as_ref().is_some_and(is_forgotten));
+        let last = others.map(|other| other.redeemed_at).max();
+        Arc::make_mut(&mut profile.redeemed).remove(&gone.campaign);
+        if let Some(last) = last {
+            profile.remember_redeemed(&gone.campaign, last);
+        }
+        Ok(())
     }
 }

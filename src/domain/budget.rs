@@ -175,6 +175,12 @@ impl Unit {
     }
 }
 
+impl AccountId {
+    pub fn is_of(&self, campaign: &CampaignName) -> bool {
+        self.0.strip_prefix(campaign.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
 impl Account {
     /// The place and the period that it counts apart, each empty if it does not.
     pub fn parts(&self) -> (&str, &str) {
@@ -320,6 +326,8 @@ mod tests {
         assert_eq!(parts(budget(Unit::Offers, Period::Whole, true, None)), said(store, ""));
         assert_eq!(parts(budget(Unit::Money, Period::Day, true, None)), said(store, "2026-11-23"));
         let pool = Account::pool(&campaign);
+        let of = |name| CampaignName::parse(name).is_ok_and(|name| pool.id.is_of(&name));
+        assert!(of(prefix) && !of("organizations/a/campaigns/cc") && !of("organizations/b/campaigns/c"));
         assert_eq!(pool.parts(), ("", ""));
     }
 

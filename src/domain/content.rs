@@ -102,7 +102,7 @@ impl Words {
         let body = wrong.nest("body", Template::new(written.body, MAX_BODY, price_known));
         let button = Template::new(written.call_to_action, MAX_CALL_TO_ACTION, price_known);
         let call_to_action = wrong.nest("call_to_action", button);
-        let image_url = wrong.take("image_url", web_address(written.image_url, &["https"]));
+        let image_url = wrong.take("image_url", web_address(written.image_url));
         let link = wrong.take("link", any_link(written.link));
         let words = (|| {
             let (image_url, link) = (image_url?, link?);
@@ -167,7 +167,7 @@ impl Survey {
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let is_id = (1..=MAX_SURVEY_ID).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '~'));
-        if is_id || (!text.is_empty() && web_address(text, &["https"]).is_ok()) {
+        if is_id || (!text.is_empty() && web_address(text).is_ok()) {
             return Ok(Self(text.to_owned()));
         }
         Err(Invalid::new(format!(

@@ -193,6 +193,13 @@ impl GivenOffer {
         !self.trial && (self.returned_at.is_none() || self.is_of_another() || self.shown_at.is_some())
     }
 
+    /// When something happened to it last.
+    pub fn newest_time(&self) -> Timestamp {
+        let since = [self.shown_at, self.opened_at, self.dismissed_at, self.returned_at, self.claimed_at];
+        let till = [self.redeemed_at, self.reversed_at];
+        since.into_iter().chain(till).flatten().fold(self.offered_at, Timestamp::max)
+    }
+
     /// Whether it was made to somebody else on the device: caps count it, and no condition of an audience may.
     pub fn is_of_another(&self) -> bool {
         self.returned_at.is_some_and(|returned_at| returned_at <= self.offered_at)

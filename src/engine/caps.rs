@@ -38,7 +38,8 @@ pub struct Given<'a> {
     zone: &'a TimeZone,
     offers: Vec<Counted<'a>>,
     /// What the person would have been given, were they not held out: for its own campaign it is as good as given, and
-    /// for all others it never was. So caps cut off both sides of an experiment alike.
+    /// for all others it never was. So caps cut off both sides of an experiment alike. By their tails: there may be many, and
+    /// each campaign looks for its own.
     ghosts: Vec<Counted<'a>>,
     redeemed: Vec<(&'a CampaignName, Timestamp)>,
     /// A bit for each name among them, by its tail; several names may share one.
@@ -56,6 +57,7 @@ impl<'a> Given<'a> {
             let list = if offer.ghost { &mut ghosts } else { &mut offers };
             list.push(Counted::of(&offer.campaign, offer.offered_at, offer.priority));
         }
+        ghosts.sort_by_key(|ghost| ghost.tail);
         let remembered = profile.offers.iter().filter_map(|offer| Some((&offer.campaign, offer.redeemed_at?)));
         let redeemed: Vec<(&CampaignName, Timestamp)> =
             remembered.chain(profile.redeemed.iter().map(|(campaign, at)| (campaign, *at))).collect();
@@ -89,7 +91,8 @@ impl<'a> Given<'a> {
     /// Counts one that would have been chosen.
     pub fn add_ghost(&mut self, campaign: &'a Campaign) {
         self.names |= bit(tail(campaign.name.as_str()));
-        self.ghosts.push(Counted::of(&campaign.name, self.now, campaign.priority));
+        let ghost = Counted::of(&campaign.name, self.now, campaign.priority);
+        self.ghosts.insert(self.ghosts.partition_point(|other| other.tail <= ghost.tail), ghost);
     }
 
     /// Everything that was given, as the campaign has to see it: with its own ghosts.
@@ -98,7 +101,9 @@ impl<'a> Given<'a> {
     }
 
     fn ghosts_of<'s>(&'s self, campaign: &'s CampaignName) -> impl Iterator<Item = &'s Counted<'a>> {
-        self.ghosts.iter().filter(move |ghost| ghost.campaign == campaign)
+        let end = tail(campaign.as_str());
+        let alike = &self.ghosts[self.ghosts.partition_point(|ghost| ghost.tail < end)..];
+        alike.iter().take_while(move |ghost| ghost.tail == end).filter(move |ghost| ghost.campaign == campaign)
     }
 
     /// Why the person gets no offer of anybody's now: the day is used up, or it is too soon. All that is so, looked for
@@ -126,8 +131,8 @@ impl<'a> Given<'a> {
     /// Why the person gets none of this campaign; likewise.
     pub fn of_campaign<'s>(&'s self, campaign: &'s Campaign) -> impl Iterator<Item = Reason> + 's {
         let (name, limits) = (&campaign.name, &campaign.limits);
-        let known = self.redeemed.iter().filter(|_| limits.never_after_redeemed);
-        let redeemed = known.filter(move |(redeemed, _)| *redeemed == name).map(|(_, at)| Reason::Redeemed { at: *at });
+        let known = self.redeemed.iter().filter(|(other, _)| limits.never_after_redeemed && *other == name);
+        let redeemed = known.map(|(_, at)| *at).max().map(|at| Reason::Redeemed { at });
         let end = tail(name.as_str());
         let own = move || self.seen_by(name).filter(move |offer| offer.tail == end && offer.campaign == name);
         let cap = |(cap, given): (Cap, u32)| Reason::CampaignCap { given, most: cap.offers, within: cap.within };
@@ -136,7 +141,7 @@ impl<'a> Given<'a> {
             self.exceeded(&limits.per_profile, own).map(cap).chain(too_soon.map(|until| Reason::CoolDown { until }))
         };
         let has_some = iter::once_with(move || own().next().is_some()).filter(|has_some| *has_some);
-        redeemed.take(1).chain(has_some.flat_map(move |_| enough()))
+        redeemed.into_iter().chain(has_some.flat_map(move |_| enough()))
     }
 
     /// A class may take of the day what its share is, with all lower classes together; so the rest is kept for higher.

@@ -16,7 +16,7 @@ use crate::domain::{
     name::CampaignName,
     offer::{GivenOffer, OfferId},
     organization::{App, BrandLimits, Share, Shares},
-    profile::{MAX_IDLE_OFFERS, Profile},
+    profile::{MAX_GHOSTS, MAX_IDLE_OFFERS, Profile},
     time::{TimeZone, Timestamp},
 };
 
@@ -237,4 +237,25 @@ fn what_counts_for_nothing_is_kept_in_bounds_and_what_counts_is_kept() {
     let (idle, counted): (Vec<_>, Vec<_>) = profile.offers.iter().partition(|offer| !offer.counts());
     assert_eq!((idle.len(), counted.len()), (MAX_IDLE_OFFERS, MAX_IDLE_OFFERS));
     assert_eq!(idle.last().map(|offer| offer.offered_at), Some(at(3 * MAX_IDLE_OFFERS as i64 - 1)), "the newest");
+}
+
+#[test]
+fn ghosts_are_kept_in_bounds_and_of_each_campaign_the_newest() {
+    let brand = acme();
+    let name = |id: usize| brand.campaign(&format!("c{id}")).expect("sound");
+    let ghost = |id, second| GivenOffer { ghost: true, ..given(&name(id), at(second)) };
+    let mut profile =
+        with((0..40).map(|second| ghost(second as usize % 4, second)).chain([given(&name(1), at(41))]).collect());
+    profile.keep_ghosts(&[(name(0), 1), (name(1), 3), (name(2), 99)].into());
+    let left = |profile: &Profile, id: usize| -> Vec<Timestamp> {
+        profile.offers.iter().filter(|offer| offer.campaign == name(id)).map(|offer| offer.offered_at).collect()
+    };
+    assert_eq!(left(&profile, 0), [at(36)]);
+    assert_eq!(left(&profile, 1), [at(29), at(33), at(37), at(41)], "the offer is no ghost");
+    assert_eq!([left(&profile, 2).len(), left(&profile, 3).len()], [10, 10], "those that were not named stay");
+
+    let mut haunted =
+        with((0..2 * MAX_GHOSTS).map(|id| ghost(id, id as i64)).chain([given(&name(0), at(0))]).collect());
+    haunted.forget_old_offers(at(3_000));
+    assert_eq!((haunted.offers.len(), haunted.offers[0].campaign.clone()), (MAX_GHOSTS + 1, name(MAX_GHOSTS)));
 }

@@ -3,7 +3,11 @@
 //! Law 5: the receipt is what this evaluation did, not a story told beside it. Law 1: what it takes (offers, units) is
 //! only proposed here; the commit decides.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     armed::Armed,
@@ -13,6 +17,7 @@ use super::{
     engagement,
     entry::AreaView,
     experiment::Drawn,
+    ghosts,
     happening::{Event, note_event},
     known::Known,
     presence::{self, Step},
@@ -43,6 +48,7 @@ const SAVED_EVERY: Duration = Duration::from_secs(3_600);
 const MOSTLY_FIRED: usize = 32;
 
 /// Everything a decision depends on; the same question has the same answer.
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     pub catalog: &'a Catalog,
     pub app: &'a App,
@@ -75,8 +81,32 @@ pub enum Effect {
     Durable,
 }
 
-/// Decides. A device that the profile does not have is answered as one that never pinged.
+/// Decides. What the device says was never shown goes back first: all else is asked of the person as they are then.
 pub fn decide(question: &Question<'_>) -> Outcome {
+    let Question { profile, device, ping, .. } = *question;
+    let Some(through) = ping.reported_through.filter(|_| unshown(profile, device, ping).next().is_some()) else {
+        return decide_of(question);
+    };
+    let mut profile = profile.clone();
+    let offers = Arc::<Vec<_>>::make_mut(&mut profile.offers);
+    let returned = engagement::return_unshown(offers, device, through, ping.clock.received_at);
+    let outcome = decide_of(&Question { profile: &profile, ..*question });
+    Outcome { returned, effect: Effect::Durable, ..outcome }
+}
+
+/// The offers that the ping gives back: made to the device before everything shown was reported, and not shown.
+pub fn unshown<'a>(
+    profile: &'a Profile,
+    device: &'a DeviceName,
+    ping: &Ping,
+) -> impl Iterator<Item = &'a GivenOffer> + use<'a> {
+    let through = ping.reported_through.filter(|_| profile.devices.get(device).is_some());
+    let now = ping.clock.received_at;
+    through.into_iter().flat_map(move |through| engagement::unshown(&profile.offers, device, through.min(now)))
+}
+
+/// A device that the profile does not have is answered as one that never pinged.
+fn decide_of(question: &Question<'_>) -> Outcome {
     let mut outcome = Outcome {
         decision: blank(question.catalog, &question.profile.name, question.device, question.ping, question.seed),
         profile: question.profile.clone(),
@@ -94,12 +124,10 @@ pub fn decide(question: &Question<'_>) -> Outcome {
     match (question.profile.consents.permit::<Location>(), device) {
         (Some(permit), Some(device)) => {
             locate(question, areas, (device, permit), &mut outcome);
-            return_unshown(question, &mut outcome);
         }
         (None, Some(device)) => {
             outcome.decision.notes.push(Note::NoLocationConsent);
             happen_nowhere(question, areas, device, &mut outcome);
-            return_unshown(question, &mut outcome);
         }
         (_, None) => outcome.decision.notes.push(Note::NoLocationConsent),
     }
@@ -334,19 +362,16 @@ fn record(question: &Question<'_>, choice: Choice, outcome: &mut Outcome) {
         outcome.decision.ghosts.push(ghost);
     }
     if !all.is_empty() {
+        let haunting = all.iter().filter(|given| given.ghost).filter_map(|given| {
+            let campaign = &question.catalog.campaigns.get(&given.campaign)?.value;
+            Some((given.campaign.clone(), ghosts::needed(campaign, question.catalog, question.app)))
+        });
+        let needed: BTreeMap<CampaignName, usize> = haunting.collect();
         outcome.profile.offers = Arc::new(outcome.profile.offers.iter().cloned().chain(all).collect());
+        if !needed.is_empty() {
+            outcome.profile.keep_ghosts(&needed);
+        }
     }
     outcome.decision.considered = choice.considered;
     outcome.profile.forget_old_offers(offered_at);
-}
-
-/// Offers of this device that were made before everything shown was reported, and were not shown, go back.
-fn return_unshown(question: &Question<'_>, outcome: &mut Outcome) {
-    let Some(through) = question.ping.reported_through else { return };
-    let now = question.ping.clock.received_at;
-    outcome.returned =
-        engagement::return_unshown(Arc::<Vec<_>>::make_mut(&mut outcome.profile.offers), question.device, through, now);
-    if !outcome.returned.is_empty() {
-        outcome.effect = Effect::Durable;
-    }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     audience::{Audience, Rule, TraitValue},
-    campaign::{Campaign, On, Priority, Weight},
+    campaign::{Campaign, On, Priority, Target, Weight},
     cap::{Cap, Within},
     catalog::Resource,
     consent::Purpose,
@@ -19,11 +19,11 @@ use crate::domain::{
     offer::Surface,
     opening::OpeningHours,
     organization::{App, BrandLimits, Organization},
-    ping::Ping,
+    ping::{AppEvent, Ping},
     place::Store,
     profile::Profile,
     schedule::WhileOpen,
-    text::{Topic, TraitKey},
+    text::{EventKey, Topic, TraitKey},
     time::{QuietHours, TimeOfDay},
 };
 
@@ -184,6 +184,51 @@ fn offers_that_were_never_shown_use_up_no_cap() {
     assert_eq!(away.returned.len(), 1);
     let back = ask(&quay(), &app(), &away.profile, &here(120, metres(0.0, 0.0)));
     assert_eq!(titles(&back), ["hello"]);
+}
+
+#[test]
+fn what_a_ping_gives_back_does_not_count_in_it() {
+    let once = vec![Cap::rolling(1, super::fixture::DAY)];
+    let brand_limits = BrandLimits { per_profile: once, cool_down: Duration::from_secs(86_400) };
+    let acme = Organization { name: acme(), display_name: "Acme".into(), brand_limits };
+    let called = EventKey::new("called").expect("sound");
+    let mut anywhere = campaign("anywhere", On::AppEvent { key: called.clone() }, "geofences/quay");
+    anywhere.trigger.at = Target::Anywhere;
+    let world = [quay(), vec![acme.into(), anywhere.into()]].concat();
+    let app = App { daily_offers: 1, cool_down: Duration::from_secs(86_400), ..app() };
+    let first = ask(&world, &app, &person(), &here(0, metres(0.0, 0.0)));
+    let away = ask(&world, &app, &first.profile, &here(600, metres(0.0, 900.0))).profile;
+    let back = here(1_200, metres(0.0, 0.0));
+    assert_eq!(refusals(&ask(&world, &app, &away, &back))[0].code(), "DAILY_OFFERS");
+    let told = Ping { reported_through: Some(at(1_190)), ..back };
+    let outcome = ask(&world, &app, &away, &told);
+    assert_eq!((titles(&outcome), outcome.returned.len()), (vec!["hello"], 1));
+    let again = ask(&world, &app, &outcome.profile, &Ping { reported_through: Some(at(1_195)), ..told.clone() });
+    assert_eq!(again.returned, [], "what the ping itself gave is not given back by it");
+
+    let event = Some(AppEvent { key: called, place: None, read: told.clock.reading(at(1_200)) });
+    let event = Ping { fixes: Vec::new(), event, ..told };
+    let mut nowhere = away.clone();
+    nowhere.consents = consents(&[Purpose::Marketing]);
+    for person in [away, nowhere] {
+        assert_eq!(titles(&ask(&world, &app, &person, &event)), ["anywhere"]);
+    }
+}
+
+#[test]
+fn visits_are_not_counted_from_an_offer_that_the_ping_gives_back() {
+    let mut second = campaign("hello", On::Entered, "geofences/quay");
+    (second.trigger.visit.every, second.limits) = (2, Default::default());
+    let world = [geofence("quay", 0.0, 100.0).into(), second.into()];
+    let mut person = person();
+    let mut visit = |hour: i64, reported_through| {
+        let came = Ping { reported_through, ..here(hour * 3_600, metres(0.0, 0.0)) };
+        let outcome = ask(&world, &app(), &person, &came);
+        let left = ask(&world, &app(), &outcome.profile, &here(hour * 3_600 + 600, metres(0.0, 900.0)));
+        person = left.profile;
+        outcome.decision.offers.len()
+    };
+    assert_eq!([visit(0, None), visit(30, None), visit(60, Some(at(59 * 3_600)))], [0, 1, 1]);
 }
 
 #[test]

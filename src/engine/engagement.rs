@@ -29,26 +29,37 @@ pub fn note(offer: &mut GivenOffer, event: Event, at: Timestamp, received_at: Ti
     }
 }
 
+/// The offers made to this device before then that were not shown.
+pub fn unshown<'a>(
+    offers: &'a [GivenOffer],
+    device: &'a DeviceName,
+    before: Timestamp,
+) -> impl Iterator<Item = &'a GivenOffer> + use<'a> {
+    offers.iter().filter(move |offer| is_unshown(offer, device, before))
+}
+
 /// Returns the offers made to this device before `through` that were not shown; all that was shown until then has been
-/// reported. A ghost has no phone that could say so, and stays.
+/// reported.
 pub fn return_unshown(
     offers: &mut [GivenOffer],
     device: &DeviceName,
     through: Timestamp,
     now: Timestamp,
 ) -> Vec<OfferId> {
-    let mut returned = Vec::new();
-    for offer in offers {
-        let unseen = offer.shown_at.is_none() && offer.opened_at.is_none() && offer.claimed_at.is_none();
-        let used = offer.redeemed_at.is_some() || offer.reversed_at.is_some();
-        let unseen = unseen && !used && offer.returned_at.is_none() && !offer.ghost;
-        let earlier = offer.offered_at < through.min(now) && offer.device == *device;
-        if unseen && earlier {
-            offer.returned_at = Some(now);
-            returned.push(offer.id);
-        }
-    }
-    returned
+    let unshown = offers.iter_mut().filter(|offer| is_unshown(offer, device, through.min(now)));
+    let give_back = |offer: &mut GivenOffer| {
+        offer.returned_at = Some(now);
+        offer.id
+    };
+    unshown.map(give_back).collect()
+}
+
+/// A ghost has no phone that could say so, and stays.
+fn is_unshown(offer: &GivenOffer, device: &DeviceName, before: Timestamp) -> bool {
+    let is_unseen = || offer.shown_at.is_none() && offer.opened_at.is_none() && offer.claimed_at.is_none();
+    let is_used = || offer.redeemed_at.is_some() || offer.reversed_at.is_some();
+    let is_open = !offer.ghost && offer.returned_at.is_none() && is_unseen() && !is_used();
+    is_open && offer.offered_at < before && offer.device == *device
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

@@ -210,18 +210,23 @@ proptest! {
         }
         let app = App { daily_offers: daily, ..app() };
         let history = |held_out: bool| -> (Vec<Timestamp>, Vec<&'static str>) {
-            let (mut profile, mut now, mut verdicts_seen) = (someone(&test, held_out), 0, Vec::new());
+            let (mut profile, mut now) = (someone(&test, held_out), 0);
+            let (mut made, mut verdicts_seen) = (Vec::new(), Vec::new());
             for visit in &visits {
                 now += visit;
                 let outcome = ask(std::slice::from_ref(&test), &app, &profile, now, 3);
-                assert!(!held_out || outcome.decision.offers.is_empty());
+                let (offers, ghosts) = (&outcome.decision.offers, &outcome.decision.ghosts);
+                assert!(!held_out || offers.is_empty());
+                made.extend((offers.len() + ghosts.len() > 0).then_some(at(now)));
                 verdicts_seen.extend(outcome.decision.considered.iter().map(|one| one.verdict.code()));
                 profile = away(outcome);
                 let given = Arc::<Vec<_>>::make_mut(&mut profile.offers).iter_mut();
                 given.filter(|given| !given.ghost).for_each(|given| given.shown_at = Some(given.offered_at));
             }
-            let made = profile.offers.iter().filter(|given| given.ghost == held_out);
-            (made.map(|given| given.offered_at).collect(), verdicts_seen)
+            let kept = profile.offers.iter().filter(|given| given.ghost).count();
+            let most = cap.max(daily).max(asked.map_or(0, |(_, _, most)| most + 1));
+            assert!(kept <= most as usize, "{kept} ghosts are kept where nothing counts to more than {most}");
+            (made, verdicts_seen)
         };
         let ((offers, _), (ghosts, told)) = (history(false), history(true));
         prop_assert_eq!(offers, ghosts);

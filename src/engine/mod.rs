@@ -58,6 +58,7 @@ pub mod firing;
 mod fixture;
 pub mod forest;
 pub mod gate;
+pub mod ghosts;
 pub mod grants;
 pub mod happening;
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub fn results_to_wire(experiment: &ExperimentId, arms: &[ArmResult], is_operato
     let seen = |count: u64| if is_operator { Some(count) } else { in_tens(count) };
     let arm = |arm: &ArmResult| pb::ArmResult {
         variant: arm.variant.as_ref().map(VariantId::to_string).unwrap_or_default(),
+        people: seen(arm.people),
+        held_out: seen(arm.held_out),
         offers: seen(arm.offers),
         ghosts: seen(arm.ghosts),
         shown: seen(arm.shown),
@@ -97,8 +99,10 @@ mod tests {
     #[test]
     fn few_people_are_not_counted_but_for_operators() {
         let id = ExperimentId::new("spring").expect("sound");
-        let arms = [ArmResult { variant: None, offers: 19, ghosts: 9, shown: 0, opened: 20, redeemed: 1 }];
+        let (people, held_out, offers, ghosts, shown, opened, redeemed) = (9, 10, 19, 9, 0, 20, 1);
+        let arms = [ArmResult { variant: None, people, held_out, offers, ghosts, shown, opened, redeemed }];
         let told = results_to_wire(&id, &arms, false).arms.remove(0);
+        assert_eq!((told.people, told.held_out), (None, Some(10)));
         assert_eq!((told.offers, told.ghosts, told.shown), (Some(10), None, None));
         assert_eq!((told.opened, told.redeemed), (Some(20), None));
         assert_eq!(results_to_wire(&id, &arms, true).arms.remove(0).shown, Some(0));

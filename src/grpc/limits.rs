@@ -1,6 +1,8 @@
-//! How often devices may be registered, by app key and by address; how often tills may call, and people look around.
+//! How often devices may be registered, by app key and by address; how often tills may call, and people look around or
+//! report events.
 //!
-//! Law 10: the app key ships in the app, so whoever has it must not be able to fill the record with devices.
+//! Law 10: the app key ships in the app, so whoever has it must not be able to fill the record with devices, or with the
+//! receipts of one.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -66,32 +68,65 @@ impl TillLimits {
 /// How often one person looks around for offers, and at once: an app that shows a map asks when it was moved.
 const BROWSES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 const BROWSES_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// The same for stores, which cost less and are no secret.
+const STORE_LOOKS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const STORE_LOOKS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
-/// Counts looks around for offers by the person, in this node's memory only: whoever could look everywhere all the time
-/// could copy every campaign there is.
-pub struct BrowseLimits {
-    by_profile: Limiter<ProfileName>,
-    clock: Elapsed,
+/// Settings of [`PeopleLimits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeopleLimitsConfig {
+    pub events_per_minute: NonZeroU32,
+    pub events_burst: NonZeroU32,
 }
 
-impl BrowseLimits {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let clock = Elapsed::new(clock);
-        let quota = Quota::per_minute(BROWSES_PER_MINUTE).allow_burst(BROWSES_AT_ONCE);
-        Self { by_profile: RateLimiter::dashmap_with_clock(quota, clock.clone()), clock }
-    }
+/// Counts what one person does beside pinging, in this node's memory only.
+pub struct PeopleLimits {
+    /// Looks around for offers: whoever could look everywhere all the time could copy every campaign there is.
+    pub browses: PersonLimit,
+    pub store_looks: PersonLimit,
+    /// Events of the app, each of which may write a receipt, and nothing but the public app key is needed to send them.
+    pub events: PersonLimit,
+}
 
-    /// Counts one look, or refuses it.
-    pub fn check(&self, profile: &ProfileName) -> Result<(), Status> {
-        let free = self.by_profile.check_key(profile);
-        let wait = |until: governor::NotUntil<Duration>| until.wait_time_from(self.clock.now());
-        free.map_err(|until| Problem::RateLimited.says_until(wait(until), "this person looks around too often"))
+impl PeopleLimits {
+    pub fn new(config: PeopleLimitsConfig, clock: &Arc<dyn Clock>) -> Self {
+        let limit = |per_minute, at_once, said| PersonLimit::new((per_minute, at_once), said, clock.clone());
+        let PeopleLimitsConfig { events_per_minute, events_burst } = config;
+        Self {
+            browses: limit(BROWSES_PER_MINUTE, BROWSES_AT_ONCE, "this person looks around too often"),
+            store_looks: limit(STORE_LOOKS_PER_MINUTE, STORE_LOOKS_AT_ONCE, "this person looks for stores too often"),
+            events: limit(events_per_minute, events_burst, "this person's app reports events too fast"),
+        }
     }
 
     /// Forgets who has been quiet, as [`Limits::prune`].
     pub fn prune(&self) {
-        self.by_profile.retain_recent();
-        self.by_profile.shrink_to_fit();
+        for limit in [&self.browses, &self.store_looks, &self.events] {
+            limit.by_profile.retain_recent();
+            limit.by_profile.shrink_to_fit();
+        }
+    }
+}
+
+/// Counts one kind of call by the person.
+pub struct PersonLimit {
+    by_profile: Limiter<ProfileName>,
+    said: &'static str,
+    clock: Elapsed,
+}
+
+impl PersonLimit {
+    fn new((per_minute, at_once): (NonZeroU32, NonZeroU32), said: &'static str, clock: Arc<dyn Clock>) -> Self {
+        let clock = Elapsed::new(clock);
+        let quota = Quota::per_minute(per_minute).allow_burst(at_once);
+        Self { by_profile: RateLimiter::dashmap_with_clock(quota, clock.clone()), said, clock }
+    }
+
+    /// Counts one call, or refuses it.
+    pub fn check(&self, profile: &ProfileName) -> Result<(), Status> {
+        let free = self.by_profile.check_key(profile);
+        let wait = |until: governor::NotUntil<Duration>| until.wait_time_from(self.clock.now());
+        free.map_err(|until| Problem::RateLimited.says_until(wait(until), self.said))
     }
 }
 
@@ -237,6 +272,26 @@ mod tests {
         }
         limits.check(&key("a"), address("10.0.0.2")).expect("the key has one left");
         limits.check(&key("a"), address("10.0.0.3")).expect_err("the key is used up");
+    }
+
+    #[test]
+    fn each_person_has_a_share_of_each_kind() {
+        let clock: Arc<dyn Clock> = Arc::new(Hands(AtomicI64::new(1_000_000)));
+        let two = NonZeroU32::new(2).expect("positive");
+        let limits = PeopleLimits::new(PeopleLimitsConfig { events_per_minute: two, events_burst: two }, &clock);
+        let person = |id: &str| ProfileName::parse(&format!("organizations/a/apps/b/profiles/{id}")).expect("sound");
+        let taken = |limit: &PersonLimit, id| (0..99).take_while(|_| limit.check(&person(id)).is_ok()).count();
+        assert_eq!(
+            [&limits.events, &limits.browses, &limits.store_looks].map(|limit| taken(limit, "ann")),
+            [2, 10, 20]
+        );
+        let status = limits.events.check(&person("ann")).expect_err("over the share");
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(
+            status.get_error_details().retry_info().and_then(|info| info.retry_delay),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(taken(&limits.events, "bob"), 2);
     }
 
     #[test]

@@ -8,13 +8,14 @@ use tonic::Status;
 
 use crate::{
     app::{
-        ingest::{Answered, Fingerprint, Ingest},
+        ingest::{Answered, DeviceCaller, Fingerprint, Ingest, PingError},
         tokens::{TokenError, Tokens, Verified},
     },
-    domain::{decision::Verdict, ping::Ping, time::Timestamp, violation::Violations},
+    domain::{decision::Verdict, ping::Ping, time::Timestamp},
     grpc::{
         app_event::{self, app_event},
         device_service::token_to_wire,
+        limits::PeopleLimits,
         measure::Observer,
         offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
         pb,
@@ -29,36 +30,44 @@ pub struct Pings {
     pub tokens: Arc<Tokens>,
     pub clock: Arc<dyn Clock>,
     pub observer: Arc<dyn Observer>,
+    pub limits: Arc<PeopleLimits>,
 }
 
 impl Pings {
     /// The answer to whoever `verified` is, or why there is none; UNAUTHENTICATED if the token is over by now.
     pub async fn answer(&self, verified: &Verified, request: &pb::PingRequest) -> Result<pb::PingResponse, Status> {
-        self.answer_to(verified, |now| ping(request, now), &|| fingerprint(request)).await
-    }
-
-    /// The same to an event of the app.
-    pub async fn answer_event(
-        &self,
-        verified: &Verified,
-        request: &pb::ReportAppEventRequest,
-    ) -> Result<pb::PingResponse, Status> {
-        self.answer_to(verified, |now| app_event(request, now), &|| app_event::fingerprint(request)).await
-    }
-
-    async fn answer_to(
-        &self,
-        verified: &Verified,
-        read: impl FnOnce(Timestamp) -> Result<Ping, Violations>,
-        fingerprint: &Fingerprint<'_>,
-    ) -> Result<pb::PingResponse, Status> {
         let now = self.clock.now();
         // A stream may outlive the token it was opened with.
         if now >= verified.expires_at {
             return Err(TokenError::Expired.into());
         }
-        let ping = read(now)?;
-        let answered = self.ingest.ping(&verified.caller, &ping, fingerprint).await?;
+        self.answer_to(verified, (&ping(request, now)?, now), &|| fingerprint(request)).await
+    }
+
+    /// The same to an event of the app. One that was answered is answered again, however fast they come.
+    pub async fn answer_event(
+        &self,
+        verified: &Verified,
+        request: &pb::ReportAppEventRequest,
+    ) -> Result<pb::PingResponse, Status> {
+        let now = self.clock.now();
+        let event = app_event(request, now)?;
+        let DeviceCaller { device, profile, .. } = &verified.caller;
+        if let Err(too_fast) = self.limits.events.check(profile)
+            && !self.ingest.is_answered(device, &event.id).await.map_err(PingError::from)?
+        {
+            return Err(too_fast);
+        }
+        self.answer_to(verified, (&event, now), &|| app_event::fingerprint(request)).await
+    }
+
+    async fn answer_to(
+        &self,
+        verified: &Verified,
+        (ping, now): (&Ping, Timestamp),
+        fingerprint: &Fingerprint<'_>,
+    ) -> Result<pb::PingResponse, Status> {
+        let answered = self.ingest.ping(&verified.caller, ping, fingerprint).await?;
         for considered in &answered.decision.considered {
             if let Verdict::Refused(reason) = &considered.verdict {
                 self.observer.refused(reason.code());

@@ -12,7 +12,7 @@ use crate::{
     grpc::{
         auth::{Principal, denied},
         browsing::{previews_to_wire, view},
-        limits::BrowseLimits,
+        limits::PeopleLimits,
         nearby::{around, stores_to_wire},
         open_streams::OpenStreams,
         pb::{self, proximity_service_server::ProximityService},
@@ -30,7 +30,7 @@ pub struct ProximityGrpc {
     pub people: Arc<People>,
     pub nearby: Nearby,
     pub browsing: Browsing,
-    pub limits: Arc<BrowseLimits>,
+    pub limits: Arc<PeopleLimits>,
 }
 
 #[tonic::async_trait]
@@ -89,7 +89,7 @@ impl ProximityService for ProximityGrpc {
             }
         };
         let view = wrong.finish(view)?;
-        self.limits.check(&profile.name)?;
+        self.limits.browses.check(&profile.name)?;
         let found = self.browsing.previews(profile, device, view).await?;
         let no_device = || Problem::Precondition.says("the profile has no device that offers could be shown on");
         Ok(Response::new(previews_to_wire(found.ok_or_else(no_device)?)))
@@ -99,14 +99,18 @@ impl ProximityService for ProximityGrpc {
         &self,
         request: Request<pb::ListNearbyStoresRequest>,
     ) -> Result<Response<pb::ListNearbyStoresResponse>, Status> {
-        match Principal::of(request.extensions())? {
-            Principal::Device(verified) => drop(self.people.own(&verified.caller).await?),
-            Principal::Key { scope: Scope::Server(_), .. } => {}
+        let (_, extensions, request) = request.into_parts();
+        let person = match Principal::of(&extensions)? {
+            Principal::Device(verified) => Some(self.people.own(&verified.caller).await?.name),
+            Principal::Key { scope: Scope::Server(_), .. } => None,
             Principal::Key { scope, .. } => {
                 return Err(denied(scope, "this call takes a device token or a server key"));
             }
+        };
+        let around = around(request)?;
+        if let Some(person) = &person {
+            self.limits.store_looks.check(person)?;
         }
-        let around = around(request.into_inner())?;
         Ok(Response::new(stores_to_wire(self.nearby.stores(around).await?)))
     }
 }

@@ -102,7 +102,7 @@ impl RedemptionService for RedemptionGrpc {
         };
         let zone = match &of {
             RedemptionsOf::Store(store) => self.tills.zone_of(store),
-            RedemptionsOf::Campaign(_) => None,
+            RedemptionsOf::Campaign(_) | RedemptionsOf::Person(..) => None,
         };
         let (query, bound) = query(of, &request)?;
         let redemptions = self.tills.list(&query).await?;

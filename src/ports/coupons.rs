@@ -32,6 +32,8 @@ pub struct RedemptionQuery {
 pub enum RedemptionsOf {
     Store(StoreName),
     Campaign(CampaignName),
+    /// Of the campaign, by the person.
+    Person(ProfileName, CampaignName),
 }
 
 /// Which offers of a person are asked for, newest first.

@@ -80,6 +80,11 @@ pub struct AccountUse {
 pub struct ArmResult {
     /// None if the experiment has a holdout only.
     pub variant: Option<VariantId>,
+    /// Who was offered it, whatever became of it,
+    pub people: u64,
+    /// and who would have been, were they not held out: both counted alike.
+    pub held_out: u64,
+    /// But for those that a phone gave back unseen.
     pub offers: u64,
     /// What people in the holdout would have got of it.
     pub ghosts: u64,

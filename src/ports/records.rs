@@ -146,6 +146,14 @@ pub struct EngagementMark {
     pub claimed_at: Option<Timestamp>,
 }
 
+impl EngagementMark {
+    /// That the device says the offer was never shown.
+    pub fn returned(offer: OfferId, at: Timestamp) -> Self {
+        let (shown_at, opened_at, dismissed_at, claimed_at) = (None, None, None, None);
+        Self { offer, shown_at, opened_at, dismissed_at, returned_at: Some(at), claimed_at }
+    }
+}
+
 impl From<&GivenOffer> for EngagementMark {
     fn from(given: &GivenOffer) -> Self {
         Self {

@@ -14,7 +14,7 @@ use super::Ports;
 use crate::{
     app::{ingest::Ingest, live_catalog::LiveCatalog},
     config::Config,
-    grpc::limits::{BrowseLimits, Limits},
+    grpc::limits::{Limits, PeopleLimits},
     ports::{Past, StoreError},
 };
 
@@ -24,7 +24,7 @@ const FAILURES: u32 = 3;
 const ASK_OF_SPENT: Duration = Duration::from_secs(1);
 /// Between two batches of a sweep.
 const REST: Duration = Duration::from_millis(20);
-/// How often the counts of registrations and of looks around forget who has been quiet.
+/// How often the counts of registrations, looks around and events forget who has been quiet.
 const PRUNE: Duration = Duration::from_secs(60);
 
 /// The jobs and what they need.
@@ -34,7 +34,7 @@ pub(super) struct Jobs {
     pub live: Arc<LiveCatalog>,
     pub ingest: Arc<Ingest>,
     pub limits: Arc<Limits>,
-    pub browses: Arc<BrowseLimits>,
+    pub people_limits: Arc<PeopleLimits>,
     pub health: HealthReporter,
     /// The services whose health depends on the record.
     pub names: Vec<&'static str>,
@@ -52,12 +52,12 @@ impl Jobs {
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.sweep(sweep, most).await }));
         let jobs = self.clone();
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.ask_of_spent().await }));
-        let (limits, browses) = (self.limits.clone(), self.browses.clone());
+        let (limits, people_limits) = (self.limits.clone(), self.people_limits.clone());
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(PRUNE).await;
                 limits.prune();
-                browses.prune();
+                people_limits.prune();
             }
         }));
     }

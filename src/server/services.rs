@@ -42,7 +42,7 @@ use crate::{
         engagement_service::EngagementGrpc,
         importing::Importing,
         ledger_service::LedgerGrpc,
-        limits::{BrowseLimits, Limits, TillLimits},
+        limits::{Limits, PeopleLimits, TillLimits},
         measure::Observer,
         open_streams::OpenStreams,
         organization_service::OrganizationGrpc,
@@ -71,7 +71,7 @@ use crate::{
 pub(super) struct Services {
     pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
-    pub browse_limits: Arc<BrowseLimits>,
+    pub people_limits: Arc<PeopleLimits>,
     pub profiles: Arc<ProfileStore>,
     pub ingest: Arc<Ingest>,
     pub auth: Auth,
@@ -113,7 +113,7 @@ impl Services {
         let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
-            browse_limits: Arc::new(BrowseLimits::new(clock.clone())),
+            people_limits: Arc::new(PeopleLimits::new(config.devices.people_limits(), &clock)),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
@@ -194,10 +194,10 @@ impl Services {
 
     fn proximity_service(&self, observer: Arc<dyn Observer>, streams: OpenStreams) -> ProximityGrpc {
         let (ingest, tokens, clock) = (self.ingest.clone(), self.tokens.clone(), self.clock.clone());
-        let pings = Arc::new(Pings { ingest, tokens, clock, observer });
+        let (people, limits) = (self.people.clone(), self.people_limits.clone());
+        let pings = Arc::new(Pings { ingest, tokens, clock, observer, limits: limits.clone() });
         let nearby = Nearby::new(self.live.clone());
         let browsing = Browsing::new(self.live.clone(), self.ingest.clone(), self.clock.clone());
-        let (people, limits) = (self.people.clone(), self.browse_limits.clone());
         ProximityGrpc { pings, streams, people, nearby, browsing, limits }
     }
 

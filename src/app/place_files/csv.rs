@@ -3,7 +3,10 @@
 //! Laws: a line that does not fit the header is refused alone, for its values cannot be told apart; a row's number is that
 //! of the line on which an editor shows it.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 
 use csv::ByteRecord;
 
@@ -26,7 +29,7 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
     if header.iter().all(|name| name.trim().is_empty()) {
         return Err(Unreadable("has no header".to_owned()));
     }
-    let columns: Columns = header.iter().enumerate().map(|(i, name)| (name.trim().to_lowercase(), i)).collect();
+    let columns = columns(header.iter(), reading)?;
     check_header(&columns, reading)?;
     let fields = Fields::new(reading);
     let mut file = File::default();
@@ -84,6 +87,25 @@ fn open() -> Violations {
 }
 
 /// What no row can do without must be in the header, or every row would be refused for the same reason.
+/// Of two columns of one name nobody knows which is meant; those that nothing is read from may be as they are.
+fn columns<'a>(header: impl Iterator<Item = &'a str>, reading: &Reading) -> Result<Columns, Unreadable> {
+    let (mut columns, mut twice, fields) = (Columns::new(), Vec::new(), Fields::new(reading));
+    for (i, name) in header.enumerate() {
+        let name = name.trim().to_lowercase();
+        match columns.entry(name) {
+            Entry::Vacant(free) => drop(free.insert(i)),
+            Entry::Occupied(first) if fields.uses(first.key()) => {
+                twice.push(format!("{:?} as column {} and column {}", first.key(), first.get() + 1, i + 1));
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    if twice.is_empty() {
+        return Ok(columns);
+    }
+    Err(Unreadable(format!("the header has {}: rename all but one", twice.join(", "))))
+}
+
 fn check_header(columns: &Columns, reading: &Reading) -> Result<(), Unreadable> {
     let fields = Fields::new(reading);
     let find = |name: &str| columns.contains_key(&name.to_lowercase()).then_some(Cow::Borrowed("here"));
@@ -212,6 +234,21 @@ mod tests {
         let typo = Reading { map: vec![(Field::Address, "adress".to_owned())], ..comma };
         let said = parse(b"id,name,lat,lng,address\n1,a,2,3,b\n", &typo).expect_err("no such column").to_string();
         assert!(said.contains("no column \"adress\" (--map address=COLUMN)"), "{said}");
+    }
+
+    #[test]
+    fn a_column_that_is_read_is_there_once() {
+        let comma = Reading { format: Format::Csv { delimiter: b',', quotes: true }, ..reading() };
+        let refused = |reading: &Reading, header: &str| {
+            let file = format!("{header}\n1,a,45,9,46,x\n");
+            parse(file.as_bytes(), reading).err().map(|error| error.to_string())
+        };
+        let said = refused(&comma, "id,name,lat,lng, LAT ,ID").expect("refused");
+        assert!(said.contains("\"lat\" as column 3 and column 5, \"id\" as column 1 and column 6"), "{said}");
+        assert_eq!(refused(&comma, "id,name,lat,lng,,"), None, "nothing is read from those without a name");
+        assert_eq!(refused(&comma, "id,name,lat,lng,note,note"), None, "nor from these");
+        let mapped = Reading { map: vec![(Field::Address, "note".to_owned())], ..comma };
+        assert!(refused(&mapped, "id,name,lat,lng,note,note").is_some_and(|said| said.contains("\"note\"")));
     }
 
     #[test]

@@ -89,6 +89,13 @@ impl<'a> Fields<'a> {
         Self { reading }
     }
 
+    /// Whether anything is looked for under this name.
+    pub fn uses(&self, name: &str) -> bool {
+        let is_it = |other: &&str| other.to_lowercase() == name.to_lowercase();
+        let fields = USUAL.iter().flat_map(|(field, _)| self.names(*field));
+        fields.chain([self.reading.id_from.as_str()]).any(|other| is_it(&other))
+    }
+
     /// The names to look under: the user's alone if there is one.
     fn names(&self, field: Field) -> Vec<&'a str> {
         let mapped = self.reading.map.iter().find(|(mapped, _)| *mapped == field);

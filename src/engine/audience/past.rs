@@ -11,7 +11,7 @@ use crate::domain::{
     name::CampaignName,
     offer::GivenOffer,
     place::PlaceName,
-    text::Tag,
+    text::{Tag, tail},
     time::Timestamp,
     visits::{MAX_AGE, SAME_VISIT, VisitedPlace},
 };
@@ -58,11 +58,14 @@ impl Person<'_> {
         u32::try_from(before).ok()?.checked_add(1)
     }
 
-    /// When the person was last offered the campaign, but for trials and what was never shown.
+    /// When the person was last offered the campaign, but for trials and what was never shown; none if that is too long ago.
     pub fn last_offer(&self, campaign: &CampaignName) -> Option<Timestamp> {
-        let offers = self.profile.offers.iter().filter(|offer| offer.campaign == *campaign);
+        let end = tail(campaign.as_str());
+        let is_it = |name: &CampaignName| tail(name.as_str()) == end && name == campaign;
+        let offers = self.profile.offers.iter().filter(|offer| is_it(&offer.campaign));
         let is_own = |offer: &&GivenOffer| offer.counts() && !offer.is_of_another();
-        offers.filter(is_own).map(|offer| offer.offered_at).max()
+        let newest = offers.filter(is_own).map(|offer| offer.offered_at).max();
+        newest.filter(|&at| self.around.now.since(at) < MAX_AGE)
     }
 
     pub(super) fn was(&self, ago: Ago, at: Timestamp) -> bool {
@@ -77,13 +80,14 @@ impl Person<'_> {
     /// would have offered counts as shown at once: who is held out is compared with those who were offered it.
     pub(super) fn offers(&self, of: &OffersOf, event: OfferEvent, within_days: u32, site: &Site<'_>) -> Option<usize> {
         let since = self.around.now - DAY * within_days;
-        let brand = site.campaign.owner();
+        let (brand, end) = (site.campaign.owner(), tail(site.campaign.as_str()));
+        let is_this = |name: &CampaignName| tail(name.as_str()) == end && name == site.campaign;
         let is_meant = |offer: &&GivenOffer| match of {
-            OffersOf::ThisCampaign => offer.campaign == *site.campaign,
+            OffersOf::ThisCampaign => is_this(&offer.campaign),
             OffersOf::Campaign(name) => offer.campaign == *name && name.owner() == brand,
             OffersOf::Brand => offer.campaign.owner() == brand,
         };
-        let is_made = |offer: &GivenOffer| !offer.ghost || offer.campaign == *site.campaign;
+        let is_made = |offer: &GivenOffer| !offer.ghost || is_this(&offer.campaign);
         let is_own = |offer: &&GivenOffer| is_made(offer) && !offer.trial && !offer.is_of_another();
         let offers = self.past?.offers.iter().filter(is_own).filter(is_meant);
         Some(offers.filter_map(|offer| when(offer, event)).filter(|&at| at > since).count())

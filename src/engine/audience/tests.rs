@@ -13,7 +13,7 @@ use crate::{
     domain::{
         audience::{
             Comparison::{AtLeast, GreaterThan, NotEquals},
-            condition::{Ago, Clock, Count, Hours, MomentTest, Visited, Weekdays},
+            condition::{Ago, Clock, Count, Hours, MomentTest, OfferEvent, OffersOf, Visited, Weekdays},
             samples,
         },
         catalog::Resource,
@@ -29,7 +29,7 @@ use crate::{
         time::TimeOfDay,
         visits::VisitedPlace,
     },
-    engine::fixture::{at, catalog, consents, geofence, person, store},
+    engine::fixture::{at, catalog, consents, device_name, geofence, person, store},
 };
 
 const HOUR: i64 = 3_600;
@@ -212,9 +212,12 @@ proptest! {
 
     #[test]
     fn single_conditions_hold_where_the_oracle_says_so(someone in someone(), rule in samples::condition()) {
-        let catalog = world(Rule::All(vec![]), Rule::All(vec![]));
-        let (ours, theirs) = both(&someone, &catalog, &Audience::new(rule).expect("small"));
+        let (catalog, audience) = (world(Rule::All(vec![]), Rule::All(vec![])), Audience::new(rule).expect("small"));
+        let (ours, theirs) = both(&someone, &catalog, &audience);
         prop_assert_eq!(ours, theirs);
+        let mut forgetful = someone.clone();
+        forgetful.profile.forget_old_offers(someone.now);
+        prop_assert_eq!(both(&forgetful, &catalog, &audience).0, ours, "it depends on what was forgotten");
     }
 }
 
@@ -292,6 +295,25 @@ fn what_is_not_known_is_false_and_not_of_it_is_true() {
     assert!(refusal(&shy, not(never())).is_none() && refusal(&ann, not(Rule::TraitKnown(tier()))).is_none());
     let known = Rule::All(vec![Rule::TraitKnown(tier()), not(unlike(tier()))]);
     assert!(refusal(&ann, known).is_some(), "who asks for both does not reach those of whom it is not known");
+}
+
+#[test]
+fn what_became_of_an_offer_is_remembered_for_as_long_as_it_is_asked_for() {
+    let redeemed = |count| {
+        let (of, event) = (OffersOf::ThisCampaign, OfferEvent::Redeemed);
+        Rule::Offers { of, event, within_days: 30, count }
+    };
+    let (mut ann, campaign) = (person(), samples::brand().campaign("0").expect("sound"));
+    let (offered_at, redeemed_at) = (at(-91 * DAY), Some(at(-3 * DAY)));
+    let given = GivenOffer::new(OfferId::new(offered_at, 1), campaign, device_name(), offered_at);
+    ann.offers = Arc::new(vec![GivenOffer { redeemed_at, ..given }]);
+    for forgets_at in [at(0), at(87 * DAY)] {
+        ann.forget_old_offers(forgets_at);
+        assert_eq!(refusal(&ann, redeemed(Count::AtLeast(1))), None);
+        assert!(refusal(&ann, redeemed(Count::AtMost(0))).is_some());
+    }
+    ann.forget_old_offers(at(87 * DAY + 1));
+    assert!(ann.offers.is_empty(), "nothing of it can be asked for any more");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::domain::{
     ping::{Accuracy, Reading},
     place::PlaceName,
     presence::{Area, Arrival, Belief, DevicePresence, Hearing, LastSeen, Visit},
-    profile::{Device, Personal, Platform, Profile, Revision},
+    profile::{Device, MAX_GHOSTS, Personal, Platform, Profile, Revision},
     text::{Topic, TraitKey},
     time::{TimeZone, Timestamp},
     visits::{MAX_PLACES, MAX_VISITS, VisitedPlace, Visits},
@@ -228,6 +228,26 @@ fn visits_take_little_room() {
     };
     let (most, usual) = (bytes(MAX_PLACES as i64, MAX_VISITS as i64), bytes(10, 60));
     assert!(most <= 5 * 1_024 && usual <= 1_024, "{most} and {usual} bytes");
+}
+
+/// What the most ghosts take, of campaigns and on a phone with names as they are.
+#[test]
+fn ghosts_take_bounded_room() {
+    let app = AppName::parse("organizations/coffee-brothers/apps/shopper").expect("sound");
+    let device = app.device("3f9c1d52a0b84e6f9d7c2b1a").expect("sound");
+    let name = app.profile("p").expect("sound");
+    let mut profile = Profile::new(name, Timestamp::default(), Consents::default(), Personal::default());
+    let without = encode(&profile).len();
+    let ghost = |number: usize| {
+        let campaign = app.organization().campaign(&format!("spring-2026-{number:04}")).expect("sound");
+        let at = Timestamp::from_micros(1_790_000_000_000_000 + number as i64);
+        GivenOffer { ghost: true, ..GivenOffer::new(OfferId::new(at, 7), campaign, device.clone(), at) }
+    };
+    profile.offers = (0..2 * MAX_GHOSTS).map(ghost).collect::<Vec<_>>().into();
+    profile.forget_old_offers(Timestamp::from_micros(1_790_000_001_000_000));
+    assert_eq!(profile.offers.len(), MAX_GHOSTS);
+    let bytes = encode(&profile).len() - without;
+    assert!(bytes <= 200 * 1_024, "{bytes} bytes");
 }
 
 /// Bytes of encoding 1, as its last binary wrote them.

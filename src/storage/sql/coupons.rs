@@ -104,16 +104,26 @@ pub async fn redemptions(conn: &mut Conn<'_>, query: &RedemptionQuery) -> Result
         "WHERE campaign_id = $1 AND redeemed_at >= $2 AND redeemed_at <= $3 AND (redeemed_at < $3 OR (redeemed_at = $3 AND id < $4))
         ORDER BY redeemed_at DESC, id DESC LIMIT $5"
     );
-    let (sql, name) = match &query.of {
-        RedemptionsOf::Store(name) => (OF_STORE, name.as_str()),
-        RedemptionsOf::Campaign(name) => (OF_CAMPAIGN, name.as_str()),
+    const OF_PERSON: &str = redemptions!(
+        "WHERE profile_id = $1 AND campaign_id = $6 AND redeemed_at >= $2 AND redeemed_at <= $3
+            AND (redeemed_at < $3 OR (redeemed_at = $3 AND id < $4))
+        ORDER BY redeemed_at DESC, id DESC LIMIT $5"
+    );
+    let (sql, name, campaign) = match &query.of {
+        RedemptionsOf::Store(name) => (OF_STORE, name.as_str(), None),
+        RedemptionsOf::Campaign(name) => (OF_CAMPAIGN, name.as_str(), None),
+        RedemptionsOf::Person(name, campaign) => (OF_PERSON, name.as_str(), Some(campaign.as_str())),
     };
     let (mut at, mut id) = below(query.after.map(|(at, id)| (at, id.to_string())));
     if let Some(until) = query.until.filter(|until| *until <= at) {
         (at, id) = (until, String::new());
     }
-    let values = values![name, query.from.unwrap_or(Timestamp::MIN), at, &id, u64::from(query.most)];
-    conn.rows(sql, values).await?.iter().map(redemption_of).collect()
+    let (from, most) = (query.from.unwrap_or(Timestamp::MIN), u64::from(query.most));
+    let rows = match campaign {
+        None => conn.rows(sql, values![name, from, at, &id, most]).await?,
+        Some(campaign) => conn.rows(sql, values![name, from, at, &id, most, campaign]).await?,
+    };
+    rows.iter().map(redemption_of).collect()
 }
 
 pub async fn till_answer(conn: &mut Conn<'_>, request: &TillRequest) -> Result<Option<TillAnswer>, StoreError> {

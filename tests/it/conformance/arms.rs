@@ -17,6 +17,7 @@ use crate::support::{
 };
 
 on_every_engine! {
+    people_are_counted_alike_however_often_an_offer_comes_back_unseen
     each_arm_is_counted_until_its_people_or_its_time_are_gone
 }
 
@@ -38,6 +39,37 @@ async fn counts(database: &Database, experiment: &str) -> Vec<(String, u64, u64,
         (variant.map(|variant| variant.to_string()).unwrap_or_default(), offers, ghosts, shown)
     };
     arms.into_iter().map(count).collect()
+}
+
+async fn people_are_counted_alike_however_often_an_offer_comes_back_unseen(database: Database) {
+    let (app, coffee) = (app(), campaign_name("coffee"));
+    let (ada, bob) = (person(&app, "ada"), person(&app, "bob"));
+    let id = ExperimentId::new("spring").expect("sound");
+    // Ada's phone shows nothing until it is offered a third time, and reports the second late; Bob is held out.
+    let (first, second, third) = (offer_id(), offer_id(), offer_id());
+    let mut back: Vec<EngagementMark> = Vec::new();
+    for (number, offer) in [first, second, third].into_iter().enumerate() {
+        let version = number as u64 + 1;
+        let mut commit = ada.answers(version, &format!("ping-000{version}"), &[(offer, &coffee)]);
+        commit.takes.clear();
+        commit.engagement = std::mem::take(&mut back);
+        commit.decision.as_mut().expect("made").offers[0].arm = Some(arm("spring", None));
+        assert_eq!(database.sql.commit(commit).await.expect("answers"), Committed::Done);
+        back.push(returned(offer, at(version + 1)));
+    }
+    let mut commit = bob.answers(1, "ping-0001", &[]);
+    commit.decision.as_mut().expect("made").ghosts = vec![ghost(arm("spring", None))];
+    assert_eq!(database.sql.commit(commit).await.expect("answers"), Committed::Done);
+
+    let told = |offers, shown| {
+        let (people, held_out, ghosts, opened, redeemed) = (1, 1, 1, 0, 0);
+        [ArmResult { variant: None, people, held_out, offers, ghosts, shown, opened, redeemed }]
+    };
+    assert_eq!(database.sql.arms(&coffee, &id).await.expect("read"), told(1, 0));
+    let mut late = ada.writes(4);
+    late.engagement = vec![EngagementMark { shown_at: Some(at(3)), returned_at: None, ..returned(second, at(9)) }];
+    assert_eq!(database.sql.commit(late).await.expect("answers"), Committed::Done);
+    assert_eq!(database.sql.arms(&coffee, &id).await.expect("read"), told(2, 1), "it was shown after all");
 }
 
 async fn each_arm_is_counted_until_its_people_or_its_time_are_gone(database: Database) {

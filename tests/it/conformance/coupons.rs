@@ -261,7 +261,8 @@ async fn lists_give_each_once_newest_first(database: Database) {
         let coffee = campaign_name("coffee");
         let made = ada.answers(version, &format!("ping-{version:04}"), &[(pair[0], &coffee), (pair[1], &coffee)]);
         assert_eq!(commit(&database, made).await, Committed::Done);
-        let redeemed = redemption(pair[0], 1, 10 + version / 2);
+        let profile = Some(ada.name.clone());
+        let redeemed = Redemption { profile, ..redemption(pair[0], 1, 10 + version / 2) };
         assert_eq!(commit(&database, redeem(&format!("r{version}"), &redeemed)).await, Committed::Done);
         offers.extend(pair.map(|id| (at(version), id)));
         redemptions.push((redeemed.redeemed_at, redeemed.id));
@@ -285,7 +286,11 @@ async fn lists_give_each_once_newest_first(database: Database) {
         let query = OfferQuery { state: Some(state), after: None, most: 99, ..query.clone() };
         assert_eq!(database.sql.offers(&query).await.expect("read").len(), count, "{state:?}");
     }
-    for of in [RedemptionsOf::Store(store()), RedemptionsOf::Campaign(campaign_name("coffee"))] {
+    let of_person = |campaign| RedemptionsOf::Person(ada.name.clone(), campaign_name(campaign));
+    let none = RedemptionQuery { of: of_person("tea"), from: None, until: None, after: None, most: 3 };
+    assert_eq!(database.sql.redemptions(&none).await.expect("read"), []);
+    let campaign = RedemptionsOf::Campaign(campaign_name("coffee"));
+    for of in [RedemptionsOf::Store(store()), campaign, of_person("coffee")] {
         let mut query = RedemptionQuery { of, from: None, until: None, after: None, most: 3 };
         let mut listed = Vec::new();
         loop {

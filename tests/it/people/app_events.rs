@@ -2,6 +2,7 @@
 
 use dintorni::grpc::pb;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use super::{MINUTE, campaign, entering};
 use crate::support::harness::{Phone, Publisher, TestServer, bearing, fields, refusal};
@@ -81,4 +82,28 @@ async fn what_is_wrong_with_an_event_is_said() {
     assert_eq!(report(&server, &phone, unknown).await.expect("answered").notes, ["UNKNOWN_PLACE"]);
     let key = server.proximity().report_app_event(bearing(&acme.key, scanned("event-03", "", server.now()))).await;
     assert!([Code::PermissionDenied, Code::Unauthenticated].contains(&key.expect_err("no device").code()));
+}
+
+#[tokio::test]
+async fn events_that_come_too_fast_leave_nothing_and_a_retry_is_not_one_of_them() {
+    let server = TestServer::start_with(&[("devices.events_per_minute", "2"), ("devices.events_burst", "2")]).await;
+    let acme = server.publisher("acme").await;
+    welcome(&server, &acme).await;
+    let phone = acme.phone(1).await;
+    let send =
+        async |number: u32| report(&server, &phone, scanned(&format!("event-{number:02}"), "", server.now())).await;
+    let first = send(1).await.expect("answered");
+    send(2).await.expect("answered");
+    for number in 3..9 {
+        let status = send(number).await.expect_err("too fast");
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.get_error_details().retry_info().is_some());
+    }
+    let again = send(1).await.expect("it was answered");
+    assert_eq!((&again.offers, &again.decision), (&first.offers, &first.decision));
+    let request = pb::ListDecisionsRequest::default();
+    let listed = server.decisions().list_decisions(bearing(&phone.token, request)).await.expect("listed");
+    assert_eq!(listed.into_inner().decisions.len(), 2, "what was refused left no receipt");
+    server.clock.advance(MINUTE);
+    send(3).await.expect("a minute has passed");
 }

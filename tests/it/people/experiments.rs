@@ -71,6 +71,7 @@ async fn those_held_out_get_nothing_and_are_counted() {
             |variants: Vec<&String>| Some(variants.into_iter().filter(|one| **one == arm.variant).count() as u64);
         assert_eq!(arm.offers, count(offers.iter().map(|offer| &offer.variant).collect()));
         assert_eq!(arm.ghosts, count(ghosts.iter().map(|ghost| &ghost.variant).collect()));
+        assert_eq!((arm.people, arm.held_out), (arm.offers, arm.ghosts), "each got one at most");
     }
     let brand = acme.key_of(Scope::Brand).await;
     let seen = results(&server, &brand, &name).await.expect("told");

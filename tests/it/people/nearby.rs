@@ -62,7 +62,8 @@ async fn devices_and_their_publishers_server_may_look_around() {
     let server = TestServer::start().await;
     let acme = server.publisher("acme").await;
     let usual = pb::ListNearbyStoresRequest::default;
-    assert!(found(&server, &server_key(&acme).await, usual()).await.expect("open").is_empty());
+    let key = server_key(&acme).await;
+    assert!(found(&server, &key, usual()).await.expect("open").is_empty());
     for scope in [Scope::Owner, Scope::Network, Scope::Brand] {
         let status = found(&server, &acme.key_of(scope).await, usual()).await.expect_err("refused");
         assert_eq!(status.code(), Code::PermissionDenied, "{scope:?}");
@@ -70,7 +71,14 @@ async fn devices_and_their_publishers_server_may_look_around() {
     let status = found(&server, &acme.key, usual()).await.expect_err("refused");
     assert_eq!(status.code(), Code::PermissionDenied);
     let phone = acme.phone(1).await;
+    for _ in 0..20 {
+        found(&server, &phone.token, usual()).await.expect("at once");
+    }
+    let status = found(&server, &phone.token, usual()).await.expect_err("too often");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(found(&server, &key, usual()).await.is_ok(), "a server asks for many people");
     super::erase(&server, &phone.token, "").await.expect("erased");
+    server.clock.advance(std::time::Duration::from_secs(60));
     let status = found(&server, &phone.token, usual()).await.expect_err("revoked");
     assert_eq!(status.code(), Code::Unauthenticated);
 }

@@ -169,14 +169,7 @@ pub fn campaign(id: &str, budget: Option<u64>) -> Campaign {
 
 /// That the device says the offer was never shown.
 pub fn returned(offer: OfferId, when: Timestamp) -> EngagementMark {
-    EngagementMark {
-        offer,
-        shown_at: None,
-        opened_at: None,
-        dismissed_at: None,
-        returned_at: Some(when),
-        claimed_at: None,
-    }
+    EngagementMark::returned(offer, when)
 }
 
 /// A seeded source of choices, so that a failing history can be played again.

@@ -13,7 +13,7 @@ use dintorni::{
 };
 
 use super::{DAY, Shops, budget, by_code, by_offer, claim, euros, generated, store_key};
-use crate::support::harness::{TestServer, bearing, refusal};
+use crate::support::harness::{HERE, TestServer, bearing, ping, refusal};
 
 #[tokio::test]
 async fn money_is_counted_as_it_is_spent_and_comes_back_as_it_is_taken_back() {
@@ -120,6 +120,29 @@ async fn what_nobody_saw_goes_back_after_the_grace_and_a_late_report_is_counted(
     assert_eq!(shops.proven().await.late_overrun, 1);
     claim(&phone, &offer.id).await.expect("its units went back, and it stays good");
     assert_eq!(shops.proven().await.late_overrun, 1, "counted once");
+}
+
+#[tokio::test]
+async fn who_gives_a_unit_back_may_have_it_again_at_once() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    shops.campaign("umbrella", generated(), vec![budget(Unit::Offers, 1)]).await;
+    let (first, offer) = shops.visitor(1).await;
+    let send = async |ping: pb::PingRequest| {
+        server.proximity().ping(bearing(&first.token, ping)).await.expect("answered").into_inner()
+    };
+    server.clock.advance(Duration::from_secs(60));
+    let elsewhere = Some(pb::LatLng { latitude: HERE.latitude + 0.1, ..HERE });
+    let mut leaves = ping("ping-away", server.now());
+    leaves.fixes[0].position = elsewhere;
+    send(leaves).await;
+    server.clock.advance(Duration::from_secs(60));
+    assert_eq!(shops.visit(&shops.phone(2).await, 2).await.offers, [], "this node knows by now that nothing is left");
+    let returns = pb::PingRequest { reported_through: server.now(), ..ping("ping-back", server.now()) };
+    let given = send(returns.clone()).await.offers;
+    assert!(given.len() == 1 && given[0].id != offer.id, "{given:?}");
+    assert_eq!(send(returns).await.offers, given, "a retry is answered the same");
+    shops.proven().await;
 }
 
 #[tokio::test]

@@ -162,3 +162,37 @@ async fn an_offer_that_ended_cannot_be_used_and_its_wallet_says_so() {
     shops.redeem_code("b", &code).await.expect("what was not used is free again");
     shops.proven().await;
 }
+
+#[tokio::test]
+async fn who_redeemed_two_has_redeemed_one_when_the_other_is_taken_back_however_late() {
+    let server = TestServer::start_with(&[("tills.reversible_days", "200")]).await;
+    let shops = Shops::open(&server).await;
+    let name = shops.campaign("umbrella", generated(), vec![]).await;
+    let limits = pb::Limits { never_after_redeemed: true, ..Default::default() };
+    let campaign = Some(pb::Campaign { name, limits: Some(limits), ..Default::default() });
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["limits.never_after_redeemed".into()] });
+    let request = pb::UpdateCampaignRequest { campaign, update_mask };
+    server.campaigns().update_campaign(bearing(&server.operator, request)).await.expect("changed");
+
+    let (phone, first) = shops.visitor(1).await;
+    server.clock.advance(Duration::from_secs(5 * 3_600));
+    let second = shops.visit(&phone, 2).await.offers.pop().expect("another one");
+    let mut redeemed = Vec::new();
+    for offer in [first, second] {
+        let code = claim(&phone, &offer.id).await.expect("claimed").coupon.expect("a coupon").code;
+        redeemed.push(shops.redeem_code(&offer.id, &code).await.expect("redeemed"));
+        server.clock.advance(Duration::from_secs(60));
+    }
+    let [first, second] = redeemed.as_slice() else { panic!("two were redeemed") };
+    let mut visits = 2;
+    let mut come_again = async |days: u32| {
+        server.clock.advance(DAY * days);
+        visits += 1;
+        shops.visit(&shops.phone(1).await, visits).await.offers.len()
+    };
+    assert_eq!(come_again(92).await, 0, "by now its profile has forgotten both offers");
+    shops.reverse("c", &second.id, None).await.expect("taken back");
+    assert_eq!(come_again(1).await, 0, "the first still stands");
+    shops.reverse("d", &first.id, None).await.expect("taken back");
+    assert_eq!(come_again(1).await, 1);
+}
