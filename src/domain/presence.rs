@@ -151,6 +151,8 @@ pub struct DevicePresence {
     /// A newer fix that nobody can have travelled to from there: the next one tells which of the two is wrong. Only the
     /// cache knows it.
     pub doubted: Option<LastSeen>,
+    /// The fix from which the way is measured that tells whether the device drives. Only the cache knows it.
+    pub anchor: Option<LastSeen>,
     /// Since when the device has not been driving; none if it is, or if nobody knows.
     pub slow_since: Option<Timestamp>,
     pub areas: Beliefs,

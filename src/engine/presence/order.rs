@@ -30,6 +30,7 @@ impl Step {
         self.known_before = self.known().map(|read| read.event);
         self.presence.newest_fix = None;
         self.presence.last_seen = None;
+        self.presence.anchor = None;
         self.presence.doubted = None;
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{SILENCE, travel};
+use super::{SILENCE, pace, travel};
 use crate::{
     domain::{
         detection::Detection,
@@ -28,7 +28,7 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
     let of_belief = |(area, belief): (&Area, &Belief)| {
         let number = areas.number(area);
         match belief {
-            Belief::Entering(arrival) => due(of_arrival(areas, number, arrival, presence.slow_since)),
+            Belief::Entering(arrival) => due(of_arrival(areas, number, arrival, presence)),
             Belief::Inside(visit) => {
                 of_visit(areas, number, visit).map(|at| due((at, ASK_AGAIN))).fold(horizon, Timestamp::min)
             }
@@ -47,20 +47,16 @@ pub fn is_dwell_overdue(areas: &Known<'_>, number: usize, visit: &Visit, now: Ti
     dwell(areas, number, visit).is_some_and(|at| at <= now)
 }
 
-fn of_arrival(
-    areas: &Known<'_>,
-    number: usize,
-    arrival: &Arrival,
-    slow_since: Option<Timestamp>,
-) -> (Timestamp, Duration) {
+fn of_arrival(areas: &Known<'_>, number: usize, arrival: &Arrival, presence: &DevicePresence) -> (Timestamp, Duration) {
     let rule = rule(areas, number);
     let confirmed = arrival.since + rule.confirm_after();
-    match (rule.stopped_for(), slow_since) {
+    match (rule.stopped_for(), presence.slow_since) {
         (None, _) => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
         (Some(stop), Some(since)) => (confirmed.max(since + stop), rule.confirm_after().max(ASK_AGAIN)),
         (Some(stop), None) => {
-            let soon = stop.clamp(travel::SPEED_OVER, PACE_ASKED);
-            (arrival.since + soon, soon)
+            let soon = stop.clamp(pace::SPEED_OVER, PACE_ASKED);
+            let (shown, after) = pace::wanted_after_anchor(presence).unwrap_or((arrival.since, soon));
+            (shown.max(arrival.since + soon), after.max(soon))
         }
     }
 }

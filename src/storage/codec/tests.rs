@@ -77,7 +77,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
         [of(reading()), of(reading())],
         (any::<i64>(), any::<u64>()),
         [of(time()), of(time()), of(time())],
-        [of(last_seen()), of(last_seen())],
+        [of(last_seen()), of(last_seen()), of(last_seen())],
         btree_map(area(), belief(), 0..4),
         btree_map(beacon, hearing, 0..4),
     );
@@ -89,6 +89,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
             saved_at,
             last_seen: seen[0],
             doubted: seen[1],
+            anchor: seen[2],
             slow_since,
             areas: areas.into_iter().collect(),
             heard,
@@ -272,4 +273,31 @@ fn newer_and_missing_encodings_are_refused() {
     assert!(matches!(decode(&[]), Err(Undecodable::Unsound { field: "encoding", .. })));
     let empty = state::Profile { encoding: ENCODING, ..state::Profile::default() };
     assert!(matches!(decode(&empty.encode_to_vec()), Err(Undecodable::Unsound { field: "name", .. })));
+}
+
+#[test]
+fn the_record_is_not_told_where_a_device_was() {
+    let place = LastSeen {
+        read: Reading { device: Timestamp::from_micros(1), event: Timestamp::from_micros(2) },
+        position: Position::new(60.0, 25.0).expect("sound"),
+        accuracy: Accuracy::new(5.0).expect("sound"),
+    };
+    let seen = Some(place);
+    let presence = DevicePresence { last_seen: seen, doubted: seen, anchor: seen, ..DevicePresence::default() };
+    let app = AppName::parse("organizations/a/apps/b").expect("sound");
+    let mut profile =
+        Profile::new(app.profile("p").expect("sound"), place.read.event, Consents::default(), Personal::default());
+    let device = Device {
+        language: String::new(),
+        platform: Platform::Other,
+        time_zone: None,
+        app_version: None,
+        test: false,
+        token_epoch: 0,
+        registered_at: place.read.event,
+        presence,
+    };
+    profile.devices.insert(app.device("c").expect("sound"), device);
+    let kept = decode(&super::encode_for_record(&profile)).expect("ours");
+    assert_eq!(kept.devices.values().next().expect("one").presence, DevicePresence::default());
 }
