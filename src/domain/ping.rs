@@ -167,7 +167,7 @@ pub struct AppEvent {
     pub read: Reading,
 }
 
-/// A ping, sound in itself. Fixes and sightings are in the order of the device's clock.
+/// A ping, sound in itself. Fixes and sightings are in the order of the device's clock, one fix for each moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ping {
     pub id: PingId,
@@ -182,9 +182,16 @@ pub struct Ping {
 }
 
 impl Ping {
-    /// Puts the readings in the order of the device's clock.
+    /// Puts the readings in the order of the device's clock. Of several fixes of one moment the most accurate speaks for
+    /// all, whichever came first; one that a tool set makes it suspect.
     pub fn in_order(mut self) -> Self {
-        self.fixes.sort_by_key(|fix| fix.read.device);
+        let accuracy = |a: &Fix, b: &Fix| a.accuracy.metres().total_cmp(&b.accuracy.metres());
+        self.fixes.sort_by(|a, b| a.read.device.cmp(&b.read.device).then_with(|| accuracy(a, b)));
+        self.fixes.dedup_by(|worse, best| {
+            let is_of_one_moment = worse.read.device == best.read.device;
+            best.mocked |= is_of_one_moment && worse.mocked;
+            is_of_one_moment
+        });
         self.sightings.sort_by_key(|sighting| sighting.read.device);
         self
     }

@@ -204,6 +204,22 @@ fn an_exit_that_is_learnt_late_is_history() {
     assert_eq!(walk.fix(3 * 3_600, metres(0.0, 9_000.0), 5.0), [(TransitionKind::Exited(Duration::ZERO), at(0), true)]);
 }
 
+#[test]
+fn of_fixes_of_one_moment_the_most_accurate_counts_in_whatever_order_they_are_sent() {
+    let (rough, good) = ((10, metres(0.0, 900.0), 2_000.0), (10, metres(0.0, 0.0), 10.0));
+    for fixes in [[rough, good], [good, rough]] {
+        let mut walk = Walk::around(100.0);
+        let step = step(&Known::of(&walk.catalog.areas), &walk.presence, &ping(10, &fixes));
+        assert_eq!((step.transitions.len(), step.out_of_order, step.inaccurate), (1, 0, false), "{fixes:?}");
+        walk.presence = step.presence;
+        assert_eq!(walk.ping(&ping(11, &fixes)), [], "sent again");
+        let mut mocked = ping(20, &fixes.map(|(_, place, accuracy)| (20, place, accuracy)));
+        let worst = ping(20, &[(20, rough.1, rough.2)]).fixes[0];
+        mocked.fixes.push(Fix { mocked: true, ..worst });
+        assert!(mocked.in_order().is_suspect(), "no tool hides behind a better fix");
+    }
+}
+
 /// Entries that one phone standing so far from the centre of a circle makes with fixes 20 s apart.
 pub fn entries_at(radius_m: f64, from_center_m: f64, accuracy_m: f64, fixes: i64) -> usize {
     let mut walk = Walk::around(radius_m);
