@@ -170,7 +170,7 @@ impl DevicePresence {
     pub fn without_places(&self, now: Timestamp) -> Self {
         let device = Timestamp::from_micros(now.micros().saturating_sub(self.clock_offset));
         // Event times are late by their ping's way, and this one by that of the newest ping: so the shorter way counts.
-        let newest = Some(Reading { device, event: now });
+        let newest = Some(Reading::new(device, now));
         let (clock_offset, since) = (self.clock_offset, Some(now));
         Self { newest_fix: newest, newest_sighting: newest, clock_offset, since, ..Self::default() }
     }

@@ -80,8 +80,9 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     let newest = ping.newest_readings().1;
     let is_next = |read: &Reading| before.is_theirs(*read) && known.is_none_or(|known| read.is_after(known));
     presence.newest_sighting = newest.filter(is_next).or(known);
-    for sighting in &ping.sightings {
-        if !is_next(&sighting.read) {
+    let sent_before = ping.known_sightings(known);
+    for (number, sighting) in ping.sightings.iter().enumerate() {
+        if number < sent_before || !is_next(&sighting.read) {
             heard.out_of_order += 1;
             continue;
         }
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_was_heard_before_a_log_out_tells_nothing_whatever_the_clock_does() {
-        let (door, newest) = (beacon("door").identity, |read: i64| Reading { device: at(read + 600), event: at(read) });
+        let (door, newest) = (beacon("door").identity, |read: i64| Reading::new(at(read + 600), at(read)));
         for newest_sighting in [None, Some(newest(900))] {
             let known = DevicePresence { newest_sighting, ..DevicePresence::default() };
             let mut presence = known.without_places(at(1_000));

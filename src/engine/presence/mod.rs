@@ -129,11 +129,12 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     if clock_was_set(before, ping) {
         step.begin_new_order();
     }
-    for fix in &ping.fixes {
+    let sent_before = ping.known_fixes(step.presence.newest_fix);
+    for (number, fix) in ping.fixes.iter().enumerate() {
         let usable = fix.accuracy.metres() <= WORST_ACCURACY_M && !suspect;
         if !before.is_theirs(fix.read) {
             step.out_of_order += 1;
-        } else if step.is_next(fix) {
+        } else if number >= sent_before && step.is_next(fix) {
             if usable {
                 step.consider(areas, fix, ping.clock.received_at);
             }

@@ -174,6 +174,26 @@ fn one_reading_from_the_future_silences_nobody() {
 }
 
 #[test]
+fn readings_from_ahead_of_the_clock_cannot_confirm_themselves() {
+    let likely = |sent, stamps: &[i64]| {
+        let fixes: Vec<_> = stamps.iter().map(|stamp| (*stamp, metres(0.0, 70.0), 60.0)).collect();
+        ping(sent, &fixes)
+    };
+    for stamps in [&[180][..], &[178, 180], &[-5, 180]] {
+        let mut walk = Walk::around(100.0);
+        assert_eq!(walk.ping(&likely(0, stamps)), []);
+        for later in [5, 25, 70, 150, 200] {
+            assert_eq!(walk.ping(&likely(later, stamps)), [], "{stamps:?} sent again after {later} s");
+        }
+        assert_eq!(
+            walk.ping(&likely(210, &[390])),
+            [(TransitionKind::Entered, at(stamps[0].min(0)), false)],
+            "the next one does"
+        );
+    }
+}
+
+#[test]
 fn sightings_do_not_outdate_fixes() {
     let mut walk = Walk::around(100.0);
     let mut heard = ping(10, &[]);

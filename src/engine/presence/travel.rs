@@ -46,7 +46,7 @@ impl Step {
 
     /// A repetition of the newest fix is as doubtful as it was the first time.
     pub(super) fn doubt_again(&mut self, fix: &Fix) {
-        let is_newest = self.presence.newest_fix.is_some_and(|newest| newest.device == fix.read.device);
+        let is_newest = self.presence.newest_fix.is_some_and(|newest| newest.is_same(fix.read));
         if is_newest && self.presence.doubted.is_some() {
             self.implausible += 1;
             self.suspect = true;

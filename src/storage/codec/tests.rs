@@ -58,7 +58,7 @@ fn belief() -> impl Strategy<Value = Belief> {
 }
 
 fn reading() -> impl Strategy<Value = Reading> {
-    (time(), time()).prop_map(|(device, event)| Reading { device, event })
+    (time(), time(), time()).prop_map(|(stamp, device, event)| Reading { stamp, device, event })
 }
 
 fn last_seen() -> impl Strategy<Value = LastSeen> {
@@ -256,7 +256,7 @@ fn what_older_binaries_wrote_is_understood() {
     let profile = decode(&old.encode_to_vec()).expect("understood");
     let presence = &profile.devices.values().next().expect("one").presence;
     let at = Timestamp::from_micros;
-    let read = Reading { device: at(100), event: at(105) };
+    let read = Reading::new(at(100), at(105));
     assert_eq!((presence.newest_fix, presence.last_seen.map(|seen| seen.read)), (Some(read), Some(read)));
     let beliefs: Vec<Belief> = presence.areas.values().copied().collect();
     let visit =
@@ -278,7 +278,7 @@ fn newer_and_missing_encodings_are_refused() {
 #[test]
 fn the_record_is_not_told_where_a_device_was() {
     let place = LastSeen {
-        read: Reading { device: Timestamp::from_micros(1), event: Timestamp::from_micros(2) },
+        read: Reading::new(Timestamp::from_micros(1), Timestamp::from_micros(2)),
         position: Position::new(60.0, 25.0).expect("sound"),
         accuracy: Accuracy::new(5.0).expect("sound"),
     };
