@@ -239,14 +239,20 @@ impl Ping {
         known_of(self.fixes.iter().map(|fix| fix.read), known)
     }
 
-    /// As [`Self::known_fixes`], of its sightings.
+    /// As [`Self::known_fixes`], of what it heard.
     pub fn known_sightings(&self, known: Option<Reading>) -> usize {
-        known_of(self.sightings.iter().map(|sighting| sighting.read), known)
+        known_of(self.heard().iter().map(|sighting| sighting.read), known)
     }
 
-    /// The newest fix and the newest sighting, by the device's clock.
+    /// What it heard. Whoever sets positions with a tool makes up beacons as well: of a suspect ping there is nothing, so that
+    /// the same sightings tell something when they are sent without one.
+    pub fn heard(&self) -> &[Sighting] {
+        if self.is_suspect() { &[] } else { &self.sightings }
+    }
+
+    /// The newest fix, and the newest sighting of [`Self::heard`], by the device's clock.
     pub fn newest_readings(&self) -> (Option<Reading>, Option<Reading>) {
-        (self.fixes.last().map(|fix| fix.read), self.sightings.last().map(|sighting| sighting.read))
+        (self.fixes.last().map(|fix| fix.read), self.heard().last().map(|sighting| sighting.read))
     }
 
     /// Whether it surely has a reading newer than these. A retry never has.
