@@ -32,6 +32,8 @@ pub struct Fired {
     pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
+    /// Some campaign waits for who leaves.
+    pub exits: bool,
     /// The area itself, if it is there only for its campaigns.
     pub around: Option<AreaEntry>,
 }
