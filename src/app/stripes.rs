@@ -9,8 +9,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::domain::name::ProfileName;
 
-/// Enough that two of a few hundred concurrent callers rarely meet by chance; 40 KiB.
-const STRIPES: usize = 1_024;
+/// Enough that of a few hundred concurrent callers one in a hundred or two waits for a stranger; 640 KiB.
+const STRIPES: usize = 16_384;
 
 /// A fixed number of locks, shared by all profiles.
 pub struct Stripes {
@@ -45,5 +45,23 @@ impl Stripes {
 
     fn stripe(&self, name: &ProfileName) -> usize {
         (self.hasher.hash_one(name) % STRIPES as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::domain::name::AppName;
+
+    #[test]
+    fn strangers_hardly_ever_meet_and_that_costs_little() {
+        let (stripes, app) = (Stripes::default(), AppName::parse("organizations/a/apps/b").expect("sound"));
+        let callers = (0..256).map(|number| app.profile(&format!("p{number}")).expect("sound"));
+        let taken: BTreeSet<usize> = callers.map(|name| stripes.stripe(&name)).collect();
+        // Two pairs are to be expected.
+        assert!(taken.len() >= 256 - 16, "{} stripes", taken.len());
+        assert!(STRIPES * size_of::<Mutex<()>>() <= 640 * 1_024);
     }
 }

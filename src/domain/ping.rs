@@ -75,19 +75,46 @@ impl From<PingId> for String {
 /// When something was read: by the device's clock, and in event time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// The device's own clock: tells a new reading from a repeated one.
+    /// As the device stamped it: the same reading bears the same stamp whenever it is sent.
+    pub stamp: Timestamp,
+    /// That by the device's own clock, which orders its readings: a stamp from far ahead counts as made when it was sent.
     pub device: Timestamp,
     /// Event time: comparable between devices and with the server's clock; never after receipt.
     pub event: Timestamp,
 }
 
 impl Reading {
+    /// With a stamp by the clock that pings are sent by.
+    pub fn new(device: Timestamp, event: Timestamp) -> Self {
+        Self { stamp: device, device, event }
+    }
+
+    /// Whether this is that reading of the device, whenever each of the two arrived.
+    pub fn is_same(self, known: Reading) -> bool {
+        self.stamp == known.stamp
+    }
+
+    /// Whether its stamp is from far ahead of when it was first sent.
+    pub fn is_ahead(self) -> bool {
+        self.stamp > self.device
+    }
+
     /// Whether this was read after `known`: by the device's clock, whose readings no slow network can swap. That clock
-    /// may have been set back; so what is younger in event time than any delay explains was read after it as well. The
-    /// same reading of the device is the same reading, whenever it arrives.
+    /// may have been set back; so what is younger in event time than any delay explains was read after it as well.
     pub fn is_after(self, known: Reading) -> bool {
         let is_younger = self.event.since(known.event) > LONGEST_WAY;
-        self.device > known.device || (is_younger && self.device != known.device)
+        let is_later = match self.is_ahead() && known.is_ahead() {
+            // Both were stamped by another clock than the one they were sent by.
+            true => self.stamp > known.stamp,
+            false => (self.device, self.stamp) > (known.device, known.stamp),
+        };
+        !self.is_same(known) && (is_later || is_younger)
+    }
+
+    /// The same as far as stamps tell: when one from far ahead was made is not known, only when it was sent.
+    fn is_surely_after(self, known: Reading) -> bool {
+        let is_later = known.is_ahead() && self.stamp > known.stamp;
+        self.is_after(known) && (!self.is_ahead() || is_later)
     }
 
     /// The time from `earlier` to this. Event times bear the delays of their pings, and the device's clock may be set
@@ -106,10 +133,10 @@ pub struct ClockReading {
 
 impl ClockReading {
     /// A reading that claims to be far in the future (a satellite clock that rolled over) counts as made now.
-    pub fn reading(self, device: Timestamp) -> Reading {
-        let device = if device > self.sent_at + FUTURE_ALLOWED { self.sent_at } else { device };
+    pub fn reading(self, stamp: Timestamp) -> Reading {
+        let device = if stamp > self.sent_at + FUTURE_ALLOWED { self.sent_at } else { stamp };
         let event = self.received_at - self.sent_at.since(device);
-        Reading { device, event }
+        Reading { stamp, device, event }
     }
 
     /// Server time minus device time, in microseconds.
@@ -167,7 +194,7 @@ pub struct AppEvent {
     pub read: Reading,
 }
 
-/// A ping, sound in itself. Fixes and sightings are in the order of the device's clock.
+/// A ping, sound in itself. Fixes and sightings are in the order of the device's clock, one fix for each moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ping {
     pub id: PingId,
@@ -182,10 +209,18 @@ pub struct Ping {
 }
 
 impl Ping {
-    /// Puts the readings in the order of the device's clock.
+    /// Puts the readings in the order of the device's clock. Of several fixes of one moment the most accurate speaks for
+    /// all, whichever came first; one that a tool set makes it suspect.
     pub fn in_order(mut self) -> Self {
-        self.fixes.sort_by_key(|fix| fix.read.device);
-        self.sightings.sort_by_key(|sighting| sighting.read.device);
+        let accuracy = |a: &Fix, b: &Fix| a.accuracy.metres().total_cmp(&b.accuracy.metres());
+        let order = |read: Reading| (read.device, read.stamp);
+        self.fixes.sort_by(|a, b| order(a.read).cmp(&order(b.read)).then_with(|| accuracy(a, b)));
+        self.fixes.dedup_by(|worse, best| {
+            let is_of_one_moment = worse.read.is_same(best.read);
+            best.mocked |= is_of_one_moment && worse.mocked;
+            is_of_one_moment
+        });
+        self.sightings.sort_by_key(|sighting| order(sighting.read));
         self
     }
 
@@ -199,19 +234,43 @@ impl Ping {
         self.fixes.iter().any(|fix| fix.mocked)
     }
 
-    /// The newest fix and the newest sighting, by the device's clock.
-    pub fn newest_readings(&self) -> (Option<Reading>, Option<Reading>) {
-        (self.fixes.last().map(|fix| fix.read), self.sightings.last().map(|sighting| sighting.read))
+    /// How many of its fixes are known if that one is: it, and what was read before it.
+    pub fn known_fixes(&self, known: Option<Reading>) -> usize {
+        known_of(self.fixes.iter().map(|fix| fix.read), known)
     }
 
-    /// Whether it has a reading newer than these. A retry never has.
+    /// As [`Self::known_fixes`], of what it heard.
+    pub fn known_sightings(&self, known: Option<Reading>) -> usize {
+        known_of(self.heard().iter().map(|sighting| sighting.read), known)
+    }
+
+    /// What it heard. Whoever sets positions with a tool makes up beacons as well: of a suspect ping there is nothing, so that
+    /// the same sightings tell something when they are sent without one.
+    pub fn heard(&self) -> &[Sighting] {
+        if self.is_suspect() { &[] } else { &self.sightings }
+    }
+
+    /// The newest fix, and the newest sighting of [`Self::heard`], by the device's clock.
+    pub fn newest_readings(&self) -> (Option<Reading>, Option<Reading>) {
+        (self.fixes.last().map(|fix| fix.read), self.heard().last().map(|sighting| sighting.read))
+    }
+
+    /// Whether it surely has a reading newer than these. A retry never has.
     pub fn is_newer_than(&self, fix: Option<Reading>, sighting: Option<Reading>) -> bool {
         let is_newer = |newest: Option<Reading>, known: Option<Reading>| {
-            newest.is_some_and(|newest| known.is_none_or(|known| newest.is_after(known)))
+            newest.is_some_and(|newest| known.is_none_or(|known| newest.is_surely_after(known)))
         };
         let (newest_fix, newest_sighting) = self.newest_readings();
         is_newer(newest_fix, fix) || is_newer(newest_sighting, sighting)
     }
+}
+
+fn known_of(
+    mut readings: impl ExactSizeIterator<Item = Reading> + DoubleEndedIterator,
+    known: Option<Reading>,
+) -> usize {
+    let newest = known.and_then(|known| readings.rposition(|read| read.is_same(known)));
+    newest.map_or(0, |newest| newest + 1)
 }
 
 #[cfg(test)]
@@ -230,8 +289,25 @@ mod tests {
     }
 
     #[test]
+    fn a_stamp_from_ahead_is_the_same_reading_whenever_it_is_sent() {
+        let sent = |at_s: i64, stamp: i64| ClockReading { sent_at: at(at_s), received_at: at(at_s) }.reading(at(stamp));
+        let first = sent(1_000, 1_180);
+        assert_eq!((first.device, first.event, first.is_ahead()), (at(1_000), at(1_000), true));
+        for later in [1_005, 1_061, 1_130, 1_500] {
+            let again = sent(later, 1_180);
+            assert!(again.is_same(first) && !again.is_after(first) && !again.is_surely_after(first), "{later}");
+        }
+        assert!(sent(1_010, 1_190).is_surely_after(first), "the same clock goes on");
+        assert!(!sent(1_010, 1_170).is_after(first), "or brings what it kept");
+        assert!(sent(1_070, 1_170).is_after(first) && !sent(1_070, 1_170).is_surely_after(first), "nobody knows");
+        assert!(sent(1_010, 1_010).is_surely_after(first), "another clock");
+        let next = sent(1_030, 1_030);
+        assert!(sent(1_100, 1_180).is_after(next) && !sent(1_100, 1_180).is_surely_after(next), "may be a retry");
+    }
+
+    #[test]
     fn a_clock_set_back_outdates_nothing_for_longer_than_a_ping_is_on_its_way() {
-        let read = |device, event| Reading { device: at(device), event: at(event) };
+        let read = |device, event| Reading::new(at(device), at(event));
         let known = read(1_000, 1_000);
         assert!(read(1_001, 990).is_after(known), "the network was slower before");
         assert!(!read(999, 1_059).is_after(known), "or is slower now");

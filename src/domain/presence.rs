@@ -151,6 +151,8 @@ pub struct DevicePresence {
     /// A newer fix that nobody can have travelled to from there: the next one tells which of the two is wrong. Only the
     /// cache knows it.
     pub doubted: Option<LastSeen>,
+    /// The fix from which the way is measured that tells whether the device drives. Only the cache knows it.
+    pub anchor: Option<LastSeen>,
     /// Since when the device has not been driving; none if it is, or if nobody knows.
     pub slow_since: Option<Timestamp>,
     pub areas: Beliefs,
@@ -168,7 +170,7 @@ impl DevicePresence {
     pub fn without_places(&self, now: Timestamp) -> Self {
         let device = Timestamp::from_micros(now.micros().saturating_sub(self.clock_offset));
         // Event times are late by their ping's way, and this one by that of the newest ping: so the shorter way counts.
-        let newest = Some(Reading { device, event: now });
+        let newest = Some(Reading::new(device, now));
         let (clock_offset, since) = (self.clock_offset, Some(now));
         Self { newest_fix: newest, newest_sighting: newest, clock_offset, since, ..Self::default() }
     }

@@ -2,7 +2,7 @@
 //!
 //! Law: everything here is of one version of the catalog, and shares with the next version what an edit leaves alone.
 
-use std::{cell::Cell, collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     armed::Armed,
@@ -33,6 +33,8 @@ pub struct Fired {
     pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
+    /// Some campaign waits for who leaves.
+    pub exits: bool,
     /// The area itself, if it is there only for its campaigns.
     pub around: Option<AreaEntry>,
 }
@@ -108,9 +110,7 @@ impl Areas {
 
     /// The registered beacons of that identity.
     pub fn beacons(&self, identity: &BeaconIdentity) -> Vec<&BeaconName> {
-        // No name sorts before this one.
-        let Ok(first) = BeaconName::parse("organizations/0/beacons/0") else { return Vec::new() };
-        let known = self.identities.from(Bound::Included(&(*identity, first))).map(|(key, ())| key);
+        let known = self.identities.behind(|(of, _)| of < identity).map(|(key, ())| key);
         known.take_while(|(of, _)| of == identity).map(|(_, name)| name).collect()
     }
 
@@ -164,5 +164,26 @@ impl Areas {
                 .collect::<Vec<_>>()
         };
         self.problems.iter().flat_map(each)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixture;
+
+    #[test]
+    fn beacons_are_heard_whatever_their_organizations_are_called() {
+        let named = |name: &str| Beacon { name: BeaconName::parse(name).expect("sound"), ..fixture::beacon("door") };
+        let first = format!("organizations/0{}/beacons/0", "-".repeat(63));
+        let names =
+            [&*first, "organizations/0-a/beacons/b", "organizations/0.a/beacons/b", "organizations/0/beacons/0"];
+        let mut beacons: Vec<_> = names.iter().copied().map(named).collect();
+        let other = BeaconIdentity::EddystoneUid { namespace: [1; 10], instance: [2; 6] };
+        beacons.push(Beacon { identity: other, ..named("organizations/0-a/beacons/c") });
+        let catalog = fixture::catalog(beacons.into_iter().map(Into::into).collect());
+        let heard = |identity| catalog.areas.beacons(&identity).iter().map(|name| name.as_str()).collect::<Vec<_>>();
+        assert_eq!(heard(fixture::beacon("door").identity), names);
+        assert_eq!(heard(other), ["organizations/0-a/beacons/c"]);
     }
 }

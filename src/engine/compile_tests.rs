@@ -68,6 +68,7 @@ fn a_beacon() -> impl Strategy<Value = Resource> {
 fn a_campaign() -> impl Strategy<Value = Resource> {
     let on = prop_oneof![
         Just(On::Entered),
+        Just(On::Exited),
         Just(On::Dwelt { after: std::time::Duration::from_secs(60) }),
         (50..53u32).prop_map(|radius_m| On::Near { radius_m }),
         Just(On::Heard),
@@ -122,7 +123,12 @@ fn an_edit() -> impl Strategy<Value = (Resource, bool)> {
 fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
     let fired = areas.fired.iter().map(|((_, area), fired)| {
         let campaigns: Vec<String> = fired.campaigns.iter().map(|c| format!("{} {:?}", c.name, c.trigger)).collect();
-        (area.clone(), campaigns, fired.dwells.clone(), fired.around.as_ref().map(|around| around.boxes()))
+        (
+            area.clone(),
+            campaigns,
+            (fired.dwells.clone(), fired.exits),
+            fired.around.as_ref().map(|around| around.boxes()),
+        )
     });
     let mut boxed: Vec<(Area, String)> = Vec::new();
     areas.boxes.meeting(&DegreeBox::new([-180.0, -90.0], [180.0, 90.0]), |bounds, entry| {

@@ -221,9 +221,9 @@ fn is_unsaved(presence: &DevicePresence, now: Timestamp) -> bool {
     is_inside && presence.saved_at.is_none_or(|saved_at| now.since(saved_at) > SAVED_EVERY)
 }
 
-/// Whether a reading brings nothing: there is none, or it is the one that is known, by the device's own clock.
+/// Whether a reading brings nothing: there is none, or it is the one that is known.
 fn is_known(newest: Option<Reading>, known: Option<Reading>) -> bool {
-    newest.is_none_or(|newest| known.is_some_and(|known| known.device == newest.device))
+    newest.is_none_or(|newest| known.is_some_and(|known| known.is_same(newest)))
 }
 
 /// A repetition of the newest ping is told what it was told the first time, not that it is out of order.

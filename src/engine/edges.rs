@@ -19,6 +19,9 @@ use crate::domain::{
 /// tree, and the largest are few lines of a memory that is not at hand.
 const RUN: (usize, usize) = (8, 512);
 
+/// The northernmost latitude, in degrees, that has one above it.
+const BELOW_THE_POLE: f64 = 90.0_f64.next_down();
+
 /// The edges of polygons, as runs along their rings.
 #[derive(Debug)]
 pub struct Edges {
@@ -63,7 +66,8 @@ impl Edges {
 
     /// Whether the shape holds the position: even-odd, so for any winding, and holes are none of it.
     pub fn hold(&self, polygons: &Polygons, position: Position) -> bool {
-        let (x, y) = (position.longitude(), position.latitude());
+        // Nothing is above the North Pole to cross to: what surrounds it goes on just below it.
+        let (x, y) = (position.longitude(), position.latitude().min(BELOW_THE_POLE));
         let (mut inside, ray) = (false, DegreeBox::new([x, y], [180.0, y]));
         self.runs.meeting(&ray, &mut |bounds, run| inside ^= run.crosses(&bounds, [x, y], polygons));
         inside

@@ -227,5 +227,6 @@ pub(super) fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) ->
     };
     let dwells: BTreeSet<_> = campaigns.iter().filter_map(dwell).collect();
     let dwells = dwells.into_iter().collect();
-    (!campaigns.is_empty()).then_some(Fired { campaigns, dwells, around })
+    let exits = campaigns.iter().any(|campaign| campaign.trigger.on == On::Exited);
+    (!campaigns.is_empty()).then_some(Fired { campaigns, dwells, exits, around })
 }

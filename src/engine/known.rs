@@ -292,6 +292,11 @@ impl<'a> Known<'a> {
     pub fn dwell_after(&self, number: usize, after: Duration) -> Option<Duration> {
         Areas::next_dwell(self.view(number), self.fired(number), after)
     }
+
+    /// Whether some campaign waits for who leaves the area of that number.
+    pub fn awaits_exit(&self, number: usize) -> bool {
+        self.fired(number).is_some_and(|fired| fired.exits)
+    }
 }
 
 /// Those among the views that may be the area; if they are many, they are in the order of their marks.

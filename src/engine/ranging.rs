@@ -80,8 +80,9 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     let newest = ping.newest_readings().1;
     let is_next = |read: &Reading| before.is_theirs(*read) && known.is_none_or(|known| read.is_after(known));
     presence.newest_sighting = newest.filter(is_next).or(known);
-    for sighting in &ping.sightings {
-        if !is_next(&sighting.read) {
+    let sent_before = ping.known_sightings(known);
+    for (number, sighting) in ping.heard().iter().enumerate() {
+        if number < sent_before || !is_next(&sighting.read) {
             heard.out_of_order += 1;
             continue;
         }
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{ping::Sighting, place::BeaconIdentity},
-        engine::fixture::{at, beacon, catalog, ping},
+        engine::fixture::{at, beacon, catalog, metres, ping},
     };
 
     fn heard(presence: &mut DevicePresence, received: i64, readings: &[i64], identity: BeaconIdentity) -> Heard {
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_was_heard_before_a_log_out_tells_nothing_whatever_the_clock_does() {
-        let (door, newest) = (beacon("door").identity, |read: i64| Reading { device: at(read + 600), event: at(read) });
+        let (door, newest) = (beacon("door").identity, |read: i64| Reading::new(at(read + 600), at(read)));
         for newest_sighting in [None, Some(newest(900))] {
             let known = DevicePresence { newest_sighting, ..DevicePresence::default() };
             let mut presence = known.without_places(at(1_000));
@@ -177,6 +178,27 @@ mod tests {
             DevicePresence { clock_offset: 600_000_000, ..DevicePresence::default() }.without_places(at(1_000));
         let told = heard(&mut presence, 1_100, &[950, 960], door);
         assert_eq!((told.transitions.len(), told.out_of_order), (0, 2), "the clock was set");
+    }
+
+    #[test]
+    fn what_is_heard_where_a_tool_sets_positions_is_not_heard() {
+        let catalog = catalog(vec![beacon("door").into()]);
+        let mut suspect = ping(10, &[(10, metres(0.0, 0.0), 5.0)]);
+        let sighting =
+            |s| Sighting { beacon: beacon("door").identity, rssi_dbm: None, read: suspect.clock.reading(at(s)) };
+        suspect.sightings = [8, 10].map(sighting).to_vec();
+        suspect.fixes[0].mocked = true;
+        let before = DevicePresence::default();
+        let mut presence = before.clone();
+        let told = listen(&catalog.areas, &before, &mut presence, &suspect);
+        assert!(told.transitions.is_empty() && (told.unknown, told.out_of_order) == (0, 0));
+        assert_eq!(presence, before);
+        assert!(!suspect.is_newer_than(suspect.newest_readings().0, None), "a retry of it brings nothing");
+
+        let mut honest = Ping { fixes: Vec::new(), ..suspect };
+        honest.clock.received_at = at(20);
+        let told = listen(&catalog.areas, &before, &mut presence, &honest);
+        assert_eq!((told.transitions.len(), told.out_of_order), (1, 0), "the same, sent by who sets nothing");
     }
 
     #[test]

@@ -136,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::geo::METRES_PER_DEGREE;
+    use crate::{domain::geo::METRES_PER_DEGREE, engine::probability};
 
     fn position(latitude: f64, longitude: f64) -> Position {
         Position::new(latitude, (longitude + 180.0).rem_euclid(360.0) - 180.0).expect("sound")
@@ -276,6 +276,30 @@ mod tests {
             assert!((s / METRES_PER_DEGREE + 10.0).abs() < 0.1, "ten degrees to the nearest coast: {s}");
         }
         assert!(antarctica.distance(position(-60.0, 0.0)) > 9.9 * METRES_PER_DEGREE);
+    }
+
+    #[test]
+    fn both_poles_are_inside_what_surrounds_them() {
+        let belt = |from: f64, to: f64| {
+            let there = [-180.0, -60.0, 60.0, 180.0].map(|lng| [lng, from]);
+            let back = [180.0, 60.0, -60.0, -180.0].map(|lng| [lng, to]);
+            there.into_iter().chain(back).chain([there[0]]).collect::<Vec<_>>()
+        };
+        for side in [1.0, -1.0] {
+            let (cap, below) = (Drawing::new(vec![belt(66.0 * side, 90.0 * side)]), belt(60.0 * side, 66.0 * side));
+            let below = Drawing::new(vec![below]);
+            for lng in [-180.0, -90.0, 0.0, 60.0, 179.9] {
+                let pole = position(90.0 * side, lng);
+                assert!(cap.outline().holds(pole) && !below.outline().holds(pole), "{side} {lng}");
+                let s = cap.distance(pole);
+                assert!((s / METRES_PER_DEGREE + 24.0).abs() < 0.1, "24 degrees to the circle: {s}");
+                assert_eq!(probability::inside(cap.outline(), pole, 20.0), 1.0);
+            }
+        }
+        let arctic = [[-180.0, 66.0], [-60.0, 66.0], [60.0, 66.0], [180.0, 66.0], [180.0, 90.0], [-180.0, 90.0]];
+        let arctic = arctic.iter().chain(arctic.first()).copied().collect();
+        let holed = Drawing::new(vec![arctic, ring(10.0, 80.0, 50.0, 89.0)]);
+        assert!(holed.outline().holds(position(90.0, 20.0)) && !holed.outline().holds(position(85.0, 20.0)));
     }
 
     #[test]

@@ -92,18 +92,27 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     pub fn from<'a>(&'a self, from: Bound<&K>) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         let (chunk, entry) = match from {
             Bound::Unbounded => (0, 0),
-            Bound::Included(key) => self.first_that(key, |ordering| ordering != Ordering::Less),
-            Bound::Excluded(key) => self.first_that(key, |ordering| ordering == Ordering::Greater),
+            Bound::Included(key) => self.first_behind(|other| other < key),
+            Bound::Excluded(key) => self.first_behind(|other| other <= key),
         };
+        self.entries((chunk, entry))
+    }
+
+    /// From the first key on of which this does not say that it comes before.
+    pub fn behind(&self, is_before: impl Fn(&K) -> bool) -> impl Iterator<Item = (&K, &V)> {
+        self.entries(self.first_behind(is_before))
+    }
+
+    fn entries<'a>(&'a self, (chunk, entry): (usize, usize)) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         let entries = self.chunks[chunk.min(self.chunks.len())..].iter().flat_map(|(_, chunk)| chunk.iter());
         entries.skip(entry).map(|(key, value)| (key, value))
     }
 
-    /// The chunk that has the key, if any has, and the first entry in it that compares so to the key.
-    fn first_that(&self, key: &K, holds: impl Fn(Ordering) -> bool) -> (usize, usize) {
-        let at = self.chunk_of(key);
-        let entry = self.chunks.get(at).map_or(0, |(_, chunk)| chunk.partition_point(|(k, _)| !holds(k.cmp(key))));
-        (at, entry)
+    /// The chunk that has the first of those keys, if any has, and its entry there, which may be just past the last.
+    fn first_behind(&self, is_before: impl Fn(&K) -> bool) -> (usize, usize) {
+        let chunk = self.chunks.partition_point(|(first, _)| is_before(first)).saturating_sub(1);
+        let entries = self.chunks.get(chunk).map_or(&[][..], |(_, entries)| entries);
+        (chunk, entries.partition_point(|(key, _)| is_before(key)))
     }
 
     /// The last chunk that begins with the key or before it, else the first.

@@ -9,12 +9,14 @@ use proptest::{option::of, prelude::*};
 use super::{
     catalog::Catalog,
     decide::{Outcome, Question, decide},
-    fixture::{app, at, catalog, device_name, geofence, metres, person, ping},
+    fixture::{app, at, campaign, catalog, device_name, geofence, metres, person, ping},
 };
 use crate::domain::{
+    campaign::On,
     detection::{Detection, Settings},
     ping::Ping,
     place::Geofence,
+    presence::TransitionKind,
     profile::Profile,
 };
 
@@ -98,4 +100,56 @@ fn nothing_is_promised_of_a_visit_that_silence_has_ended() {
     assert_eq!(inside.decision.next.safe_radius_m, 0.0, "the next fix ends it, wherever it is");
     let soon = ask(&world, &person(), &fix((20_000, 9_000), 0.0, 0.0, 5.0, None));
     assert!(soon.decision.next.safe_radius_m > 0.0 && soon.decision.next.at < at(20_000 + 3_600 + 1));
+}
+
+/// Pings when `next` wants one, standing 190 m east from a time on, and in the middle until then; the decisions.
+fn obey(world: &Catalog, leaves_at: i64, until: i64) -> Vec<(i64, Outcome)> {
+    let (mut profile, mut now, mut told) = (person(), 0, Vec::new());
+    while now < until {
+        let east = if now < leaves_at { 0.0 } else { 190.0 };
+        let outcome = ask(world, &profile, &fix((now, 0), 0.0, east, 5.0, None));
+        let next = outcome.decision.next;
+        profile = outcome.profile.clone();
+        told.push((now, outcome));
+        let asked = now + next.at.since(at(now)).as_secs() as i64;
+        // It also tells when it is farther away than nothing was promised for.
+        now = if now < leaves_at && leaves_at < asked && next.safe_radius_m < 190.0 { leaves_at } else { asked };
+    }
+    told
+}
+
+#[test]
+fn who_asks_when_told_to_is_offered_what_there_is_for_those_who_leave() {
+    for (leave_after, leaves_at) in [(60, 2_430), (60, 2_879), (60, 100), (1_800, 2_430), (0, 2_430)] {
+        let leave = Settings { leave_after: Some(Duration::from_secs(leave_after)), ..Settings::default() };
+        let quay = Geofence { detection: Detection::new(leave).expect("sound"), ..geofence("quay", 0.0, 150.0) };
+        let world = catalog(vec![quay.into(), campaign("bye", On::Exited, "geofences/quay").into()]);
+        let told = obey(&world, leaves_at, leaves_at + 2_400);
+        let exits = told.iter().flat_map(|(_, told)| &told.decision.transitions);
+        let exits: Vec<_> = exits.filter(|told| matches!(told.kind, TransitionKind::Exited(_))).collect();
+        let [exit] = exits[..] else { panic!("{exits:?}") };
+        assert!(!exit.stale && at(leaves_at).since(exit.at) <= Duration::from_secs(480), "{leave_after}: {exit:?}");
+        let offers: usize = told.iter().map(|(_, told)| told.decision.offers.len()).sum();
+        assert_eq!(offers, 1);
+    }
+}
+
+#[test]
+fn phones_are_not_asked_more_often_for_campaigns_that_do_not_wait_for_exits() {
+    let quay = || geofence("quay", 0.0, 150.0).into();
+    let next = |world: Vec<_>| {
+        let first = ask(&catalog(world), &person(), &fix((0, 0), 0.0, 0.0, 5.0, None));
+        first.decision.next.at
+    };
+    assert_eq!(next(vec![quay(), campaign("hello", On::Entered, "geofences/quay").into()]), at(3_600));
+    assert_eq!(next(vec![quay(), campaign("bye", On::Exited, "geofences/quay").into()]), at(480));
+    let world = catalog(vec![quay(), campaign("bye", On::Exited, "geofences/quay").into()]);
+    let at_the_door = |now| fix((now, 0), 0.0, 160.0, 5.0, None);
+    let mut profile = ask(&world, &person(), &fix((0, 0), 0.0, 0.0, 5.0, None)).profile;
+    let mut asked = Vec::new();
+    for now in [480, 540, 600] {
+        let outcome = ask(&world, &profile, &at_the_door(now));
+        (profile, asked) = (outcome.profile, [asked, vec![outcome.decision.next.at]].concat());
+    }
+    assert_eq!(asked, [at(540), at(600), at(4_200)], "what would be history is waited for no more");
 }

@@ -23,10 +23,10 @@ const HOUR_S: i64 = 3_600;
 pub struct Phone {
     seed: u64,
     drawn: u64,
-    accuracy_m: f64,
+    pub accuracy_m: f64,
     tau_s: f64,
     error: [f64; 2],
-    now: i64,
+    pub now: i64,
 }
 
 impl Phone {
@@ -47,15 +47,20 @@ impl Phone {
         [radius * turn.cos(), radius * turn.sin()]
     }
 
-    /// The next fix, 10 to 60 s later, of a phone whose true place is so far from the centre then.
-    fn fix(&mut self, from_center_m: impl Fn(i64) -> f64) -> (i64, Position, f64) {
-        let pause = 10 + (51.0 * self.uniform()) as i64;
+    /// Its errors so many seconds later.
+    pub fn drift(&mut self, pause: i64) -> [f64; 2] {
         self.now += pause;
         let keep = (-(pause as f64) / self.tau_s).exp();
         let fresh = (1.0 - keep * keep).sqrt() * sigma(self.accuracy_m);
         let drawn = self.gaussians();
         self.error = [0, 1].map(|i| self.error[i] * keep + drawn[i] * fresh);
-        let mut error = self.error;
+        self.error
+    }
+
+    /// The next fix, 10 to 60 s later, of a phone whose true place is so far from the centre then.
+    fn fix(&mut self, from_center_m: impl Fn(i64) -> f64) -> (i64, Position, f64) {
+        let pause = 10 + (51.0 * self.uniform()) as i64;
+        let mut error = self.drift(pause);
         if self.uniform() < 0.01 {
             let (turn, far) = (TAU * self.uniform(), 4.0 * sigma(self.accuracy_m));
             error = [far * turn.cos(), far * turn.sin()];

@@ -4,14 +4,17 @@
 //! that nobody can have travelled to moves nobody (`travel`); a stale one makes transitions but fires nothing, unless
 //! the newest fix of its backlog is fresh and still inside. A fix of 5 km accuracy moves nobody.
 //!
-//! When a fix enters and leaves is said in `rule`, what is crossed between two in `passing`, and when the next fix is
-//! wanted in `wanted`.
+//! When a fix enters and leaves is said in `rule`, who may be driving in `pace`, what is crossed between two fixes in
+//! `passing`, and when the next one is wanted in `wanted`.
 
 #[cfg(test)]
 mod flapping;
 mod order;
 #[cfg(test)]
 mod order_tests;
+mod pace;
+#[cfg(test)]
+mod pace_tests;
 mod passing;
 mod rule;
 #[cfg(test)]
@@ -65,6 +68,8 @@ pub struct Step {
     known_before: Option<Timestamp>,
     /// Metres to that fix from where the device was last seen.
     way_m: f64,
+    /// As far as that way tells; it may be an error.
+    looks_driven: bool,
     /// What is believed at each area that has a number in [`Known`]; `presence.areas` is told at the end.
     beliefs: Vec<Option<Belief>>,
 }
@@ -124,11 +129,12 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     if clock_was_set(before, ping) {
         step.begin_new_order();
     }
-    for fix in &ping.fixes {
+    let sent_before = ping.known_fixes(step.presence.newest_fix);
+    for (number, fix) in ping.fixes.iter().enumerate() {
         let usable = fix.accuracy.metres() <= WORST_ACCURACY_M && !suspect;
         if !before.is_theirs(fix.read) {
             step.out_of_order += 1;
-        } else if step.is_next(fix) {
+        } else if number >= sent_before && step.is_next(fix) {
             if usable {
                 step.consider(areas, fix, ping.clock.received_at);
             }

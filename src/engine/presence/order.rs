@@ -30,6 +30,7 @@ impl Step {
         self.known_before = self.known().map(|read| read.event);
         self.presence.newest_fix = None;
         self.presence.last_seen = None;
+        self.presence.anchor = None;
         self.presence.doubted = None;
     }
 
@@ -40,7 +41,7 @@ impl Step {
 
     /// Widens the open visits that a late fix surely belongs to.
     pub(super) fn widen(&mut self, areas: &Known<'_>, fix: &Fix) {
-        let Some(newest) = self.presence.newest_fix.filter(|newest| newest.device != fix.read.device) else { return };
+        let Some(newest) = self.presence.newest_fix.filter(|newest| !newest.is_same(fix.read)) else { return };
         for (number, belief) in self.beliefs.iter_mut().enumerate() {
             let Some(Belief::Inside(visit)) = belief else { continue };
             let Some(view) = areas.view(number) else { continue };

@@ -179,7 +179,7 @@ fn a_late_fix_widens_the_visit_it_belongs_to() {
 fn by_clock(now: i64, off: i64, east: f64) -> Ping {
     let mut ping = ping(now, &[(now, metres(0.0, east), 5.0)]);
     ping.clock = ClockReading { sent_at: at(now + off), received_at: at(now) };
-    ping.fixes[0].read = Reading { device: at(now + off), event: at(now) };
+    ping.fixes[0].read = Reading::new(at(now + off), at(now));
     ping
 }
 

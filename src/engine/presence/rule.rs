@@ -22,8 +22,9 @@ use crate::{
 const ENTERING_KEPT: Duration = Duration::from_secs(5 * 60);
 /// A fix that arrives late makes a visit begin earlier by at most this.
 const WIDENED_BY: Duration = Duration::from_secs(5 * 60);
-/// An exit that is learnt this much after the last fix inside is history: nobody knows when it was.
-const EXIT_FRESH: Duration = Duration::from_secs(10 * 60);
+/// An exit that is learnt this much after the last fix inside, and what it takes to confirm one, is history: nobody knows
+/// when it was.
+pub(super) const EXIT_FRESH: Duration = Duration::from_secs(10 * 60);
 /// So many margins outside are an exit at once: no error of a phone is that large.
 pub const AT_ONCE: f64 = 3.0;
 
@@ -145,7 +146,7 @@ impl Step {
             self.believe(seen.number, None);
             let lasted = visit.last_inside.since(visit.entered_at);
             let exit = seen.transition(areas, TransitionKind::Exited(lasted), visit.last_inside);
-            let late = self.anew || seen.at.since(visit.last_inside) > EXIT_FRESH;
+            let late = self.anew || seen.at.since(visit.last_inside) > EXIT_FRESH + rule.leave_after();
             self.transitions.extend(exit.map(|exit| Transition { stale: exit.stale || late, ..exit }));
         } else if seen.outside_m >= margin_m && visit.leaving_since.is_none() {
             let visit = Visit { leaving_since: Some(seen.at), ..visit };

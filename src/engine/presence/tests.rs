@@ -174,6 +174,26 @@ fn one_reading_from_the_future_silences_nobody() {
 }
 
 #[test]
+fn readings_from_ahead_of_the_clock_cannot_confirm_themselves() {
+    let likely = |sent, stamps: &[i64]| {
+        let fixes: Vec<_> = stamps.iter().map(|stamp| (*stamp, metres(0.0, 70.0), 60.0)).collect();
+        ping(sent, &fixes)
+    };
+    for stamps in [&[180][..], &[178, 180], &[-5, 180]] {
+        let mut walk = Walk::around(100.0);
+        assert_eq!(walk.ping(&likely(0, stamps)), []);
+        for later in [5, 25, 70, 150, 200] {
+            assert_eq!(walk.ping(&likely(later, stamps)), [], "{stamps:?} sent again after {later} s");
+        }
+        assert_eq!(
+            walk.ping(&likely(210, &[390])),
+            [(TransitionKind::Entered, at(stamps[0].min(0)), false)],
+            "the next one does"
+        );
+    }
+}
+
+#[test]
 fn sightings_do_not_outdate_fixes() {
     let mut walk = Walk::around(100.0);
     let mut heard = ping(10, &[]);
@@ -202,6 +222,22 @@ fn an_exit_that_is_learnt_late_is_history() {
     let mut walk = Walk::around(100.0);
     walk.fix(0, metres(0.0, 0.0), 5.0);
     assert_eq!(walk.fix(3 * 3_600, metres(0.0, 9_000.0), 5.0), [(TransitionKind::Exited(Duration::ZERO), at(0), true)]);
+}
+
+#[test]
+fn of_fixes_of_one_moment_the_most_accurate_counts_in_whatever_order_they_are_sent() {
+    let (rough, good) = ((10, metres(0.0, 900.0), 2_000.0), (10, metres(0.0, 0.0), 10.0));
+    for fixes in [[rough, good], [good, rough]] {
+        let mut walk = Walk::around(100.0);
+        let step = step(&Known::of(&walk.catalog.areas), &walk.presence, &ping(10, &fixes));
+        assert_eq!((step.transitions.len(), step.out_of_order, step.inaccurate), (1, 0, false), "{fixes:?}");
+        walk.presence = step.presence;
+        assert_eq!(walk.ping(&ping(11, &fixes)), [], "sent again");
+        let mut mocked = ping(20, &fixes.map(|(_, place, accuracy)| (20, place, accuracy)));
+        let worst = ping(20, &[(20, rough.1, rough.2)]).fixes[0];
+        mocked.fixes.push(Fix { mocked: true, ..worst });
+        assert!(mocked.in_order().is_suspect(), "no tool hides behind a better fix");
+    }
 }
 
 /// Entries that one phone standing so far from the centre of a circle makes with fixes 20 s apart.

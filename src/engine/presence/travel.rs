@@ -1,12 +1,12 @@
-//! Whether somebody can have come from the last fix to this one, and how fast.
+//! Whether somebody can have come from the last fix to this one.
 //!
 //! Law: a fix that nobody can have travelled to moves nobody, as a mocked one; but of two consistent ones the newer is
 //! believed, so that nobody is stuck at a first wrong fix for ever.
 
 use std::time::Duration;
 
-use super::{Step, passing::LONGEST};
-use crate::domain::{detection::Detection, ping::Fix, presence::LastSeen, time::Timestamp};
+use super::Step;
+use crate::domain::{ping::Fix, presence::LastSeen, time::Timestamp};
 
 /// Metres a second over ground that nobody exceeds: an airliner's 260 with the strongest jet stream, 100, behind it.
 const FASTEST_MPS: f64 = 360.0;
@@ -16,10 +16,6 @@ const WORST_ERROR_IN_ACCURACIES: f64 = 3.0;
 const TIME_STEP: Duration = Duration::from_secs(1);
 /// Two fixes at a new place at least so far apart are believed: errors of one moment are correlated.
 const NEW_BEGINNING: Duration = Duration::from_secs(20);
-/// Faster than people walk, in metres a second (9 km/h); slower is a car only when it stops.
-const DRIVING_MPS: f64 = 2.5;
-/// Between fixes closer than this their errors look like speed.
-pub(super) const SPEED_OVER: Duration = Duration::from_secs(5);
 
 /// Whether somebody can have gone from one to the other, the error of both considered.
 fn is_possible(from: &LastSeen, to: &LastSeen, way_m: f64) -> bool {
@@ -50,7 +46,7 @@ impl Step {
 
     /// A repetition of the newest fix is as doubtful as it was the first time.
     pub(super) fn doubt_again(&mut self, fix: &Fix) {
-        let is_newest = self.presence.newest_fix.is_some_and(|newest| newest.device == fix.read.device);
+        let is_newest = self.presence.newest_fix.is_some_and(|newest| newest.is_same(fix.read));
         if is_newest && self.presence.doubted.is_some() {
             self.implausible += 1;
             self.suspect = true;
@@ -61,46 +57,10 @@ impl Step {
     fn begin_anew(&mut self) {
         self.presence.doubted = None;
         self.presence.last_seen = None;
+        self.presence.anchor = None;
         self.presence.slow_since = None;
         (self.initial, self.anew) = (true, true);
     }
-
-    /// Keeps since when the device has not been driving, by the speed it reports, else by the way since the last fix.
-    /// What was known before a gap in which it was not seen at all is known no more.
-    pub(super) fn keep_pace(&mut self, fix: &Fix) {
-        let (here, last) = (LastSeen::from(fix), self.presence.last_seen);
-        let average = last.and_then(|last| average_mps(&last, &here, self.way_m));
-        let at = fix.read.event;
-        let known = self.presence.slow_since.filter(|_| last.is_some());
-        // A phone that tells its speed told it of the fix before: if nothing is known since then, it was driving.
-        let rested = last.filter(|last| fix.speed_mps.is_none() && stood_still(last, &here, self.way_m));
-        let rested = rested.map(|last| last.read.event.min(at));
-        self.presence.slow_since = match (fix.speed_mps.or(average), average) {
-            (None, _) => known,
-            (Some(speed), _) if speed > DRIVING_MPS => None,
-            (Some(_), Some(average)) if average > DRIVING_MPS => Some(at),
-            (Some(_), _) => known.or(rested).or(Some(at)),
-        };
-    }
-
-    /// Whether the place waits for a stop that has not lasted long enough.
-    pub(super) fn may_be_driving(&self, rule: &Detection, now: Timestamp) -> bool {
-        rule.stopped_for().is_some_and(|stop| self.presence.slow_since.is_none_or(|since| now.since(since) < stop))
-    }
-}
-
-/// Metres a second between two fixes, if they are far enough apart in time to tell. Of a long gap nobody knows how much
-/// of it was driven: the way may be that of its last minutes.
-fn average_mps(from: &LastSeen, to: &LastSeen, way_m: f64) -> Option<f64> {
-    let elapsed = to.read.elapsed_since(from.read);
-    (elapsed >= SPEED_OVER).then(|| way_m / elapsed.min(LONGEST).as_secs_f64())
-}
-
-/// Whether the device was where it is at the fix before already: then it has not been driving since, whatever it did
-/// until then.
-fn stood_still(from: &LastSeen, to: &LastSeen, way_m: f64) -> bool {
-    let elapsed = to.read.elapsed_since(from.read);
-    (SPEED_OVER..=LONGEST).contains(&elapsed) && way_m <= from.accuracy.metres() + to.accuracy.metres()
 }
 
 /// When a fix that is not believed yet wants another one.

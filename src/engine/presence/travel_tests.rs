@@ -261,6 +261,6 @@ fn who_was_driving_is_slow_from_where_it_is_known() {
     let mut walk = stop(60);
     walk.ping(&fix(0, -60.0));
     walk.presence.slow_since = Some(at(0));
-    walk.presence.last_seen = None;
+    (walk.presence.last_seen, walk.presence.anchor) = (None, None);
     assert_eq!(walk.ping(&fix(5_000, 0.0)), [], "nobody knows what was between");
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{SILENCE, travel};
+use super::{SILENCE, pace, rule::EXIT_FRESH, travel};
 use crate::{
     domain::{
         detection::Detection,
@@ -21,6 +21,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// soon enough to tell by the way between the two.
 const PACE_ASKED: Duration = Duration::from_secs(60);
 
+/// Where a campaign waits for the exit, the next fix is wanted so long before the exit would be history: time for a second
+/// try, and for what pings are late.
+const EXIT_ASKED_BEFORE: Duration = Duration::from_secs(120);
+
 /// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
 pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, horizon: Timestamp) -> Timestamp {
     let due = |(at, again): (Timestamp, Duration)| if at > now { at } else { now + again };
@@ -28,9 +32,10 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
     let of_belief = |(area, belief): (&Area, &Belief)| {
         let number = areas.number(area);
         match belief {
-            Belief::Entering(arrival) => due(of_arrival(areas, number, arrival, presence.slow_since)),
+            Belief::Entering(arrival) => due(of_arrival(areas, number, arrival, presence)),
             Belief::Inside(visit) => {
-                of_visit(areas, number, visit).map(|at| due((at, ASK_AGAIN))).fold(horizon, Timestamp::min)
+                let wanted = of_visit(areas, number, visit).chain(exit_wanted(areas, number, visit, now));
+                wanted.map(|at| due((at, ASK_AGAIN))).fold(horizon, Timestamp::min)
             }
         }
     };
@@ -47,20 +52,16 @@ pub fn is_dwell_overdue(areas: &Known<'_>, number: usize, visit: &Visit, now: Ti
     dwell(areas, number, visit).is_some_and(|at| at <= now)
 }
 
-fn of_arrival(
-    areas: &Known<'_>,
-    number: usize,
-    arrival: &Arrival,
-    slow_since: Option<Timestamp>,
-) -> (Timestamp, Duration) {
+fn of_arrival(areas: &Known<'_>, number: usize, arrival: &Arrival, presence: &DevicePresence) -> (Timestamp, Duration) {
     let rule = rule(areas, number);
     let confirmed = arrival.since + rule.confirm_after();
-    match (rule.stopped_for(), slow_since) {
+    match (rule.stopped_for(), presence.slow_since) {
         (None, _) => (confirmed, rule.confirm_after().max(Duration::from_secs(1))),
         (Some(stop), Some(since)) => (confirmed.max(since + stop), rule.confirm_after().max(ASK_AGAIN)),
         (Some(stop), None) => {
-            let soon = stop.clamp(travel::SPEED_OVER, PACE_ASKED);
-            (arrival.since + soon, soon)
+            let soon = stop.clamp(pace::SPEED_OVER, PACE_ASKED);
+            let (shown, after) = pace::wanted_after_anchor(presence).unwrap_or((arrival.since, soon));
+            (shown.max(arrival.since + soon), after.max(soon))
         }
     }
 }
@@ -69,6 +70,12 @@ fn of_arrival(
 fn of_visit(areas: &Known<'_>, number: usize, visit: &Visit) -> impl Iterator<Item = Timestamp> {
     let leaving = visit.leaving_since.map(|since| since + rule(areas, number).leave_after());
     [leaving, dwell(areas, number, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
+}
+
+/// When a fix inside keeps an exit after it from being history, or tells that it was one; none if it is that already.
+fn exit_wanted(areas: &Known<'_>, number: usize, visit: &Visit, now: Timestamp) -> Option<Timestamp> {
+    let is_fresh = now < visit.last_inside + EXIT_FRESH;
+    (is_fresh && areas.awaits_exit(number)).then(|| visit.last_inside + (EXIT_FRESH - EXIT_ASKED_BEFORE))
 }
 
 fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {

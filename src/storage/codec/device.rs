@@ -61,12 +61,15 @@ impl From<&DevicePresence> for state::Presence {
         Self {
             newest_fix: presence.newest_fix.map(|read| read.device.micros()),
             newest_fix_event: presence.newest_fix.map(|read| read.event.micros()),
+            newest_fix_stamp: presence.newest_fix.and_then(stamp),
             newest_sighting: presence.newest_sighting.map(|read| read.device.micros()),
             newest_sighting_event: presence.newest_sighting.map(|read| read.event.micros()),
+            newest_sighting_stamp: presence.newest_sighting.and_then(stamp),
             clock_offset: presence.clock_offset,
             saved_at: presence.saved_at.map(Timestamp::micros),
             last_seen: presence.last_seen.map(last_seen),
             doubted: presence.doubted.map(last_seen),
+            anchor: presence.anchor.map(last_seen),
             slow_since: presence.slow_since.map(Timestamp::micros),
             areas: presence.areas.iter().map(belief).collect(),
             heard: presence.heard.iter().map(hearing).collect(),
@@ -83,12 +86,17 @@ impl TryFrom<state::Presence> for DevicePresence {
         let offset = message.clock_offset;
         let seen = |seen| read_last_seen(seen, offset);
         Ok(Self {
-            newest_fix: message.newest_fix.map(|fix| reading(fix, message.newest_fix_event, offset)),
-            newest_sighting: message.newest_sighting.map(|read| reading(read, message.newest_sighting_event, offset)),
+            newest_fix: message
+                .newest_fix
+                .map(|fix| reading(fix, message.newest_fix_event, message.newest_fix_stamp, offset)),
+            newest_sighting: message
+                .newest_sighting
+                .map(|read| reading(read, message.newest_sighting_event, message.newest_sighting_stamp, offset)),
             clock_offset: offset,
             saved_at: message.saved_at.map(Timestamp::from_micros),
             last_seen: message.last_seen.map(seen).transpose()?,
             doubted: message.doubted.map(seen).transpose()?,
+            anchor: message.anchor.map(seen).transpose()?,
             slow_since: message.slow_since.map(Timestamp::from_micros),
             areas: message.areas.into_iter().map(read_belief).collect::<Result<_, _>>()?,
             heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
@@ -98,16 +106,23 @@ impl TryFrom<state::Presence> for DevicePresence {
     }
 }
 
-/// A reading; encoding 1 has no event time beside the device's own.
-fn reading(device: i64, event: Option<i64>, offset: i64) -> Reading {
+/// A reading; encoding 1 has no event time beside the device's own, and before encoding 7 none has a stamp.
+fn reading(device: i64, event: Option<i64>, stamp: Option<i64>, offset: i64) -> Reading {
     let event = event.unwrap_or(device.saturating_add(offset));
-    Reading { device: Timestamp::from_micros(device), event: Timestamp::from_micros(event) }
+    let [stamp, device, event] = [stamp.unwrap_or(device), device, event].map(Timestamp::from_micros);
+    Reading { stamp, device, event }
+}
+
+/// The stamp of a reading, if it is not the time by the device's clock.
+fn stamp(read: Reading) -> Option<i64> {
+    (read.stamp != read.device).then_some(read.stamp.micros())
 }
 
 fn last_seen(seen: LastSeen) -> state::LastSeen {
     state::LastSeen {
         at: seen.read.event.micros(),
         device_at: Some(seen.read.device.micros()),
+        stamp: stamp(seen.read),
         latitude: seen.position.latitude(),
         longitude: seen.position.longitude(),
         accuracy_m: seen.accuracy.metres(),
@@ -118,7 +133,7 @@ fn read_last_seen(message: state::LastSeen, offset: i64) -> Result<LastSeen, Und
     let position = at("last_seen.position", Position::new(message.latitude, message.longitude))?;
     let device = message.device_at.unwrap_or(message.at.saturating_sub(offset));
     Ok(LastSeen {
-        read: reading(device, Some(message.at), offset),
+        read: reading(device, Some(message.at), message.stamp, offset),
         position,
         accuracy: at("last_seen.accuracy_m", Accuracy::new(message.accuracy_m))?,
     })

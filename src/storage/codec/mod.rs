@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Raised by every change of the proto, even an added field.
-pub const ENCODING: u32 = 6;
+pub const ENCODING: u32 = 7;
 
 /// The generated messages.
 mod state {
@@ -57,6 +57,7 @@ pub fn encode_for_record(profile: &Profile) -> Vec<u8> {
     for presence in message.devices.iter_mut().filter_map(|device| device.presence.as_mut()) {
         presence.last_seen = None;
         presence.doubted = None;
+        presence.anchor = None;
     }
     message.encode_to_vec()
 }

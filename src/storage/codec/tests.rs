@@ -58,7 +58,7 @@ fn belief() -> impl Strategy<Value = Belief> {
 }
 
 fn reading() -> impl Strategy<Value = Reading> {
-    (time(), time()).prop_map(|(device, event)| Reading { device, event })
+    (time(), time(), time()).prop_map(|(stamp, device, event)| Reading { stamp, device, event })
 }
 
 fn last_seen() -> impl Strategy<Value = LastSeen> {
@@ -77,7 +77,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
         [of(reading()), of(reading())],
         (any::<i64>(), any::<u64>()),
         [of(time()), of(time()), of(time())],
-        [of(last_seen()), of(last_seen())],
+        [of(last_seen()), of(last_seen()), of(last_seen())],
         btree_map(area(), belief(), 0..4),
         btree_map(beacon, hearing, 0..4),
     );
@@ -89,6 +89,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
             saved_at,
             last_seen: seen[0],
             doubted: seen[1],
+            anchor: seen[2],
             slow_since,
             areas: areas.into_iter().collect(),
             heard,
@@ -275,7 +276,7 @@ fn what_older_binaries_wrote_is_understood() {
     let profile = decode(&old.encode_to_vec()).expect("understood");
     let presence = &profile.devices.values().next().expect("one").presence;
     let at = Timestamp::from_micros;
-    let read = Reading { device: at(100), event: at(105) };
+    let read = Reading::new(at(100), at(105));
     assert_eq!((presence.newest_fix, presence.last_seen.map(|seen| seen.read)), (Some(read), Some(read)));
     let beliefs: Vec<Belief> = presence.areas.values().copied().collect();
     let visit =
@@ -292,4 +293,31 @@ fn newer_and_missing_encodings_are_refused() {
     assert!(matches!(decode(&[]), Err(Undecodable::Unsound { field: "encoding", .. })));
     let empty = state::Profile { encoding: ENCODING, ..state::Profile::default() };
     assert!(matches!(decode(&empty.encode_to_vec()), Err(Undecodable::Unsound { field: "name", .. })));
+}
+
+#[test]
+fn the_record_is_not_told_where_a_device_was() {
+    let place = LastSeen {
+        read: Reading::new(Timestamp::from_micros(1), Timestamp::from_micros(2)),
+        position: Position::new(60.0, 25.0).expect("sound"),
+        accuracy: Accuracy::new(5.0).expect("sound"),
+    };
+    let seen = Some(place);
+    let presence = DevicePresence { last_seen: seen, doubted: seen, anchor: seen, ..DevicePresence::default() };
+    let app = AppName::parse("organizations/a/apps/b").expect("sound");
+    let mut profile =
+        Profile::new(app.profile("p").expect("sound"), place.read.event, Consents::default(), Personal::default());
+    let device = Device {
+        language: String::new(),
+        platform: Platform::Other,
+        time_zone: None,
+        app_version: None,
+        test: false,
+        token_epoch: 0,
+        registered_at: place.read.event,
+        presence,
+    };
+    profile.devices.insert(app.device("c").expect("sound"), device);
+    let kept = decode(&super::encode_for_record(&profile)).expect("ours");
+    assert_eq!(kept.devices.values().next().expect("one").presence, DevicePresence::default());
 }

@@ -50,6 +50,25 @@ async fn a_retry_gets_the_same_answer_and_another_body_is_refused() {
 }
 
 #[tokio::test]
+async fn a_retry_gets_the_same_answer_where_positions_are_stamped_by_a_clock_ahead() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    acme.cafe().await;
+    let phone = acme.phone(1).await;
+    let ahead = server.now().map(|now| prost_types::Timestamp { seconds: now.seconds + 180, ..now });
+    let send = async || {
+        let request = pb::PingRequest { sent_at: server.now(), ..ping("ahead-01", ahead) };
+        server.proximity().ping(bearing(&phone.token, request)).await.expect("answered").into_inner()
+    };
+    let first = send().await;
+    assert_eq!((first.offers.len(), first.transitions.len()), (1, 1));
+    for _ in 0..4 {
+        server.clock.advance(Duration::from_secs(45));
+        assert_eq!(send().await, first);
+    }
+}
+
+#[tokio::test]
 async fn a_receipt_is_seen_by_whom_it_concerns_as_far_as_it_does() {
     let server = TestServer::start().await;
     let (acme, rival) = (server.publisher("acme").await, server.publisher("rival").await);

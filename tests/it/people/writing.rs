@@ -157,7 +157,7 @@ async fn what_only_the_cache_knew_survives_an_edit() {
     let mut seen = server.ports.records.profile(&name).await.expect("read").expect("there");
     seen.revision.soft += 1;
     let now = server.clock.now();
-    let read = Reading { device: now, event: now };
+    let read = Reading::new(now, now);
     let device = DeviceName::parse(&phone.device).expect("sound");
     seen.devices.get_mut(&device).expect("there").presence.newest_fix = Some(read);
     server.ports.cache.put(CachedProfile { profile: seen.into(), confirmed_at: now }).await.expect("kept");

@@ -1,0 +1,127 @@
+//! Since when a device has not been driving: by the speed that it tells, else by its way.
+//!
+//! Law: errors are no speed. The way is measured from an anchor, an earlier fix, which stays until the way from it has told
+//! something: that the device drives, once that way is beyond the errors of both; or that it does not, once driving would
+//! have shown. What looks like driving and may be an error changes nothing, but nobody enters by it.
+
+use std::time::Duration;
+
+use super::{Step, passing::LONGEST};
+use crate::domain::{
+    detection::Detection,
+    ping::Fix,
+    presence::{DevicePresence, LastSeen},
+    time::Timestamp,
+};
+
+/// Faster than people walk, in metres a second (9 km/h); slower is a car only when it stops.
+const DRIVING_MPS: f64 = 2.5;
+/// The way between fixes closer in time than this tells nothing.
+pub(super) const SPEED_OVER: Duration = Duration::from_secs(5);
+/// So many times better than the anchor, a fix is the better anchor: driving shows sooner from there.
+const BETTER: f64 = 2.0;
+
+/// What the way from an earlier fix looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    Slow,
+    Fast,
+}
+
+/// What there is between the anchor and a fix.
+struct Pace {
+    from: LastSeen,
+    elapsed: Duration,
+    way_m: f64,
+    errors_m: f64,
+}
+
+impl Pace {
+    fn between(from: LastSeen, to: &LastSeen, way_m: f64) -> Self {
+        let errors_m = from.accuracy.metres() + to.accuracy.metres();
+        Self { from, elapsed: to.read.elapsed_since(from.read), way_m, errors_m }
+    }
+
+    /// Metres that a walker makes at most. Of a long gap nobody knows how much of it was driven: the way may be that of its
+    /// last minutes.
+    fn walked_m(&self) -> f64 {
+        DRIVING_MPS * self.elapsed.min(LONGEST).as_secs_f64()
+    }
+
+    /// If the fixes are far enough apart in time to see a speed.
+    fn looks(&self) -> Option<Looks> {
+        let looks = if self.way_m > self.walked_m() { Looks::Fast } else { Looks::Slow };
+        (self.elapsed >= SPEED_OVER).then_some(looks)
+    }
+
+    /// The same if that is no error.
+    fn tells(&self) -> Option<Looks> {
+        let is_sure = |looks: &Looks| match looks {
+            _ if self.elapsed > LONGEST => true,
+            Looks::Fast => self.way_m > self.errors_m,
+            // Errors as large as either make a bus in slow traffic walk, hardly ever as large as both.
+            Looks::Slow => {
+                self.elapsed >= shows_after(self.errors_m) && self.way_m + self.errors_m / 2.0 <= self.walked_m()
+            }
+        };
+        self.looks().filter(is_sure)
+    }
+
+    /// Whether the device was where it is at the anchor already: then it has not been driving since, whatever it did until
+    /// then.
+    fn stood_still(&self) -> bool {
+        self.elapsed <= LONGEST && self.way_m <= self.errors_m
+    }
+}
+
+impl Step {
+    /// Keeps since when the device has not been driving. What was known before a gap in which it was not seen at all is
+    /// known no more.
+    pub(super) fn keep_pace(&mut self, fix: &Fix) {
+        let (here, at) = (LastSeen::from(fix), fix.read.event);
+        let pace = self.presence.anchor.map(|from| Pace::between(from, &here, self.way_from(from, fix)));
+        let tells = pace.as_ref().and_then(Pace::tells);
+        let drives = fix.speed_mps.map(|speed| speed > DRIVING_MPS);
+        let known = self.presence.slow_since.filter(|_| pace.is_some());
+        let rested = pace.as_ref().filter(|pace| pace.stood_still()).map(|pace| pace.from.read.event.min(at));
+        self.presence.slow_since = match (drives, tells) {
+            (Some(true), _) | (None, Some(Looks::Fast)) => None,
+            (Some(false), Some(Looks::Fast)) => Some(at),
+            // A phone that tells its speed told it of the fix before: if nothing is known since then, it was driving.
+            (Some(false), _) => known.or(Some(at)),
+            (None, Some(Looks::Slow)) => known.or(rested).or(Some(at)),
+            (None, None) => known,
+        };
+        self.looks_driven = drives.is_none() && pace.as_ref().and_then(Pace::looks) == Some(Looks::Fast);
+        let has_told = drives == Some(true) || tells.is_some();
+        let is_better =
+            |from: LastSeen| BETTER * here.accuracy.metres() <= from.accuracy.metres() && !self.looks_driven;
+        if has_told || self.presence.anchor.is_none_or(is_better) {
+            self.presence.anchor = Some(here);
+        }
+    }
+
+    /// Metres to the fix; mostly the anchor is the last one, and the way from there is known.
+    fn way_from(&self, from: LastSeen, fix: &Fix) -> f64 {
+        let is_last = self.presence.last_seen.is_some_and(|last| last.position == from.position);
+        if is_last { self.way_m } else { from.position.distance_to(fix.position) }
+    }
+
+    /// Whether the place waits for a stop that has not lasted long enough.
+    pub(super) fn may_be_driving(&self, rule: &Detection, now: Timestamp) -> bool {
+        let is_short = |stop: Duration| self.presence.slow_since.is_none_or(|since| now.since(since) < stop);
+        rule.stopped_for().is_some_and(|stop| self.looks_driven || is_short(stop))
+    }
+}
+
+/// How long it takes to drive further than these errors.
+fn shows_after(errors_m: f64) -> Duration {
+    Duration::from_secs_f64(errors_m / DRIVING_MPS).clamp(SPEED_OVER, LONGEST)
+}
+
+/// When a fix as accurate as the anchor tells whether the device drives, and how long that takes.
+pub(super) fn wanted_after_anchor(presence: &DevicePresence) -> Option<(Timestamp, Duration)> {
+    let anchor = presence.anchor?;
+    let shown = shows_after(2.0 * anchor.accuracy.metres());
+    Some((anchor.read.event + shown, shown))
+}

@@ -1,0 +1,142 @@
+//! Who stops enters where a stop is wanted, however often fixes come and however wrong they are; who drives past does not.
+
+use std::time::Duration;
+
+use super::{flapping::Phone, tests::Walk};
+use crate::{
+    domain::{
+        detection::{Detection, Settings},
+        place::Geofence,
+        presence::TransitionKind::Entered,
+    },
+    engine::fixture::{catalog, geofence, metres},
+};
+
+const RADIUS_M: f64 = 150.0;
+/// Metres from the centre where drivers come from and go to.
+const FAR_M: f64 = 2_000.0;
+/// How phones come by their fixes: seconds between two, and their accuracy in metres.
+const PHONES: [(i64, f64); 12] = [
+    (1, 5.0),
+    (1, 20.0),
+    (1, 50.0),
+    (3, 35.0),
+    (5, 10.0),
+    (5, 35.0),
+    (5, 50.0),
+    (10, 35.0),
+    (10, 50.0),
+    (20, 50.0),
+    (30, 35.0),
+    (60, 50.0),
+];
+const STOPS_S: [u64; 3] = [30, 60, 300];
+
+fn stop(seconds: u64) -> Walk {
+    let stopped_for = Some(Duration::from_secs(seconds));
+    let detection = Detection::new(Settings { stopped_for, ..Settings::default() }).expect("sound");
+    let quay = Geofence { detection, ..geofence("quay", 0.0, RADIUS_M) };
+    Walk { catalog: catalog(vec![quay.into()]), presence: Default::default() }
+}
+
+/// Whether a phone that is so far east, if it is somewhere, enters before `until`.
+fn enters(walk: &mut Walk, phone: &mut Phone, (every, until): (i64, i64), east: impl Fn(i64) -> f64) -> bool {
+    let mut entered = false;
+    while phone.now < until {
+        let [north, off] = phone.drift(every);
+        let told = walk.fix(phone.now, metres(north, east(phone.now) + off), phone.accuracy_m);
+        entered |= told.iter().any(|(kind, ..)| *kind == Entered);
+    }
+    entered
+}
+
+#[test]
+fn who_was_parked_and_drives_past_does_not_enter_however_often_it_is_seen() {
+    for every in [1, 2, 4] {
+        let mut walk = stop(60);
+        walk.fix(0, metres(0.0, -700.0), 5.0);
+        walk.fix(60, metres(0.0, -700.0), 5.0);
+        for seconds in (60..140).step_by(every).skip(1) {
+            let east = -700.0 + 20.0 * (seconds - 60) as f64;
+            assert_eq!(walk.fix(seconds, metres(0.0, east), 5.0), [], "{every} s");
+        }
+    }
+}
+
+#[test]
+fn who_stands_enters_however_often_it_is_seen() {
+    for every in [1, 2, 4] {
+        let mut walk = stop(60);
+        let told = (0..100).step_by(every).find_map(|at| walk.fix(at, metres(0.0, 0.0), 5.0).pop().map(|_| at));
+        assert!(told.is_some_and(|at| (60..=64).contains(&at)), "{told:?} of every {every} s");
+    }
+}
+
+#[test]
+fn a_bad_fix_does_not_hide_who_drives() {
+    let mut walk = stop(60);
+    for seconds in [0, 60, 120] {
+        walk.fix(seconds, metres(0.0, -400.0), 300.0);
+    }
+    for seconds in 121..160 {
+        let east = -400.0 + 12.0 * (seconds - 120) as f64;
+        assert_eq!(walk.fix(seconds, metres(0.0, east), 5.0), [], "{seconds}");
+    }
+}
+
+#[test]
+fn standing_phones_enter() {
+    for (every, accuracy_m) in PHONES {
+        for stopped_s in STOPS_S {
+            let stays = 40;
+            let entered = (0..stays).filter(|run| {
+                let mut phone = Phone::new(*run, accuracy_m, 120.0);
+                enters(&mut stop(stopped_s), &mut phone, (every, 900), |_| 0.0)
+            });
+            let entered = entered.count() as u64;
+            let said = format!("{entered} of {stays}: {accuracy_m} m every {every} s, {stopped_s} s wanted");
+            println!("{said}");
+            assert!(100 * entered >= 95 * stays, "{said}");
+        }
+    }
+}
+
+#[test]
+fn drivers_do_not_enter() {
+    for (every, accuracy_m) in PHONES {
+        for stopped_s in STOPS_S {
+            for mps in [5.0, 8.0, 12.0, 20.0, 30.0] {
+                // Parked for ten minutes, then through the middle.
+                let east = |now: i64| (mps * (now - 600).max(0) as f64 - FAR_M).min(FAR_M);
+                let until = 600 + (1.5 * FAR_M / mps) as i64;
+                let entered = (0..20).filter(|run| {
+                    let mut phone = Phone::new(10_000 + *run, accuracy_m, 120.0);
+                    enters(&mut stop(stopped_s), &mut phone, (every, until), east)
+                });
+                let entered = entered.count();
+                assert_eq!(entered, 0, "{accuracy_m} m every {every} s at {mps} m/s, {stopped_s} s wanted");
+            }
+        }
+    }
+}
+
+/// Six metres a second for 30 s, then 20 s at a stop or a light.
+fn bus(seconds: i64) -> f64 {
+    let moving = 30 * (seconds / 50) + (seconds % 50).min(30);
+    6.0 * moving as f64 - FAR_M
+}
+
+#[test]
+fn a_bus_in_slow_traffic_does_not_enter() {
+    for (every, accuracy_m) in PHONES {
+        for stopped_s in [60, 300] {
+            let entered = (0..20).filter(|run| {
+                let mut phone = Phone::new(20_000 + *run, accuracy_m, 120.0);
+                enters(&mut stop(stopped_s), &mut phone, (every, 1_100), bus)
+            });
+            let entered = entered.count();
+            println!("{entered} {accuracy_m} m every {every} s, {stopped_s} s wanted");
+            assert_eq!(entered, 0, "{accuracy_m} m every {every} s, {stopped_s} s wanted");
+        }
+    }
+}
