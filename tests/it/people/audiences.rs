@@ -107,7 +107,7 @@ async fn a_brand_is_not_told_which_condition_somebody_fails() {
     let reads = async |key: &str| told(server.decision(key, &answer.decision).await.expect("a receipt"));
     let brand = acme.key_of(Scope::Brand).await;
     assert_eq!(reads(&brand).await, ("AUDIENCE".into(), "the person is not in the audience".into()));
-    let whole = ("AUDIENCE".to_owned(), "the person is not in the audience: tier is known".to_owned());
+    let whole = ("AUDIENCE".to_owned(), "the person is not in the audience: tier is known; it is not known".to_owned());
     for key in [server_key(&acme).await, acme.key_of(Scope::Owner).await, server.operator.clone()] {
         assert_eq!(reads(&key).await, whole);
     }
