@@ -59,7 +59,7 @@ mod tests {
         let held = |until: Receiver<()>| {
             let (aside, started) = (aside.clone(), started.clone());
             tokio::spawn(async move {
-                let work = move || started.send(()).and_then(|()| Ok(until.recv())).map(drop);
+                let work = move || started.send(()).map(|()| until.recv());
                 aside.run(work).await
             })
         };
