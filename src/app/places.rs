@@ -16,7 +16,10 @@ use crate::{
         place::{Beacon, Geofence, PlaceName, Store},
         violation::Violations,
     },
-    engine::catalog::{Catalog, Entry},
+    engine::{
+        catalog::{Catalog, Entry},
+        crowd::{MOST_AT_ONCE, Spot},
+    },
     ports::{Edit, Expected},
 };
 
@@ -79,6 +82,15 @@ impl Place for Geofence {
     fn source(&self) -> Option<&SourceName> {
         self.source.as_ref()
     }
+    fn check_unique(&self, catalog: &Catalog) -> Result<(), EditError> {
+        let had = catalog.geofences.get(&self.name).map(|entry| &entry.value.shape);
+        if had == Some(&self.shape) {
+            return Ok(());
+        }
+        let others = |fence: &Geofence| fence.name != self.name;
+        let count = Spot::of(&self.shape).count(&catalog.areas, self.name.owner(), others);
+        check_crowd(self, count).map_err(EditError::Invalid)
+    }
 }
 
 impl Place for Beacon {
@@ -96,6 +108,19 @@ impl Place for Beacon {
         let mut others = twins.filter(|name| **name != self.name && name.owner() == self.name.owner());
         others.next().map_or(Ok(()), |twin| Err(EditError::IdentityTaken(twin.clone())))
     }
+}
+
+/// Refuses a geofence where so many others like it are.
+pub fn check_crowd(fence: &Geofence, others: usize) -> Result<(), Violations> {
+    if others < MOST_AT_ONCE {
+        return Ok(());
+    }
+    let said = format!(
+        "must not be where {MOST_AT_ONCE} other geofences of {} of about its size are, for no more of them count; is it \
+         where a geocoder puts what it does not find?",
+        fence.name.organization()
+    );
+    Err(Violations::one("geofence.shape", said))
 }
 
 fn dependents(catalog: &Catalog, goes: impl Fn(&StoreName) -> bool) -> Vec<Dependent> {

@@ -241,6 +241,15 @@ impl<'a> AreaView<'a> {
         }
     }
 
+    /// The geofence, if it is one.
+    pub fn geofence(self) -> Option<&'a Geofence> {
+        match self {
+            Self::Circle(_, fence) => Some(fence),
+            Self::Polygons(_, drawn) => Some(&drawn.fence),
+            Self::Around(..) | Self::Reach(..) | Self::Site(..) => None,
+        }
+    }
+
     /// The organization whose it is, as text.
     pub fn owner(self) -> &'a str {
         match self {

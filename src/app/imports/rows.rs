@@ -5,13 +5,13 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use super::{Numbered, Options, Report, Row, Sync};
 use crate::{
     app::{
-        places::check_store,
+        places::{check_crowd, check_store},
         resources::{EditError, Kind},
     },
     domain::{
@@ -19,7 +19,7 @@ use crate::{
         place::{Geofence, PlaceName},
         violation::Violations,
     },
-    engine::catalog::Catalog,
+    engine::{catalog::Catalog, crowd::Spot},
     ports::{Edit, Expected},
 };
 
@@ -70,8 +70,10 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     }
     let known: BTreeSet<StoreName> = stores.iter().map(|store| store.name.clone()).collect();
     sifted.sound.extend(stores.into_iter().map(Row::Store));
+    let mut crowds = Crowds { options, seen: &seen, catalog, counts: HashMap::new() };
     for (number, geofence) in geofences {
-        let checked = check_reference(&geofence, |store| known.contains(store) || catalog.stores.contains_key(store));
+        let checked = check_reference(&geofence, |store| known.contains(store) || catalog.stores.contains_key(store))
+            .and_then(|()| crowds.take(&geofence));
         match refused(checked, number, &PlaceName::Geofence(geofence.name.clone())) {
             Ok(()) => {
                 sifted.report.note_small(number, &geofence);
@@ -84,6 +86,34 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let sync = options.sync.as_ref();
     sifted.sound.iter().for_each(|row| sifted.report.count(&difference(row, sync, catalog)));
     sifted
+}
+
+/// How many geofences there will be at the spots of a file.
+struct Crowds<'a> {
+    options: &'a Options,
+    /// The places of the file.
+    seen: &'a BTreeMap<PlaceName, u64>,
+    catalog: &'a Catalog,
+    counts: HashMap<Spot, usize>,
+}
+
+impl Crowds<'_> {
+    /// Counts one of the file; it is refused where there are too many, unless it is there already.
+    fn take(&mut self, wanted: &Geofence) -> Result<(), Violations> {
+        let Self { options, seen, catalog, counts } = self;
+        let sync = options.sync.as_ref();
+        // What a sync does not name goes.
+        let goes = |fence: &Geofence| sync.is_some_and(|sync| fence.source.as_ref() == Some(&sync.source));
+        let stays = |fence: &Geofence| !goes(fence) && !seen.contains_key(&PlaceName::Geofence(fence.name.clone()));
+        let spot = Spot::of(&wanted.shape);
+        let count = counts.entry(spot).or_insert_with(|| spot.count(&catalog.areas, wanted.name.owner(), stays));
+        let had = catalog.geofences.get(&wanted.name).map(|entry| &entry.value.shape);
+        if had != Some(&wanted.shape) {
+            check_crowd(wanted, *count)?;
+        }
+        *count += 1;
+        Ok(())
+    }
 }
 
 fn refused(checked: Result<(), Violations>, number: u64, place: &PlaceName) -> Result<(), Refusal> {

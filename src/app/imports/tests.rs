@@ -81,3 +81,24 @@ async fn more_rows_than_a_part_come_in_several_versions() {
     let report = imports.run(&options(false, false), rows(many), AUTHOR).await.expect("applied");
     assert_eq!((report.created, report.catalog_version), (PART as u64 + 1, 4));
 }
+
+#[tokio::test]
+async fn no_more_geofences_are_taken_at_a_spot_than_count_there() {
+    let imports = Imports::new(resources().await);
+    let heap = |ids: std::ops::Range<usize>, radius_m| {
+        rows(ids.map(|i| Row::Geofence(geofence(&format!("g{i}"), None, radius_m))).collect())
+    };
+    let run =
+        async |file, allow_partial| imports.run(&options(false, allow_partial), file, AUTHOR).await.expect("looked at");
+    let partly = run(heap(0..1_001, 80.0), true).await;
+    assert_eq!((counts(&partly), partly.problems[0].number), ([1_000, 0, 0, 1], 1_001));
+    assert!(partly.problems[0].violation.description.contains("1000 other geofences"), "{:?}", partly.problems[0]);
+    assert_eq!(counts(&run(heap(0..1_000, 80.0), false).await), [0, 0, 1_000, 0], "the same again");
+    assert_eq!(
+        counts(&run(heap(1_000..1_001, 80.0), false).await),
+        [0, 0, 0, 1],
+        "beside those that are not in the file"
+    );
+    assert_eq!(counts(&run(heap(999..1_001, 800.0), false).await), [1, 1, 0, 0], "of another size there is room");
+    assert_eq!(counts(&run(heap(1_001..1_002, 80.0), false).await), [1, 0, 0, 0], "and where one went");
+}
