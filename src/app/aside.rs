@@ -1,12 +1,20 @@
 //! Work that takes milliseconds, beside the threads that answer pings.
 //!
-//! Law: whoever asks much waits for others who do, never a ping for them; and of those who wait there are only so many.
+//! Law: whoever asks much waits for others who do; no ping waits for a turn. Of those who wait there are only so many, and of
+//! one organization a part of them.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::available_parallelism,
+};
 
 use tokio::sync::Semaphore;
 
-use crate::ports::StoreError;
+use crate::{domain::name::OrganizationName, ports::StoreError};
+
+/// One organization has at most one of so many places.
+const SHARES: usize = 4;
 
 /// Why it was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -22,21 +30,63 @@ pub enum Refused {
 pub struct Aside {
     /// What is done, in words: "explanations".
     what: &'static str,
-    waiting: Semaphore,
+    /// Who works or waits.
+    most: usize,
+    here: Mutex<HashMap<OrganizationName, usize>>,
     turns: Arc<Semaphore>,
 }
 
+/// A place among those who work or wait.
+pub struct Place<'a> {
+    aside: &'a Aside,
+    organization: OrganizationName,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut here = self.aside.here();
+        if let Some(count) = here.get_mut(&self.organization) {
+            *count -= 1;
+            if *count == 0 {
+                here.remove(&self.organization);
+            }
+        }
+    }
+}
+
 impl Aside {
-    /// So many at once, and with those who wait for them.
-    pub fn new(what: &'static str, at_once: usize, waiting: usize) -> Self {
-        Self { what, waiting: Semaphore::new(waiting), turns: Arc::new(Semaphore::new(at_once)) }
+    /// So many who work or wait, of whom as many work as leaves half of the processors to pings.
+    pub fn new(what: &'static str, most: usize) -> Self {
+        let processors = available_parallelism().map_or(1, usize::from);
+        Self { what, most, here: Mutex::default(), turns: Arc::new(Semaphore::new(processors.div_ceil(2))) }
     }
 
+    /// A place for someone of the organization, for all the work of one call.
+    ///
+    /// # Errors
+    /// If all places are taken, or the organization's share of them is.
+    pub fn enter(&self, organization: OrganizationName) -> Result<Place<'_>, Refused> {
+        let mut here = self.here();
+        let own = here.get(&organization).copied().unwrap_or_default();
+        if here.values().sum::<usize>() >= self.most || own >= self.most.div_ceil(SHARES) {
+            return Err(Refused::Crowded(self.what));
+        }
+        here.insert(organization.clone(), own + 1);
+        drop(here);
+        Ok(Place { aside: self, organization })
+    }
+
+    /// Nobody panics while it is held.
+    fn here(&self) -> MutexGuard<'_, HashMap<OrganizationName, usize>> {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
     /// Does the work when it is its turn. It goes on if the caller goes away in the midst of it, and keeps its turn.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
         let gone = |what: String| StoreError::Unavailable(what);
-        let _place = self.waiting.try_acquire().map_err(|_| Refused::Crowded(self.what))?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|closed| gone(closed.to_string()))?;
+        let turn = self.aside.turns.clone().acquire_owned().await.map_err(|closed| gone(closed.to_string()))?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
@@ -48,36 +98,43 @@ impl Aside {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::channel;
 
     use super::*;
 
+    fn organization(id: &str) -> OrganizationName {
+        OrganizationName::parse(&format!("organizations/{id}")).expect("sound")
+    }
+
+    #[test]
+    fn one_organization_leaves_places_for_others_and_all_have_a_bound() {
+        let aside = Aside::new("tests", 8);
+        let enter = |id: &str| aside.enter(organization(id));
+        let places = [enter("a"), enter("a"), enter("b"), enter("b"), enter("c"), enter("c"), enter("d")];
+        assert!(places.iter().all(Result::is_ok));
+        assert_eq!(enter("a").err().map(|refused| refused.to_string()), Some(Refused::Crowded("tests").to_string()));
+        let last = enter("e");
+        assert!(last.is_ok() && enter("f").is_err(), "all are taken");
+        drop((places, last));
+        assert!(enter("a").is_ok() && aside.here().is_empty());
+    }
+
     #[tokio::test]
-    async fn who_comes_to_a_full_house_is_told_and_a_turn_outlives_its_caller() {
-        let aside = Arc::new(Aside::new("tests", 1, 2));
+    async fn a_turn_outlives_its_caller() {
+        let aside = Arc::new(Aside::new("tests", 8));
         let (started, has_started) = channel();
-        let held = |until: Receiver<()>| {
-            let (aside, started) = (aside.clone(), started.clone());
-            tokio::spawn(async move {
-                let work = move || started.send(()).map(|()| until.recv());
-                aside.run(work).await
-            })
-        };
-        let (end, ended) = channel();
-        let first = held(ended);
+        let (end, ended) = channel::<()>();
+        let (other, turns) = (aside.clone(), aside.turns.available_permits());
+        let caller = tokio::spawn(async move {
+            let place = other.enter(organization("a"))?;
+            place.run(move || started.send(()).map(|()| ended.recv())).await.map(drop)
+        });
         tokio::task::spawn_blocking(move || has_started.recv()).await.expect("whole").expect("it has its turn");
-        first.abort();
-        assert!(first.await.expect_err("given up").is_cancelled());
-        assert_eq!(aside.turns.available_permits(), 0, "it goes on");
-        let [second, third] = [channel().1, channel().1].map(held);
-        while aside.waiting.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
-        let refused = aside.run(|| ()).await.expect_err("full");
-        assert_eq!(refused.to_string(), "the server is at its limit of tests in progress");
+        caller.abort();
+        assert!(caller.await.expect_err("given up").is_cancelled());
+        assert_eq!((aside.turns.available_permits(), aside.here().len()), (turns - 1, 0), "the work goes on");
         end.send(()).expect("it waits");
-        for waited in [second, third] {
-            assert!(waited.await.expect("whole").is_ok());
-        }
+        let all = u32::try_from(turns).expect("few");
+        assert!(aside.turns.acquire_many(all).await.is_ok(), "and gives its turn back");
     }
 }

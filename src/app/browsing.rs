@@ -16,8 +16,8 @@ use crate::{
     ports::Clock,
 };
 
-/// Looks at once, and with those who wait.
-const AT_ONCE: (usize, usize) = (4, 256);
+/// Looks that are answered, or wait to be.
+const AT_ONCE: usize = 256;
 
 /// Where is looked, and for how much.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +39,7 @@ pub struct Browsing {
 
 impl Browsing {
     pub fn new(catalog: Arc<LiveCatalog>, ingest: Arc<Ingest>, clock: Arc<dyn Clock>) -> Self {
-        let aside = Aside::new("looks around", AT_ONCE.0, AT_ONCE.1);
+        let aside = Aside::new("looks around", AT_ONCE);
         Self { catalog, ingest, clock, aside }
     }
 
@@ -60,11 +60,11 @@ impl Browsing {
         };
         let View { position, radius_m, limit } = view;
         let Some(device) = device.cloned() else { return Ok(None) };
-        let exhausted = self.ingest.exhausted(now);
+        let (exhausted, publisher) = (self.ingest.exhausted(now), profile.name.organization());
         let look = move || {
             let (catalog, app, profile, device, exhausted) = (&catalog, &app, &profile, &device, &exhausted);
             browse(&Look { catalog, app, profile, device, now, position, radius_m, limit, exhausted })
         };
-        Ok(Some(self.aside.run(look).await?))
+        Ok(Some(self.aside.enter(publisher)?.run(look).await?))
     }
 }

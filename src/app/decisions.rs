@@ -12,6 +12,7 @@ use super::{
 use crate::{
     domain::{
         decision::Decision,
+        decision::{Considered, Reason, Verdict},
         name::{AppName, CampaignName, OrganizationName, ProfileName, StoreName},
         offer::DecisionId,
         reason::NOT_ELIGIBLE,
@@ -260,9 +261,28 @@ fn opens(reader: &Reader, profile: &ProfileName) -> bool {
     }
 }
 
+/// Whether the reader is told how large budgets of the campaign are: that is its brand's own affair.
+pub fn knows_budgets(reader: &Reader, campaign: &CampaignName) -> bool {
+    match reader {
+        Reader::Operator => true,
+        Reader::Person(_) => false,
+        Reader::Server(app) => app.organization() == campaign.organization(),
+        Reader::Owner(own) | Reader::Brand(own) => *own == campaign.organization(),
+    }
+}
+
+fn whole(mut decision: Decision, reader: &Reader) -> Receipt {
+    for Considered { campaign, verdict, .. } in &mut decision.considered {
+        if matches!(verdict, Verdict::Refused(Reason::UnitsExhausted { .. })) && !knows_budgets(reader, campaign) {
+            *verdict = Verdict::Refused(Reason::BudgetExhausted);
+        }
+    }
+    Receipt::Whole(Box::new(decision))
+}
+
 fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
     match reader {
-        _ if opens(reader, &decision.profile) => Some(Receipt::Whole(Box::new(decision))),
+        _ if opens(reader, &decision.profile) => Some(whole(decision, reader)),
         Reader::Owner(brand) | Reader::Brand(brand) => BrandReceipt::named(&decision, brand).map(Receipt::OfBrand),
         Reader::Operator | Reader::Person(_) | Reader::Server(_) => None,
     }
@@ -271,7 +291,7 @@ fn seen_by(decision: Decision, reader: &Reader) -> Option<Receipt> {
 /// As in a list of a campaign, if it is one.
 fn listed_for(decision: Decision, query: &ReceiptQuery, reader: &Reader) -> Vec<Receipt> {
     match reader {
-        _ if opens(reader, &decision.profile) => vec![Receipt::Whole(Box::new(decision))],
+        _ if opens(reader, &decision.profile) => vec![whole(decision, reader)],
         Reader::Owner(_) | Reader::Brand(_) => {
             BrandReceipt::listed(&decision, query).into_iter().map(Receipt::OfBrand).collect()
         }
@@ -388,5 +408,25 @@ mod tests {
         }
         let other = decision().profile.app().profile("q").expect("sound");
         assert_eq!(seen_by(decision(), &Reader::Person(other)), None);
+    }
+
+    #[test]
+    fn how_large_a_budget_is_is_its_brands_own_affair() {
+        let spent = Reason::UnitsExhausted { most: 5, place: None, period: None };
+        let told = |reader: &Reader| {
+            let mut decision = decision();
+            decision.considered.iter_mut().for_each(|one| one.verdict = Verdict::Refused(spent.clone()));
+            let Some(Receipt::Whole(seen)) = seen_by(decision, reader) else { panic!("{reader:?}") };
+            seen.considered.into_iter().map(|one| one.verdict).collect::<Vec<_>>()
+        };
+        let (person, app) = (decision().profile, decision().profile.app());
+        let (publisher, server) = (Reader::Owner(organization("pub")), Reader::Server(app));
+        for reader in [&publisher, &server, &Reader::Person(person)] {
+            let seen = told(reader);
+            assert!(seen.iter().all(|verdict| *verdict == Verdict::Refused(Reason::BudgetExhausted)), "{reader:?}");
+        }
+        assert!(told(&Reader::Operator).iter().all(|verdict| *verdict == Verdict::Refused(spent.clone())));
+        let own = organization("pub").campaign("1").expect("sound");
+        assert!(knows_budgets(&publisher, &own) && knows_budgets(&server, &own));
     }
 }

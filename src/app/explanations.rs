@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     aside::{self, Aside},
-    decisions::Reader,
+    decisions::{Reader, knows_budgets},
     explain_access::{allowed, classify, knows, sound},
     live_catalog::LiveCatalog,
     people::{People, PeopleError},
@@ -15,7 +15,7 @@ use crate::{
     domain::{
         budget::AccountId,
         campaign::{Campaign, CampaignState},
-        name::{AppName, CampaignName, DeviceName, ProfileName},
+        name::{AppName, CampaignName, DeviceName, OrganizationName, ProfileName},
         organization::App,
         place::PlaceName,
         profile::{Device, Platform, Profile},
@@ -35,8 +35,6 @@ const AHEAD: Duration = Duration::from_secs(366 * 86_400);
 /// How long ago counts as now: of real people what was is in their receipts.
 const JUST_NOW: Duration = Duration::from_secs(60);
 
-/// Computed at once.
-const AT_ONCE: usize = 2;
 /// Computed or waiting to be: some seconds' worth of the longest there are.
 const WAITING: usize = 32;
 
@@ -95,7 +93,7 @@ pub struct Explanations {
 
 impl Explanations {
     pub fn new(people: Arc<People>, live: Arc<LiveCatalog>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { people, live, ledger, clock, aside: Aside::new("explanations", AT_ONCE, WAITING) }
+        Self { people, live, ledger, clock, aside: Aside::new("explanations", WAITING) }
     }
 
     /// What every gate says, and what would have to be otherwise; and of which moment.
@@ -117,10 +115,15 @@ impl Explanations {
         let (scene, today) = (Arc::new(scene), self.now());
         let asked = scene.clone();
         // A year is looked through moment by moment.
-        let named = self.aside.run(move || asked.suppose(now, &BTreeSet::new(), |case| accounts(case, today))).await?;
+        let place = self.aside.enter(asking(reader, wanted))?;
+        let named = place.run(move || asked.suppose(now, &BTreeSet::new(), |case| accounts(case, today))).await?;
         let named: Vec<AccountId> = named.into_iter().collect();
         let exhausted = self.ledger.spent(&named).await?.into_iter().collect();
-        Ok((self.aside.run(move || scene.suppose(now, &exhausted, explain)).await?, now))
+        let mut explained = place.run(move || scene.suppose(now, &exhausted, explain)).await?;
+        if !knows_budgets(reader, &wanted.campaign) {
+            explained.forget_budgets();
+        }
+        Ok((explained, now))
     }
 
     /// What stands for the time if it is not said.
@@ -176,6 +179,16 @@ impl Scene {
         let Self { catalog, app, profile, device, campaign, state, place, distance_m } = self;
         let standing = Standing { catalog, app, profile, device, now, is_suspect: false, exhausted };
         ask(&Case { standing, campaign, state: *state, place, distance_m: *distance_m })
+    }
+}
+
+/// Whose share of the places it takes; of an operator the campaign's.
+fn asking(reader: &Reader, wanted: &Wanted) -> OrganizationName {
+    match reader {
+        Reader::Operator => wanted.campaign.organization(),
+        Reader::Person(profile) => profile.organization(),
+        Reader::Server(app) => app.organization(),
+        Reader::Owner(own) | Reader::Brand(own) => own.clone(),
     }
 }
 

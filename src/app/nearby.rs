@@ -15,8 +15,8 @@ use crate::{
 
 /// Most stores that are looked at, the nearest: a tenth of a second of work for whoever wants what none of them has.
 const MAX_LOOKED_AT: usize = 200_000;
-/// Questions answered at once, and with those who wait.
-const AT_ONCE: (usize, usize) = (4, 256);
+/// Questions that are answered, or wait to be.
+const AT_ONCE: usize = 256;
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,13 +47,13 @@ pub struct Nearby {
 
 impl Nearby {
     pub fn new(catalog: Arc<LiveCatalog>) -> Self {
-        Self { catalog, aside: Aside::new("looks around", AT_ONCE.0, AT_ONCE.1) }
+        Self { catalog, aside: Aside::new("looks around", AT_ONCE) }
     }
 
-    /// The stores and their great-circle distances in metres, nearest first.
-    pub async fn stores(&self, around: Around) -> Result<Vec<(Arc<Store>, f64)>, Refused> {
+    /// The stores and their great-circle distances in metres, nearest first, for somebody of that publisher.
+    pub async fn stores(&self, publisher: OrganizationName, around: Around) -> Result<Vec<(Arc<Store>, f64)>, Refused> {
         let catalog = self.catalog.snapshot();
-        self.aside.run(move || stores(&catalog, &around)).await
+        self.aside.enter(publisher)?.run(move || stores(&catalog, &around)).await
     }
 }
 

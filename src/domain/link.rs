@@ -12,8 +12,9 @@ pub const MAX_LINK: usize = 2_000;
 
 /// Schemes that are no app's own: of scripts, of what is on the phone, of what starts other apps, and of plain text on the
 /// line.
-const FORBIDDEN: [&str; 12] = [
+const FORBIDDEN: [&str; 15] = [
     "about",
+    "android-app",
     "blob",
     "content",
     "data",
@@ -21,6 +22,8 @@ const FORBIDDEN: [&str; 12] = [
     "filesystem",
     "http",
     "intent",
+    "itms-apps",
+    "itms-services",
     "jar",
     "javascript",
     "vbscript",

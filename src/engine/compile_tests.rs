@@ -146,7 +146,7 @@ fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
         list.sort();
         list
     };
-    (fired.collect::<Vec<_>>(), boxed, sorted(nearest), identities, areas.problems().collect::<Vec<_>>())
+    (fired.collect::<Vec<_>>(), boxed, sorted(nearest), identities, areas.problems.clone())
 }
 
 /// The areas that a campaign means, each place asked by itself.

@@ -102,7 +102,8 @@ pub fn unshown<'a>(
 ) -> impl Iterator<Item = &'a GivenOffer> + use<'a> {
     let through = ping.reported_through.filter(|_| profile.devices.get(device).is_some());
     let now = ping.clock.received_at;
-    through.into_iter().flat_map(move |through| engagement::unshown(&profile.offers, device, through.min(now)))
+    let before = move |through| engagement::told_before(through, now);
+    through.into_iter().flat_map(move |through| engagement::unshown(&profile.offers, device, before(through)))
 }
 
 /// A device that the profile does not have is answered as one that never pinged.

@@ -3,6 +3,8 @@
 //! Laws: each event of an offer has one time, the earliest reported, so that reports may come twice and in any order.
 //! What was returned stays returned: an offer that was shown after all is a late report, and takes no unit again.
 
+use std::time::Duration;
+
 use crate::domain::{
     name::DeviceName,
     offer::{GivenOffer, OfferId},
@@ -29,6 +31,9 @@ pub fn note(offer: &mut GivenOffer, event: Event, at: Timestamp, received_at: Ti
     }
 }
 
+/// How long an answer may be on its way to a phone: calls end after ten seconds by default, and a phone asks again once.
+const ON_ITS_WAY: Duration = Duration::from_secs(30);
+
 /// The offers made to this device before then that were not shown.
 pub fn unshown<'a>(
     offers: &'a [GivenOffer],
@@ -46,12 +51,18 @@ pub fn return_unshown(
     through: Timestamp,
     now: Timestamp,
 ) -> Vec<OfferId> {
-    let unshown = offers.iter_mut().filter(|offer| is_unshown(offer, device, through.min(now)));
+    let before = told_before(through, now);
+    let unshown = offers.iter_mut().filter(|offer| is_unshown(offer, device, before));
     let give_back = |offer: &mut GivenOffer| {
         offer.returned_at = Some(now);
         offer.id
     };
     unshown.map(give_back).collect()
+}
+
+/// Offers from this time on may still be on their way to the phone, whatever it says: it does not know of them.
+pub fn told_before(through: Timestamp, now: Timestamp) -> Timestamp {
+    through.min(now - ON_ITS_WAY)
 }
 
 /// A ghost has no phone that could say so, and stays.
@@ -115,10 +126,11 @@ mod tests {
         let mut offers = [offered(1), offered(2), offered(3), offered(9)];
         note(&mut offers[1], Event::Shown, at(4), at(5));
         offers[2].device = device("another");
-        let returned = return_unshown(&mut offers, &device("d"), at(5), at(20));
-        assert_eq!(returned, [offers[0].id]);
-        assert_eq!(return_unshown(&mut offers, &device("d"), at(5), at(21)), []);
-        note(&mut offers[0], Event::Shown, at(4), at(22));
-        assert_eq!((offers[0].shown_at, offers[0].returned_at), (Some(at(4)), Some(at(20))));
+        let mut through = |through, now| return_unshown(&mut offers, &device("d"), at(through), at(now));
+        assert_eq!(through(20, 31), [], "their answers may be on their way");
+        let returned = through(5, 40);
+        assert_eq!((returned, through(5, 41)), (vec![offered(1).id], vec![]));
+        note(&mut offers[0], Event::Shown, at(4), at(42));
+        assert_eq!((offers[0].shown_at, offers[0].returned_at), (Some(at(4)), Some(at(40))));
     }
 }

@@ -88,6 +88,16 @@ pub struct Explanation {
     pub variant: Option<String>,
 }
 
+impl Explanation {
+    /// Tells no more of a budget than that it is used up.
+    pub fn forget_budgets(&mut self) {
+        let refusals = self.answers.iter_mut().filter_map(|answer| answer.refusal.as_mut());
+        for (code, words) in refusals.filter(|(code, _)| *code == Reason::BudgetExhausted.code()) {
+            *words = Reason::meaning_of(code).unwrap_or_default().to_owned();
+        }
+    }
+}
+
 /// Asks everything.
 pub fn explain(case: &Case<'_>) -> Explanation {
     let is_active = case.state == CampaignState::Active;

@@ -140,13 +140,23 @@ impl Areas {
         touched.places.iter().flat_map(of_place).collect()
     }
 
+    /// What belongs to touched stores, whose hours are its own.
+    fn touched_by_hours(&self, touched: &Touched) -> BTreeSet<PlaceName> {
+        let stores = touched.places.iter().filter_map(|place| match place {
+            PlaceName::Store(store) => Some(store),
+            PlaceName::Geofence(_) | PlaceName::Beacon(_) => None,
+        });
+        stores.flat_map(|store| self.targets.parts(store).cloned()).collect()
+    }
+
     fn renew_problems(
         &mut self,
         (before, next): (&Catalog, &Catalog),
         campaigns: &[&Arc<Campaign>],
         touched: &Touched,
     ) {
-        let concerned = campaigns.iter().filter(|campaign| concerns((before, next), campaign, touched));
+        let hours = self.touched_by_hours(touched);
+        let concerned = campaigns.iter().filter(|campaign| concerns((before, next), campaign, (touched, &hours)));
         let concerned = concerned.map(|campaign| &campaign.name);
         let mut problems = BTreeMap::clone(&self.problems);
         for name in touched.campaigns.iter().chain(concerned) {
@@ -181,7 +191,11 @@ fn active_named<'a>(catalog: &'a Catalog, name: &CampaignName) -> Option<&'a Arc
 }
 
 /// Whether a change of places, segments or other campaigns may be one of the campaign's problems, or the end of one.
-fn concerns((before, next): (&Catalog, &Catalog), campaign: &Campaign, touched: &Touched) -> bool {
+fn concerns(
+    (before, next): (&Catalog, &Catalog),
+    campaign: &Campaign,
+    (touched, hours): (&Touched, &BTreeSet<PlaceName>),
+) -> bool {
     let spot = |catalog, place| Findable::of(catalog, place).and_then(|found| found.spot(catalog));
     let is_touched = |store: &StoreName| touched.places.contains(&PlaceName::Store(store.clone()));
     touched.grants
@@ -192,11 +206,9 @@ fn concerns((before, next): (&Catalog, &Catalog), campaign: &Campaign, touched: 
         || (!touched.segments.is_empty() && campaign.audience.segments().any(|name| touched.segments.contains(name)))
         || match &campaign.trigger.at {
             Target::Places(places) => {
-                // A store has the hours of what belongs to it.
-                let store_of = |place| Findable::of(next, place).and_then(|found| found.store);
-                let is_touched = |place| touched.places.contains(place) || store_of(place).is_some_and(is_touched);
-                touched.places.iter().any(|place| !matches!(place, PlaceName::Store(_)))
-                    || places.iter().any(is_touched)
+                let mut touched = touched.places.iter();
+                touched.any(|place| places.contains(place) || !matches!(place, PlaceName::Store(_)))
+                    || hours.iter().any(|part| places.contains(part))
             }
             Target::Tagged { network, .. } | Target::Network(network) => {
                 touched.places.iter().any(|place| place.organization() == *network)

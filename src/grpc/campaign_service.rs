@@ -44,6 +44,9 @@ pub struct CampaignGrpc {
 /// Most accounts of one answer; the rest is on further pages.
 const MAX_ACCOUNTS: u32 = 10_000;
 
+/// Most problems that one campaign tells: as many as a refused activation names.
+const MAX_PROBLEMS: usize = resource::MAX_OBSTACLES;
+
 type Answer<T> = Result<Response<T>, Status>;
 
 impl CampaignGrpc {
@@ -64,7 +67,7 @@ impl CampaignGrpc {
     /// With what keeps it from firing now.
     fn with_problems(&self, campaign: pb::Campaign) -> pb::Campaign {
         let problems = CampaignName::parse(&campaign.name).map(|name| self.campaigns.problems(&name));
-        let problems = problems.unwrap_or_default().into_iter().map(problem_to_wire).collect();
+        let problems = problems.unwrap_or_default().into_iter().take(MAX_PROBLEMS).map(problem_to_wire).collect();
         pb::Campaign { problems, ..campaign }
     }
 }
@@ -95,9 +98,9 @@ impl CampaignService for CampaignGrpc {
         let request =
             ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: state.to_string() };
         let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
+        let write = |entry: &Entry<Campaign>| self.with_problems(Campaign::write(entry));
         let (campaigns, next_page_token) =
-            resource::list(&access, self.campaigns.resources(), &request, wrong, keep).await?;
-        let campaigns = campaigns.into_iter().map(|campaign| self.with_problems(campaign)).collect();
+            resource::list_as(&access, self.campaigns.resources(), &request, wrong, (keep, write)).await?;
         Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
     }
 

@@ -5,6 +5,7 @@
 //! receipts of one.
 
 use std::{
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
@@ -18,7 +19,7 @@ use tonic::Status;
 
 use crate::{
     domain::{
-        name::{KeyName, ProfileName},
+        name::{DeviceName, KeyName, ProfileName},
         time::Timestamp,
     },
     grpc::status::Problem,
@@ -82,49 +83,58 @@ pub struct PeopleLimitsConfig {
 /// Counts what one person does beside pinging, in this node's memory only.
 pub struct PeopleLimits {
     /// Looks around for offers: whoever could look everywhere all the time could copy every campaign there is.
-    pub browses: PersonLimit,
-    pub store_looks: PersonLimit,
-    /// Events of the app, each of which may write a receipt, and nothing but the public app key is needed to send them.
-    pub events: PersonLimit,
+    pub browses: CallLimit<ProfileName>,
+    pub store_looks: CallLimit<ProfileName>,
+    /// Events of the app, each of which may write a receipt, and nothing but the public app key is needed to send them. By
+    /// the device: whose it is, and whether its token was revoked, is found out later.
+    pub events: CallLimit<DeviceName>,
 }
 
 impl PeopleLimits {
     pub fn new(config: PeopleLimitsConfig, clock: &Arc<dyn Clock>) -> Self {
-        let limit = |per_minute, at_once, said| PersonLimit::new((per_minute, at_once), said, clock.clone());
         let PeopleLimitsConfig { events_per_minute, events_burst } = config;
         Self {
-            browses: limit(BROWSES_PER_MINUTE, BROWSES_AT_ONCE, "this person looks around too often"),
-            store_looks: limit(STORE_LOOKS_PER_MINUTE, STORE_LOOKS_AT_ONCE, "this person looks for stores too often"),
-            events: limit(events_per_minute, events_burst, "this person's app reports events too fast"),
+            browses: CallLimit::new((BROWSES_PER_MINUTE, BROWSES_AT_ONCE), "this person looks around too often", clock),
+            store_looks: CallLimit::new(
+                (STORE_LOOKS_PER_MINUTE, STORE_LOOKS_AT_ONCE),
+                "this person looks for stores too often",
+                clock,
+            ),
+            events: CallLimit::new((events_per_minute, events_burst), "this device reports events too fast", clock),
         }
     }
 
     /// Forgets who has been quiet, as [`Limits::prune`].
     pub fn prune(&self) {
-        for limit in [&self.browses, &self.store_looks, &self.events] {
-            limit.by_profile.retain_recent();
-            limit.by_profile.shrink_to_fit();
-        }
+        let Self { browses, store_looks, events } = self;
+        browses.prune();
+        store_looks.prune();
+        events.prune();
     }
 }
 
-/// Counts one kind of call by the person.
-pub struct PersonLimit {
-    by_profile: Limiter<ProfileName>,
+/// Counts one kind of call by whoever makes it.
+pub struct CallLimit<K: Hash + Eq + Clone> {
+    by_caller: Limiter<K>,
     said: &'static str,
     clock: Elapsed,
 }
 
-impl PersonLimit {
-    fn new((per_minute, at_once): (NonZeroU32, NonZeroU32), said: &'static str, clock: Arc<dyn Clock>) -> Self {
-        let clock = Elapsed::new(clock);
+impl<K: Hash + Eq + Clone> CallLimit<K> {
+    fn new((per_minute, at_once): (NonZeroU32, NonZeroU32), said: &'static str, clock: &Arc<dyn Clock>) -> Self {
+        let clock = Elapsed::new(clock.clone());
         let quota = Quota::per_minute(per_minute).allow_burst(at_once);
-        Self { by_profile: RateLimiter::dashmap_with_clock(quota, clock.clone()), said, clock }
+        Self { by_caller: RateLimiter::dashmap_with_clock(quota, clock.clone()), said, clock }
+    }
+
+    fn prune(&self) {
+        self.by_caller.retain_recent();
+        self.by_caller.shrink_to_fit();
     }
 
     /// Counts one call, or refuses it.
-    pub fn check(&self, profile: &ProfileName) -> Result<(), Status> {
-        let free = self.by_profile.check_key(profile);
+    pub fn check(&self, caller: &K) -> Result<(), Status> {
+        let free = self.by_caller.check_key(caller);
         let wait = |until: governor::NotUntil<Duration>| until.wait_time_from(self.clock.now());
         free.map_err(|until| Problem::RateLimited.says_until(wait(until), self.said))
     }
@@ -280,18 +290,17 @@ mod tests {
         let two = NonZeroU32::new(2).expect("positive");
         let limits = PeopleLimits::new(PeopleLimitsConfig { events_per_minute: two, events_burst: two }, &clock);
         let person = |id: &str| ProfileName::parse(&format!("organizations/a/apps/b/profiles/{id}")).expect("sound");
-        let taken = |limit: &PersonLimit, id| (0..99).take_while(|_| limit.check(&person(id)).is_ok()).count();
-        assert_eq!(
-            [&limits.events, &limits.browses, &limits.store_looks].map(|limit| taken(limit, "ann")),
-            [2, 10, 20]
-        );
-        let status = limits.events.check(&person("ann")).expect_err("over the share");
+        let device = |id: &str| DeviceName::parse(&format!("organizations/a/apps/b/devices/{id}")).expect("sound");
+        let looks = |limit: &CallLimit<_>, id| (0..99).take_while(|_| limit.check(&person(id)).is_ok()).count();
+        let events = |id| (0..99).take_while(|_| limits.events.check(&device(id)).is_ok()).count();
+        assert_eq!([events("1"), looks(&limits.browses, "ann"), looks(&limits.store_looks, "ann")], [2, 10, 20]);
+        let status = limits.events.check(&device("1")).expect_err("over the share");
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(
             status.get_error_details().retry_info().and_then(|info| info.retry_delay),
             Some(Duration::from_secs(30))
         );
-        assert_eq!(taken(&limits.events, "bob"), 2);
+        assert_eq!((events("2"), looks(&limits.browses, "bob")), (2, 10));
     }
 
     #[test]

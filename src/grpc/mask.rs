@@ -127,7 +127,7 @@ masked!(Beacon { display_name, identity, store, tags } output { name, etag });
 masked!(
     Campaign { display_name, audience, topics, trigger, weight, coupon, priority, experiment, testers }
     nested { content, limits }
-    output { name, state, etag }
+    output { name, state, etag, problems }
 );
 masked!(Segment { display_name, rule } output { name, etag });
 masked!(Content { title, body, image_url, link, price, call_to_action, language, translations, survey, custom_json });
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn unknown_paths_are_named_all_at_once() {
         let wrong = |paths: &[&str]| check_mask::<pb::Campaign>(Some(&mask(paths))).expect_err("refused");
-        assert_eq!(wrong(&["titel", "content.colour", "etag", "content.price.x"]).count(), 3);
+        assert_eq!(wrong(&["titel", "content.colour", "etag", "problems", "content.price.x"]).count(), 3);
         assert_eq!(wrong(&["x"; 100_000]).count(), 1 + MAX_PATHS, "those past the bound are not read");
     }
 }

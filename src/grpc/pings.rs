@@ -52,8 +52,8 @@ impl Pings {
     ) -> Result<pb::PingResponse, Status> {
         let now = self.clock.now();
         let event = app_event(request, now)?;
-        let DeviceCaller { device, profile, .. } = &verified.caller;
-        if let Err(too_fast) = self.limits.events.check(profile)
+        let DeviceCaller { device, .. } = &verified.caller;
+        if let Err(too_fast) = self.limits.events.check(device)
             && !self.ingest.is_answered(device, &event.id).await.map_err(PingError::from)?
         {
             return Err(too_fast);

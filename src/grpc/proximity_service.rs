@@ -100,9 +100,12 @@ impl ProximityService for ProximityGrpc {
         request: Request<pb::ListNearbyStoresRequest>,
     ) -> Result<Response<pb::ListNearbyStoresResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let person = match Principal::of(&extensions)? {
-            Principal::Device(verified) => Some(self.people.own(&verified.caller).await?.name),
-            Principal::Key { scope: Scope::Server(_), .. } => None,
+        let (publisher, person) = match Principal::of(&extensions)? {
+            Principal::Device(verified) => {
+                let person = self.people.own(&verified.caller).await?.name;
+                (person.organization(), Some(person))
+            }
+            Principal::Key { scope: Scope::Server(app), .. } => (app.organization(), None),
             Principal::Key { scope, .. } => {
                 return Err(denied(scope, "this call takes a device token or a server key"));
             }
@@ -111,6 +114,6 @@ impl ProximityService for ProximityGrpc {
         if let Some(person) = &person {
             self.limits.store_looks.check(person)?;
         }
-        Ok(Response::new(stores_to_wire(self.nearby.stores(around).await?)))
+        Ok(Response::new(stores_to_wire(self.nearby.stores(publisher, around).await?)))
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Most obstacles one refusal lists, of at most [`MAX_DETAILS`] bytes: details travel in a header, and clients take some 8 KiB of those.
-const MAX_OBSTACLES: usize = 20;
+pub const MAX_OBSTACLES: usize = 20;
 
 /// A kind of resource that has a message.
 pub trait Wire: Kind {
@@ -101,8 +101,19 @@ pub async fn list<K: Wire>(
     access: &Access,
     resources: &Resources,
     request: &ListRequest<'_>,
-    mut wrong: Violations,
+    wrong: Violations,
     keep: impl Fn(&K) -> bool + Send,
+) -> Result<(Vec<K::Message>, String), Status> {
+    list_as(access, resources, request, wrong, (keep, K::write)).await
+}
+
+/// The same, each written in this way.
+pub async fn list_as<K: Wire>(
+    access: &Access,
+    resources: &Resources,
+    request: &ListRequest<'_>,
+    mut wrong: Violations,
+    (keep, write): (impl Fn(&K) -> bool + Send, impl Fn(&Entry<K>) -> K::Message + Send),
 ) -> Result<(Vec<K::Message>, String), Status> {
     let parent = request.parent.map(|parent| self::parent(access, &mut wrong, parent)).transpose()?.flatten();
     let of = format!("{}\n{}\n{}", K::COLLECTION, request.parent.unwrap_or_default(), request.filter);
@@ -114,7 +125,7 @@ pub async fn list<K: Wire>(
     let page = resources.list::<K>(parent.as_ref(), window.after.as_ref(), window.limit, keep);
     let (mut messages, mut bytes) = (Vec::with_capacity(page.entries.len()), 0);
     for entry in &page.entries {
-        let message = K::write(entry);
+        let message = write(entry);
         bytes += prost::Message::encoded_len(&message);
         if bytes > MAX_BYTES && !messages.is_empty() {
             break;

@@ -86,7 +86,6 @@ fn open() -> Violations {
     Violations::one("", said)
 }
 
-/// What no row can do without must be in the header, or every row would be refused for the same reason.
 /// Of two columns of one name nobody knows which is meant; those that nothing is read from may be as they are.
 fn columns<'a>(header: impl Iterator<Item = &'a str>, reading: &Reading) -> Result<Columns, Unreadable> {
     let (mut columns, mut twice, fields) = (Columns::new(), Vec::new(), Fields::new(reading));

@@ -102,7 +102,8 @@ impl Rule {
         std::iter::from_fn(move || {
             let node = open.pop()?;
             match node {
-                Rule::All(rules) | Rule::Any(rules) => open.extend(rules),
+                // The last comes out first.
+                Rule::All(rules) | Rule::Any(rules) => open.extend(rules.iter().rev()),
                 Rule::Not(rule) => open.push(rule),
                 _ => {}
             }

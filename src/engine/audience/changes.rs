@@ -9,6 +9,9 @@ use crate::domain::audience::{
     condition::{DeviceTest, MomentTest, PlaceTest},
 };
 
+/// Most conditions of one term whose values a receipt tells: more than anybody reads.
+const MOST_FOUND: usize = 8;
+
 /// One condition that has to change its answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -25,14 +28,19 @@ impl Person<'_> {
         self.needed(audience.rule(), true, site)
     }
 
-    /// What there is of what a rule asks that does not hold, in words: of a condition the person's own value, of several
-    /// what would have to change.
+    /// What there is of what a rule asks, in words: the person's own values, in the order in which its words name the
+    /// conditions. Of a segment whether they are in it, and not what it asks.
     pub fn found(&self, rule: &Rule, site: &Site<'_>) -> String {
-        let changes = self.needed(rule, true, site);
-        match changes.as_slice() {
-            [change] if change.rule == *rule => format!("it {}", change.is),
-            changes => changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; "),
-        }
+        let mut conditions = rule.nodes().filter(|node| !matches!(node, Rule::All(_) | Rule::Any(_) | Rule::Not(_)));
+        let value = |condition: &Rule| match condition {
+            Rule::Segment(_) if self.holds(condition, site) => "it is so".to_owned(),
+            Rule::Segment(_) => "it is not so".to_owned(),
+            condition => format!("it {}", self.own(condition, site)),
+        };
+        let mut told: Vec<String> = conditions.by_ref().take(MOST_FOUND).map(value).collect();
+        let left = conditions.count();
+        told.extend((left > 0).then(|| format!("and {left} more")));
+        told.join(", ")
     }
 
     fn needed(&self, rule: &Rule, must_hold: bool, site: &Site<'_>) -> Vec<Change> {
