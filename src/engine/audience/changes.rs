@@ -32,15 +32,19 @@ impl Person<'_> {
     /// conditions. Of a segment whether they are in it, and not what it asks.
     pub fn found(&self, rule: &Rule, site: &Site<'_>) -> String {
         let mut conditions = rule.nodes().filter(|node| !matches!(node, Rule::All(_) | Rule::Any(_) | Rule::Not(_)));
-        let value = |condition: &Rule| match condition {
-            Rule::Segment(_) if self.holds(condition, site) => "it is so".to_owned(),
-            Rule::Segment(_) => "it is not so".to_owned(),
-            condition => format!("it {}", self.own(condition, site)),
-        };
-        let mut told: Vec<String> = conditions.by_ref().take(MOST_FOUND).map(value).collect();
-        let left = conditions.count();
-        told.extend((left > 0).then(|| format!("and {left} more")));
-        told.join(", ")
+        let mut told = String::new();
+        for condition in conditions.by_ref().take(MOST_FOUND) {
+            told.push_str(if told.is_empty() { "it " } else { ", it " });
+            match condition {
+                Rule::Segment(_) if self.holds(condition, site) => told.push_str("is so"),
+                Rule::Segment(_) => told.push_str("is not so"),
+                condition => told.push_str(&self.own(condition, site)),
+            }
+        }
+        match conditions.count() {
+            0 => told,
+            left => format!("{told}, and {left} more"),
+        }
     }
 
     fn needed(&self, rule: &Rule, must_hold: bool, site: &Site<'_>) -> Vec<Change> {
