@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Most obstacles one refusal lists, of at most [`MAX_DETAILS`] bytes: details travel in a header, and clients take some 8 KiB of those.
+/// Most obstacles one refusal lists, of few bytes: details travel in a header, and clients take some 8 KiB of those.
 pub const MAX_OBSTACLES: usize = 20;
 
 /// A kind of resource that has a message.
