@@ -13,8 +13,14 @@ use tokio::sync::Semaphore;
 
 use crate::{domain::name::OrganizationName, ports::StoreError};
 
-/// One organization has at most one of so many places.
+/// Where others are, one organization has at most one of so many places; where nobody else is, it leaves one of so many.
 const SHARES: usize = 4;
+
+/// Turns for all kinds of work: as many as leave half of the processors to pings.
+pub fn turns() -> Arc<Semaphore> {
+    let processors = available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new(processors.div_ceil(2)))
+}
 
 /// Why it was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -55,10 +61,9 @@ impl Drop for Place<'_> {
 }
 
 impl Aside {
-    /// So many who work or wait, of whom as many work as leaves half of the processors to pings.
-    pub fn new(what: &'static str, most: usize) -> Self {
-        let processors = available_parallelism().map_or(1, usize::from);
-        Self { what, most, here: Mutex::default(), turns: Arc::new(Semaphore::new(processors.div_ceil(2))) }
+    /// So many who work or wait, of whom those work that have one of these turns.
+    pub fn new(what: &'static str, most: usize, turns: Arc<Semaphore>) -> Self {
+        Self { what, most, here: Mutex::default(), turns }
     }
 
     /// A place for someone of the organization, for all the work of one call.
@@ -68,7 +73,9 @@ impl Aside {
     pub fn enter(&self, organization: OrganizationName) -> Result<Place<'_>, Refused> {
         let mut here = self.here();
         let own = here.get(&organization).copied().unwrap_or_default();
-        if here.values().sum::<usize>() >= self.most || own >= self.most.div_ceil(SHARES) {
+        let (all, part) = (here.values().sum::<usize>(), self.most.div_ceil(SHARES));
+        let share = if all > own { part } else { self.most - part };
+        if all >= self.most || own >= share {
             return Err(Refused::Crowded(self.what));
         }
         here.insert(organization.clone(), own + 1);
@@ -108,9 +115,12 @@ mod tests {
 
     #[test]
     fn one_organization_leaves_places_for_others_and_all_have_a_bound() {
-        let aside = Aside::new("tests", 8);
+        let aside = Aside::new("tests", 8, turns());
         let enter = |id: &str| aside.enter(organization(id));
-        let places = [enter("a"), enter("a"), enter("b"), enter("b"), enter("c"), enter("c"), enter("d")];
+        let alone: Vec<_> = (0..7).map(|_| enter("a")).collect();
+        assert_eq!(alone.iter().filter(|place| place.is_ok()).count(), 6, "and two are left for others");
+        drop(alone);
+        let places = [enter("b"), enter("a"), enter("a"), enter("b"), enter("c"), enter("c"), enter("d")];
         assert!(places.iter().all(Result::is_ok));
         assert_eq!(enter("a").err().map(|refused| refused.to_string()), Some(Refused::Crowded("tests").to_string()));
         let last = enter("e");
@@ -121,10 +131,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_outlives_its_caller() {
-        let aside = Arc::new(Aside::new("tests", 8));
+        let aside = Arc::new(Aside::new("tests", 8, turns()));
         let (started, has_started) = channel();
         let (end, ended) = channel::<()>();
-        let (other, turns) = (aside.clone(), aside.turns.available_permits());
+        let (other, free) = (aside.clone(), aside.turns.available_permits());
         let caller = tokio::spawn(async move {
             let place = other.enter(organization("a"))?;
             place.run(move || started.send(()).map(|()| ended.recv())).await.map(drop)
@@ -132,9 +142,9 @@ mod tests {
         tokio::task::spawn_blocking(move || has_started.recv()).await.expect("whole").expect("it has its turn");
         caller.abort();
         assert!(caller.await.expect_err("given up").is_cancelled());
-        assert_eq!((aside.turns.available_permits(), aside.here().len()), (turns - 1, 0), "the work goes on");
+        assert_eq!((aside.turns.available_permits(), aside.here().len()), (free - 1, 0), "the work goes on");
         end.send(()).expect("it waits");
-        let all = u32::try_from(turns).expect("few");
+        let all = u32::try_from(free).expect("few");
         assert!(aside.turns.acquire_many(all).await.is_ok(), "and gives its turn back");
     }
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::{
     aside::{Aside, Refused},
     ingest::Ingest,
@@ -38,8 +40,8 @@ pub struct Browsing {
 }
 
 impl Browsing {
-    pub fn new(catalog: Arc<LiveCatalog>, ingest: Arc<Ingest>, clock: Arc<dyn Clock>) -> Self {
-        let aside = Aside::new("looks around", AT_ONCE);
+    pub fn new(catalog: Arc<LiveCatalog>, ingest: Arc<Ingest>, clock: Arc<dyn Clock>, turns: Arc<Semaphore>) -> Self {
+        let aside = Aside::new("looks around", AT_ONCE, turns);
         Self { catalog, ingest, clock, aside }
     }
 

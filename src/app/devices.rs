@@ -185,8 +185,8 @@ fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: T
         presence: old.map_or_else(DevicePresence::default, |old| old.presence.clone()),
     };
     let changed = old != Some(&new) || profile.consents != consents;
-    profile.agree(consents);
     profile.devices.insert(device.clone(), new);
+    profile.agree(consents);
     changed
 }
 

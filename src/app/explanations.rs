@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use super::{
     aside::{self, Aside},
     decisions::{Reader, knows_budgets},
@@ -92,8 +94,14 @@ pub struct Explanations {
 }
 
 impl Explanations {
-    pub fn new(people: Arc<People>, live: Arc<LiveCatalog>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { people, live, ledger, clock, aside: Aside::new("explanations", WAITING) }
+    pub fn new(
+        people: Arc<People>,
+        live: Arc<LiveCatalog>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+        turns: Arc<Semaphore>,
+    ) -> Self {
+        Self { people, live, ledger, clock, aside: Aside::new("explanations", WAITING, turns) }
     }
 
     /// What every gate says, and what would have to be otherwise; and of which moment.

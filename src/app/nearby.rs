@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use tokio::sync::Semaphore;
+
 use super::{
     aside::{Aside, Refused},
     live_catalog::LiveCatalog,
@@ -46,8 +48,8 @@ pub struct Nearby {
 }
 
 impl Nearby {
-    pub fn new(catalog: Arc<LiveCatalog>) -> Self {
-        Self { catalog, aside: Aside::new("looks around", AT_ONCE) }
+    pub fn new(catalog: Arc<LiveCatalog>, turns: Arc<Semaphore>) -> Self {
+        Self { catalog, aside: Aside::new("looks around", AT_ONCE, turns) }
     }
 
     /// The stores and their great-circle distances in metres, nearest first, for somebody of that publisher.

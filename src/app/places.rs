@@ -83,8 +83,7 @@ impl Place for Geofence {
         self.source.as_ref()
     }
     fn check_unique(&self, catalog: &Catalog) -> Result<(), EditError> {
-        let had = catalog.geofences.get(&self.name).map(|entry| &entry.value.shape);
-        if had == Some(&self.shape) {
+        if is_at_its_spot(self, catalog) {
             return Ok(());
         }
         let others = |fence: &Geofence| fence.name != self.name;
@@ -108,6 +107,12 @@ impl Place for Beacon {
         let mut others = twins.filter(|name| **name != self.name && name.owner() == self.name.owner());
         others.next().map_or(Ok(()), |twin| Err(EditError::IdentityTaken(twin.clone())))
     }
+}
+
+/// Whether the geofence is in the catalog, and makes its spot no fuller.
+pub fn is_at_its_spot(fence: &Geofence, catalog: &Catalog) -> bool {
+    let had = catalog.geofences.get(&fence.name).map(|entry| &entry.value.shape);
+    had.is_some_and(|had| *had == fence.shape || Spot::of(had) == Spot::of(&fence.shape))
 }
 
 /// Refuses a geofence where so many others like it are.

@@ -120,7 +120,9 @@ impl Reading {
     /// The time from `earlier` to this. Event times bear the delays of their pings, and the device's clock may be set
     /// between them: the longer span of the two accuses nobody.
     pub fn elapsed_since(self, earlier: Reading) -> Duration {
-        self.device.since(earlier.device).max(self.event.since(earlier.event))
+        let elapsed = self.device.since(earlier.device).max(self.event.since(earlier.event));
+        // Those from ahead of the clock they were sent by have its time, and their own clock tells how far apart they are.
+        if self.is_ahead() && earlier.is_ahead() { elapsed.max(self.stamp.since(earlier.stamp)) } else { elapsed }
     }
 }
 
@@ -298,6 +300,7 @@ mod tests {
             assert!(again.is_same(first) && !again.is_after(first) && !again.is_surely_after(first), "{later}");
         }
         assert!(sent(1_010, 1_190).is_surely_after(first), "the same clock goes on");
+        assert_eq!(sent(1_000, 1_210).elapsed_since(first), Duration::from_secs(30), "of one ping");
         assert!(!sent(1_010, 1_170).is_after(first), "or brings what it kept");
         assert!(sent(1_070, 1_170).is_after(first) && !sent(1_070, 1_170).is_surely_after(first), "nobody knows");
         assert!(sent(1_010, 1_010).is_surely_after(first), "another clock");

@@ -175,6 +175,12 @@ impl DevicePresence {
         Self { newest_fix: newest, newest_sighting: newest, clock_offset, since, ..Self::default() }
     }
 
+    /// For who no longer agrees to location: nothing of where they were, but when readings were, so that none comes twice.
+    pub fn unlocated(&self) -> Self {
+        let Self { newest_fix, newest_sighting, clock_offset, since, catalog_version, .. } = *self;
+        Self { newest_fix, newest_sighting, clock_offset, since, catalog_version, ..Self::default() }
+    }
+
     /// Whether that tells something of whoever has the device now.
     pub fn is_theirs(&self, read: Reading) -> bool {
         self.since.is_none_or(|since| read.event > since)

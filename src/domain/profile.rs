@@ -147,8 +147,12 @@ impl Profile {
         &self.visits
     }
 
-    /// Notes what the person agrees to now. Visits are remembered for as long as location and profiling both are.
+    /// Notes what the person agrees to now. Where their devices are is remembered for as long as they agree to location, and
+    /// visits for as long as to profiling too.
     pub fn agree(&mut self, consents: Consents) {
+        if !consents.granted(Purpose::Location) {
+            self.devices.values_mut().for_each(|device| device.presence = device.presence.unlocated());
+        }
         let may_remember = consents.granted(Purpose::Location) && consents.granted(Purpose::Profiling);
         if !may_remember && !self.visits.is_empty() {
             self.visits = Arc::default();

@@ -24,6 +24,7 @@ use crate::domain::{
     presence::{Area, TransitionKind},
     shape::Shape,
     text::EventKey,
+    time::Timestamp,
 };
 
 /// What happens at an area.
@@ -33,8 +34,8 @@ pub struct Fired {
     pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
-    /// Some campaign waits for who leaves.
-    pub exits: bool,
+    /// Until when some campaign waits for who leaves.
+    pub exits: Option<Timestamp>,
     /// The area itself, if it is there only for its campaigns.
     pub around: Option<AreaEntry>,
 }

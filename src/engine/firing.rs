@@ -22,6 +22,7 @@ use crate::domain::{
     name::{CampaignName, StoreName},
     place::PlaceName,
     presence::Area,
+    time::Timestamp,
 };
 
 /// From so many questions whether a campaign means a place on, all campaigns are resolved anew.
@@ -239,6 +240,7 @@ pub(super) fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) ->
     };
     let dwells: BTreeSet<_> = campaigns.iter().filter_map(dwell).collect();
     let dwells = dwells.into_iter().collect();
-    let exits = campaigns.iter().any(|campaign| campaign.trigger.on == On::Exited);
+    let leaving = campaigns.iter().filter(|campaign| campaign.trigger.on == On::Exited);
+    let exits = leaving.map(|campaign| campaign.limits.ends_at.unwrap_or(Timestamp::MAX)).max();
     (!campaigns.is_empty()).then_some(Fired { campaigns, dwells, exits, around })
 }

@@ -20,7 +20,7 @@ use super::{
     index::Place,
     trial::Tried,
 };
-use crate::domain::{geo::Position, place::Store, presence::Area};
+use crate::domain::{geo::Position, place::Store, presence::Area, time::Timestamp};
 
 /// So many metres around a fix are looked through at once: the next questions are mostly about what is there.
 pub const LOOKED_AROUND_M: f64 = 60.0;
@@ -293,9 +293,9 @@ impl<'a> Known<'a> {
         Areas::next_dwell(self.view(number), self.fired(number), after)
     }
 
-    /// Whether some campaign waits for who leaves the area of that number.
-    pub fn awaits_exit(&self, number: usize) -> bool {
-        self.fired(number).is_some_and(|fired| fired.exits)
+    /// Whether some campaign waits for who leaves the area of that number from now on.
+    pub fn awaits_exit(&self, number: usize, now: Timestamp) -> bool {
+        self.fired(number).and_then(|fired| fired.exits).is_some_and(|until| now < until)
     }
 }
 

@@ -124,6 +124,9 @@ fn without_consent_to_profiling_nothing_is_remembered() {
         shy.agree(shy.consents.clone());
         assert_eq!(shy.visits_of_record().iter().count(), 1);
         shy.agree(consents(&left));
+        let believed =
+            shy.devices.values().any(|device| !device.presence.areas.is_empty() || device.presence.last_seen.is_some());
+        assert_eq!(believed, left.contains(&Purpose::Location), "where the device is");
         shy.agree(consents(&Purpose::ALL));
         assert!(shy.visits_of_record().is_empty(), "withdrawn, they are forgotten for good");
     }

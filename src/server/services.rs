@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::{Ports, doors::Doors};
 use crate::{
     app::{
+        aside,
         browsing::Browsing,
         campaign_versions::CampaignVersions,
         campaigns::Campaigns,
@@ -96,6 +99,7 @@ pub(super) struct Services {
     history: Arc<dyn History>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
+    turns: Arc<Semaphore>,
 }
 
 impl Services {
@@ -145,6 +149,7 @@ impl Services {
             live,
             profiles,
             clock,
+            turns: aside::turns(),
         })
     }
 
@@ -196,8 +201,8 @@ impl Services {
         let (ingest, tokens, clock) = (self.ingest.clone(), self.tokens.clone(), self.clock.clone());
         let (people, limits) = (self.people.clone(), self.people_limits.clone());
         let pings = Arc::new(Pings { ingest, tokens, clock, observer, limits: limits.clone() });
-        let nearby = Nearby::new(self.live.clone());
-        let browsing = Browsing::new(self.live.clone(), self.ingest.clone(), self.clock.clone());
+        let nearby = Nearby::new(self.live.clone(), self.turns.clone());
+        let browsing = Browsing::new(self.live.clone(), self.ingest.clone(), self.clock.clone(), self.turns.clone());
         ProximityGrpc { pings, streams, people, nearby, browsing, limits }
     }
 
@@ -214,8 +219,13 @@ impl Services {
 
     fn decision_service(&self) -> DecisionGrpc {
         let people = self.people.clone();
-        let explanations =
-            Explanations::new(people.clone(), self.live.clone(), self.ledger.clone(), self.clock.clone());
+        let explanations = Explanations::new(
+            people.clone(),
+            self.live.clone(),
+            self.ledger.clone(),
+            self.clock.clone(),
+            self.turns.clone(),
+        );
         let (decisions, explanations) = (self.decisions.clone(), Arc::new(explanations));
         DecisionGrpc { people, decisions, explanations, seal: Seal::new(&self.page_secret) }
     }

@@ -11,7 +11,7 @@ use std::{
 use super::{Numbered, Options, Report, Row, Sync};
 use crate::{
     app::{
-        places::{check_crowd, check_store},
+        places::{check_crowd, check_store, is_at_its_spot},
         resources::{EditError, Kind},
     },
     domain::{
@@ -71,6 +71,10 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let known: BTreeSet<StoreName> = stores.iter().map(|store| store.name.clone()).collect();
     sifted.sound.extend(stores.into_iter().map(Row::Store));
     let mut crowds = Crowds { options, seen: &seen, catalog, counts: HashMap::new() };
+    // Whatever the order of rows: first those that are there and stay.
+    for (_, geofence) in geofences.iter().filter(|(_, geofence)| is_at_its_spot(geofence, catalog)) {
+        *crowds.at(geofence) += 1;
+    }
     for (number, geofence) in geofences {
         let checked = check_reference(&geofence, |store| known.contains(store) || catalog.stores.contains_key(store))
             .and_then(|()| crowds.take(&geofence));
@@ -98,21 +102,26 @@ struct Crowds<'a> {
 }
 
 impl Crowds<'_> {
-    /// Counts one of the file; it is refused where there are too many, unless it is there already.
+    /// Counts one that comes to its spot; it is refused where there are too many.
     fn take(&mut self, wanted: &Geofence) -> Result<(), Violations> {
+        if is_at_its_spot(wanted, self.catalog) {
+            return Ok(());
+        }
+        let count = self.at(wanted);
+        check_crowd(wanted, *count)?;
+        *count += 1;
+        Ok(())
+    }
+
+    /// How many there are at its spot so far.
+    fn at(&mut self, wanted: &Geofence) -> &mut usize {
         let Self { options, seen, catalog, counts } = self;
         let sync = options.sync.as_ref();
         // What a sync does not name goes.
         let goes = |fence: &Geofence| sync.is_some_and(|sync| fence.source.as_ref() == Some(&sync.source));
         let stays = |fence: &Geofence| !goes(fence) && !seen.contains_key(&PlaceName::Geofence(fence.name.clone()));
         let spot = Spot::of(&wanted.shape);
-        let count = counts.entry(spot).or_insert_with(|| spot.count(&catalog.areas, wanted.name.owner(), stays));
-        let had = catalog.geofences.get(&wanted.name).map(|entry| &entry.value.shape);
-        if had != Some(&wanted.shape) {
-            check_crowd(wanted, *count)?;
-        }
-        *count += 1;
-        Ok(())
+        counts.entry(spot).or_insert_with(|| spot.count(&catalog.areas, wanted.name.owner(), stays))
     }
 }
 

@@ -99,6 +99,9 @@ async fn no_more_geofences_are_taken_at_a_spot_than_count_there() {
         [0, 0, 0, 1],
         "beside those that are not in the file"
     );
+    let before = [heap(1_001..1_002, 80.0), heap(0..1_000, 80.0)].concat();
+    assert_eq!(counts(&run(before, false).await), [0, 0, 1_000, 1], "nor before them");
+    assert_eq!(counts(&run(heap(5..6, 80.5), false).await), [0, 1, 0, 0], "those that are there may change");
     assert_eq!(counts(&run(heap(999..1_001, 800.0), false).await), [1, 1, 0, 0], "of another size there is room");
     assert_eq!(counts(&run(heap(1_001..1_002, 80.0), false).await), [1, 0, 0, 0], "and where one went");
 }

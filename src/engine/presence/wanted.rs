@@ -75,7 +75,7 @@ fn of_visit(areas: &Known<'_>, number: usize, visit: &Visit) -> impl Iterator<It
 /// When a fix inside keeps an exit after it from being history, or tells that it was one; none if it is that already.
 fn exit_wanted(areas: &Known<'_>, number: usize, visit: &Visit, now: Timestamp) -> Option<Timestamp> {
     let is_fresh = now < visit.last_inside + EXIT_FRESH;
-    (is_fresh && areas.awaits_exit(number)).then(|| visit.last_inside + (EXIT_FRESH - EXIT_ASKED_BEFORE))
+    (is_fresh && areas.awaits_exit(number, now)).then(|| visit.last_inside + (EXIT_FRESH - EXIT_ASKED_BEFORE))
 }
 
 fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {
