@@ -159,13 +159,35 @@ fn meant_of_all(catalog: &Catalog, campaign: &Campaign) -> BTreeSet<Area> {
     areas.chain([Area::Anywhere]).filter(|area| targets.means(catalog, campaign, area)).collect()
 }
 
+/// So many places that an edit is never compiled from nothing.
+fn crowd() -> impl Iterator<Item = Resource> {
+    (0..60).map(|i| fixture::geofence(&format!("crowd{i}"), 1_000.0 + f64::from(i) * 200.0, 30.0).into())
+}
+
+#[test]
+fn what_belongs_to_a_store_has_its_hours_after_an_edit_too() {
+    let store = |hours: &str| {
+        let opening_hours = OpeningHours::new(hours).expect("sound");
+        Resource::from(Store { opening_hours, ..fixture::store("0", 0.0) })
+    };
+    let named = fixture::acme().store("0").expect("sound");
+    let fence = Geofence { store: Some(named), ..fixture::geofence("g", 0.0, 60.0) };
+    let mut campaign = fixture::campaign("c", On::Entered, "geofences/g");
+    campaign.limits.schedule.only_while_open = Some(Default::default());
+    let mut catalog = fixture::catalog(crowd().chain([store(""), fence.into(), campaign.into()]).collect());
+    for (hours, problems) in [("Mo-Fr 08:00-20:00", 0), ("", 1)] {
+        let resource = store(hours);
+        let change = CatalogChange { version: catalog.version + 1, name: resource.name(), resource: Some(resource) };
+        catalog = catalog.after(&[change]);
+        assert_eq!(catalog.areas.problems().count(), problems, "{hours:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn editing_ends_where_compiling_does(batches in prop::collection::vec(prop::collection::vec(an_edit(), 1..4), 1..25)) {
-        // So many places that an edit is never compiled from nothing.
-        let crowd = (0..60).map(|i| fixture::geofence(&format!("crowd{i}"), 1_000.0 + f64::from(i) * 200.0, 30.0).into());
-        let mut catalog = fixture::catalog(crowd.collect());
+        let mut catalog = fixture::catalog(crowd().collect());
         for (i, batch) in batches.into_iter().enumerate() {
             let change = |(resource, stays): (Resource, bool)| {
                 let name: ResourceName = resource.name();

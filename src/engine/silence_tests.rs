@@ -147,9 +147,9 @@ fn phones_are_not_asked_more_often_for_campaigns_that_do_not_wait_for_exits() {
     let at_the_door = |now| fix((now, 0), 0.0, 160.0, 5.0, None);
     let mut profile = ask(&world, &person(), &fix((0, 0), 0.0, 0.0, 5.0, None)).profile;
     let mut asked = Vec::new();
-    for now in [480, 540, 600] {
+    for now in [480, 540, 600, 660] {
         let outcome = ask(&world, &profile, &at_the_door(now));
         (profile, asked) = (outcome.profile, [asked, vec![outcome.decision.next.at]].concat());
     }
-    assert_eq!(asked, [at(540), at(600), at(4_200)], "what would be history is waited for no more");
+    assert_eq!(asked, [at(540), at(600), at(660), at(4_260)], "what would be history is waited for no more");
 }

@@ -74,8 +74,8 @@ fn of_visit(areas: &Known<'_>, number: usize, visit: &Visit) -> impl Iterator<It
 
 /// When a fix inside keeps an exit after it from being history, or tells that it was one; none if it is that already.
 fn exit_wanted(areas: &Known<'_>, number: usize, visit: &Visit, now: Timestamp) -> Option<Timestamp> {
-    let is_fresh = now < visit.last_inside + EXIT_FRESH;
-    (is_fresh && areas.awaits_exit(number, now)).then(|| visit.last_inside + (EXIT_FRESH - EXIT_ASKED_BEFORE))
+    let fresh_until = visit.last_inside + EXIT_FRESH + rule(areas, number).leave_after();
+    (now < fresh_until && areas.awaits_exit(number, now)).then(|| visit.last_inside + (EXIT_FRESH - EXIT_ASKED_BEFORE))
 }
 
 fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {
