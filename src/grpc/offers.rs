@@ -177,7 +177,7 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         ping,
         at,
         catalog_version,
-        seed: _,
+        seed,
         test,
         event,
         transitions,
@@ -202,6 +202,7 @@ fn decision_to_wire(decision: &Decision) -> pb::Decision {
         next: Some(next_to_wire(next)),
         ghosts: ghosts.iter().map(ghost_to_wire).collect(),
         app_event: event.as_ref().map(event_to_wire),
+        seed: *seed,
     }
 }
 
