@@ -1,6 +1,6 @@
 //! Work that takes milliseconds, beside the threads that answer pings.
 //!
-//! Law: whoever asks much waits for others who do; no ping waits for a turn. Of those who wait there are only so many, and of
+//! Law: whoever asks much waits for its own work; no ping waits for a turn. Of those who wait there are only so many, and of
 //! one organization a part of them.
 
 use std::{
@@ -9,17 +9,16 @@ use std::{
     thread::available_parallelism,
 };
 
-use tokio::sync::Semaphore;
-
+use super::turns::Turns;
 use crate::{domain::name::OrganizationName, ports::StoreError};
 
 /// Where others are, one organization has at most one of so many places; where nobody else is, it leaves one of so many.
 const SHARES: usize = 4;
 
 /// Turns for all kinds of work: as many as leave half of the processors to pings.
-pub fn turns() -> Arc<Semaphore> {
+pub fn turns() -> Arc<Turns> {
     let processors = available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new(processors.div_ceil(2)))
+    Turns::new(processors.div_ceil(2))
 }
 
 /// Why it was not done.
@@ -39,7 +38,7 @@ pub struct Aside {
     /// Who works or waits.
     most: usize,
     here: Mutex<HashMap<OrganizationName, usize>>,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
 }
 
 /// A place among those who work or wait.
@@ -62,7 +61,7 @@ impl Drop for Place<'_> {
 
 impl Aside {
     /// So many who work or wait, of whom those work that have one of these turns.
-    pub fn new(what: &'static str, most: usize, turns: Arc<Semaphore>) -> Self {
+    pub fn new(what: &'static str, most: usize, turns: Arc<Turns>) -> Self {
         Self { what, most, here: Mutex::default(), turns }
     }
 
@@ -92,14 +91,13 @@ impl Aside {
 impl Place<'_> {
     /// Does the work when it is its turn. It goes on if the caller goes away in the midst of it, and keeps its turn.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
-        let gone = |what: String| StoreError::Unavailable(what);
-        let turn = self.aside.turns.clone().acquire_owned().await.map_err(|closed| gone(closed.to_string()))?;
+        let turn = self.aside.turns.take(&self.organization).await;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
             done
         });
-        Ok(done.await.map_err(|fault| gone(fault.to_string()))?)
+        Ok(done.await.map_err(|fault| StoreError::Unavailable(fault.to_string()))?)
     }
 }
 
@@ -134,7 +132,7 @@ mod tests {
         let aside = Arc::new(Aside::new("tests", 8, turns()));
         let (started, has_started) = channel();
         let (end, ended) = channel::<()>();
-        let (other, free) = (aside.clone(), aside.turns.available_permits());
+        let (other, free) = (aside.clone(), aside.turns.free());
         let caller = tokio::spawn(async move {
             let place = other.enter(organization("a"))?;
             place.run(move || started.send(()).map(|()| ended.recv())).await.map(drop)
@@ -142,9 +140,12 @@ mod tests {
         tokio::task::spawn_blocking(move || has_started.recv()).await.expect("whole").expect("it has its turn");
         caller.abort();
         assert!(caller.await.expect_err("given up").is_cancelled());
-        assert_eq!((aside.turns.available_permits(), aside.here().len()), (free - 1, 0), "the work goes on");
+        assert_eq!((aside.turns.free(), aside.here().len()), (free - 1, 0), "the work goes on");
         end.send(()).expect("it waits");
-        let all = u32::try_from(free).expect("few");
-        assert!(aside.turns.acquire_many(all).await.is_ok(), "and gives its turn back");
+        let mut all = Vec::new();
+        for _ in 0..free {
+            all.push(aside.turns.take(&organization("a")).await);
+        }
+        assert_eq!(all.len(), free, "and gives its turn back");
     }
 }

@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use super::{
     aside::{Aside, Refused},
     ingest::Ingest,
     live_catalog::LiveCatalog,
+    turns::Turns,
 };
 use crate::{
     domain::{decision::Note, geo::Position, name::DeviceName, profile::Profile},
@@ -40,7 +39,7 @@ pub struct Browsing {
 }
 
 impl Browsing {
-    pub fn new(catalog: Arc<LiveCatalog>, ingest: Arc<Ingest>, clock: Arc<dyn Clock>, turns: Arc<Semaphore>) -> Self {
+    pub fn new(catalog: Arc<LiveCatalog>, ingest: Arc<Ingest>, clock: Arc<dyn Clock>, turns: Arc<Turns>) -> Self {
         let aside = Aside::new("looks around", AT_ONCE, turns);
         Self { catalog, ingest, clock, aside }
     }

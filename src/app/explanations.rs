@@ -4,14 +4,13 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
-
 use super::{
     aside::{self, Aside},
     decisions::{Reader, knows_budgets},
     explain_access::{allowed, classify, knows, sound},
     live_catalog::LiveCatalog,
     people::{People, PeopleError},
+    turns::Turns,
 };
 use crate::{
     domain::{
@@ -99,7 +98,7 @@ impl Explanations {
         live: Arc<LiveCatalog>,
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn Clock>,
-        turns: Arc<Semaphore>,
+        turns: Arc<Turns>,
     ) -> Self {
         Self { people, live, ledger, clock, aside: Aside::new("explanations", WAITING, turns) }
     }

@@ -44,6 +44,7 @@ pub mod stripes;
 pub mod till_answers;
 pub mod tills;
 pub mod tokens;
+pub mod turns;
 pub mod wallet;
 
 #[cfg(test)]

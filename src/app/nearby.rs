@@ -4,11 +4,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tokio::sync::Semaphore;
-
 use super::{
     aside::{Aside, Refused},
     live_catalog::LiveCatalog,
+    turns::Turns,
 };
 use crate::{
     domain::{geo::Position, name::OrganizationName, place::Store, text::Tag},
@@ -48,7 +47,7 @@ pub struct Nearby {
 }
 
 impl Nearby {
-    pub fn new(catalog: Arc<LiveCatalog>, turns: Arc<Semaphore>) -> Self {
+    pub fn new(catalog: Arc<LiveCatalog>, turns: Arc<Turns>) -> Self {
         Self { catalog, aside: Aside::new("looks around", AT_ONCE, turns) }
     }
 

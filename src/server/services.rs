@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use super::{Ports, doors::Doors};
 use crate::{
     app::{
@@ -33,6 +31,7 @@ use crate::{
         stripes::Stripes,
         tills::Tills,
         tokens::{self, Tokens},
+        turns::Turns,
         wallet::Wallet,
     },
     config::{Config, ServerConfig},
@@ -99,7 +98,7 @@ pub(super) struct Services {
     history: Arc<dyn History>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
 }
 
 impl Services {
