@@ -5,8 +5,9 @@
 //! than 6 m apart up to 80 degrees of latitude.
 
 use super::{
-    edges::Edges,
-    shape::{Outline, wrapped},
+    boxes::DegreeBox,
+    edges::{Edges, metres_per_degree},
+    shape::{FLAT, Outline, wrapped},
     sphere::{cross, dot},
 };
 use crate::domain::{
@@ -27,6 +28,49 @@ pub struct Chord {
 impl Chord {
     pub fn middle(self) -> f64 {
         f64::midpoint(self.from, self.to)
+    }
+}
+
+/// What lies along a way: whoever crosses a town is not asked for all of its places.
+pub struct Corridor {
+    start: [f64; 2],
+    way: [f64; 2],
+    /// Degrees beside the line.
+    beside: [f64; 2],
+}
+
+impl Corridor {
+    /// So many metres wide to either side of the line straight in degrees; none where longitudes are no measure.
+    pub fn new(from: Position, to: Position, beside_m: f64) -> Option<Self> {
+        let steepest = from.latitude().abs().max(to.latitude().abs());
+        let start = [from.longitude(), from.latitude()];
+        let way = [wrapped(to.longitude() - start[0]), to.latitude() - start[1]];
+        let beside = metres_per_degree(steepest).map(|metres| beside_m / metres);
+        (steepest <= FLAT.0).then_some(Self { start, way, beside })
+    }
+
+    /// Whether it meets the box; it may say so of one that is a little farther away.
+    pub fn meets(&self, bounds: &DegreeBox) -> bool {
+        // A way over the antimeridian goes on at the other side.
+        [0.0, 360.0, -360.0].iter().any(|turn| self.clipped(bounds, *turn))
+    }
+
+    fn clipped(&self, bounds: &DegreeBox, turn: f64) -> bool {
+        let (mut first, mut last) = (0.0_f64, 1.0_f64);
+        for (axis, turn) in [(0, turn), (1, 0.0)] {
+            let begins = self.start[axis] + turn;
+            let low = f64::from(bounds.south_west[axis]) - self.beside[axis] - begins;
+            let high = f64::from(bounds.north_east[axis]) + self.beside[axis] - begins;
+            let ends = self.way[axis];
+            if low > ends.max(0.0) || high < ends.min(0.0) {
+                return false;
+            }
+            if ends != 0.0 {
+                let (enters, leaves) = if ends > 0.0 { (low, high) } else { (high, low) };
+                (first, last) = (first.max(enters / ends), last.min(leaves / ends));
+            }
+        }
+        first <= last
     }
 }
 
@@ -134,7 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::edges::Edges;
+    use crate::engine::{boxes, edges::Edges};
 
     /// Steps of the brute force along a way.
     const STEPS: u32 = 2_000;
@@ -166,6 +210,32 @@ mod tests {
     proptest! {
         /// What is found lies inside, and what a walk in small steps sees inside is found.
         #[test]
+        fn corridors_meet_what_a_walk_along_them_meets(
+            lat in -79.0..79.0f64, lng in prop_oneof![Just(180.0), -179.0..179.0f64], ends in prop::array::uniform4(-0.03..0.03f64),
+            [x, y] in prop::array::uniform2(-0.04..0.04f64), [wide, high] in prop::array::uniform2(0.0..0.01f64),
+            beside_m in 0.0..100.0f64,
+        ) {
+            let (from, to) = (position(lat + ends[0], lng + ends[1]), position(lat + ends[2], lng + ends[3]));
+            let bounds = DegreeBox::new([lng + x, lat + y], [lng + x + wide, lat + y + high]);
+            let corridor = Corridor::new(from, to, beside_m).expect("far from the poles");
+            // In units of what counts as beside, along each axis.
+            let away = |share: f64| {
+                let at = [lng + ends[1] + (ends[3] - ends[1]) * share, lat + ends[0] + (ends[2] - ends[0]) * share];
+                let along = |i: usize| {
+                    let (low, high) = (f64::from(bounds.south_west[i]), f64::from(bounds.north_east[i]));
+                    (low - at[i]).max(at[i] - high).max(0.0) / corridor.beside[i].max(1e-9)
+                };
+                along(0).max(along(1))
+            };
+            let nearest = (0..=STEPS).map(|i| away(f64::from(i) / f64::from(STEPS))).fold(f64::INFINITY, f64::min);
+            prop_assert!(corridor.meets(&bounds) || nearest > 1.0 - 1e-6, "under-selected: {nearest}");
+            // Between two steps of the walk it comes nearer by one of them at most.
+            let step = (0..2).map(|i| (ends[1 - i] - ends[3 - i]).abs() / f64::from(STEPS) / corridor.beside[i].max(1e-9));
+            let step = step.fold(0.0, f64::max);
+            prop_assert!(!corridor.meets(&bounds) || nearest <= 1.0 + step + 1e-6, "over-selected: {nearest}, {step}");
+        }
+
+        #[test]
         fn chords_agree_with_a_walk(
             lat in -75.0..75.0f64, lng in prop_oneof![Just(180.0), -179.0..179.0f64], round: bool, size in 0.001..0.02f64,
             ends in prop::array::uniform4(-0.03..0.03f64),
@@ -177,12 +247,19 @@ mod tests {
                 false => Outline::Polygons(&polygons, &edges),
             };
             let (from, to) = (position(lat + ends[0], lng + ends[1]), position(lat + ends[2], lng + ends[3]));
+            let boxes = match shape {
+                Outline::Circle(circle) => boxes::around(circle.center(), circle.radius_m()).collect(),
+                Outline::Polygons(polygons, _) => boxes::of_polygons(polygons),
+            };
+            let corridor = Corridor::new(from, to, apart_m(from, to) + 0.01).expect("far from the poles");
+            let is_along = boxes.iter().any(|bounds| corridor.meets(bounds));
             let depth = |share: f64| shape.signed_distance(along(from, to, share), f64::INFINITY);
             let slack = 0.5 + if round { 0.0 } else { apart_m(from, to) };
             let outside = depth(0.0) > 0.0 && depth(1.0) > 0.0;
             let deepest = (0..=STEPS).map(|i| depth(f64::from(i) / f64::from(STEPS))).fold(f64::INFINITY, f64::min);
             match chord(shape, from, to) {
                 Some(chord) => {
+                    prop_assert!(is_along, "{chord:?}");
                     prop_assert!(outside && depth(chord.middle()) <= 0.5, "{chord:?}");
                     let ends = [chord.from, chord.to].map(|share| depth(share).abs());
                     prop_assert!(ends.iter().all(|m| *m < slack), "{chord:?} ends {ends:?} m from the edge, not {slack}");

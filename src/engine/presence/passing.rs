@@ -14,8 +14,8 @@ use crate::{
         time::Timestamp,
     },
     engine::{
-        boxes,
-        crossing::{self, Chord},
+        boxes::{self, DegreeBox},
+        crossing::{self, Chord, Corridor},
         crowd,
         entry::AreaView,
         known::Known,
@@ -46,7 +46,15 @@ impl Way {
 
     /// Metres from its middle that hold all of it.
     fn reach_m(&self) -> f64 {
-        self.length_m / 2.0 * (1.0 + SLACK.0) + SLACK.1
+        self.length_m / 2.0 + self.slack_m()
+    }
+
+    fn slack_m(&self) -> f64 {
+        self.length_m * SLACK.0 + SLACK.1
+    }
+
+    fn corridor(&self) -> Option<Corridor> {
+        Corridor::new(self.from.position, self.to.position, self.slack_m())
     }
 
     fn at(&self, share: f64) -> Position {
@@ -76,9 +84,15 @@ impl Step {
             Transition { area, kind: TransitionKind::Crossed, at, stale, initial: false, distance_m: None }
         };
         let is_believed = |view| areas.known(view).is_some_and(|number| self.belief(number).is_some());
+        let corridor = way.corridor();
+        let is_along = |bounds: &DegreeBox| corridor.as_ref().is_none_or(|corridor| corridor.meets(bounds));
         let mut beside: Vec<AreaView<'_>> = Vec::new();
         for bounds in boxes::around(way.at(0.5), way.reach_m()) {
-            areas.meeting(&bounds, |_, entry| beside.extend(Some(entry.view()).filter(|view| !is_believed(*view))));
+            areas.meeting(&bounds, |bounds, entry| {
+                if is_along(&bounds) {
+                    beside.extend(Some(entry.view()).filter(|view| !is_believed(*view)));
+                }
+            });
         }
         // Areas of several boxes were met as often.
         beside.sort_unstable_by_key(|view| view.address());
