@@ -209,8 +209,8 @@ impl Ingest {
         if visitor.token_epoch < device.token_epoch {
             return refused(stale, PingError::Revoked);
         }
-        let (fix, sighting) = (device.presence.newest_fix, device.presence.newest_sighting);
-        if !visitor.ping.is_newer_than(fix, sighting)
+        let known = &device.presence;
+        if !visitor.ping.is_newer_than([known.newest_fix, known.newest_sighting, known.ahead])
             && let Some(answer) = self.profiles.records.answer(visitor.device, &visitor.ping.id).await?
         {
             return self.repeat(visitor, &copy.profile, &answer, stale).await;

@@ -27,8 +27,8 @@ pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// A ping is on its way for less than this: clients give up earlier. What seems younger by more is younger.
 const LONGEST_WAY: Duration = Duration::from_secs(60);
-/// Clocks for positions and for sending may differ by this much within one phone.
-const FUTURE_ALLOWED: Duration = Duration::from_secs(60);
+/// What a phone stamps ahead of the clock it sends by is by another clock, but for what two looks at one clock may differ.
+const FUTURE_ALLOWED: Duration = Duration::from_secs(2);
 
 /// Chosen by the device, new for every ping and the same for its retries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl From<PingId> for String {
 pub struct Reading {
     /// As the device stamped it: the same reading bears the same stamp whenever it is sent.
     pub stamp: Timestamp,
-    /// That by the device's own clock, which orders its readings: a stamp from far ahead counts as made when it was sent.
+    /// That by the device's own clock, which orders its readings: a stamp from ahead counts as made when it was sent.
     pub device: Timestamp,
     /// Event time: comparable between devices and with the server's clock; never after receipt.
     pub event: Timestamp,
@@ -94,7 +94,7 @@ impl Reading {
         self.stamp == known.stamp
     }
 
-    /// Whether its stamp is from far ahead of when it was first sent.
+    /// Whether its stamp is from ahead of when it was first sent: so it is by another clock.
     pub fn is_ahead(self) -> bool {
         self.stamp > self.device
     }
@@ -111,7 +111,7 @@ impl Reading {
         !self.is_same(known) && (is_later || is_younger)
     }
 
-    /// The same as far as stamps tell: when one from far ahead was made is not known, only when it was sent.
+    /// The same as far as stamps tell: when one from ahead was made is not known, only when it was sent.
     fn is_surely_after(self, known: Reading) -> bool {
         let is_later = known.is_ahead() && self.stamp > known.stamp;
         self.is_after(known) && (!self.is_ahead() || is_later)
@@ -134,7 +134,8 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// A reading that claims to be far in the future (a satellite clock that rolled over) counts as made now.
+    /// A reading from the future (the satellites' clock is right and the phone's is slow, or it rolled over) counts as made
+    /// now.
     pub fn reading(self, stamp: Timestamp) -> Reading {
         let device = if stamp > self.sent_at + FUTURE_ALLOWED { self.sent_at } else { stamp };
         let event = self.received_at - self.sent_at.since(device);
@@ -236,14 +237,20 @@ impl Ping {
         self.fixes.iter().any(|fix| fix.mocked)
     }
 
-    /// How many of its fixes are known if that one is: it, and what was read before it.
-    pub fn known_fixes(&self, known: Option<Reading>) -> usize {
+    /// How many of its fixes are known if these are: they, and what was read before them.
+    pub fn known_fixes(&self, known: [Option<Reading>; 2]) -> usize {
         known_of(self.fixes.iter().map(|fix| fix.read), known)
     }
 
     /// As [`Self::known_fixes`], of what it heard.
-    pub fn known_sightings(&self, known: Option<Reading>) -> usize {
+    pub fn known_sightings(&self, known: [Option<Reading>; 2]) -> usize {
         known_of(self.heard().iter().map(|sighting| sighting.read), known)
+    }
+
+    /// Of what was stamped ahead of the clock it was sent by, that which was stamped last.
+    pub fn newest_ahead(&self) -> Option<Reading> {
+        let readings = self.fixes.iter().map(|fix| fix.read).chain(self.heard().iter().map(|sighting| sighting.read));
+        readings.filter(|read| read.is_ahead()).max_by_key(|read| read.stamp)
     }
 
     /// What it heard. Whoever sets positions with a tool makes up beacons as well: of a suspect ping there is nothing, so that
@@ -257,10 +264,14 @@ impl Ping {
         (self.fixes.last().map(|fix| fix.read), self.heard().last().map(|sighting| sighting.read))
     }
 
-    /// Whether it surely has a reading newer than these. A retry never has.
-    pub fn is_newer_than(&self, fix: Option<Reading>, sighting: Option<Reading>) -> bool {
+    /// Whether it surely has a reading newer than these, the third of which was stamped ahead: by now that may be forgotten,
+    /// and no longer to be seen. A retry never has.
+    pub fn is_newer_than(&self, [fix, sighting, ahead]: [Option<Reading>; 3]) -> bool {
         let is_newer = |newest: Option<Reading>, known: Option<Reading>| {
-            newest.is_some_and(|newest| known.is_none_or(|known| newest.is_surely_after(known)))
+            newest.is_some_and(|newest| {
+                ahead.is_none_or(|ahead| newest.stamp > ahead.stamp)
+                    && known.is_none_or(|known| newest.is_surely_after(known))
+            })
         };
         let (newest_fix, newest_sighting) = self.newest_readings();
         is_newer(newest_fix, fix) || is_newer(newest_sighting, sighting)
@@ -269,15 +280,17 @@ impl Ping {
 
 fn known_of(
     mut readings: impl ExactSizeIterator<Item = Reading> + DoubleEndedIterator,
-    known: Option<Reading>,
+    known: [Option<Reading>; 2],
 ) -> usize {
-    let newest = known.and_then(|known| readings.rposition(|read| read.is_same(known)));
+    let newest = readings.rposition(|read| known.into_iter().flatten().any(|known| read.is_same(known)));
     newest.map_or(0, |newest| newest + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BEACON: &str = "ibeacon:2f234454-cf6d-4a0f-adf2-f4911ba9ffa6:1:1";
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * 1_000_000)
@@ -287,7 +300,9 @@ mod tests {
     fn a_wrong_phone_clock_harms_nobody() {
         let clock = ClockReading { sent_at: at(1_000_010), received_at: at(500) };
         assert_eq!(clock.reading(at(1_000_000)).event, at(490));
-        assert_eq!(clock.reading(at(1_000_020)).event, at(500), "a reading after sending counts as now");
+        let ahead = clock.reading(at(1_000_020));
+        assert_eq!((ahead.event, ahead.device), (at(500), at(1_000_010)), "a reading after sending counts as now");
+        assert!(!clock.reading(at(1_000_011)).is_ahead(), "or nearly so");
     }
 
     #[test]
@@ -306,6 +321,18 @@ mod tests {
         assert!(sent(1_010, 1_010).is_surely_after(first), "another clock");
         let next = sent(1_030, 1_030);
         assert!(sent(1_100, 1_180).is_after(next) && !sent(1_100, 1_180).is_surely_after(next), "may be a retry");
+        assert!(sent(1_200, 1_180).is_surely_after(next), "but for what is known to have come from ahead:");
+        let ping = |read: Reading| Ping {
+            id: PingId::new("12345678").expect("sound"),
+            clock: ClockReading { sent_at: read.device, received_at: read.event },
+            fixes: Vec::new(),
+            sightings: vec![Sighting { beacon: BeaconIdentity::parse(BEACON).expect("sound"), rssi_dbm: None, read }],
+            event: None,
+            max_offers: 1,
+            reported_through: None,
+        };
+        assert!(!ping(sent(1_200, 1_180)).is_newer_than([None, Some(next), ping(first).newest_ahead()]));
+        assert!(ping(sent(1_200, 1_190)).is_newer_than([None, Some(next), ping(first).newest_ahead()]));
     }
 
     #[test]

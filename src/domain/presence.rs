@@ -11,7 +11,7 @@ use super::{
     beliefs::Beliefs,
     geo::Position,
     name::{BeaconName, GeofenceName, StoreName},
-    ping::{Accuracy, Fix, Reading},
+    ping::{Accuracy, Fix, Ping, Reading},
     text::quoted,
     time::Timestamp,
     violation::Invalid,
@@ -142,6 +142,9 @@ pub struct DevicePresence {
     pub newest_fix: Option<Reading>,
     /// The same of beacon sightings, which phones report at another pace.
     pub newest_sighting: Option<Reading>,
+    /// Of the readings of two days that were stamped ahead of the clock they were sent by, that which was stamped last: when
+    /// that clock has come as far, nothing else tells that they are known.
+    pub ahead: Option<Reading>,
     /// Server time minus device time at the newest ping, in microseconds.
     pub clock_offset: i64,
     /// When the record last took over what is believed here.
@@ -171,14 +174,22 @@ impl DevicePresence {
         let device = Timestamp::from_micros(now.micros().saturating_sub(self.clock_offset));
         // Event times are late by their ping's way, and this one by that of the newest ping: so the shorter way counts.
         let newest = Some(Reading::new(device, now));
-        let (clock_offset, since) = (self.clock_offset, Some(now));
-        Self { newest_fix: newest, newest_sighting: newest, clock_offset, since, ..Self::default() }
+        let (ahead, clock_offset, since) = (self.ahead, self.clock_offset, Some(now));
+        Self { newest_fix: newest, newest_sighting: newest, ahead, clock_offset, since, ..Self::default() }
     }
 
     /// For who no longer agrees to location: nothing of where they were, but when readings were, so that none comes twice.
     pub fn unlocated(&self) -> Self {
-        let Self { newest_fix, newest_sighting, clock_offset, since, catalog_version, .. } = *self;
-        Self { newest_fix, newest_sighting, clock_offset, since, catalog_version, ..Self::default() }
+        let Self { newest_fix, newest_sighting, ahead, clock_offset, since, catalog_version, .. } = *self;
+        Self { newest_fix, newest_sighting, ahead, clock_offset, since, catalog_version, ..Self::default() }
+    }
+
+    /// Remembers what a ping brought that was stamped ahead.
+    pub fn note_ahead(&mut self, ping: &Ping) {
+        /// As long as the ids of pings are kept: so long may a retry come.
+        const KEPT: Duration = Duration::from_secs(48 * 3_600);
+        let known = self.ahead.filter(|known| ping.clock.received_at.since(known.event) <= KEPT);
+        self.ahead = known.into_iter().chain(ping.newest_ahead()).max_by_key(|read| read.stamp);
     }
 
     /// Whether that tells something of whoever has the device now.

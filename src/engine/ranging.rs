@@ -80,7 +80,7 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     let newest = ping.newest_readings().1;
     let is_next = |read: &Reading| before.is_theirs(*read) && known.is_none_or(|known| read.is_after(known));
     presence.newest_sighting = newest.filter(is_next).or(known);
-    let sent_before = ping.known_sightings(known);
+    let sent_before = ping.known_sightings([known, before.ahead]);
     for (number, sighting) in ping.heard().iter().enumerate() {
         if number < sent_before || !is_next(&sighting.read) {
             heard.out_of_order += 1;
@@ -193,7 +193,7 @@ mod tests {
         let told = listen(&catalog.areas, &before, &mut presence, &suspect);
         assert!(told.transitions.is_empty() && (told.unknown, told.out_of_order) == (0, 0));
         assert_eq!(presence, before);
-        assert!(!suspect.is_newer_than(suspect.newest_readings().0, None), "a retry of it brings nothing");
+        assert!(!suspect.is_newer_than([suspect.newest_readings().0, None, None]), "a retry of it brings nothing");
 
         let mut honest = Ping { fixes: Vec::new(), ..suspect };
         honest.clock.received_at = at(20);

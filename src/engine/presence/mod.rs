@@ -129,7 +129,7 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     if clock_was_set(before, ping) {
         step.begin_new_order();
     }
-    let sent_before = ping.known_fixes(step.presence.newest_fix);
+    let sent_before = ping.known_fixes([step.presence.newest_fix, before.ahead]);
     for (number, fix) in ping.fixes.iter().enumerate() {
         let usable = fix.accuracy.metres() <= WORST_ACCURACY_M && !suspect;
         if !before.is_theirs(fix.read) {
@@ -147,6 +147,7 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
             }
         }
     }
+    step.presence.note_ahead(ping);
     step.presence.clock_offset = ping.clock.offset();
     step.refresh_backlog(areas, ping);
     step.transitions.sort_by_key(|transition| transition.at);

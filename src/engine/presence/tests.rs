@@ -194,6 +194,18 @@ fn readings_from_ahead_of_the_clock_cannot_confirm_themselves() {
 }
 
 #[test]
+fn a_reading_from_ahead_is_known_still_when_the_clock_has_come_as_far() {
+    let (inside, outside) = (metres(0.0, 0.0), metres(0.0, 900.0));
+    let mut walk = Walk::around(100.0);
+    assert_eq!(walk.ping(&ping(0, &[(50, inside, 5.0)])).len(), 1);
+    assert_eq!(walk.ping(&ping(20, &[(20, outside, 5.0)])).len(), 1, "by a slower clock it was read later");
+    for later in [30, 51, 90, 3_600] {
+        assert_eq!(walk.ping(&ping(later, &[(50, inside, 5.0)])), [], "sent again after {later} s");
+    }
+    assert_eq!(walk.ping(&ping(3_700, &[(3_700, inside, 5.0)])).len(), 1);
+}
+
+#[test]
 fn sightings_do_not_outdate_fixes() {
     let mut walk = Walk::around(100.0);
     let mut heard = ping(10, &[]);

@@ -65,6 +65,11 @@ impl From<&DevicePresence> for state::Presence {
             newest_sighting: presence.newest_sighting.map(|read| read.device.micros()),
             newest_sighting_event: presence.newest_sighting.map(|read| read.event.micros()),
             newest_sighting_stamp: presence.newest_sighting.and_then(stamp),
+            ahead: presence.ahead.map(|read| state::Reading {
+                stamp: read.stamp.micros(),
+                device_at: read.device.micros(),
+                at: read.event.micros(),
+            }),
             clock_offset: presence.clock_offset,
             saved_at: presence.saved_at.map(Timestamp::micros),
             last_seen: presence.last_seen.map(last_seen),
@@ -92,6 +97,7 @@ impl TryFrom<state::Presence> for DevicePresence {
             newest_sighting: message
                 .newest_sighting
                 .map(|read| reading(read, message.newest_sighting_event, message.newest_sighting_stamp, offset)),
+            ahead: message.ahead.map(|read| reading(read.device_at, Some(read.at), Some(read.stamp), offset)),
             clock_offset: offset,
             saved_at: message.saved_at.map(Timestamp::from_micros),
             last_seen: message.last_seen.map(seen).transpose()?,

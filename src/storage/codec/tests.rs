@@ -74,7 +74,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
     let hearing = hearing.prop_map(|(first, last, confirmed)| Hearing { first, last, confirmed });
     let beacon = (organization(), "[a-z]{1,8}").prop_map(|(owner, id)| owner.beacon(&id).expect("sound"));
     let parts = (
-        [of(reading()), of(reading())],
+        [of(reading()), of(reading()), of(reading())],
         (any::<i64>(), any::<u64>()),
         [of(time()), of(time()), of(time())],
         [of(last_seen()), of(last_seen()), of(last_seen())],
@@ -85,6 +85,7 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
         DevicePresence {
             newest_fix: newest[0],
             newest_sighting: newest[1],
+            ahead: newest[2],
             clock_offset,
             saved_at,
             last_seen: seen[0],
