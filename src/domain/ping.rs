@@ -27,8 +27,6 @@ pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// A ping is on its way for less than this: clients give up earlier. What seems younger by more is younger.
 const LONGEST_WAY: Duration = Duration::from_secs(60);
-/// What a phone stamps ahead of the clock it sends by is by another clock, but for what two looks at one clock may differ.
-const FUTURE_ALLOWED: Duration = Duration::from_secs(2);
 
 /// Chosen by the device, new for every ping and the same for its retries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -137,7 +135,7 @@ impl ClockReading {
     /// A reading from the future (the satellites' clock is right and the phone's is slow, or it rolled over) counts as made
     /// now.
     pub fn reading(self, stamp: Timestamp) -> Reading {
-        let device = if stamp > self.sent_at + FUTURE_ALLOWED { self.sent_at } else { stamp };
+        let device = stamp.min(self.sent_at);
         let event = self.received_at - self.sent_at.since(device);
         Reading { stamp, device, event }
     }
@@ -302,7 +300,9 @@ mod tests {
         assert_eq!(clock.reading(at(1_000_000)).event, at(490));
         let ahead = clock.reading(at(1_000_020));
         assert_eq!((ahead.event, ahead.device), (at(500), at(1_000_010)), "a reading after sending counts as now");
-        assert!(!clock.reading(at(1_000_011)).is_ahead(), "or nearly so");
+        let read: Vec<Reading> = (999_990..1_000_100).map(|stamp| clock.reading(at(stamp))).collect();
+        assert!(read.is_sorted_by_key(|read| (read.device, read.stamp)), "of one ping the stamps are the order");
+        assert!(read.windows(2).all(|two| two[1].is_after(two[0]) && !two[0].is_after(two[1])));
     }
 
     #[test]
