@@ -114,7 +114,8 @@ pub enum Note {
     NoLocationConsent,
     /// Without consent to profiling only the place and the moment were used.
     ContextOnly,
-    /// Some fixes, sightings or events were older than what is known already, or than the last log-out.
+    /// Some fixes, sightings or events were older than what is known already, or than the last log-out or
+    /// the consent to location.
     OutOfOrder { readings: u32 },
     /// The newest fix was worse than 1,000 m and moved nobody.
     Inaccurate,

@@ -161,6 +161,9 @@ pub struct DevicePresence {
     /// By our clock, so that it holds whatever the device's is set to; a reading is compared by its event time, which the
     /// ping that brings it makes of that clock as it is then.
     pub since: Option<Timestamp>,
+    /// Since when whoever has it agrees to location, if they did not before: what was read until then tells nothing of where
+    /// they were. By our clock, as [`Self::since`].
+    pub located_since: Option<Timestamp>,
     /// The newest version of the catalog that any of this was concluded from: an older one does not know all of the places.
     pub catalog_version: u64,
 }
@@ -175,15 +178,23 @@ impl DevicePresence {
         Self { newest_fix: newest, newest_sighting: newest, clock_offset, since, ..Self::default() }
     }
 
-    /// For who no longer agrees to location: nothing of where they were, but when readings were, so that none comes twice.
-    pub fn unlocated(&self) -> Self {
-        let Self { newest_fix, newest_sighting, clock_offset, since, catalog_version, .. } = *self;
-        Self { newest_fix, newest_sighting, clock_offset, since, catalog_version, ..Self::default() }
+    /// For who did not agree to location until now: nothing of where they were, but when readings were, so that none comes
+    /// twice. If they agree from some time on, what was read before it comes too late.
+    pub fn unlocated(&self, agreed: Option<Timestamp>) -> Self {
+        let Self { newest_fix, newest_sighting, clock_offset, since, located_since, catalog_version, .. } = *self;
+        let located_since = agreed.or(located_since);
+        let kept = Self { newest_fix, newest_sighting, clock_offset, since, located_since, ..Self::default() };
+        Self { catalog_version, ..kept }
     }
 
     /// Whether that tells something of whoever has the device now.
     pub fn is_theirs(&self, read: Reading) -> bool {
         self.since.is_none_or(|since| read.event > since)
+    }
+
+    /// Whether that may tell where whoever has the device now was.
+    pub fn may_locate(&self, read: Reading) -> bool {
+        self.is_theirs(read) && self.located_since.is_none_or(|since| read.event >= since)
     }
 }
 

@@ -148,10 +148,12 @@ impl Profile {
     }
 
     /// Notes what the person agrees to now. Where their devices are is remembered for as long as they agree to location, and
-    /// visits for as long as to profiling too.
-    pub fn agree(&mut self, consents: Consents) {
-        if !consents.granted(Purpose::Location) {
-            self.devices.values_mut().for_each(|device| device.presence = device.presence.unlocated());
+    /// visits for as long as to profiling too; a consent tells nothing of what was read before it.
+    pub fn agree(&mut self, consents: Consents, now: Timestamp) {
+        let agrees = consents.granted(Purpose::Location);
+        if !agrees || !self.consents.granted(Purpose::Location) {
+            let agreed = agrees.then_some(now);
+            self.devices.values_mut().for_each(|device| device.presence = device.presence.unlocated(agreed));
         }
         let may_remember = consents.granted(Purpose::Location) && consents.granted(Purpose::Profiling);
         if !may_remember && !self.visits.is_empty() {

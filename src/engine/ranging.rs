@@ -78,7 +78,7 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     let mut heard = Heard::default();
     let known = before.newest_sighting.filter(|_| !clock_was_set(before, ping));
     let newest = ping.newest_readings().1;
-    let is_next = |read: &Reading| before.is_theirs(*read) && known.is_none_or(|known| read.is_after(known));
+    let is_next = |read: &Reading| before.may_locate(*read) && known.is_none_or(|known| read.is_after(known));
     presence.newest_sighting = newest.filter(is_next).or(known);
     let sent_before = ping.known_sightings(known);
     for (number, sighting) in ping.heard().iter().enumerate() {

@@ -95,7 +95,7 @@ pub fn note(code: &str) -> &'static str {
     match code {
         "NO_LOCATION_CONSENT" => "the person did not agree to location: nothing was matched, and nothing is kept",
         "CONTEXT_ONLY" => "the person did not agree to profiling: only the place and the moment counted",
-        "OUT_OF_ORDER" => "some readings were older than what is known already",
+        "OUT_OF_ORDER" => "some readings were older than what is known already, or than the consent",
         "INACCURATE" => "the position was worse than 1,000 m, which moves nobody",
         "MOCKED" => "the phone says that a tool set this position",
         "IMPLAUSIBLE" => {
