@@ -136,7 +136,7 @@ fn decide_of(question: &Question<'_>) -> Outcome {
 }
 
 /// A decision about a ping that nothing was decided of yet: no transitions, no offers.
-pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping: &Ping, seed: u64) -> Decision {
+fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping: &Ping, seed: u64) -> Decision {
     let at = ping.clock.received_at;
     Decision {
         id: DecisionId::new(at, choice::random(seed, 0)),

@@ -15,9 +15,6 @@ pub fn tell(paint: Paint, zoned: &Zoned, caller: &Caller, answer: &pb::PingRespo
     if let Some(device) = &caller.device {
         lines.push(format!("device     {device}"));
     }
-    if answer.degraded {
-        lines.push(paint.bad("degraded   the profile could not be read: no offers, and nothing was recorded"));
-    }
     match answer.offers.len() {
         0 => lines.push("offers     none".to_owned()),
         _ => answer.offers.iter().for_each(|found| offer(paint, zoned, found, &mut lines)),

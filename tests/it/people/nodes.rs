@@ -3,15 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use dintorni::{
-    domain::{catalog::CatalogChange, time::Timestamp},
+    domain::{catalog::CatalogChange, name::ProfileName, time::Timestamp},
     grpc::pb,
-    ports::{Appended, CatalogStore, Edit, StoreError},
+    ports::{Appended, CachedProfile, CatalogStore, Edit, ProfileCache, StoreError},
 };
 use tokio::sync::watch;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use super::{MINUTE, coffee, link, server_key, square, unlink};
-use crate::support::harness::{Phone, Publisher, TestServer, bearing, ping, refusal};
+use crate::support::harness::{Phone, PingStream, Publisher, TestServer, bearing, ping, refusal};
 
 #[tokio::test]
 async fn a_node_that_lags_ends_no_visit_at_a_place_it_does_not_know_yet() {
@@ -134,4 +135,55 @@ async fn a_retry_after_a_log_out_is_answered_to_nobody_by_a_node_that_missed_it(
     unlink(&here, &key, &phone.device).await.expect("unlinked");
     let again = send(&there, &phone, &arriving).await.expect_err("it was answered to Ada");
     assert_eq!(refusal(&again), (Code::AlreadyExists, "PING_ID_REUSED".to_owned()));
+}
+
+/// A cache that nobody reaches.
+struct Away;
+
+#[tonic::async_trait]
+impl ProfileCache for Away {
+    async fn get(&self, _: &ProfileName) -> Result<Option<CachedProfile>, StoreError> {
+        Err(StoreError::Unavailable("away".into()))
+    }
+    async fn put(&self, _: CachedProfile) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("away".into()))
+    }
+    async fn forget(&self, _: &ProfileName, _: u64) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("away".into()))
+    }
+}
+
+fn comes_again(status: &Status) {
+    let (refusal, waits) = (refusal(status), status.get_error_details().retry_info().is_some());
+    assert_eq!((refusal, waits), ((Code::Unavailable, "STORE_UNAVAILABLE".into()), true));
+}
+
+#[tokio::test]
+async fn nothing_is_lost_of_what_a_node_has_no_room_to_read_for() {
+    let here = TestServer::start().await;
+    let acme = here.publisher("acme").await;
+    coffee(&here, &acme, None).await;
+    let phone = acme.phone(1).await;
+    let crowded = [("profiles.fallback_reads", "0")];
+    let there = here.beside_with(&crowded, |ports| ports.cache = Arc::new(Away)).await;
+
+    let arriving = ping("arriving", here.now());
+    comes_again(&send(&there, &phone, &arriving).await.expect_err("not read"));
+    let mut stream = PingStream::open(there.proximity(), &phone.token).await.expect("opened");
+    for id in ["streamed", "streamed-too"] {
+        let error = stream.ping(ping(id, here.now())).await.expect("it goes on").expect_err("not read");
+        assert_eq!(error.code, i32::from(Code::Unavailable));
+    }
+    let (event_id, key, sent_at) = ("event-0001".into(), "totem_scanned".into(), here.now());
+    let event = pb::ReportAppEventRequest { event_id, key, sent_at, ..Default::default() };
+    let told = async |node: &TestServer| {
+        node.proximity().report_app_event(bearing(&phone.token, event.clone())).await.map(drop)
+    };
+    comes_again(&told(&there).await.expect_err("not read"));
+
+    let first = send(&here, &phone, &arriving).await.expect("answered");
+    assert_eq!(first.offers.len(), 1);
+    told(&here).await.expect("answered");
+    comes_again(&send(&there, &phone, &arriving).await.expect_err("not told that there was nothing"));
+    assert_eq!(send(&here, &phone, &arriving).await.expect("answered"), first);
 }
