@@ -162,6 +162,24 @@ impl Profile {
         self.consents = consents;
     }
 
+    /// Takes over what a copy from before knows of the devices and the record does not: where they were seen since. Says
+    /// whether there was anything.
+    pub fn recall(&mut self, held: &Profile) -> bool {
+        if ![&self.consents, &held.consents].iter().all(|consents| consents.granted(Purpose::Location)) {
+            return false;
+        }
+        let mut has_news = false;
+        for (name, known) in held.devices.iter() {
+            let own = self.devices.get_mut(name).filter(|own| own.token_epoch == known.token_epoch);
+            let own = own.filter(|own| own.presence != known.presence && own.presence.goes_on_in(&known.presence));
+            if let Some(own) = own {
+                own.presence = known.presence.clone();
+                has_news = true;
+            }
+        }
+        has_news
+    }
+
     /// The visits for storage and for another copy of the profile: to keep them, not to decide by.
     pub fn visits_of_record(&self) -> &Arc<Visits> {
         &self.visits

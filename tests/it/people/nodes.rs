@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use dintorni::{
     domain::{catalog::CatalogChange, name::ProfileName, time::Timestamp},
-    grpc::pb,
+    grpc::pb::{self, transition::Kind},
     ports::{Appended, CachedProfile, CatalogStore, Edit, ProfileCache, StoreError},
 };
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{MINUTE, coffee, link, server_key, square, unlink};
+use super::{MINUTE, coffee, link, server_key, square, unlink, update};
 use crate::support::harness::{Phone, PingStream, Publisher, TestServer, bearing, ping, refusal};
 
 #[tokio::test]
@@ -135,6 +135,44 @@ async fn a_retry_after_a_log_out_is_answered_to_nobody_by_a_node_that_missed_it(
     unlink(&here, &key, &phone.device).await.expect("unlinked");
     let again = send(&there, &phone, &arriving).await.expect_err("it was answered to Ada");
     assert_eq!(refusal(&again), (Code::AlreadyExists, "PING_ID_REUSED".to_owned()));
+}
+
+#[tokio::test]
+async fn what_another_node_writes_costs_a_stream_nothing_of_where_its_device_is() {
+    // How often the device says the same before it moves: after ten minutes the copy in memory is no longer trusted.
+    for waits in [0, 7] {
+        let here = TestServer::start().await;
+        let (acme, there) = apart(&here).await;
+        let (phone, key) = (acme.phone(1).await, server_key(&acme).await);
+        let mut stream = phone.stream().await.expect("opened");
+        let mut strength = 0.0;
+        let mut written = async || {
+            strength += 0.1;
+            let likes = [("tea".to_owned(), strength)].into();
+            let likes = pb::Profile { name: phone.profile.clone(), interests: likes, ..Default::default() };
+            update(&there, &key, likes, &[]).await.expect("written");
+        };
+        let mut pinged = 0;
+        let mut at = async |north: f64, accuracy_m| {
+            here.clock.advance(Duration::from_secs(100));
+            pinged += 1;
+            let mut ping = ping(&format!("on-the-way-{pinged}"), here.now());
+            ping.fixes[0].position.as_mut().expect("given").latitude += north;
+            ping.fixes[0].accuracy_m = accuracy_m;
+            let answer = stream.ping(ping).await.expect("it goes on").expect("answered");
+            answer.transitions.iter().map(pb::Transition::kind).collect::<Vec<_>>()
+        };
+        // 500 m south of the square's middle, and north of it.
+        assert_eq!(at(-0.0045, 8.0).await, []);
+        written().await;
+        for _ in 0..waits {
+            assert_eq!(at(-0.0045, 8.0).await, []);
+        }
+        assert_eq!(at(0.0045, 8.0).await, [Kind::Crossed], "{waits}");
+        assert_eq!(at(0.0, 150.0).await, [], "one such fix is no entry");
+        written().await;
+        assert_eq!(at(0.0, 150.0).await, [Kind::Entered], "and two are: {waits}");
+    }
 }
 
 /// A cache that nobody reaches.
