@@ -248,6 +248,9 @@ fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, pin
     if heard.unknown > 0 {
         notes.push(Note::UnknownBeacons { sightings: heard.unknown });
     }
+    if heard.crowded > 0 {
+        notes.push(Note::TooManyBeacons { sightings: heard.crowded });
+    }
 }
 
 /// Every campaign that the transitions and the event fire gets a verdict; the chosen become offers.

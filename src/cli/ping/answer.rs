@@ -100,6 +100,7 @@ pub fn note(code: &str) -> &'static str {
              later or more"
         }
         "UNKNOWN_BEACONS" => "some of the beacons are registered by nobody",
+        "TOO_MANY_BEACONS" => "more beacons are heard than anybody comes by, and some were forgotten",
         _ => "unknown to this binary, which is older than the server",
     }
 }
@@ -125,6 +126,7 @@ mod tests {
             Note::Mocked,
             Note::Implausible { fixes: 1 },
             Note::UnknownBeacons { sightings: 1 },
+            Note::TooManyBeacons { sightings: 1 },
         ];
         for code in notes.map(Note::code) {
             assert_ne!(note(code), note("?"), "{code}");
