@@ -171,7 +171,10 @@ pub fn random(entropy: &dyn Entropy) -> u128 {
 /// Makes the profile say what the registration says; false if it did already.
 fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: Timestamp) -> bool {
     let heard = if profile.name.is_anonymous() { answered_anew } else { answered_but_refusals };
-    let consents = heard(&said.consents, &profile.consents);
+    let (consents, before) = (heard(&said.consents, &profile.consents), profile.devices.get(device).cloned());
+    let has_news = profile.consents != consents;
+    // Before a new device is theirs: nobody has had it without consent.
+    profile.agree(consents, now);
     let old = profile.devices.get(device);
     let new = Device {
         language: said.language.clone(),
@@ -184,9 +187,8 @@ fn apply(profile: &mut Profile, device: &DeviceName, said: &Registration, now: T
         registered_at: old.map_or(now, |old| old.registered_at),
         presence: old.map_or_else(DevicePresence::default, |old| old.presence.clone()),
     };
-    let changed = old != Some(&new) || profile.consents != consents;
+    let changed = before.as_ref() != Some(&new) || has_news;
     profile.devices.insert(device.clone(), new);
-    profile.agree(consents);
     changed
 }
 

@@ -52,8 +52,6 @@ pub struct Answered {
     pub decision: Decision,
     /// Whether there is a receipt; a ping that changed nothing has none.
     pub recorded: bool,
-    /// The profile could not be read: nothing was decided, nothing recorded.
-    pub degraded: bool,
     /// Whom the device belongs to now; the token may still name another.
     pub profile: ProfileName,
     /// The epoch a fresh token must have.
@@ -68,6 +66,9 @@ pub enum PingError {
     AnotherBody,
     #[error("the profile is changing too fast; try again")]
     Busy,
+    /// The profile could not be read.
+    #[error("the cache is away, and too many profiles are read from the database already")]
+    Overloaded,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -79,7 +80,6 @@ pub struct IngestCounters {
     pub committed: AtomicU64,
     pub stale: AtomicU64,
     pub exhausted: AtomicU64,
-    pub degraded: AtomicU64,
     pub offers: AtomicU64,
 }
 
@@ -201,7 +201,7 @@ impl Ingest {
         let copy = match read {
             Read::Found(copy) => copy,
             Read::Absent => return self.moved(visitor, name, stale).await,
-            Read::Overloaded => return Ok(Tried::Answered(Box::new(self.degraded(visitor, name)))),
+            Read::Overloaded => return Err(PingError::Overloaded),
         };
         let Some(device) = copy.profile.devices.get(visitor.device) else {
             return self.moved(visitor, name, stale).await;
@@ -225,14 +225,6 @@ impl Ingest {
             Some(_) => refused(stale, PingError::Revoked),
             None => Err(PingError::Revoked),
         }
-    }
-
-    fn degraded(&self, visitor: &Visitor<'_>, profile: &ProfileName) -> Answered {
-        self.counters.degraded.fetch_add(1, Relaxed);
-        let snapshot = self.catalog.snapshot();
-        let decision = decide::blank(&snapshot, profile, visitor.device, visitor.ping, self.entropy.seed());
-        let token_epoch = visitor.token_epoch;
-        Answered { decision, recorded: false, degraded: true, profile: profile.clone(), token_epoch }
     }
 
     /// What the ping was answered, to whom it was answered: who logs in takes along the answers from before, and nobody
@@ -355,7 +347,7 @@ fn missed(catalog: &Catalog, profile: &Profile, device: &DeviceName) -> Option<u
 fn answered(visitor: &Visitor<'_>, profile: &Profile, decision: Decision, recorded: bool) -> Tried {
     let token_epoch = profile.devices.get(visitor.device).map_or(0, |device| device.token_epoch);
     let profile = profile.name.clone();
-    Tried::Answered(Box::new(Answered { decision, recorded, degraded: false, profile, token_epoch }))
+    Tried::Answered(Box::new(Answered { decision, recorded, profile, token_epoch }))
 }
 
 /// What the record shall be after the decision.

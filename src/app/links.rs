@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        consent::Consents,
+        consent::{Consents, Purpose},
         name::{DeviceName, ProfileName},
         offer::{GivenOffer, OfferId},
         profile::{Device, Personal, Profile},
@@ -127,8 +127,11 @@ impl Links {
         if to.revision.version == 0 && from.name.is_anonymous() {
             to.consents = answered(&from.consents, &to.consents);
         }
-        let moved = from.devices.remove(device)?;
-        let moved = if from.name.is_anonymous() { moved } else { of_somebody_else(moved, now) };
+        let moved = match from.devices.remove(device)? {
+            moved if !from.name.is_anonymous() => of_somebody_else(moved, now),
+            moved if from.consents.granted(Purpose::Location) => moved,
+            moved => Device { presence: moved.presence.unlocated(Some(now)), ..moved },
+        };
         to.devices.insert(device.clone(), moved);
         let handover = Handover { device: device.clone(), from: Some(from.name.clone()), to: to.name.clone() };
         let mut commit = Commit { at: now, devices: vec![handover], ..Commit::default() };
@@ -136,7 +139,7 @@ impl Links {
             to.muted.append(&mut from.muted);
             to.visits_of_record_mut().join(from.visits_of_record(), now);
             // Of whom visits may not be remembered, those before the login may not be either.
-            to.agree(to.consents.clone());
+            to.agree(to.consents.clone(), now);
             fill_gaps(to.personal_of_record_mut(), from.personal_of_record());
             join(to, &from.offers);
             from.redeemed.iter().for_each(|(campaign, at)| to.remember_redeemed(campaign, *at));

@@ -36,6 +36,8 @@ pub struct OpenProfiles {
 struct Held {
     streams: usize,
     copy: Option<CachedProfile>,
+    /// The copy until the record had, or may have had, what it does not know.
+    doubted: Option<CachedProfile>,
     /// The cache does not have the copy yet.
     unsaved: bool,
     /// Versions up to this are erased, or another profile's now.
@@ -93,6 +95,14 @@ impl OpenProfiles {
         self.shard(name).get(name)?.copy.clone()
     }
 
+    /// The newest copy that was held, in doubt or not: what only memory knows of a device is true whatever the record has of
+    /// the rest.
+    pub fn last(&self, name: &ProfileName) -> Option<CachedProfile> {
+        let shard = self.shard(name);
+        let held = shard.get(name)?;
+        held.copy.as_ref().or(held.doubted.as_ref()).cloned()
+    }
+
     /// Holds what the cache has too, or is being given.
     pub fn put(&self, copy: &CachedProfile) {
         if let Some(held) = self.shard(&copy.profile.name).get_mut(&copy.profile.name)
@@ -116,7 +126,8 @@ impl OpenProfiles {
     /// The record has, or may have, what the copy does not know.
     pub fn doubt(&self, name: &ProfileName) {
         if let Some(held) = self.shard(name).get_mut(name) {
-            (held.copy, held.unsaved) = (None, false);
+            held.doubted = held.copy.take().or(held.doubted.take());
+            held.unsaved = false;
         }
     }
 
@@ -127,6 +138,7 @@ impl OpenProfiles {
             if held.revision().is_some_and(|revision| revision.version <= version) {
                 (held.copy, held.unsaved) = (None, false);
             }
+            held.doubted = None;
         }
     }
 
@@ -146,7 +158,7 @@ impl Held {
         let is_gone = self.gone.is_some_and(|gone| copy.profile.revision.version <= gone);
         let is_newer = !is_gone && self.copy.as_ref().is_none_or(|held| newness(held) < newness(copy));
         if is_newer {
-            self.copy = Some(copy.clone());
+            (self.copy, self.doubted) = (Some(copy.clone()), None);
         }
         is_newer
     }
@@ -194,12 +206,19 @@ mod tests {
         let open = OpenProfiles::default();
         let name = copy(1, 0).profile.name.clone();
         open.enter(&name);
+        open.put(&copy(2, 8));
+        open.doubt(&name);
+        assert_eq!((open.get(&name), open.last(&name)), (None, Some(copy(2, 8))), "in doubt");
+        open.put(&copy(3, 0));
+        open.doubt(&name);
+        open.doubt(&name);
+        assert_eq!(open.last(&name), Some(copy(3, 0)), "the newest, however often it is doubted");
         open.put(&copy(3, 0));
         open.put_unsaved(&copy(2, 9));
         assert_eq!(open.get(&name), Some(copy(3, 0)));
         open.forget(&name, 3);
         open.put_unsaved(&copy(3, 1));
-        assert_eq!(open.get(&name), None);
+        assert_eq!((open.get(&name), open.last(&name)), (None, None));
         open.put(&copy(4, 0));
         assert_eq!(open.get(&name), Some(copy(4, 0)));
         assert_eq!(open.leave(&name), None);

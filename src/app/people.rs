@@ -102,11 +102,11 @@ impl People {
 
     /// Makes the profile say what the patch wants, if it is still of its etag.
     pub async fn update(&self, name: &ProfileName, patch: &Patch<'_>) -> Result<Profile, PeopleError> {
-        let change = |profile: &mut Profile, _| {
+        let change = |profile: &mut Profile, now| {
             if patch.etag.is_some_and(|etag| etag != profile.revision.version) {
                 return Err(PeopleError::Changed);
             }
-            patch.apply(profile).map_err(PeopleError::Invalid)?;
+            patch.apply(profile, now).map_err(PeopleError::Invalid)?;
             Ok(((), Vec::new()))
         };
         self.edits.one(name, change).await.map(|(profile, ())| profile)

@@ -10,6 +10,7 @@ use crate::domain::{
     organization::{App, TraitDeclaration, TraitKind, TraitWriter},
     profile::Profile,
     text::{Topic, TraitKey},
+    time::Timestamp,
     violation::{Invalid, Violations},
 };
 
@@ -96,8 +97,8 @@ impl<'a> Patch<'a> {
     }
 
     /// Makes the profile say it.
-    pub fn apply(&self, profile: &mut Profile) -> Result<(), Violations> {
-        profile.agree(answered(&self.consents, &profile.consents));
+    pub fn apply(&self, profile: &mut Profile, now: Timestamp) -> Result<(), Violations> {
+        profile.agree(answered(&self.consents, &profile.consents), now);
         profile.keep_declared(self.app);
         let personal = profile.personal_of_record_mut();
         if self.replaces_traits {
@@ -246,7 +247,7 @@ mod tests {
             let mut profile = profile(&app, &["mood", "tier", "risk", "shoe"]);
             let mut patch = Patch::new(&app, writer);
             patch.replace_traits();
-            patch.apply(&mut profile).expect("sound");
+            patch.apply(&mut profile, Timestamp::default()).expect("sound");
             let keys: Vec<&str> = profile.personal_of_record().traits.keys().map(TraitKey::as_str).collect();
             assert_eq!(keys, left, "and nothing that is not declared");
         }
@@ -261,8 +262,8 @@ mod tests {
             assert!(patch.set_interest(topic(0), Some(bad)).is_err(), "{bad}");
         }
         (0..=MAX_INTERESTS).for_each(|i| patch.set_interest(topic(i), Some(0.5)).expect("sound"));
-        assert!(patch.apply(&mut profile(&app, &[])).is_err());
+        assert!(patch.apply(&mut profile(&app, &[]), Timestamp::default()).is_err());
         patch.set_interest(topic(7), None).expect("sound");
-        assert!(patch.apply(&mut profile(&app, &[])).is_ok());
+        assert!(patch.apply(&mut profile(&app, &[]), Timestamp::default()).is_ok());
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Law 1: SQL decides, the cache only proposes. A copy is trusted for ten minutes after SQL last confirmed its version;
 //! then one indexed read confirms it. If the cache fails, SQL is asked by a bounded number of callers at once. A copy
-//! that may be older than what this node wrote is not used ([`Doubts`]). While a stream of a profile is open, its newest
+//! that may be older than what this node wrote is not used ([`Doubts`]), but for what only it knows of where devices were,
+//! which no write by another node changes. While a stream of a profile is open, its newest
 //! copy is in this node's memory ([`OpenProfiles`]), and the cache is not asked.
 
 use std::{
@@ -113,7 +114,7 @@ impl ProfileStore {
             return self.confirmed(copy, now).await;
         }
         match self.cache.get(name).await {
-            Ok(Some(copy)) if self.doubts.concern(&copy) => self.instead(name, now).await,
+            Ok(Some(copy)) if self.doubts.concern(&copy) => self.instead(name, Some(copy), now).await,
             Ok(Some(copy)) => {
                 let read = self.confirmed(copy, now).await?;
                 if let Read::Found(copy) = &read {
@@ -123,11 +124,11 @@ impl ProfileStore {
             }
             Ok(None) => {
                 self.counters.misses.fetch_add(1, Relaxed);
-                self.from_record(name, now).await
+                self.recorded(name, self.open.last(name), now).await
             }
             Err(failure) => {
                 self.cache_failed(&failure);
-                self.instead(name, now).await
+                self.instead(name, None, now).await
             }
         }
     }
@@ -145,7 +146,7 @@ impl ProfileStore {
                 self.keep(copy.clone()).await;
                 Ok(Read::Found(copy))
             }
-            Some(_) => self.from_record(&name, now).await,
+            Some(_) => self.recorded(&name, Some(copy), now).await,
             // Erased, or gone into another profile: what this node still holds of the person goes as well.
             None => {
                 self.forget(&name, version, now).await.ok();
@@ -155,20 +156,48 @@ impl ProfileStore {
     }
 
     /// From the record where the cache should have done: that many readers at once it did not expect.
-    async fn instead(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
+    async fn instead(
+        &self,
+        name: &ProfileName,
+        cached: Option<CachedProfile>,
+        now: Timestamp,
+    ) -> Result<Read, StoreError> {
         let Ok(_permit) = self.fallback.try_acquire() else {
             self.counters.refused_fallbacks.fetch_add(1, Relaxed);
             return Ok(Read::Overloaded);
         };
-        self.from_record(name, now).await
+        self.recorded(name, self.open.last(name).or(cached), now).await
     }
 
-    /// The profile as last committed, whatever the cache says.
+    /// The profile as last committed, whatever the cache says; but what only that knows of its devices is true as well.
     pub async fn from_record(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
-        let Some(profile) = self.records.profile(name).await? else {
+        self.recorded(name, self.held(name).await, now).await
+    }
+
+    /// The newest copy on this node or in the cache, even one in doubt.
+    async fn held(&self, name: &ProfileName) -> Option<CachedProfile> {
+        match self.open.last(name) {
+            Some(copy) => Some(copy),
+            None => self.cache.get(name).await.ok().flatten(),
+        }
+    }
+
+    async fn recorded(
+        &self,
+        name: &ProfileName,
+        held: Option<CachedProfile>,
+        now: Timestamp,
+    ) -> Result<Read, StoreError> {
+        let Some(mut profile) = self.records.profile(name).await? else {
             self.forget_held(name, now).await;
             return Ok(Read::Absent);
         };
+        if let Some(CachedProfile { profile: held, .. }) = held
+            && profile.recall(&held)
+        {
+            // What the cache has of the same version may not know it.
+            profile.revision.soft = held.revision.soft + 1;
+        }
         let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: now };
         self.keep(copy.clone()).await;
         Ok(Read::Found(copy))
@@ -176,13 +205,13 @@ impl ProfileStore {
 
     /// As last committed, with what only the cache knows since then; none if it is not there.
     pub async fn newest(&self, name: &ProfileName) -> Result<Option<Profile>, StoreError> {
-        let Some(profile) = self.records.profile(name).await? else { return Ok(None) };
-        let cached = match self.open.get(name) {
-            Some(copy) => Some(copy),
-            None => self.cache.get(name).await.ok().flatten(),
-        };
-        let same = cached.map(|copy| copy.profile).filter(|cached| cached.revision.version == profile.revision.version);
-        Ok(Some(same.map_or(profile, Arc::unwrap_or_clone)))
+        let Some(mut profile) = self.records.profile(name).await? else { return Ok(None) };
+        let Some(CachedProfile { profile: held, .. }) = self.held(name).await else { return Ok(Some(profile)) };
+        if held.revision.version == profile.revision.version {
+            return Ok(Some(Arc::unwrap_or_clone(held)));
+        }
+        profile.recall(&held);
+        Ok(Some(profile))
     }
 
     /// A copy to change, which may be old: the commit says so. None if the record has none.

@@ -114,7 +114,8 @@ pub enum Note {
     NoLocationConsent,
     /// Without consent to profiling only the place and the moment were used.
     ContextOnly,
-    /// Some fixes, sightings or events were older than what is known already, or than the last log-out.
+    /// Some fixes, sightings or events were older than what is known already, or than the last log-out or
+    /// the consent to location.
     OutOfOrder { readings: u32 },
     /// The newest fix was worse than 1,000 m and moved nobody.
     Inaccurate,
@@ -124,6 +125,8 @@ pub enum Note {
     Implausible { fixes: u32 },
     /// Beacons that nobody registered.
     UnknownBeacons { sightings: u32 },
+    /// Sightings that were forgotten, since more beacons are heard than a device is believed to.
+    TooManyBeacons { sightings: u32 },
     /// The place of an app event, which nobody registered.
     UnknownPlace,
     /// Without consent to marketing there are no offers to look at.
@@ -140,6 +143,7 @@ impl Note {
             Note::Mocked => "MOCKED",
             Note::Implausible { .. } => "IMPLAUSIBLE",
             Note::UnknownBeacons { .. } => "UNKNOWN_BEACONS",
+            Note::TooManyBeacons { .. } => "TOO_MANY_BEACONS",
             Note::UnknownPlace => "UNKNOWN_PLACE",
             Note::NoMarketingConsent => "NO_MARKETING_CONSENT",
         }

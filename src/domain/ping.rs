@@ -27,6 +27,8 @@ pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// A ping is on its way for less than this: clients give up earlier. What seems younger by more is younger.
 const LONGEST_WAY: Duration = Duration::from_secs(60);
+/// Some phones send whole seconds: what is later than the sending by no more than this need not be.
+const ROUNDING: Duration = Duration::from_secs(1);
 
 /// Chosen by the device, new for every ping and the same for its retries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -138,6 +140,12 @@ impl ClockReading {
         let device = stamp.min(self.sent_at);
         let event = self.received_at - self.sent_at.since(device);
         Reading { stamp, device, event }
+    }
+
+    /// Event time up to which the device says that it has reported everything. Nobody can say so of later than now: the clock
+    /// was set back since, and what it had reported by then nobody knows.
+    pub fn reported(self, through: Timestamp) -> Option<Timestamp> {
+        (through <= self.sent_at + ROUNDING).then(|| self.reading(through).event)
     }
 
     /// Server time minus device time, in microseconds.
@@ -303,6 +311,14 @@ mod tests {
         let read: Vec<Reading> = (999_990..1_000_100).map(|stamp| clock.reading(at(stamp))).collect();
         assert!(read.is_sorted_by_key(|read| (read.device, read.stamp)), "of one ping the stamps are the order");
         assert!(read.windows(2).all(|two| two[1].is_after(two[0]) && !two[0].is_after(two[1])));
+    }
+
+    #[test]
+    fn what_was_reported_by_a_clock_that_was_set_back_is_not_known() {
+        let clock = ClockReading { sent_at: at(1_000), received_at: at(500) };
+        let reported = |through| clock.reported(at(through));
+        assert_eq!([990, 1_000, 1_001].map(reported), [Some(at(490)), Some(at(500)), Some(at(500))]);
+        assert_eq!([1_002, 1_040, 1_600].map(reported), [None; 3], "nobody has shown anything by then");
     }
 
     #[test]

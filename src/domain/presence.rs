@@ -164,6 +164,9 @@ pub struct DevicePresence {
     /// By our clock, so that it holds whatever the device's is set to; a reading is compared by its event time, which the
     /// ping that brings it makes of that clock as it is then.
     pub since: Option<Timestamp>,
+    /// Since when whoever has it agrees to location, if they did not before: what was read until then tells nothing of where
+    /// they were. By our clock, as [`Self::since`].
+    pub located_since: Option<Timestamp>,
     /// The newest version of the catalog that any of this was concluded from: an older one does not know all of the places.
     pub catalog_version: u64,
 }
@@ -178,10 +181,14 @@ impl DevicePresence {
         Self { newest_fix: newest, newest_sighting: newest, ahead, clock_offset, since, ..Self::default() }
     }
 
-    /// For who no longer agrees to location: nothing of where they were, but when readings were, so that none comes twice.
-    pub fn unlocated(&self) -> Self {
-        let Self { newest_fix, newest_sighting, ahead, clock_offset, since, catalog_version, .. } = *self;
-        Self { newest_fix, newest_sighting, ahead, clock_offset, since, catalog_version, ..Self::default() }
+    /// For who did not agree to location until now: nothing of where they were, but when readings were, so that none comes
+    /// twice. If they agree from some time on, what was read before it comes too late.
+    pub fn unlocated(&self, agreed: Option<Timestamp>) -> Self {
+        let Self { newest_fix, newest_sighting, ahead, clock_offset, since, located_since, catalog_version, .. } =
+            *self;
+        let located_since = agreed.or(located_since);
+        let kept = Self { newest_fix, newest_sighting, ahead, clock_offset, catalog_version, ..Self::default() };
+        Self { since, located_since, ..kept }
     }
 
     /// Remembers what a ping brought that was stamped ahead.
@@ -192,9 +199,26 @@ impl DevicePresence {
         self.ahead = known.into_iter().chain(ping.newest_ahead()).max_by_key(|read| read.stamp);
     }
 
+    /// Whether `held` is this with what came after it: of the same person and consent, and of the same save, with no reading
+    /// that it does not know.
+    pub fn goes_on_in(&self, held: &Self) -> bool {
+        let of = |presence: &Self| (presence.since, presence.located_since, presence.saved_at);
+        let is_known = |saved: Option<Reading>, held: Option<Reading>| {
+            saved.is_none_or(|saved| held.is_some_and(|held| !saved.is_after(held)))
+        };
+        let knows_all =
+            is_known(self.newest_fix, held.newest_fix) && is_known(self.newest_sighting, held.newest_sighting);
+        of(self) == of(held) && knows_all
+    }
+
     /// Whether that tells something of whoever has the device now.
     pub fn is_theirs(&self, read: Reading) -> bool {
         self.since.is_none_or(|since| read.event > since)
+    }
+
+    /// Whether that may tell where whoever has the device now was.
+    pub fn may_locate(&self, read: Reading) -> bool {
+        self.is_theirs(read) && self.located_since.is_none_or(|since| read.event >= since)
     }
 }
 
@@ -236,6 +260,39 @@ impl TransitionKind {
             TransitionKind::Exited(_) => "exited",
             TransitionKind::Crossed => "crossed",
             TransitionKind::Heard => "heard",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    fn read(seconds: i64) -> Option<Reading> {
+        Some(Reading::new(at(seconds), at(seconds)))
+    }
+
+    #[test]
+    fn a_copy_goes_on_from_what_the_record_has_unless_that_is_of_another_or_later() {
+        type Change = fn(&mut DevicePresence);
+        let saved = DevicePresence { newest_fix: read(10), saved_at: Some(at(10)), ..DevicePresence::default() };
+        let held = DevicePresence { newest_fix: read(40), newest_sighting: read(30), ..saved.clone() };
+        assert!(saved.goes_on_in(&held) && held.goes_on_in(&held) && !held.goes_on_in(&saved));
+        let changes: [(&str, Change); 5] = [
+            ("a newer fix", |presence| presence.newest_fix = read(41)),
+            ("a newer sighting", |presence| presence.newest_sighting = read(31)),
+            ("another save", |presence| presence.saved_at = Some(at(35))),
+            ("somebody else", |presence| presence.since = Some(at(5))),
+            ("a consent of its own", |presence| presence.located_since = Some(at(5))),
+        ];
+        for (what, change) in changes {
+            let mut written = saved.clone();
+            change(&mut written);
+            assert!(!written.goes_on_in(&held), "{what}");
         }
     }
 }

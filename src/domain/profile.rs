@@ -148,16 +148,36 @@ impl Profile {
     }
 
     /// Notes what the person agrees to now. Where their devices are is remembered for as long as they agree to location, and
-    /// visits for as long as to profiling too.
-    pub fn agree(&mut self, consents: Consents) {
-        if !consents.granted(Purpose::Location) {
-            self.devices.values_mut().for_each(|device| device.presence = device.presence.unlocated());
+    /// visits for as long as to profiling too; a consent tells nothing of what was read before it.
+    pub fn agree(&mut self, consents: Consents, now: Timestamp) {
+        let agrees = consents.granted(Purpose::Location);
+        if !agrees || !self.consents.granted(Purpose::Location) {
+            let agreed = agrees.then_some(now);
+            self.devices.values_mut().for_each(|device| device.presence = device.presence.unlocated(agreed));
         }
         let may_remember = consents.granted(Purpose::Location) && consents.granted(Purpose::Profiling);
         if !may_remember && !self.visits.is_empty() {
             self.visits = Arc::default();
         }
         self.consents = consents;
+    }
+
+    /// Takes over what a copy from before knows of the devices and the record does not: where they were seen since. Says
+    /// whether there was anything.
+    pub fn recall(&mut self, held: &Profile) -> bool {
+        if ![&self.consents, &held.consents].iter().all(|consents| consents.granted(Purpose::Location)) {
+            return false;
+        }
+        let mut has_news = false;
+        for (name, known) in held.devices.iter() {
+            let own = self.devices.get_mut(name).filter(|own| own.token_epoch == known.token_epoch);
+            let own = own.filter(|own| own.presence != known.presence && own.presence.goes_on_in(&known.presence));
+            if let Some(own) = own {
+                own.presence = known.presence.clone();
+                has_news = true;
+            }
+        }
+        has_news
     }
 
     /// The visits for storage and for another copy of the profile: to keep them, not to decide by.

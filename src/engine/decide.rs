@@ -136,7 +136,7 @@ fn decide_of(question: &Question<'_>) -> Outcome {
 }
 
 /// A decision about a ping that nothing was decided of yet: no transitions, no offers.
-pub fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping: &Ping, seed: u64) -> Decision {
+fn blank(catalog: &Catalog, profile: &ProfileName, device: &DeviceName, ping: &Ping, seed: u64) -> Decision {
     let at = ping.clock.received_at;
     Decision {
         id: DecisionId::new(at, choice::random(seed, 0)),
@@ -185,8 +185,11 @@ fn locate(
     if let Some(permit) = question.profile.consents.permit() {
         visiting::note(areas, &step, &mut outcome.profile, permit, now);
     }
-    let event = event_of(ping, device, &mut outcome.decision.notes).map(|event| Event::of(areas, event, ping));
-    note_event(event.as_ref(), question.ping, &mut outcome.decision);
+    let event = event_of(ping, device, &mut outcome.decision.notes).map(|event| {
+        let is_located = device.presence.may_locate(event.read);
+        if is_located { Event::of(areas, event, ping) } else { Event::nowhere(event, ping) }
+    });
+    note_event(event.as_ref(), &mut outcome.decision);
     if !step.transitions.is_empty() || event.is_some() {
         consider(question, areas, device, (&step, event.as_ref()), outcome);
     }
@@ -245,6 +248,9 @@ fn note_readings(notes: &mut Vec<Note>, step: &Step, heard: &ranging::Heard, pin
     if heard.unknown > 0 {
         notes.push(Note::UnknownBeacons { sightings: heard.unknown });
     }
+    if heard.crowded > 0 {
+        notes.push(Note::TooManyBeacons { sightings: heard.crowded });
+    }
 }
 
 /// Every campaign that the transitions and the event fire gets a verdict; the chosen become offers.
@@ -255,8 +261,8 @@ fn consider(
     (step, event): (&Step, Option<&Event<'_>>),
     outcome: &mut Outcome,
 ) {
-    // Where whoever had the device before was is no distance of this person's.
-    let newest = question.ping.newest_fix().filter(|fix| device.presence.is_theirs(fix.read)).map(|fix| fix.position);
+    // Where whoever had the device before was is no distance of this person's, nor where they agreed to tell nobody.
+    let newest = question.ping.newest_fix().filter(|fix| device.presence.may_locate(fix.read)).map(|fix| fix.position);
     let fired = candidates(areas, (&question.profile.name, newest), &step.transitions, event);
     if !fired.is_empty() {
         outcome.effect = Effect::Durable;

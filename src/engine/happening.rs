@@ -28,19 +28,22 @@ pub struct Event<'a> {
     area: Area,
     at: Timestamp,
     stale: bool,
+    /// It names a place that nobody registered.
+    is_lost: bool,
 }
 
 impl<'a> Event<'a> {
     /// Wherever it says to be.
     pub fn nowhere(said: &'a AppEvent, ping: &Ping) -> Self {
         let at = said.read.event;
-        Self { said, area: Area::Anywhere, at, stale: ping.clock.received_at.since(at) > STALE_AFTER }
+        let stale = ping.clock.received_at.since(at) > STALE_AFTER;
+        Self { said, area: Area::Anywhere, at, stale, is_lost: false }
     }
 
     /// At the place it names, if there is such a place.
     pub fn of(areas: &Known<'_>, said: &'a AppEvent, ping: &Ping) -> Self {
         let area = said.place.as_ref().map_or(Area::Anywhere, |place| area_at(areas, place));
-        Self { area, ..Self::nowhere(said, ping) }
+        Self { is_lost: said.place.is_some() && area == Area::Anywhere, area, ..Self::nowhere(said, ping) }
     }
 
     /// As the receipt tells it.
@@ -83,10 +86,9 @@ pub(super) fn area_at(areas: &Areas, place: &PlaceName) -> Area {
 }
 
 /// Tells the receipt what happened, and whether it was where nobody knows.
-pub fn note_event(event: Option<&Event<'_>>, ping: &Ping, decision: &mut Decision) {
+pub fn note_event(event: Option<&Event<'_>>, decision: &mut Decision) {
     decision.event = event.map(Event::happened);
-    let named = ping.event.as_ref().is_some_and(|said| said.place.is_some());
-    if named && decision.event.as_ref().is_some_and(|happened| happened.place.is_none()) {
+    if event.is_some_and(|event| event.is_lost) {
         decision.notes.push(Note::UnknownPlace);
     }
 }

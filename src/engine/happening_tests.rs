@@ -90,6 +90,17 @@ fn what_happened_before_a_log_out_fires_for_nobody_else() {
 }
 
 #[test]
+fn what_happened_before_a_consent_to_location_happened_nowhere() {
+    let mut shy = person();
+    shy.agree(consents(&[Purpose::Marketing, Purpose::Profiling]), at(50));
+    shy.agree(consents(&Purpose::ALL), at(60));
+    let told = |seconds| ask(&mall(), &shy, &scanned(seconds, Some("stores/cafe")));
+    assert_eq!((titles(&told(59)), titles(&told(61))), (vec!["anywhere"], vec!["anywhere", "cafe"]));
+    let (before, event) = (told(59), |outcome: &Outcome| outcome.decision.event.clone().expect("it happened"));
+    assert_eq!((event(&before).place, notes(&before)), (None, vec![]), "and nobody is told where");
+}
+
+#[test]
 fn an_event_fires_at_its_place_and_anywhere() {
     let told = |place| ask(&mall(), &person(), &scanned(0, place));
     assert_eq!(titles(&told(Some("stores/cafe"))), ["anywhere", "cafe"]);

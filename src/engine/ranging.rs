@@ -3,7 +3,7 @@
 //! Law: two readings at least two seconds apart, in one ping or two; a reach is left by silence alone, and unequal
 //! scanning of phones must not make it flicker.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{areas::Areas, presence::clock_was_set};
 use crate::domain::{
@@ -20,6 +20,11 @@ const CONFIRMATION: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(10 * 60);
 /// What was heard is forgotten after this, even if no later reading says that it is over: no backlog is older.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// Beacons that a device is believed to hear at most: more than a phone comes by before the first of them are silent, and less
+/// than 64 KiB of a profile, all of which each of its pings reads. A network may have any number of them, and whoever makes up
+/// pings hears them all.
+pub const MAX_HEARD: usize = 256;
 
 /// Whether the visit that was heard lasts at that time, as far as anybody can know.
 pub fn goes_on(hearing: &Hearing, at: Timestamp) -> bool {
@@ -38,10 +43,30 @@ pub struct Heard {
     /// Sightings of beacons that nobody registered.
     pub unknown: u32,
     pub out_of_order: u32,
+    /// Sightings that were forgotten: more is heard than [`MAX_HEARD`].
+    pub crowded: u32,
 }
 
 impl Heard {
+    /// Makes room for one more beacon. What is over goes first, then what was not confirmed for longest: who forgot a visit
+    /// would take its next reading for another one.
+    fn makes_room(&mut self, heard: &mut BTreeMap<BeaconName, Hearing>, at: Timestamp) -> bool {
+        if heard.len() >= MAX_HEARD {
+            heard.retain(|_, hearing| goes_on(hearing, at));
+        }
+        if heard.len() < MAX_HEARD {
+            return true;
+        }
+        self.crowded += 1;
+        let unconfirmed = heard.iter().filter(|(_, hearing)| !hearing.confirmed);
+        let oldest = unconfirmed.min_by_key(|(_, hearing)| hearing.last).map(|(name, _)| name.clone());
+        oldest.is_some_and(|oldest| heard.remove(&oldest).is_some())
+    }
+
     fn reading(&mut self, name: &BeaconName, at: Timestamp, presence: &mut DevicePresence, received_at: Timestamp) {
+        if !presence.heard.contains_key(name) && !self.makes_room(&mut presence.heard, at) {
+            return;
+        }
         let started = Hearing { first: at, last: at, confirmed: false };
         let hearing = presence.heard.entry(name.clone()).or_insert(started);
         if !goes_on(hearing, at) {
@@ -78,7 +103,7 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
     let mut heard = Heard::default();
     let known = before.newest_sighting.filter(|_| !clock_was_set(before, ping));
     let newest = ping.newest_readings().1;
-    let is_next = |read: &Reading| before.is_theirs(*read) && known.is_none_or(|known| read.is_after(known));
+    let is_next = |read: &Reading| before.may_locate(*read) && known.is_none_or(|known| read.is_after(known));
     presence.newest_sighting = newest.filter(is_next).or(known);
     let sent_before = ping.known_sightings([known, before.ahead]);
     for (number, sighting) in ping.heard().iter().enumerate() {
@@ -107,7 +132,10 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
 mod tests {
     use super::*;
     use crate::{
-        domain::{ping::Sighting, place::BeaconIdentity},
+        domain::{
+            ping::Sighting,
+            place::{Beacon, BeaconIdentity},
+        },
         engine::fixture::{at, beacon, catalog, metres, ping},
     };
 
@@ -199,6 +227,29 @@ mod tests {
         honest.clock.received_at = at(20);
         let told = listen(&catalog.areas, &before, &mut presence, &honest);
         assert_eq!((told.transitions.len(), told.out_of_order), (1, 0), "the same, sent by who sets nothing");
+    }
+
+    #[test]
+    fn of_more_beacons_than_anybody_comes_by_some_are_forgotten_and_no_visit() {
+        let identity = |minor| BeaconIdentity::IBeacon { uuid: [7; 16], major: 1, minor };
+        let named = |minor: u16| Beacon { identity: identity(minor), ..beacon(&format!("b{minor:04}")) };
+        let catalog = catalog((0..1_000).map(|minor| named(minor).into()).collect());
+        let mut presence = DevicePresence::default();
+        let mut hear = |received: i64, minors: std::ops::Range<u16>| {
+            let mut ping = ping(received, &[]);
+            let sighting =
+                |minor| Sighting { beacon: identity(minor), rssi_dbm: None, read: ping.clock.reading(at(received)) };
+            ping.sightings = minors.map(sighting).collect();
+            let before = presence.clone();
+            let told = listen(&catalog.areas, &before, &mut presence, &ping);
+            (told.transitions.len(), told.crowded, presence.heard.len())
+        };
+        assert_eq!(hear(0, 0..200), (0, 0, 200));
+        assert_eq!(hear(5, 200..400), (0, 144, MAX_HEARD), "the oldest go");
+        assert_eq!(hear(10, 144..400), (256, 0, MAX_HEARD), "the newest are there");
+        assert_eq!(hear(15, 400..600), (0, 200, MAX_HEARD), "visits stay");
+        assert_eq!(hear(20, 144..400), (0, 0, MAX_HEARD), "and are none anew");
+        assert_eq!(hear(700, 400..600), (0, 0, 200), "until they are silent");
     }
 
     #[test]

@@ -121,15 +121,50 @@ fn without_consent_to_profiling_nothing_is_remembered() {
     let (seen, _) = after(&[geofence("quay", 0.0, 80.0).into()], &person(), &here(0, inside()));
     for left in [[Purpose::Location, Purpose::Marketing], [Purpose::Profiling, Purpose::Marketing]] {
         let mut shy = seen.clone();
-        shy.agree(shy.consents.clone());
+        shy.agree(shy.consents.clone(), at(1));
         assert_eq!(shy.visits_of_record().iter().count(), 1);
-        shy.agree(consents(&left));
+        shy.agree(consents(&left), at(1));
         let believed =
             shy.devices.values().any(|device| !device.presence.areas.is_empty() || device.presence.last_seen.is_some());
         assert_eq!(believed, left.contains(&Purpose::Location), "where the device is");
-        shy.agree(consents(&Purpose::ALL));
+        shy.agree(consents(&Purpose::ALL), at(2));
         assert!(shy.visits_of_record().is_empty(), "withdrawn, they are forgotten for good");
     }
+}
+
+#[test]
+fn a_consent_tells_nothing_of_what_was_read_before_it() {
+    let world = [geofence("quay", 0.0, 80.0).into()];
+    let backlog = |clock_s: i64| {
+        let path = [(2_000, inside(), 5.0), (2_200, inside(), 5.0), (2_900, far(), 5.0), (8_100, inside(), 5.0)];
+        let mut ping = ping(8_100, &path);
+        ping.clock.sent_at = at(8_100 + clock_s);
+        for (fix, (second, ..)) in ping.fixes.iter_mut().zip(path) {
+            fix.read = ping.clock.reading(at(second + clock_s));
+        }
+        ping
+    };
+    let without = consents(&[Purpose::Marketing, Purpose::Profiling]);
+    let granted = |profile: &mut Profile| profile.agree(consents(&Purpose::ALL), at(8_000));
+    for (seen, clock_s) in [(true, 0), (true, 600), (true, -600), (false, 0)] {
+        let mut person = if seen { after(&world, &person(), &here(0, far())).0 } else { person() };
+        let mut told = person.clone();
+        granted(&mut told);
+        assert_eq!(count(&after(&world, &told, &backlog(clock_s)).0, "geofences/quay"), 2, "they always agreed");
+        person.agree(without.clone(), at(1_000));
+        granted(&mut person);
+        assert_eq!(count(&after(&world, &person, &backlog(clock_s)).0, "geofences/quay"), 1, "{seen} {clock_s}");
+    }
+}
+
+#[test]
+fn what_is_known_of_where_somebody_was_who_did_not_agree_ends_when_they_agree() {
+    let world = [geofence("quay", 0.0, 80.0).into()];
+    let (mut shy, _) = after(&world, &person(), &here(0, inside()));
+    // As records are from when withdrawing forgot nothing.
+    shy.consents = consents(&[Purpose::Marketing]);
+    shy.agree(consents(&Purpose::ALL), at(HOUR));
+    assert!(shy.devices.values().all(|device| device.presence.areas.is_empty()));
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub fn app_event(request: &pb::ReportAppEventRequest, now: Timestamp) -> Result<
     let ping = (|| {
         let read = clock.reading(occurred_at?.unwrap_or(clock.sent_at));
         let event = Some(AppEvent { key: key?, place: place?, read });
-        let reported_through = reported_through?.map(|through| clock.reading(through).event);
+        let reported_through = reported_through?.and_then(|through| clock.reported(through));
         let (fixes, sightings) = (fix?.into_iter().collect(), Vec::new());
         Some(Ping { id: id?, clock, fixes, sightings, event, max_offers: max_offers?, reported_through })
     })();
@@ -88,6 +88,11 @@ mod tests {
         assert_eq!((ping.fixes.len(), ping.max_offers), (0, 3));
         let read = app_event(&pb::ReportAppEventRequest { occurred_at: None, ..sound() }, now).expect("sound").event;
         assert_eq!(read.expect("it says so").read.event, now);
+        let reported = |through| {
+            let event = pb::ReportAppEventRequest { reported_through: at(through), ..sound() };
+            app_event(&event, now).expect("sound").reported_through.map(|through| now.since(through).as_secs())
+        };
+        assert_eq!([95, 140].map(reported), [Some(5), None], "nobody has shown anything later than now");
     }
 
     #[test]

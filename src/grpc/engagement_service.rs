@@ -66,7 +66,7 @@ fn report(request: pb::ReportEngagementRequest, now: Timestamp) -> Result<Report
     let read = |(i, wire)| wrong.nest(format_args!("events[{i}]"), event(wire, clock));
     let events = events.into_iter().take(MAX_EVENTS).enumerate().filter_map(read).collect();
     let through = wrong.take("reported_through", optional_timestamp(reported_through)).flatten();
-    let through = through.map(|through| clock.reading(through).event);
+    let through = through.and_then(|through| clock.reported(through));
     wrong.finish(Some(Report { received_at: now, events, through }))
 }
 
@@ -109,6 +109,8 @@ mod tests {
         let report = report(request, received()).expect("sound");
         assert_eq!(received().since(report.events[0].at).as_secs(), 10);
         assert_eq!(report.through.map(|through| received().since(through).as_secs()), Some(5));
+        let ahead = pb::ReportEngagementRequest { sent_at: at(100), events: vec![], reported_through: at(140) };
+        assert_eq!(super::report(ahead, received()).expect("sound").through, None, "later than now");
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn ping(request: &pb::PingRequest, now: Timestamp) -> Result<Ping, Violation
     let max_offers = wrong.take("max_offers", offers_wanted(max_offers));
     let reported_through = wrong.take("reported_through", optional_timestamp(reported_through));
     let ping = (|| {
-        let reported_through = reported_through?.map(|through| clock.reading(through).event);
+        let reported_through = reported_through?.and_then(|through| clock.reported(through));
         let (id, max_offers, event) = (id?, max_offers?, None);
         Some(Ping { id, clock, fixes, sightings, event, max_offers, reported_through }.in_order())
     })();
@@ -159,6 +159,12 @@ mod tests {
         assert_eq!(ages, [10, 1], "oldest first, by the age the phone states");
         assert_eq!(ping.max_offers, 3);
         assert_eq!(ping.reported_through.map(|through| received().since(through).as_secs()), Some(5));
+    }
+
+    #[test]
+    fn what_was_reported_later_than_now_was_not() {
+        let ahead = pb::PingRequest { reported_through: at(140), ..sound() };
+        assert_eq!(ping(&ahead, received()).expect("sound").reported_through, None);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Pings {
     }
 
     fn response(&self, answered: &Answered, verified: &Verified, now: Timestamp) -> pb::PingResponse {
-        let Answered { decision, recorded, degraded, profile, token_epoch } = answered;
+        let Answered { decision, recorded, profile, token_epoch } = answered;
         let renewed = self.tokens.renewal(verified, profile, *token_epoch, now);
         pb::PingResponse {
             offers: decision.offers.iter().map(offer_to_wire).collect(),
@@ -88,7 +88,6 @@ impl Pings {
             next: Some(next_to_wire(&decision.next)),
             decision: if *recorded { decision.id.to_string() } else { String::new() },
             notes: notes_to_wire(&decision.notes),
-            degraded: *degraded,
             renewed_token: renewed.map(token_to_wire),
         }
     }

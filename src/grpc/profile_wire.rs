@@ -216,7 +216,7 @@ mod tests {
         for (message, paths) in [(before, &[][..]), (patched, paths)] {
             let mask = FieldMask { paths: paths.iter().map(ToString::to_string).collect() };
             let patch = patch(&app, Writer::Device, message, Some(&mask), Timestamp::default()).expect("sound");
-            patch.apply(&mut profile).expect("small");
+            patch.apply(&mut profile, Timestamp::default()).expect("small");
         }
         let pb::Profile { traits, interests, .. } = profile_to_wire(&profile, &app);
         let traits: BTreeMap<_, _> = traits.into_iter().collect();

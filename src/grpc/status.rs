@@ -23,6 +23,10 @@ pub(super) const MAX_DETAILS: usize = 3_500;
 /// Most bytes of the message of a refusal: it travels in a header, where one byte may take three.
 pub(super) const MAX_SUMMARY: usize = 500;
 
+/// How long those stay away whose profiles too many others read: there is less to do then, and what was read just before is
+/// still fresh.
+const CROWDED: Duration = Duration::from_secs(10);
+
 /// Everything a call can be refused for, but for its fields ([`invalid`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
@@ -210,6 +214,10 @@ impl From<PingError> for Status {
                 Problem::PingIdReused.says("the id was used for another ping or event; draw a new one")
             }
             PingError::Busy => Problem::Busy.says("the profile is changing too fast; send the same ping again"),
+            PingError::Overloaded => Problem::StoreUnavailable.says_until(
+                CROWDED,
+                format!("{error}; nothing was decided, and the same ping or event may be sent again"),
+            ),
             PingError::Store(error) => error.into(),
         }
     }
@@ -264,6 +272,9 @@ mod tests {
             assert!(status.get_error_details().retry_info().is_some(), "{status}");
             assert!(!status.message().contains("10.0.0.7") && !status.message().contains("/var"), "{status}");
         }
+        let status = Status::from(PingError::Overloaded);
+        let retry = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+        assert_eq!((status.code(), retry), (Code::Unavailable, Some(CROWDED)), "what was sent is still to be done");
         let status = Status::from(PingError::AnotherBody);
         assert!(status.get_error_details().retry_info().is_none());
         assert_eq!(status.get_error_details().error_info().expect("given").reason, "PING_ID_REUSED");

@@ -37,7 +37,6 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
         ingest("pings_committed", "Pings that changed something, durably", |c| &c.committed),
         ingest("pings_stale", "Decisions made anew because the profile had changed", |c| &c.stale),
         ingest("pings_exhausted", "Decisions made anew because a budget was used up", |c| &c.exhausted),
-        ingest("pings_degraded", "Pings answered without reading the profile", |c| &c.degraded),
         ingest("offers", "Offers made", |c| &c.offers),
         profiles("profile_hits", "Profiles found in the cache", |c| &c.hits),
         profiles("profile_misses", "Profiles not found in the cache", |c| &c.misses),

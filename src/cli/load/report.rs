@@ -42,7 +42,7 @@ impl Report {
     /// One object, in SI units; `null` is what is not known.
     pub fn as_json(&self) -> anyhow::Result<String> {
         let latency = QUANTILES.map(|(name, share)| (name.to_owned(), self.tally.latency.value_at_quantile(share)));
-        let Tally { offers, transitions, changed, degraded, .. } = self.tally;
+        let Tally { offers, transitions, changed, .. } = self.tally;
         Ok(serde_json::to_string_pretty(&json!({
             "door": self.door,
             "devices": self.devices,
@@ -58,14 +58,13 @@ impl Report {
             "changed": changed,
             "transitions": transitions,
             "offers": offers,
-            "degraded": degraded,
             "server_cpu_ms_per_1000": self.server_ms(),
         }))?)
     }
 
     /// A table.
     pub fn as_table(&self) -> String {
-        let Tally { latency, offers, transitions, changed, degraded, .. } = &self.tally;
+        let Tally { latency, offers, transitions, changed, .. } = &self.tally;
         let answers = self.tally.answers();
         let wanted = self.rate.map_or_else(|| "as fast as answers came".to_owned(), |rate| format!("{rate:.0} wanted"));
         let of = |count: u64| format!("{count} ({:.2} %)", 100.0 * count as f64 / answers.max(1) as f64);
@@ -81,9 +80,6 @@ impl Report {
         rows.push(("changed", of(*changed)));
         rows.push(("transitions", transitions.to_string()));
         rows.push(("offers", offers.to_string()));
-        if *degraded > 0 {
-            rows.push(("degraded", of(*degraded)));
-        }
         if self.unsent > 0 {
             rows.push((
                 "unsent",

@@ -34,13 +34,12 @@ pub struct Tally {
     pub transitions: u64,
     /// Pings that changed something durable.
     pub changed: u64,
-    pub degraded: u64,
 }
 
 impl Tally {
     pub fn new() -> anyhow::Result<Self> {
         let latency = Histogram::new_with_bounds(1, LONGEST, DIGITS)?;
-        Ok(Self { latency, codes: [0; CODES], offers: 0, transitions: 0, changed: 0, degraded: 0 })
+        Ok(Self { latency, codes: [0; CODES], offers: 0, transitions: 0, changed: 0 })
     }
 
     /// How often each code was answered, of those that were.
@@ -65,7 +64,6 @@ impl Tally {
                 self.offers += answer.offers.len() as u64;
                 self.transitions += answer.transitions.len() as u64;
                 self.changed += u64::from(!answer.decision.is_empty());
-                self.degraded += u64::from(answer.degraded);
             }
             Err(code) => self.codes[code as usize] += 1,
         }
@@ -78,14 +76,12 @@ impl Tally {
         self.offers += other.offers;
         self.transitions += other.transitions;
         self.changed += other.changed;
-        self.degraded += other.degraded;
         Ok(())
     }
 
     fn reset(&mut self) {
         self.latency.reset();
-        (self.codes, self.offers, self.transitions) = ([0; CODES], 0, 0);
-        (self.changed, self.degraded) = (0, 0);
+        (self.codes, self.offers, self.transitions, self.changed) = ([0; CODES], 0, 0, 0);
     }
 }
 

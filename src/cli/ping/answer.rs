@@ -15,9 +15,6 @@ pub fn tell(paint: Paint, zoned: &Zoned, caller: &Caller, answer: &pb::PingRespo
     if let Some(device) = &caller.device {
         lines.push(format!("device     {device}"));
     }
-    if answer.degraded {
-        lines.push(paint.bad("degraded   the profile could not be read: no offers, and nothing was recorded"));
-    }
     match answer.offers.len() {
         0 => lines.push("offers     none".to_owned()),
         _ => answer.offers.iter().for_each(|found| offer(paint, zoned, found, &mut lines)),
@@ -95,7 +92,7 @@ pub fn note(code: &str) -> &'static str {
     match code {
         "NO_LOCATION_CONSENT" => "the person did not agree to location: nothing was matched, and nothing is kept",
         "CONTEXT_ONLY" => "the person did not agree to profiling: only the place and the moment counted",
-        "OUT_OF_ORDER" => "some readings were older than what is known already",
+        "OUT_OF_ORDER" => "some readings were older than what is known already, or than the consent",
         "INACCURATE" => "the position was worse than 1,000 m, which moves nobody",
         "MOCKED" => "the phone says that a tool set this position",
         "IMPLAUSIBLE" => {
@@ -103,6 +100,7 @@ pub fn note(code: &str) -> &'static str {
              later or more"
         }
         "UNKNOWN_BEACONS" => "some of the beacons are registered by nobody",
+        "TOO_MANY_BEACONS" => "more beacons are heard than anybody comes by, and some were forgotten",
         _ => "unknown to this binary, which is older than the server",
     }
 }
@@ -128,6 +126,7 @@ mod tests {
             Note::Mocked,
             Note::Implausible { fixes: 1 },
             Note::UnknownBeacons { sightings: 1 },
+            Note::TooManyBeacons { sightings: 1 },
         ];
         for code in notes.map(Note::code) {
             assert_ne!(note(code), note("?"), "{code}");

@@ -132,7 +132,7 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
     let sent_before = ping.known_fixes([step.presence.newest_fix, before.ahead]);
     for (number, fix) in ping.fixes.iter().enumerate() {
         let usable = fix.accuracy.metres() <= WORST_ACCURACY_M && !suspect;
-        if !before.is_theirs(fix.read) {
+        if !before.may_locate(fix.read) {
             step.out_of_order += 1;
         } else if number >= sent_before && step.is_next(fix) {
             if usable {

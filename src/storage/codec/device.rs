@@ -80,6 +80,7 @@ impl From<&DevicePresence> for state::Presence {
             heard: presence.heard.iter().map(hearing).collect(),
             catalog_version: presence.catalog_version,
             since: presence.since.map(Timestamp::micros),
+            located_since: presence.located_since.map(Timestamp::micros),
         }
     }
 }
@@ -108,6 +109,7 @@ impl TryFrom<state::Presence> for DevicePresence {
             heard: message.heard.into_iter().map(read_hearing).collect::<Result<BTreeMap<_, _>, _>>()?,
             catalog_version: message.catalog_version,
             since: message.since.map(Timestamp::from_micros),
+            located_since: message.located_since.map(Timestamp::from_micros),
         })
     }
 }

@@ -76,27 +76,26 @@ fn presence() -> impl Strategy<Value = DevicePresence> {
     let parts = (
         [of(reading()), of(reading()), of(reading())],
         (any::<i64>(), any::<u64>()),
-        [of(time()), of(time()), of(time())],
+        [of(time()), of(time()), of(time()), of(time())],
         [of(last_seen()), of(last_seen()), of(last_seen())],
         btree_map(area(), belief(), 0..4),
         btree_map(beacon, hearing, 0..4),
     );
-    parts.prop_map(|(newest, (clock_offset, catalog_version), [saved_at, slow_since, since], seen, areas, heard)| {
-        DevicePresence {
-            newest_fix: newest[0],
-            newest_sighting: newest[1],
-            ahead: newest[2],
-            clock_offset,
-            saved_at,
-            last_seen: seen[0],
-            doubted: seen[1],
-            anchor: seen[2],
-            slow_since,
-            areas: areas.into_iter().collect(),
-            heard,
-            since,
-            catalog_version,
-        }
+    parts.prop_map(|(newest, (clock_offset, catalog_version), times, seen, areas, heard)| DevicePresence {
+        newest_fix: newest[0],
+        newest_sighting: newest[1],
+        ahead: newest[2],
+        clock_offset,
+        saved_at: times[0],
+        last_seen: seen[0],
+        doubted: seen[1],
+        anchor: seen[2],
+        slow_since: times[1],
+        areas: areas.into_iter().collect(),
+        heard,
+        since: times[2],
+        located_since: times[3],
+        catalog_version,
     })
 }
 

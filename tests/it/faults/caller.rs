@@ -34,27 +34,24 @@ pub struct Caller {
     pub tries: u32,
     /// Tries that were not answered, of any kind.
     pub failures: u32,
-    /// Answers that could not be used.
-    pub degraded: u32,
 }
 
 impl Caller {
     /// Each number has dice of its own.
     pub fn new(number: usize, doors: Arc<[Door]>, seed: u64) -> Self {
         let random = Random(seed ^ (number as u64 + 1).wrapping_mul(0xff51_afd7_ed55_8ccd));
-        Self { doors, random, tries: 0, failures: 0, degraded: 0 }
+        Self { doors, random, tries: 0, failures: 0 }
     }
 
     /// Another one that calls at the same time, with dice of its own and nothing counted yet.
     pub fn beside(&self) -> Self {
-        Self { random: Random(self.random.0 ^ 1), tries: 0, failures: 0, degraded: 0, ..self.clone() }
+        Self { random: Random(self.random.0 ^ 1), tries: 0, failures: 0, ..self.clone() }
     }
 
     /// Takes over what the other counted.
     pub fn and(&mut self, other: &Caller) {
         self.tries += other.tries;
         self.failures += other.failures;
-        self.degraded += other.degraded;
     }
 
     /// Waits a moment before the next try.
@@ -62,10 +59,10 @@ impl Caller {
         tokio::time::sleep(PAUSE).await;
     }
 
-    /// Tries on whichever node until there is an answer, and not a degraded one (none).
+    /// Tries on whichever node until there is an answer.
     pub async fn insist<T, F>(&mut self, attempt: impl Fn(Channel) -> F) -> T
     where
-        F: Future<Output = Result<Option<T>, Status>>,
+        F: Future<Output = Result<T, Status>>,
     {
         let answered = async {
             loop {
@@ -79,8 +76,7 @@ impl Caller {
                 if let Some(channel) = channel {
                     self.tries += 1;
                     match tokio::time::timeout(patience, attempt(channel)).await {
-                        Ok(Ok(Some(answer))) => return answer,
-                        Ok(Ok(None)) => self.degraded += 1,
+                        Ok(Ok(answer)) => return answer,
                         Ok(Err(status)) => must_be_honest(&status),
                         Err(_) => {}
                     }

@@ -83,8 +83,7 @@ impl<W: Worker> Storm<W> {
         let workers = self.workers.join_all().await;
         let tries: u32 = workers.iter().map(|worker| worker.caller().tries).sum();
         let failures: u32 = workers.iter().map(|worker| worker.caller().failures).sum();
-        let degraded: u32 = workers.iter().map(|worker| worker.caller().degraded).sum();
-        println!("{} turns, {tries} tries, {failures} of them failed, {degraded} with a degraded answer", self.turns);
+        println!("{} turns, {tries} tries, {failures} of them failed", self.turns);
         workers
     }
 }

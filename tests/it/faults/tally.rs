@@ -112,7 +112,7 @@ async fn page(market: &Market, caller: &mut Caller, store: &str, page_token: Str
         pb::ListRedemptionsRequest { parent: store.to_owned(), page_size: 100, page_token, ..Default::default() };
     let attempt = |channel| {
         let request = bearing(&market.key, request.clone());
-        async move { Ok(Some(RedemptionServiceClient::new(channel).list_redemptions(request).await?.into_inner())) }
+        async move { Ok(RedemptionServiceClient::new(channel).list_redemptions(request).await?.into_inner()) }
     };
     caller.insist(attempt).await
 }
@@ -216,7 +216,7 @@ async fn when_unlocked(till: &mut Till, coupon: &Coupon) -> Told {
 async fn must_be_proven(market: &Market, caller: &mut Caller, redemptions: usize) {
     let attempt = |channel| {
         let request = bearing(&market.world.operator, pb::CheckLedgerRequest {});
-        async move { Ok(Some(LedgerServiceClient::new(channel).check_ledger(request).await?.into_inner())) }
+        async move { Ok(LedgerServiceClient::new(channel).check_ledger(request).await?.into_inner()) }
     };
     let proof = caller.insist(attempt).await;
     assert_eq!(proof.faults, []);

@@ -178,7 +178,7 @@ impl Till {
         let check = pb::CheckOfferRequest { store, till, presented, lock };
         let attempt = |channel| {
             let request = bearing(&self.key, check.clone());
-            async move { RedemptionServiceClient::new(channel).check_offer(request).await.map(Some) }
+            async move { RedemptionServiceClient::new(channel).check_offer(request).await }
         };
         self.caller.insist(attempt).await;
         self.ask(Body::Redeem(sale)).await.ok();
@@ -230,11 +230,9 @@ async fn send(caller: &mut Caller, key: &str, body: &Body) -> Told {
         let body = body.clone();
         async move {
             match once(channel, key, body).await {
-                Ok(redemption) => Ok(Some(Ok(redemption))),
+                Ok(redemption) => Ok(Ok(redemption)),
                 Err(status) => match status.code() {
-                    Code::FailedPrecondition | Code::NotFound | Code::AlreadyExists => {
-                        Ok(Some(Err(refusal(&status).1)))
-                    }
+                    Code::FailedPrecondition | Code::NotFound | Code::AlreadyExists => Ok(Err(refusal(&status).1)),
                     _ => Err(status),
                 },
             }

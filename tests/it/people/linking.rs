@@ -4,7 +4,7 @@ use dintorni::{domain::name::ProfileName, grpc::pb};
 use tonic::Code;
 
 use super::{coffee, get, link, offered, refusals, revoke, server_key, unlink, update, visit};
-use crate::support::harness::{TestServer, bearing, ping, refusal};
+use crate::support::harness::{TestServer, bearing, ping, refusal, registration};
 
 #[tokio::test]
 async fn no_cap_is_reset_by_logging_in_and_out() {
@@ -104,6 +104,28 @@ async fn presence_and_receipts_come_along() {
     let request = pb::GetDecisionRequest { decision: first.decision };
     let receipt = server.decisions().get_decision(bearing(&phone.token, request)).await.expect("still readable");
     assert_eq!(receipt.into_inner().profile, format!("{}/profiles/ada", acme.app));
+}
+
+#[tokio::test]
+async fn who_logs_in_is_told_nothing_of_what_was_read_without_consent() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let (tablet, key) = (acme.phone(2).await, server_key(&acme).await);
+    link(&server, &key, &tablet.device, "ada").await.expect("linked");
+    for (installation, agrees) in [(3, true), (4, false)] {
+        let asked = registration(installation);
+        let consents = if agrees { asked.consents.clone() } else { vec![] };
+        let asked = pb::RegisterDeviceRequest { consents, ..asked };
+        let phone = server.devices().register_device(bearing(&acme.key, asked)).await.expect("registered");
+        let pb::RegisterDeviceResponse { device, token, .. } = phone.into_inner();
+        let kept = ping(&format!("kept-by-{installation}"), server.now());
+        server.clock.advance(super::MINUTE);
+        link(&server, &key, &device, "ada").await.expect("linked");
+        let sent = pb::PingRequest { sent_at: server.now(), ..kept };
+        let answer = server.proximity().ping(bearing(&token.expect("given").value, sent)).await.expect("answered");
+        assert_eq!(answer.into_inner().transitions.len(), usize::from(agrees), "{installation}");
+    }
 }
 
 #[tokio::test]

@@ -3,15 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use dintorni::{
-    domain::{catalog::CatalogChange, time::Timestamp},
-    grpc::pb,
-    ports::{Appended, CatalogStore, Edit, StoreError},
+    domain::{catalog::CatalogChange, name::ProfileName, time::Timestamp},
+    grpc::pb::{self, transition::Kind},
+    ports::{Appended, CachedProfile, CatalogStore, Edit, ProfileCache, StoreError},
 };
 use tokio::sync::watch;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
-use super::{MINUTE, coffee, link, server_key, square, unlink};
-use crate::support::harness::{Phone, Publisher, TestServer, bearing, ping, refusal};
+use super::{MINUTE, coffee, link, server_key, square, unlink, update};
+use crate::support::harness::{Phone, PingStream, Publisher, TestServer, bearing, ping, refusal};
 
 #[tokio::test]
 async fn a_node_that_lags_ends_no_visit_at_a_place_it_does_not_know_yet() {
@@ -134,4 +135,93 @@ async fn a_retry_after_a_log_out_is_answered_to_nobody_by_a_node_that_missed_it(
     unlink(&here, &key, &phone.device).await.expect("unlinked");
     let again = send(&there, &phone, &arriving).await.expect_err("it was answered to Ada");
     assert_eq!(refusal(&again), (Code::AlreadyExists, "PING_ID_REUSED".to_owned()));
+}
+
+#[tokio::test]
+async fn what_another_node_writes_costs_a_stream_nothing_of_where_its_device_is() {
+    // How often the device says the same before it moves: after ten minutes the copy in memory is no longer trusted.
+    for waits in [0, 7] {
+        let here = TestServer::start().await;
+        let (acme, there) = apart(&here).await;
+        let (phone, key) = (acme.phone(1).await, server_key(&acme).await);
+        let mut stream = phone.stream().await.expect("opened");
+        let mut strength = 0.0;
+        let mut written = async || {
+            strength += 0.1;
+            let likes = [("tea".to_owned(), strength)].into();
+            let likes = pb::Profile { name: phone.profile.clone(), interests: likes, ..Default::default() };
+            update(&there, &key, likes, &[]).await.expect("written");
+        };
+        let mut pinged = 0;
+        let mut at = async |north: f64, accuracy_m| {
+            here.clock.advance(Duration::from_secs(100));
+            pinged += 1;
+            let mut ping = ping(&format!("on-the-way-{pinged}"), here.now());
+            ping.fixes[0].position.as_mut().expect("given").latitude += north;
+            ping.fixes[0].accuracy_m = accuracy_m;
+            let answer = stream.ping(ping).await.expect("it goes on").expect("answered");
+            answer.transitions.iter().map(pb::Transition::kind).collect::<Vec<_>>()
+        };
+        // 500 m south of the square's middle, and north of it.
+        assert_eq!(at(-0.0045, 8.0).await, []);
+        written().await;
+        for _ in 0..waits {
+            assert_eq!(at(-0.0045, 8.0).await, []);
+        }
+        assert_eq!(at(0.0045, 8.0).await, [Kind::Crossed], "{waits}");
+        assert_eq!(at(0.0, 150.0).await, [], "one such fix is no entry");
+        written().await;
+        assert_eq!(at(0.0, 150.0).await, [Kind::Entered], "and two are: {waits}");
+    }
+}
+
+/// A cache that nobody reaches.
+struct Away;
+
+#[tonic::async_trait]
+impl ProfileCache for Away {
+    async fn get(&self, _: &ProfileName) -> Result<Option<CachedProfile>, StoreError> {
+        Err(StoreError::Unavailable("away".into()))
+    }
+    async fn put(&self, _: CachedProfile) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("away".into()))
+    }
+    async fn forget(&self, _: &ProfileName, _: u64) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("away".into()))
+    }
+}
+
+fn comes_again(status: &Status) {
+    let (refusal, waits) = (refusal(status), status.get_error_details().retry_info().is_some());
+    assert_eq!((refusal, waits), ((Code::Unavailable, "STORE_UNAVAILABLE".into()), true));
+}
+
+#[tokio::test]
+async fn nothing_is_lost_of_what_a_node_has_no_room_to_read_for() {
+    let here = TestServer::start().await;
+    let acme = here.publisher("acme").await;
+    coffee(&here, &acme, None).await;
+    let phone = acme.phone(1).await;
+    let crowded = [("profiles.fallback_reads", "0")];
+    let there = here.beside_with(&crowded, |ports| ports.cache = Arc::new(Away)).await;
+
+    let arriving = ping("arriving", here.now());
+    comes_again(&send(&there, &phone, &arriving).await.expect_err("not read"));
+    let mut stream = PingStream::open(there.proximity(), &phone.token).await.expect("opened");
+    for id in ["streamed", "streamed-too"] {
+        let error = stream.ping(ping(id, here.now())).await.expect("it goes on").expect_err("not read");
+        assert_eq!(error.code, i32::from(Code::Unavailable));
+    }
+    let (event_id, key, sent_at) = ("event-0001".into(), "totem_scanned".into(), here.now());
+    let event = pb::ReportAppEventRequest { event_id, key, sent_at, ..Default::default() };
+    let told = async |node: &TestServer| {
+        node.proximity().report_app_event(bearing(&phone.token, event.clone())).await.map(drop)
+    };
+    comes_again(&told(&there).await.expect_err("not read"));
+
+    let first = send(&here, &phone, &arriving).await.expect("answered");
+    assert_eq!(first.offers.len(), 1);
+    told(&here).await.expect("answered");
+    comes_again(&send(&there, &phone, &arriving).await.expect_err("not told that there was nothing"));
+    assert_eq!(send(&here, &phone, &arriving).await.expect("answered"), first);
 }

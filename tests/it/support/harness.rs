@@ -116,8 +116,13 @@ impl TestServer {
 
     /// Such a node over the stores that `change` makes of this one's.
     pub async fn beside_over(&self, change: impl FnOnce(&mut Ports)) -> Self {
+        self.beside_with(&[], change).await
+    }
+
+    /// Such a node with settings of its own.
+    pub async fn beside_with(&self, settings: &[(&str, &str)], change: impl FnOnce(&mut Ports)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let config = config(&data, &[("catalog.poll_ms", "3600000")]);
+        let config = config(&data, &[&[("catalog.poll_ms", "3600000")], settings].concat());
         let mut ports = self.ports.clone();
         change(&mut ports);
         Self::serve(data, &config, self.clock.clone(), ports).await
