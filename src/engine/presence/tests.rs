@@ -218,6 +218,27 @@ fn a_place_that_opens_around_somebody_is_not_entered() {
 }
 
 #[test]
+fn a_place_that_opens_around_who_was_likely_there_is_not_entered() {
+    let (near, quay) = (metres(0.0, 70.0), geofence("quay", 0.0, 100.0));
+    // Accuracies of the fix before it opens, and of those after: 60 m is likely inside, 90 m is not, 5 m is sure.
+    for after in [&[60.0, 60.0][..], &[5.0], &[60.0, 5.0], &[90.0, 60.0, 60.0]] {
+        let mut walk = Walk { catalog: catalog(Vec::new()), presence: DevicePresence::default() };
+        walk.fix(0, near, 60.0);
+        let opened = CatalogChange { version: 2, name: quay.name.clone().into(), resource: Some(quay.clone().into()) };
+        walk.catalog = walk.catalog.after(&[opened]);
+        for (seconds, accuracy) in (60..).step_by(20).zip(after) {
+            assert_eq!(walk.fix(seconds, near, *accuracy), [], "{after:?} at {seconds} s");
+        }
+        assert_eq!(walk.fix(200, metres(0.0, 900.0), 5.0).len(), 1, "but it is left");
+        assert_eq!(walk.fix(260, near, 5.0).len(), 1, "and entered then");
+    }
+    let mut walk = Walk { catalog: catalog(Vec::new()), presence: DevicePresence::default() };
+    walk.fix(0, metres(0.0, 95.0), 90.0);
+    walk.catalog = catalog(vec![quay.into()]);
+    assert_eq!(walk.fix(60, near, 5.0).len(), 1, "who was hardly there enters");
+}
+
+#[test]
 fn an_exit_that_is_learnt_late_is_history() {
     let mut walk = Walk::around(100.0);
     walk.fix(0, metres(0.0, 0.0), 5.0);
