@@ -2,7 +2,7 @@
 //!
 //! Law: everything here is of one version of the catalog, and shares with the next version what an edit leaves alone.
 
-use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use super::{
     armed::Armed,
@@ -34,8 +34,8 @@ pub struct Fired {
     pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
-    /// Until when some campaign waits for who leaves.
-    pub exits: Option<Timestamp>,
+    /// When campaigns run that wait for who leaves: times apart from each other, rising.
+    pub exits: Vec<Range<Timestamp>>,
     /// The area itself, if it is there only for its campaigns.
     pub around: Option<AreaEntry>,
 }

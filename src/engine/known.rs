@@ -6,7 +6,7 @@
 use std::{
     cell::{Cell, OnceCell, Ref, RefCell},
     collections::BTreeSet,
-    ops::Deref,
+    ops::{Deref, Range},
     sync::Arc,
     time::Duration,
 };
@@ -293,9 +293,9 @@ impl<'a> Known<'a> {
         Areas::next_dwell(self.view(number), self.fired(number), after)
     }
 
-    /// Whether some campaign waits for who leaves the area of that number from now on.
-    pub fn awaits_exit(&self, number: usize, now: Timestamp) -> bool {
-        self.fired(number).and_then(|fired| fired.exits).is_some_and(|until| now < until)
+    /// When campaigns run that wait for who leaves the area of that number.
+    pub fn exits(&self, number: usize) -> &'a [Range<Timestamp>] {
+        self.fired(number).map(|fired| fired.exits.as_slice()).unwrap_or_default()
     }
 }
 

@@ -161,6 +161,33 @@ fn who_stays_beside_what_it_was_in_is_asked_a_few_times_only() {
 }
 
 #[test]
+fn nobody_is_asked_for_exits_while_no_campaign_for_them_runs() {
+    let world = |runs: &[(i64, i64)]| {
+        let bye = |(i, (starts, ends)): (usize, &(i64, i64))| {
+            let mut bye = campaign(&format!("bye-{i}"), On::Exited, "geofences/quay");
+            (bye.limits.starts_at, bye.limits.ends_at) = (Some(at(*starts)), Some(at(*ends)));
+            bye.into()
+        };
+        catalog(runs.iter().enumerate().map(bye).chain([geofence("quay", 0.0, 150.0).into()]).collect())
+    };
+    let asked = |runs: &[(i64, i64)], leaves| {
+        let told = obey(&world(runs), leaves, 9_000);
+        let offers: usize = told.iter().map(|(_, told)| told.decision.offers.len()).sum();
+        (told.into_iter().map(|(now, _)| now).collect::<Vec<_>>(), offers)
+    };
+    let stays = (99_999, 190.0);
+    assert_eq!(asked(&[(30 * 86_400, 60 * 86_400)], stays), (vec![0, 3_600, 7_200], 0), "in a month");
+    assert_eq!(asked(&[(-900, 400)], stays), (vec![0, 3_600, 7_200], 0), "over before an ask could find one");
+    let (starts, later) = (2_400, (6_000, 6_200));
+    assert_eq!(
+        asked(&[(-900, 600), (starts, 3_300), later], stays),
+        (vec![0, 480, 2_280, 2_760, 3_240, 5_880], 0),
+        "shortly before each starts, and while it runs"
+    );
+    assert_eq!(asked(&[(starts, 3_300)], (starts + 10, 190.0)).1, 1, "who leaves as soon as it starts gets it");
+}
+
+#[test]
 fn phones_are_not_asked_more_often_for_campaigns_that_do_not_wait_for_exits() {
     let quay = || geofence("quay", 0.0, 150.0).into();
     let next = |world: Vec<_>| {

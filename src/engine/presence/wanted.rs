@@ -3,7 +3,7 @@
 //! Law (DESIGN section 6): no timers: a confirmation or a dwell happens with the first ping after it is due, and
 //! `next.at` asks for that ping. What is asked for in vain is asked for later and later, or no more.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::{SILENCE, pace, rule::EXIT_FRESH, travel};
 use crate::{
@@ -73,12 +73,16 @@ fn of_visit(areas: &Known<'_>, number: usize, visit: &Visit) -> impl Iterator<It
 }
 
 /// When a fix inside keeps an exit after it from being history, or one outside begins a leaving; a leaving that has begun
-/// is asked for anyhow. Later than it could be confirmed in time nobody is asked: who goes far away is heard of.
+/// is asked for anyhow. Later than it could be confirmed in time nobody is asked: who goes far away is heard of. Nor is
+/// anybody asked for exits before a campaign that wants them starts, but shortly before, or after it has ended.
 fn exit_wanted(areas: &Known<'_>, number: usize, visit: &Visit, now: Timestamp) -> Option<Timestamp> {
-    let wanted = visit.last_inside + (EXIT_FRESH - EXIT_ASKED_BEFORE);
-    let asked = if wanted > now { wanted } else { now + ASK_AGAIN };
-    let matters = visit.leaving_since.is_none() && asked < wanted + EXIT_ASKED_BEFORE;
-    (matters && areas.awaits_exit(number, asked)).then_some(asked)
+    let asked = |runs: &Range<Timestamp>| {
+        let wanted = (visit.last_inside + EXIT_FRESH).max(runs.start) - EXIT_ASKED_BEFORE;
+        let asked = if wanted > now { wanted } else { now + ASK_AGAIN };
+        (asked < runs.end.min(wanted + EXIT_ASKED_BEFORE)).then_some(asked)
+    };
+    let exits = if visit.leaving_since.is_some() { &[] } else { areas.exits(number) };
+    exits.iter().filter_map(asked).min()
 }
 
 fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {
