@@ -11,6 +11,7 @@ use super::{SILENCE, Step};
 use crate::{
     domain::{
         detection::Detection,
+        dwelt::Dwelt,
         geo::Position,
         ping::{Accuracy, Fix, STALE_AFTER},
         presence::{Arrival, Belief, LastSeen, Transition, TransitionKind, Visit},
@@ -115,7 +116,7 @@ impl Step {
             self.transitions.extend(entered.map(|entered| Transition { initial: arrival.initial, ..entered }));
         }
         let not_before = arrival.not_before;
-        Some(Visit { not_before, entered_at, last_inside: seen.at, leaving_since: None, dwelt: Duration::ZERO })
+        Some(Visit { not_before, entered_at, last_inside: seen.at, leaving_since: None, dwelt: Dwelt::default() })
     }
 
     /// Whether a first fix is not forgotten yet. Where a stop is wanted, a stop that was seen to go on keeps it.

@@ -90,5 +90,5 @@ fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {
 }
 
 fn dwell(areas: &Known<'_>, number: usize, visit: &Visit) -> Option<Timestamp> {
-    areas.dwell_after(number, visit.dwelt).map(|threshold| visit.entered_at + threshold)
+    areas.next_dwell(number, &visit.dwelt).map(|threshold| visit.entered_at + threshold)
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Raised by every change of the proto, even an added field.
-pub const ENCODING: u32 = 7;
+pub const ENCODING: u32 = 8;
 
 /// The generated messages.
 mod state {
