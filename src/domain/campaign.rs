@@ -3,7 +3,7 @@
 //! Law: only transitions and app events fire campaigns; a campaign that can be read back is sound in itself (whether its places
 //! exist is the catalog's question, asked when it is activated).
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -207,6 +207,11 @@ impl Limits {
             wrong.add("ends_at", format!("must be after starts_at ({starts}), was {ends}"));
         }
         wrong.finish(Some(self))
+    }
+
+    /// When it is in force.
+    pub fn runs(&self) -> Range<Timestamp> {
+        self.starts_at.unwrap_or(Timestamp::MIN)..self.ends_at.unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -11,7 +11,7 @@
 //! | stores, geofences, beacons | [`place`], [`detection`] |
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
-//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`visits`], [`app_version`], [`few`] |
+//! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`dwelt`], [`visits`], [`app_version`], [`few`] |
 //! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`trigger`], [`segment`], [`content`], [`template`], [`link`], [`money`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
 //! | when stores are open | [`opening`] |
 //! | what was decided, and why | [`decision`], [`reason`], [`offer`] |
@@ -32,6 +32,7 @@ pub mod coupon;
 pub mod date;
 pub mod decision;
 pub mod detection;
+pub mod dwelt;
 pub mod experiment;
 pub mod few;
 pub mod geo;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     beliefs::Beliefs,
+    dwelt::Dwelt,
     geo::Position,
     name::{BeaconName, GeofenceName, StoreName},
     ping::{Accuracy, Fix, Ping, Reading},
@@ -107,8 +108,8 @@ pub struct Visit {
     pub last_inside: Timestamp,
     /// The first of the fixes outside that may become an exit.
     pub leaving_since: Option<Timestamp>,
-    /// The longest dwell that was reported already.
-    pub dwelt: Duration,
+    /// The dwells that were reported already.
+    pub dwelt: Dwelt,
 }
 
 /// When a beacon was heard. Its reach is left by silence alone.

@@ -2,7 +2,7 @@
 //!
 //! Law: everything here is of one version of the catalog, and shares with the next version what an edit leaves alone.
 
-use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use super::{
     armed::Armed,
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::domain::{
     campaign::On,
+    dwelt::Dwelt,
     geo::Position,
     name::{BeaconName, CampaignName, GeofenceName, StoreName},
     place::{Beacon, BeaconIdentity, Geofence, Store},
@@ -34,8 +35,8 @@ pub struct Fired {
     pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
-    /// Until when some campaign waits for who leaves.
-    pub exits: Option<Timestamp>,
+    /// When campaigns run that wait for who leaves: times apart from each other, rising.
+    pub exits: Vec<Range<Timestamp>>,
     /// The area itself, if it is there only for its campaigns.
     pub around: Option<AreaEntry>,
 }
@@ -135,9 +136,9 @@ impl Areas {
         self.points.nearest_to(position)
     }
 
-    /// The next dwell threshold above `after` that some campaign or the place itself waits for.
-    pub(super) fn next_dwell(view: Option<AreaView<'_>>, fired: Option<&Fired>, after: Duration) -> Option<Duration> {
-        let is_ahead = |threshold: &Duration| *threshold > after;
+    /// The least dwell threshold not reported yet that some campaign or the place itself waits for.
+    pub(super) fn next_dwell(view: Option<AreaView<'_>>, fired: Option<&Fired>, dwelt: &Dwelt) -> Option<Duration> {
+        let is_ahead = |threshold: &Duration| !dwelt.has(*threshold);
         let of_campaigns = fired.and_then(|fired| fired.dwells.iter().copied().find(is_ahead));
         let own = view.and_then(|view| view.detection().dwell_after()).filter(is_ahead);
         of_campaigns.into_iter().chain(own).min()

@@ -92,6 +92,8 @@ fn a_campaign() -> impl Strategy<Value = Resource> {
     (0..4u8, on, at, any::<bool>(), any::<bool>()).prop_map(|(id, on, at, active, only_while_open)| {
         let state = if active { CampaignState::Active } else { CampaignState::Paused };
         let mut limits = Limits::default();
+        let hour = |hours: u8| fixture::at(3_600 * i64::from(hours));
+        (limits.starts_at, limits.ends_at) = (Some(hour(id)).filter(|_| only_while_open), Some(hour(2 * id + 1)));
         limits.schedule.only_while_open = only_while_open.then(Default::default);
         Campaign {
             state,
@@ -126,7 +128,7 @@ fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
         (
             area.clone(),
             campaigns,
-            (fired.dwells.clone(), fired.exits),
+            (fired.dwells.clone(), fired.exits.clone()),
             fired.around.as_ref().map(|around| around.boxes()),
         )
     });
@@ -181,6 +183,23 @@ fn what_belongs_to_a_store_has_its_hours_after_an_edit_too() {
         catalog = catalog.after(&[change]);
         assert_eq!(catalog.areas.problems().count(), problems, "{hours:?}");
     }
+}
+
+#[test]
+fn exits_are_awaited_while_any_campaign_for_them_runs() {
+    let (on, place, hour) = (On::Exited, "geofences/g", |hours: i64| fixture::at(3_600 * hours));
+    let bye = |(i, (starts, ends)): (usize, (i64, i64))| {
+        let mut bye = fixture::campaign(&format!("c{i}"), on.clone(), place);
+        (bye.limits.starts_at, bye.limits.ends_at) = (Some(hour(starts)), Some(hour(ends)));
+        Resource::from(bye)
+    };
+    let runs = [(5, 6), (1, 3), (0, 2), (1, 2), (3, 4), (7, 9)];
+    let byes = runs.into_iter().enumerate().map(bye);
+    let fence = fixture::geofence("g", 0.0, 60.0);
+    let area = Area::Geofence(fence.name.clone());
+    let catalog = fixture::catalog(byes.chain([fence.into()]).collect());
+    let fired = catalog.areas.fired(Mark::of(&area), &area).expect("there are campaigns");
+    assert_eq!(fired.exits, [(0, 4), (5, 6), (7, 9)].map(|(starts, ends)| hour(starts)..hour(ends)));
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     sync::Arc,
 };
 
@@ -241,6 +242,19 @@ pub(super) fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) ->
     let dwells: BTreeSet<_> = campaigns.iter().filter_map(dwell).collect();
     let dwells = dwells.into_iter().collect();
     let leaving = campaigns.iter().filter(|campaign| campaign.trigger.on == On::Exited);
-    let exits = leaving.map(|campaign| campaign.limits.ends_at.unwrap_or(Timestamp::MAX)).max();
+    let exits = apart(leaving.map(|campaign| campaign.limits.runs()).collect());
     (!campaigns.is_empty()).then_some(Fired { campaigns, dwells, exits, around })
+}
+
+/// The same times, apart from each other and rising.
+fn apart(mut times: Vec<Range<Timestamp>>) -> Vec<Range<Timestamp>> {
+    times.sort_by_key(|time| time.start);
+    times.dedup_by(|next, last| {
+        let is_met = next.start <= last.end;
+        if is_met {
+            last.end = last.end.max(next.end);
+        }
+        is_met
+    });
+    times
 }

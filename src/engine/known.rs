@@ -6,7 +6,7 @@
 use std::{
     cell::{Cell, OnceCell, Ref, RefCell},
     collections::BTreeSet,
-    ops::Deref,
+    ops::{Deref, Range},
     sync::Arc,
     time::Duration,
 };
@@ -20,7 +20,7 @@ use super::{
     index::Place,
     trial::Tried,
 };
-use crate::domain::{geo::Position, place::Store, presence::Area, time::Timestamp};
+use crate::domain::{dwelt::Dwelt, geo::Position, place::Store, presence::Area, time::Timestamp};
 
 /// So many metres around a fix are looked through at once: the next questions are mostly about what is there.
 pub const LOOKED_AROUND_M: f64 = 60.0;
@@ -288,14 +288,14 @@ impl<'a> Known<'a> {
         *spot.fired.get_or_init(look_up)
     }
 
-    /// The next dwell threshold above `after` that some campaign or the place itself waits for.
-    pub fn dwell_after(&self, number: usize, after: Duration) -> Option<Duration> {
-        Areas::next_dwell(self.view(number), self.fired(number), after)
+    /// The least dwell threshold not reported yet that some campaign or the place itself waits for.
+    pub fn next_dwell(&self, number: usize, dwelt: &Dwelt) -> Option<Duration> {
+        Areas::next_dwell(self.view(number), self.fired(number), dwelt)
     }
 
-    /// Whether some campaign waits for who leaves the area of that number from now on.
-    pub fn awaits_exit(&self, number: usize, now: Timestamp) -> bool {
-        self.fired(number).and_then(|fired| fired.exits).is_some_and(|until| now < until)
+    /// When campaigns run that wait for who leaves the area of that number.
+    pub fn exits(&self, number: usize) -> &'a [Range<Timestamp>] {
+        self.fired(number).map(|fired| fired.exits.as_slice()).unwrap_or_default()
     }
 }
 

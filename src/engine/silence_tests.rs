@@ -102,36 +102,89 @@ fn nothing_is_promised_of_a_visit_that_silence_has_ended() {
     assert!(soon.decision.next.safe_radius_m > 0.0 && soon.decision.next.at < at(20_000 + 3_600 + 1));
 }
 
-/// Pings when `next` wants one, standing 190 m east from a time on, and in the middle until then; the decisions.
-fn obey(world: &Catalog, leaves_at: i64, until: i64) -> Vec<(i64, Outcome)> {
+/// Pings when `next` wants one, standing so far east from a time on, and in the middle until then; the decisions.
+fn obey(world: &Catalog, (leaves_at, leaves_to): (i64, f64), until: i64) -> Vec<(i64, Outcome)> {
     let (mut profile, mut now, mut told) = (person(), 0, Vec::new());
     while now < until {
-        let east = if now < leaves_at { 0.0 } else { 190.0 };
+        let east = if now < leaves_at { 0.0 } else { leaves_to };
         let outcome = ask(world, &profile, &fix((now, 0), 0.0, east, 5.0, None));
         let next = outcome.decision.next;
         profile = outcome.profile.clone();
         told.push((now, outcome));
         let asked = now + next.at.since(at(now)).as_secs() as i64;
         // It also tells when it is farther away than nothing was promised for.
-        now = if now < leaves_at && leaves_at < asked && next.safe_radius_m < 190.0 { leaves_at } else { asked };
+        now = if now < leaves_at && leaves_at < asked && next.safe_radius_m < leaves_to { leaves_at } else { asked };
     }
     told
+}
+
+/// The quay with that time to leave, and a campaign for those who do.
+fn farewell(leave_after: u64) -> Catalog {
+    let leave = Settings { leave_after: Some(Duration::from_secs(leave_after)), ..Settings::default() };
+    let quay = Geofence { detection: Detection::new(leave).expect("sound"), ..geofence("quay", 0.0, 150.0) };
+    catalog(vec![quay.into(), campaign("bye", On::Exited, "geofences/quay").into()])
 }
 
 #[test]
 fn who_asks_when_told_to_is_offered_what_there_is_for_those_who_leave() {
     for (leave_after, leaves_at) in [(60, 2_430), (60, 2_879), (60, 100), (1_800, 2_430), (0, 2_430)] {
-        let leave = Settings { leave_after: Some(Duration::from_secs(leave_after)), ..Settings::default() };
-        let quay = Geofence { detection: Detection::new(leave).expect("sound"), ..geofence("quay", 0.0, 150.0) };
-        let world = catalog(vec![quay.into(), campaign("bye", On::Exited, "geofences/quay").into()]);
-        let told = obey(&world, leaves_at, leaves_at + 2_400);
+        let told = obey(&farewell(leave_after), (leaves_at, 190.0), leaves_at + 2_400);
         let exits = told.iter().flat_map(|(_, told)| &told.decision.transitions);
         let exits: Vec<_> = exits.filter(|told| matches!(told.kind, TransitionKind::Exited(_))).collect();
         let [exit] = exits[..] else { panic!("{exits:?}") };
         assert!(!exit.stale && at(leaves_at).since(exit.at) <= Duration::from_secs(480), "{leave_after}: {exit:?}");
         let offers: usize = told.iter().map(|(_, told)| told.decision.offers.len()).sum();
         assert_eq!(offers, 1);
+        assert!(told.len() as i64 <= leaves_at / 480 + 3, "every eight minutes, then for the exit: {}", told.len());
     }
+}
+
+#[test]
+fn who_stays_beside_what_it_was_in_is_asked_a_few_times_only() {
+    const HOURS: i64 = 3;
+    for leave_after in [0, 60, 600, 1_800] {
+        // Beside it; and so far away that leaving begins, and back.
+        for (leaves_to, stays_at) in [(160.0, 160.0), (172.0, 172.0), (190.0, 160.0)] {
+            let (world, leaves_at) = (farewell(leave_after), 100);
+            let mut profile = ask(&world, &person(), &fix((0, 0), 0.0, 0.0, 5.0, None)).profile;
+            let (mut now, mut east, mut asked) = (leaves_at, leaves_to, 0);
+            while now < HOURS * 3_600 {
+                let outcome = ask(&world, &profile, &fix((now, 0), 0.0, east, 5.0, None));
+                assert!(outcome.decision.transitions.is_empty(), "it is not left");
+                now += outcome.decision.next.at.since(at(now)).as_secs() as i64;
+                (profile, east, asked) = (outcome.profile, stays_at, asked + 1);
+            }
+            let began = if leaves_to > 175.0 { 6 } else { 2 };
+            assert!(asked <= HOURS + 1 + began, "{asked} times within {HOURS} h: {leave_after} s, {leaves_to} m");
+        }
+    }
+}
+
+#[test]
+fn nobody_is_asked_for_exits_while_no_campaign_for_them_runs() {
+    let world = |runs: &[(i64, i64)]| {
+        let bye = |(i, (starts, ends)): (usize, &(i64, i64))| {
+            let mut bye = campaign(&format!("bye-{i}"), On::Exited, "geofences/quay");
+            (bye.limits.starts_at, bye.limits.ends_at) = (Some(at(*starts)), Some(at(*ends)));
+            bye.into()
+        };
+        catalog(runs.iter().enumerate().map(bye).chain([geofence("quay", 0.0, 150.0).into()]).collect())
+    };
+    let asked = |runs: &[(i64, i64)], leaves| {
+        let told = obey(&world(runs), leaves, 9_000);
+        let offers: usize = told.iter().map(|(_, told)| told.decision.offers.len()).sum();
+        (told.into_iter().map(|(now, _)| now).collect::<Vec<_>>(), offers)
+    };
+    let stays = (99_999, 190.0);
+    assert_eq!(asked(&[(30 * 86_400, 60 * 86_400)], stays), (vec![0, 3_600, 7_200], 0), "in a month");
+    assert_eq!(asked(&[(-900, 400)], stays), (vec![0, 3_600, 7_200], 0), "over before an ask could find one");
+    let (starts, later) = (2_400, (6_000, 6_200));
+    assert_eq!(
+        asked(&[(-900, 600), (starts, 3_300), later], stays),
+        (vec![0, 480, 2_280, 2_760, 3_240, 5_880], 0),
+        "shortly before each starts, and while it runs"
+    );
+    assert_eq!(asked(&[(starts, 3_300)], (starts + 10, 190.0)).1, 1, "who leaves as soon as it starts gets it");
 }
 
 #[test]
@@ -147,9 +200,9 @@ fn phones_are_not_asked_more_often_for_campaigns_that_do_not_wait_for_exits() {
     let at_the_door = |now| fix((now, 0), 0.0, 160.0, 5.0, None);
     let mut profile = ask(&world, &person(), &fix((0, 0), 0.0, 0.0, 5.0, None)).profile;
     let mut asked = Vec::new();
-    for now in [480, 540, 600, 660] {
+    for now in [480, 540] {
         let outcome = ask(&world, &profile, &at_the_door(now));
         (profile, asked) = (outcome.profile, [asked, vec![outcome.decision.next.at]].concat());
     }
-    assert_eq!(asked, [at(540), at(600), at(660), at(4_260)], "what would be history is waited for no more");
+    assert_eq!(asked, [at(540), at(4_140)], "what would be history is waited for no more");
 }

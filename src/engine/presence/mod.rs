@@ -34,6 +34,7 @@ pub use wanted::{is_dwell_overdue, is_silence_overdue, wanted_at};
 use super::{known::Known, ranging};
 use crate::domain::{
     beliefs::Beliefs,
+    dwelt::Dwelt,
     ping::{Fix, Ping, Reading, STALE_AFTER},
     presence::{Area, Belief, DevicePresence, Hearing, LastSeen, Transition, TransitionKind, Visit},
     time::Timestamp,
@@ -99,7 +100,7 @@ impl Step {
             TransitionKind::Crossed | TransitionKind::Heard => (None, transition.kind),
         };
         let visit = |entered_at| {
-            let (last_inside, leaving_since, dwelt) = (at, None, Duration::ZERO);
+            let (last_inside, leaving_since, dwelt) = (at, None, Dwelt::default());
             Belief::Inside(Visit { not_before: entered_at, entered_at, last_inside, leaving_since, dwelt })
         };
         let others = presence.areas.iter().filter(|(area, _)| **area != transition.area);
@@ -213,12 +214,12 @@ impl Step {
         self.dwell(areas, visit, seen);
     }
 
-    /// Keeps the visit, and reports the thresholds it reached since the last fix inside.
+    /// Keeps the visit, and reports the thresholds it reached since the last fix inside, or before anybody waited for them.
     fn dwell(&mut self, areas: &Known<'_>, mut visit: Visit, seen: &Seen<'_>) {
         let inside_for = visit.last_inside.since(visit.entered_at);
         let reached = |threshold: &Duration| *threshold <= inside_for;
-        while let Some(threshold) = areas.dwell_after(seen.number, visit.dwelt).filter(reached) {
-            visit.dwelt = threshold;
+        while let Some(threshold) = areas.next_dwell(seen.number, &visit.dwelt).filter(reached) {
+            visit.dwelt.note(threshold);
             let at = visit.entered_at + threshold;
             self.transitions.extend(seen.transition(areas, TransitionKind::Dwelt(threshold), at));
         }

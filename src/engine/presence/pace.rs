@@ -1,4 +1,4 @@
-//! Since when a device has not been driving: by the speed that it tells, else by its way.
+//! Since when a device has not been driving: by its way, and by the speed that it tells. Phones that know none may say 0.
 //!
 //! Law: errors are no speed. The way is measured from an anchor, an earlier fix, which stays until the way from it has told
 //! something: that the device drives, once that way is beyond the errors of both; or that it does not, once driving would
@@ -16,7 +16,7 @@ use crate::domain::{
 
 /// Faster than people walk, in metres a second (9 km/h); slower is a car only when it stops.
 const DRIVING_MPS: f64 = 2.5;
-/// The way between fixes closer in time than this tells nothing.
+/// The way between fixes closer in time than this tells nothing, unless nobody walks it in this.
 pub(super) const SPEED_OVER: Duration = Duration::from_secs(5);
 /// So many times better than the anchor, a fix is the better anchor: driving shows sooner from there.
 const BETTER: f64 = 2.0;
@@ -45,13 +45,13 @@ impl Pace {
     /// Metres that a walker makes at most. Of a long gap nobody knows how much of it was driven: the way may be that of its
     /// last minutes.
     fn walked_m(&self) -> f64 {
-        DRIVING_MPS * self.elapsed.min(LONGEST).as_secs_f64()
+        DRIVING_MPS * self.elapsed.clamp(SPEED_OVER, LONGEST).as_secs_f64()
     }
 
-    /// If the fixes are far enough apart in time to see a speed.
+    /// If the fixes are far enough apart to see a speed.
     fn looks(&self) -> Option<Looks> {
         let looks = if self.way_m > self.walked_m() { Looks::Fast } else { Looks::Slow };
-        (self.elapsed >= SPEED_OVER).then_some(looks)
+        (looks == Looks::Fast || self.elapsed >= SPEED_OVER).then_some(looks)
     }
 
     /// The same if that is no error.
@@ -92,7 +92,7 @@ impl Step {
             (None, Some(Looks::Slow)) => known.or(rested).or(Some(at)),
             (None, None) => known,
         };
-        self.looks_driven = drives.is_none() && pace.as_ref().and_then(Pace::looks) == Some(Looks::Fast);
+        self.looks_driven = pace.as_ref().and_then(Pace::looks) == Some(Looks::Fast);
         let has_told = drives == Some(true) || tells.is_some();
         let is_better =
             |from: LastSeen| BETTER * here.accuracy.metres() <= from.accuracy.metres() && !self.looks_driven;

@@ -6,10 +6,11 @@ use super::{flapping::Phone, tests::Walk};
 use crate::{
     domain::{
         detection::{Detection, Settings},
+        ping::Ping,
         place::Geofence,
         presence::TransitionKind::Entered,
     },
-    engine::fixture::{catalog, geofence, metres},
+    engine::fixture::{catalog, geofence, metres, ping},
 };
 
 const RADIUS_M: f64 = 150.0;
@@ -33,10 +34,21 @@ const PHONES: [(i64, f64); 12] = [
 const STOPS_S: [u64; 3] = [30, 60, 300];
 
 fn stop(seconds: u64) -> Walk {
+    stop_within(RADIUS_M, seconds)
+}
+
+fn stop_within(radius_m: f64, seconds: u64) -> Walk {
     let stopped_for = Some(Duration::from_secs(seconds));
     let detection = Detection::new(Settings { stopped_for, ..Settings::default() }).expect("sound");
-    let quay = Geofence { detection, ..geofence("quay", 0.0, RADIUS_M) };
+    let quay = Geofence { detection, ..geofence("quay", 0.0, radius_m) };
     Walk { catalog: catalog(vec![quay.into()]), presence: Default::default() }
+}
+
+/// A fix of a phone that says it stands.
+fn said_to_stand(seconds: i64, north: f64, east: f64, accuracy_m: f64) -> Ping {
+    let mut ping = ping(seconds, &[(seconds, metres(north, east), accuracy_m)]);
+    ping.fixes[0].speed_mps = Some(0.0);
+    ping
 }
 
 /// Whether a phone that is so far east, if it is somewhere, enters before `until`.
@@ -69,6 +81,46 @@ fn who_stands_enters_however_often_it_is_seen() {
         let mut walk = stop(60);
         let told = (0..100).step_by(every).find_map(|at| walk.fix(at, metres(0.0, 0.0), 5.0).pop().map(|_| at));
         assert!(told.is_some_and(|at| (60..=64).contains(&at)), "{told:?} of every {every} s");
+    }
+}
+
+#[test]
+fn who_starts_at_a_light_before_the_edge_does_not_enter() {
+    for green in 70..75 {
+        for every in [1, 2] {
+            let mut walk = stop(60);
+            for seconds in (0..green + 15).step_by(every) {
+                let east = -215.0 + 20.0 * (seconds - green).max(0) as f64;
+                assert_eq!(walk.fix(seconds, metres(0.0, east), 5.0), [], "{green} s, every {every} s");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_phone_that_says_it_stands_is_seen_to_drive() {
+    for stopped_s in STOPS_S {
+        let mut walk = stop_within(400.0, stopped_s);
+        for seconds in (0..460).step_by(5) {
+            let east = -450.0 + 15.0 * (seconds - 400).max(0) as f64;
+            assert_eq!(walk.ping(&said_to_stand(seconds, 0.0, east, 200.0)), [], "{seconds} s, {stopped_s} s wanted");
+        }
+    }
+}
+
+#[test]
+fn phones_that_say_they_stand_enter() {
+    for (every, accuracy_m) in PHONES {
+        let entered = (0..40).filter(|run| {
+            let (mut walk, mut phone) = (stop(60), Phone::new(30_000 + *run, accuracy_m, 120.0));
+            let mut told = std::iter::from_fn(|| {
+                let [north, east] = phone.drift(every);
+                (phone.now < 300).then(|| walk.ping(&said_to_stand(phone.now, north, east, accuracy_m)))
+            });
+            told.any(|told| !told.is_empty())
+        });
+        let entered = entered.count();
+        assert!(entered >= 38, "{entered} of 40 within five minutes: {accuracy_m} m every {every} s");
     }
 }
 

@@ -3,6 +3,7 @@
 //! The rule (DESIGN section 6): a fix is a Gaussian of σ = max(accuracy, 5 m) / 1.51; s is the signed distance of the
 //! reported point to the shape. Enter: s ≤ 0 and (P ≥ 0.9 once, or P ≥ 0.6 twice, 20 s apart). Leave: s ≥ m twice, 60 s
 //! apart, or s ≥ 3 m once, with m = clamp(2 × accuracy, 25 m, 200 m). The numbers are those of the place's [`Detection`].
+//! Who was likely inside before there was a place, and is inside when there is, visits it without having entered.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::{SILENCE, Step};
 use crate::{
     domain::{
         detection::Detection,
+        dwelt::Dwelt,
         geo::Position,
         ping::{Accuracy, Fix, STALE_AFTER},
         presence::{Arrival, Belief, LastSeen, Transition, TransitionKind, Visit},
@@ -72,10 +74,13 @@ impl<'a> Seen<'a> {
 
 /// Whether a fix there would be an entry at once.
 pub fn is_surely_inside(view: AreaView<'_>, position: Position, accuracy: Accuracy) -> bool {
+    is_inside(view, position, accuracy, view.detection().enter_probability())
+}
+
+/// Whether a fix there is inside with that probability.
+fn is_inside(view: AreaView<'_>, position: Position, accuracy: Accuracy, wanted: f64) -> bool {
     let Some(outline) = view.outline() else { return false };
-    outline.holds(position)
-        && probability::inside(outline, position, probability::sigma(accuracy.metres()))
-            >= view.detection().enter_probability()
+    outline.holds(position) && probability::inside(outline, position, probability::sigma(accuracy.metres())) >= wanted
 }
 
 /// Whether a fix now confirms the first one; none confirms itself, even where no time need pass.
@@ -87,14 +92,14 @@ impl Step {
     /// The visit that a fix inside begins, if it is sure enough; else the arrival may wait for another one.
     pub(super) fn arrive(&mut self, areas: &Known<'_>, seen: &Seen<'_>, arrival: Option<Arrival>) -> Option<Visit> {
         let rule = seen.view.detection();
-        let is_new = arrival.is_none() && self.was_inside(seen.view, seen.at);
+        let is_newer = arrival.is_none() && self.was_inside(seen.view, seen.at);
         let pending = arrival.filter(|arrival| self.is_kept(arrival, seen.at, rule));
         let probability = seen.probability();
         let sure = probability >= rule.enter_probability();
         let likely = probability >= rule.confirm_probability();
         let confirmed = likely && pending.is_some_and(|pending| is_confirmed(&pending, seen.at, rule));
         let arrival = pending.unwrap_or_else(|| self.arrival(seen.at));
-        if !(sure || confirmed) || self.may_be_driving(rule, seen.at) {
+        if !(sure || confirmed || is_newer) || self.may_be_driving(rule, seen.at) {
             let waits = pending.is_some() || likely;
             self.believe(seen.number, waits.then_some(Belief::Entering(arrival)));
             return None;
@@ -105,13 +110,13 @@ impl Step {
             (None, false) => arrival.since,
         };
         self.began_visits = true;
-        // A place that opens around somebody is not entered.
-        if !is_new {
+        // A place that opens around somebody is not entered: not now, nor when a later fix is surer of it.
+        if !is_newer {
             let entered = seen.transition(areas, TransitionKind::Entered, entered_at);
             self.transitions.extend(entered.map(|entered| Transition { initial: arrival.initial, ..entered }));
         }
         let not_before = arrival.not_before;
-        Some(Visit { not_before, entered_at, last_inside: seen.at, leaving_since: None, dwelt: Duration::ZERO })
+        Some(Visit { not_before, entered_at, last_inside: seen.at, leaving_since: None, dwelt: Dwelt::default() })
     }
 
     /// Whether a first fix is not forgotten yet. Where a stop is wanted, a stop that was seen to go on keeps it.
@@ -128,10 +133,11 @@ impl Step {
         Arrival { since, not_before, initial: self.initial }
     }
 
-    /// Whether the fix before was as surely inside. If nothing is believed then, the place is newer than that fix.
+    /// Whether the fix before was likely inside. It would have left a belief: if there is none, the place is newer than it.
     fn was_inside(&self, view: AreaView<'_>, now: Timestamp) -> bool {
+        let likely = view.detection().confirm_probability();
         self.presence.last_seen.is_some_and(|LastSeen { read, position, accuracy }| {
-            now.since(read.event) <= SILENCE && is_surely_inside(view, position, accuracy)
+            now.since(read.event) <= SILENCE && is_inside(view, position, accuracy, likely)
         })
     }
 

@@ -230,6 +230,48 @@ fn a_place_that_opens_around_somebody_is_not_entered() {
 }
 
 #[test]
+fn a_place_that_opens_around_who_was_likely_there_is_not_entered() {
+    let (near, quay) = (metres(0.0, 70.0), geofence("quay", 0.0, 100.0));
+    // Accuracies of the fix before it opens, and of those after: 60 m is likely inside, 90 m is not, 5 m is sure.
+    for after in [&[60.0, 60.0][..], &[5.0], &[60.0, 5.0], &[90.0, 60.0, 60.0]] {
+        let mut walk = Walk { catalog: catalog(Vec::new()), presence: DevicePresence::default() };
+        walk.fix(0, near, 60.0);
+        let opened = CatalogChange { version: 2, name: quay.name.clone().into(), resource: Some(quay.clone().into()) };
+        walk.catalog = walk.catalog.after(&[opened]);
+        for (seconds, accuracy) in (60..).step_by(20).zip(after) {
+            assert_eq!(walk.fix(seconds, near, *accuracy), [], "{after:?} at {seconds} s");
+        }
+        assert_eq!(walk.fix(200, metres(0.0, 900.0), 5.0).len(), 1, "but it is left");
+        assert_eq!(walk.fix(260, near, 5.0).len(), 1, "and entered then");
+    }
+    let mut walk = Walk { catalog: catalog(Vec::new()), presence: DevicePresence::default() };
+    walk.fix(0, metres(0.0, 95.0), 90.0);
+    walk.catalog = catalog(vec![quay.into()]);
+    assert_eq!(walk.fix(60, near, 5.0).len(), 1, "who was hardly there enters");
+}
+
+#[test]
+fn a_longer_dwell_hides_no_shorter_one_that_opens_later() {
+    let mut walk = Walk::around(100.0);
+    let dwell = |id: &str, minutes: u64| {
+        let on = On::Dwelt { after: Duration::from_secs(60 * minutes) };
+        let resource = campaign(id, on, "geofences/quay");
+        CatalogChange { version: 2, name: resource.name.clone().into(), resource: Some(resource.into()) }
+    };
+    let mut told = |opened: &[CatalogChange], minute: i64| {
+        walk.catalog = walk.catalog.after(opened);
+        let told = walk.fix(60 * minute, metres(0.0, 0.0), 5.0);
+        told.into_iter().map(|(kind, at, _)| (kind, at)).collect::<Vec<_>>()
+    };
+    let dwelt = |minutes: i64| (TransitionKind::Dwelt(Duration::from_secs(60 * minutes as u64)), at(60 * minutes));
+    assert_eq!(told(&[dwell("a", 30)], 0).len(), 1, "entered");
+    assert_eq!(told(&[], 40), [dwelt(30)]);
+    assert_eq!(told(&[dwell("b", 10), dwell("c", 50)], 45), [dwelt(10)]);
+    assert_eq!(told(&[dwell("d", 10), dwell("e", 30)], 49), [], "each once in a visit");
+    assert_eq!(told(&[], 50), [dwelt(50)]);
+}
+
+#[test]
 fn an_exit_that_is_learnt_late_is_history() {
     let mut walk = Walk::around(100.0);
     walk.fix(0, metres(0.0, 0.0), 5.0);

@@ -1,9 +1,9 @@
 //! When a device should be heard again.
 //!
 //! Law (DESIGN section 6): no timers: a confirmation or a dwell happens with the first ping after it is due, and
-//! `next.at` asks for that ping.
+//! `next.at` asks for that ping. What is asked for in vain is asked for later and later, or no more.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::{SILENCE, pace, rule::EXIT_FRESH, travel};
 use crate::{
@@ -15,14 +15,14 @@ use crate::{
     engine::{entry::AreaView, known::Known},
 };
 
-/// What is overdue is asked for again after this, not at once and for ever.
+/// What is overdue is asked for again after this at the earliest, and after as long as it is overdue.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// Where a stop is wanted of a device that may be driving, the next fix is wanted after this, or the stop if that is less:
 /// soon enough to tell by the way between the two.
 const PACE_ASKED: Duration = Duration::from_secs(60);
 
-/// Where a campaign waits for the exit, the next fix is wanted so long before the exit would be history: time for a second
-/// try, and for what pings are late.
+/// Where a campaign waits for the exit, the next fix is wanted so long before a leaving would begin too late to be confirmed
+/// in time: time for a second try, and for what pings are late.
 const EXIT_ASKED_BEFORE: Duration = Duration::from_secs(120);
 
 /// When a pending confirmation, stop, dwell or silence wants the next fix, at the latest `horizon`.
@@ -35,7 +35,7 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
             Belief::Entering(arrival) => due(of_arrival(areas, number, arrival, presence)),
             Belief::Inside(visit) => {
                 let wanted = of_visit(areas, number, visit).chain(exit_wanted(areas, number, visit, now));
-                wanted.map(|at| due((at, ASK_AGAIN))).fold(horizon, Timestamp::min)
+                wanted.map(|at| due((at, ASK_AGAIN.max(now.since(at))))).fold(horizon, Timestamp::min)
             }
         }
     };
@@ -72,10 +72,17 @@ fn of_visit(areas: &Known<'_>, number: usize, visit: &Visit) -> impl Iterator<It
     [leaving, dwell(areas, number, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
 }
 
-/// When a fix inside keeps an exit after it from being history, or tells that it was one; none if it is that already.
+/// When a fix inside keeps an exit after it from being history, or one outside begins a leaving; a leaving that has begun
+/// is asked for anyhow. Later than it could be confirmed in time nobody is asked: who goes far away is heard of. Nor is
+/// anybody asked for exits before a campaign that wants them starts, but shortly before, or after it has ended.
 fn exit_wanted(areas: &Known<'_>, number: usize, visit: &Visit, now: Timestamp) -> Option<Timestamp> {
-    let fresh_until = visit.last_inside + EXIT_FRESH + rule(areas, number).leave_after();
-    (now < fresh_until && areas.awaits_exit(number, now)).then(|| visit.last_inside + (EXIT_FRESH - EXIT_ASKED_BEFORE))
+    let asked = |runs: &Range<Timestamp>| {
+        let wanted = (visit.last_inside + EXIT_FRESH).max(runs.start) - EXIT_ASKED_BEFORE;
+        let asked = if wanted > now { wanted } else { now + ASK_AGAIN };
+        (asked < runs.end.min(wanted + EXIT_ASKED_BEFORE)).then_some(asked)
+    };
+    let exits = if visit.leaving_since.is_some() { &[] } else { areas.exits(number) };
+    exits.iter().filter_map(asked).min()
 }
 
 fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {
@@ -83,5 +90,5 @@ fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {
 }
 
 fn dwell(areas: &Known<'_>, number: usize, visit: &Visit) -> Option<Timestamp> {
-    areas.dwell_after(number, visit.dwelt).map(|threshold| visit.entered_at + threshold)
+    areas.next_dwell(number, &visit.dwelt).map(|threshold| visit.entered_at + threshold)
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Undecodable, at, state};
 use crate::domain::{
     app_version::AppVersion,
+    dwelt::Dwelt,
     geo::Position,
     name::{BeaconName, DeviceName},
     ping::{Accuracy, Reading},
@@ -158,10 +159,15 @@ fn belief((area, belief): (&Area, &Belief)) -> state::AreaBelief {
             entered_at: visit.entered_at.micros(),
             last_inside: visit.last_inside.micros(),
             leaving_since: visit.leaving_since.map(Timestamp::micros),
-            dwelt_nanos: u64::try_from(visit.dwelt.as_nanos()).unwrap_or(u64::MAX),
+            dwelt_nanos: nanos(visit.dwelt.all_to()),
+            also_dwelt_nanos: visit.dwelt.longer().map(nanos).collect(),
         }),
     };
     state::AreaBelief { area: area.to_string(), belief: Some(belief) }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn read_belief(message: state::AreaBelief) -> Result<(Area, Belief), Undecodable> {
@@ -179,7 +185,10 @@ fn read_belief(message: state::AreaBelief) -> Result<(Area, Belief), Undecodable
             entered_at: Timestamp::from_micros(visit.entered_at),
             last_inside: Timestamp::from_micros(visit.last_inside),
             leaving_since: visit.leaving_since.map(Timestamp::from_micros),
-            dwelt: Duration::from_nanos(visit.dwelt_nanos),
+            dwelt: Dwelt::new(
+                Duration::from_nanos(visit.dwelt_nanos),
+                visit.also_dwelt_nanos.into_iter().map(Duration::from_nanos),
+            ),
         }),
     };
     Ok((at("areas.area", Area::parse(&message.area))?, belief))

@@ -10,6 +10,7 @@ use crate::domain::{
     audience::TraitValue,
     campaign::Priority,
     consent::{Consent, Consents, Purpose},
+    dwelt::Dwelt,
     geo::Position,
     name::{AppName, DeviceName, OrganizationName},
     offer::{GivenOffer, OfferId},
@@ -47,9 +48,10 @@ fn area() -> impl Strategy<Value = Area> {
 }
 
 fn belief() -> impl Strategy<Value = Belief> {
-    let visit = ([time(), time(), time()], of(time()), any::<u64>()).prop_map(|(times, leaving_since, nanos)| {
+    let nanos = (any::<u64>(), vec(any::<u64>(), 0..6));
+    let visit = ([time(), time(), time()], of(time()), nanos).prop_map(|(times, leaving_since, (all_to, longer))| {
         let [not_before, entered_at, last_inside] = times;
-        let dwelt = Duration::from_nanos(nanos);
+        let dwelt = Dwelt::new(Duration::from_nanos(all_to), longer.into_iter().map(Duration::from_nanos));
         Belief::Inside(Visit { not_before, entered_at, last_inside, leaving_since, dwelt })
     });
     let arrival = (time(), time(), any::<bool>());
@@ -279,8 +281,13 @@ fn what_older_binaries_wrote_is_understood() {
     let read = Reading::new(at(100), at(105));
     assert_eq!((presence.newest_fix, presence.last_seen.map(|seen| seen.read)), (Some(read), Some(read)));
     let beliefs: Vec<Belief> = presence.areas.values().copied().collect();
-    let visit =
-        Visit { not_before: at(7), entered_at: at(7), last_inside: at(8), leaving_since: None, dwelt: Duration::ZERO };
+    let visit = Visit {
+        not_before: at(7),
+        entered_at: at(7),
+        last_inside: at(8),
+        leaving_since: None,
+        dwelt: Dwelt::default(),
+    };
     let arrival = Arrival { since: at(9), not_before: at(9), initial: false };
     assert_eq!(beliefs, [Belief::Inside(visit), Belief::Entering(arrival)]);
 }
