@@ -206,10 +206,11 @@ impl Places {
         force: bool,
         author: &str,
     ) -> Result<(), EditError> {
+        let now = self.resources.now();
         self.resources
             .delete(name, etag, author, |place: &P, catalog| {
                 let dependents = place.dependents(catalog);
-                let mut obstacles = naming(catalog, &place.place_name());
+                let mut obstacles = naming(catalog, &place.place_name(), now);
                 obstacles.extend(dependents.iter().map(belongs));
                 if force || obstacles.is_empty() {
                     return Ok(dependents.into_iter().map(|dependent| dependent.released).collect());
@@ -266,7 +267,7 @@ mod tests {
     use crate::{
         app::{
             campaigns::Campaigns,
-            fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
+            fakes::{AUTHOR, at, geofence, geofence_name, owner, resources, store, store_name},
             place_use::named,
         },
         domain::{
@@ -359,7 +360,7 @@ mod tests {
         };
         assert_eq!((found.len(), found[0].code, &found[0].subject), (1, "NAMED_BY_CAMPAIGN", &name.to_string()));
         assert!(
-            named(&resources.snapshot()).contains_key(&PlaceName::Store(store_name("2"))),
+            named(&resources.snapshot(), at(0)).contains_key(&PlaceName::Store(store_name("2"))),
             "nor does a sync remove it"
         );
         places.delete::<Store>(&store_name("2"), None, true, AUTHOR).await.expect("by force");

@@ -14,6 +14,12 @@ pub struct Source {
     pub as_of: Option<Timestamp>,
     /// How many rows the last file had.
     pub rows: u64,
+    /// How many of them were refused.
+    #[serde(default)]
+    pub refused: u64,
+    /// How many places of the source it said nothing of, not even in a refused row, and that stayed all the same.
+    #[serde(default)]
+    pub absent: u64,
     /// When the last sync was done.
     pub synced_at: Timestamp,
 }

@@ -23,16 +23,19 @@ const MAX_MEANT: usize = 10;
 
 /// Takes the sync of an import apart.
 pub fn read(wire: &pb::ImportSync) -> Result<Sync, Violations> {
-    let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, force } = wire;
+    let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, max_refused_percent, force } = wire;
     let mut wrong = Violations::default();
     let name = if source.is_empty() { Err(required()) } else { SourceName::parse(source) };
     let name = wrong.take("source", name);
     let as_of = wrong.take("as_of", optional_timestamp(*as_of));
     let percent = wrong.take("max_removed_percent", max_removed_percent.map(percent).transpose());
-    let sync = name.zip(as_of).zip(percent).map(|((name, as_of), percent)| {
+    let refused = wrong.take("max_refused_percent", max_refused_percent.map(self::percent).transpose());
+    let sync = name.zip(as_of).zip(percent.zip(refused)).map(|((name, as_of), (percent, refused))| {
         let usual = Sync::of(name);
         let max_removed_percent = percent.unwrap_or(usual.max_removed_percent);
-        Sync { as_of, allow_removals: *allow_removals, max_removed_percent, force: *force, ..usual }
+        let max_refused_percent = refused.unwrap_or(usual.max_refused_percent);
+        let (allow_removals, force) = (*allow_removals, *force);
+        Sync { as_of, allow_removals, max_removed_percent, max_refused_percent, force, ..usual }
     });
     wrong.finish(sync)
 }
@@ -59,7 +62,7 @@ pub fn kept_to_wire(Kept { place, why }: Kept) -> pb::KeptPlace {
         KeptWhy::Targeted(campaigns) => {
             (pb::KeptWhy::Targeted, campaigns.iter().map(CampaignName::to_string).collect())
         }
-        KeptWhy::HasGeofence => (pb::KeptWhy::HasGeofence, Vec::new()),
+        KeptWhy::HasDependents => (pb::KeptWhy::HasDependents, Vec::new()),
     };
     pb::KeptPlace { place: place.to_string(), why: why.into(), campaigns }
 }
@@ -69,6 +72,7 @@ pub fn held_to_wire(held: Held) -> pb::Held {
         Held::Empty => pb::HeldWhy::Empty,
         Held::Unreadable { .. } => pb::HeldWhy::Unreadable,
         Held::Stale { .. } => pb::HeldWhy::Stale,
+        Held::TooManyRefused { .. } => pb::HeldWhy::TooManyRefused,
         Held::TooManyRemovals { .. } => pb::HeldWhy::TooManyRemovals,
     };
     pb::Held { why: why.into(), description: held.to_string() }
@@ -80,19 +84,28 @@ impl Wire for Source {
 
     /// No call takes one; it is read so that whoever gets one may compare it.
     fn read(message: pb::Source, name: SourceName) -> Result<Self, Violations> {
-        let pb::Source { name: _, as_of, rows, sync_time, etag: _ } = message;
+        let pb::Source { name: _, as_of, rows, refused, absent, sync_time, etag: _ } = message;
         let mut wrong = Violations::default();
         let as_of = wrong.take("as_of", optional_timestamp(as_of));
         let synced_at = wrong.take("sync_time", timestamp(sync_time));
-        wrong.finish(as_of.zip(synced_at).map(|(as_of, synced_at)| Source { name, as_of, rows, synced_at }))
+        wrong.finish(as_of.zip(synced_at).map(|(as_of, synced_at)| Source {
+            name,
+            as_of,
+            rows,
+            refused,
+            absent,
+            synced_at,
+        }))
     }
 
     fn write(entry: &Entry<Self>) -> pb::Source {
-        let Source { name, as_of, rows, synced_at } = entry.value.as_ref();
+        let Source { name, as_of, rows, refused, absent, synced_at } = entry.value.as_ref();
         pb::Source {
             name: name.to_string(),
             as_of: as_of.map(timestamp_to_wire),
             rows: *rows,
+            refused: *refused,
+            absent: *absent,
             sync_time: Some(timestamp_to_wire(*synced_at)),
             etag: entry.etag.to_string(),
         }

@@ -38,7 +38,7 @@ pub use self::{
 };
 use self::{
     rows::{Sifted, check_stores, edit, sift},
-    sync::plan,
+    sync::{Told, plan},
 };
 
 /// Most rows of one import: its rows are held until the last has been looked at.
@@ -109,15 +109,15 @@ impl Imports {
         find::<Organization>(&catalog, &options.network)?;
         let checked = options.sync.as_ref().map_or(Ok(()), |sync| sync.check(&options.network, self.resources.now()));
         checked.map_err(EditError::Invalid)?;
-        let (sifted, removed) = self.planned(options, rows, &catalog).await?;
-        let Sifted { sound, mut report, rows, .. } = sifted;
+        let (sifted, removed, told) = self.planned(options, rows, &catalog).await?;
+        let Sifted { sound, mut report, .. } = sifted;
         report.applied = !options.dry_run && may_apply(options, &report);
         if report.applied {
             let head = options.sync.as_ref().map(|sync| sync.head(&catalog));
             self.apply(options, &sound, author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
                 self.remove(sync, &removed, author, head).await?;
-                self.conclude(sync, rows, author, head).await?;
+                self.conclude(sync, told, author, head).await?;
             }
         }
         report.catalog_version = self.resources.snapshot().version;
@@ -130,12 +130,13 @@ impl Imports {
         options: &Options,
         rows: Vec<Numbered>,
         catalog: &Arc<Catalog>,
-    ) -> Result<(Sifted, Vec<PlaceName>), EditError> {
-        let (options, catalog) = (options.clone(), catalog.clone());
+    ) -> Result<(Sifted, Vec<PlaceName>, Told), EditError> {
+        let (options, catalog, now) = (options.clone(), catalog.clone(), self.resources.now());
         let planned = tokio::task::spawn_blocking(move || {
             let mut sifted = sift(&options, rows, &catalog);
-            let removed = options.sync.as_ref().map(|sync| plan(sync, &mut sifted, &catalog)).unwrap_or_default();
-            (sifted, removed)
+            let planned = options.sync.as_ref().map(|sync| plan(sync, &mut sifted, &catalog, now));
+            let (removed, told) = planned.unwrap_or_default();
+            (sifted, removed, told)
         });
         planned.await.map_err(|gone| StoreError::Unavailable(gone.to_string()).into())
     }
@@ -155,10 +156,11 @@ impl Imports {
     }
 
     async fn remove(&self, sync: &Sync, removed: &[PlaceName], author: &str, head: u64) -> Result<(), EditError> {
+        let now = self.resources.now();
         for part in removed.chunks(PART) {
             self.append(author, |catalog| {
                 check_head(Some(sync), Some(head), catalog)?;
-                Ok(removal::edits(sync, part, catalog))
+                Ok(removal::edits(sync, part, catalog, now))
             })
             .await?;
         }
@@ -166,11 +168,11 @@ impl Imports {
     }
 
     /// Writes the source, last of all: until then the same sync may be run again.
-    async fn conclude(&self, sync: &Sync, rows: u64, author: &str, head: u64) -> Result<(), EditError> {
+    async fn conclude(&self, sync: &Sync, told: Told, author: &str, head: u64) -> Result<(), EditError> {
         let now = self.resources.now();
         self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;
-            Ok(vec![sync.conclusion(rows, now, catalog)])
+            Ok(vec![sync.conclusion(told, now, catalog)])
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! What becomes of a source's places that the file does not name.
 //!
-//! Law: what a live campaign names goes only by force; what belongs to a removed store and is not removed with
-//! it stands alone from then on.
+//! Law: only by force goes what a live campaign names, or a store to which something belongs that does not go with it; that
+//! stands alone from then on. What goes, and what stays for it, is the same place by place as DeleteStore has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,9 @@ use super::{Row, Sync, report::KeptWhy, rows::Sifted};
 use crate::{
     app::{place_use::named, places::released},
     domain::{
-        name::{CampaignName, SourceName, StoreName},
+        name::{CampaignName, GeofenceName, SourceName, StoreName},
         place::PlaceName,
+        time::Timestamp,
     },
     engine::catalog::Catalog,
     ports::{Edit, Expected},
@@ -28,7 +29,7 @@ pub struct Fates {
     pub places: u64,
 }
 
-pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Fates {
+pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) -> Fates {
     let mut fates = Fates::default();
     let said: BTreeSet<PlaceName> = sifted.sound.iter().map(Row::place).collect();
     let (places, unsaid) = unsaid(&sync.source, &said, catalog);
@@ -37,15 +38,22 @@ pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Fates {
         return fates;
     }
     let housing = housing(sifted, catalog);
-    let campaigns = Targets::of(sync, catalog);
+    let campaigns = Targets::of(sync, catalog, now);
+    // Of the geofences that go or stay all is known when the first store's turn comes.
+    let mut dependents = None;
     for place in unsaid {
         let refused = sifted.may_be.contains(&place);
         fates.missing += u64::from(!refused);
         let why = match &place {
             _ if refused => Some(KeptWhy::RowRefused),
             _ if sifted.untold > 0 => Some(KeptWhy::RowUntold),
-            PlaceName::Store(store) if housing.contains(store) => Some(KeptWhy::HasGeofence),
-            _ => campaigns.keep(&place).map(KeptWhy::Targeted),
+            PlaceName::Store(store) if campaigns.keep(&place).is_none() => {
+                let dependents = dependents.get_or_insert_with(|| staying(sync, &said, &fates.removed, catalog));
+                let is_wanted = housing.contains(store) || dependents.contains(store);
+                is_wanted.then_some(KeptWhy::HasDependents)
+            }
+            PlaceName::Geofence(fence) => campaigns.keep_at_store(fence, &said, catalog).map(KeptWhy::Targeted),
+            PlaceName::Store(_) | PlaceName::Beacon(_) => campaigns.keep(&place).map(KeptWhy::Targeted),
         };
         match why {
             Some(why) => fates.kept.push((place, why)),
@@ -86,23 +94,49 @@ fn housing(sifted: &Sifted, catalog: &Catalog) -> BTreeSet<StoreName> {
     sound.chain(refused).collect()
 }
 
+/// The stores to which something belongs that the file does not speak of and that does not go: it was made by hand, or is of
+/// another source, or is kept. By force it is let go.
+fn staying(sync: &Sync, said: &BTreeSet<PlaceName>, removed: &[PlaceName], catalog: &Catalog) -> BTreeSet<StoreName> {
+    if sync.force {
+        return BTreeSet::new();
+    }
+    let removed: BTreeSet<&PlaceName> = removed.iter().collect();
+    let stays = |place: PlaceName| !said.contains(&place) && !removed.contains(&place);
+    let fences = catalog.geofences.values().map(|entry| &entry.value);
+    let fences = fences.filter(|fence| fence.store.is_some() && stays(PlaceName::Geofence(fence.name.clone())));
+    let beacons = catalog.beacons.values().filter_map(|entry| entry.value.store.clone());
+    fences.filter_map(|fence| fence.store.clone()).chain(beacons).collect()
+}
+
 /// The campaigns that keep places from going.
 struct Targets(BTreeMap<PlaceName, Vec<CampaignName>>);
 
 impl Targets {
     /// By force no campaign does.
-    fn of(sync: &Sync, catalog: &Catalog) -> Self {
-        Self(if sync.force { BTreeMap::new() } else { named(catalog) })
+    fn of(sync: &Sync, catalog: &Catalog, now: Timestamp) -> Self {
+        Self(if sync.force { BTreeMap::new() } else { named(catalog, now) })
     }
 
     fn keep(&self, place: &PlaceName) -> Option<Vec<CampaignName>> {
         self.0.get(place).cloned()
     }
+
+    /// A campaign that keeps a store of which the file says nothing keeps its geofences, where it happens.
+    fn keep_at_store(
+        &self,
+        fence: &GeofenceName,
+        said: &BTreeSet<PlaceName>,
+        catalog: &Catalog,
+    ) -> Option<Vec<CampaignName>> {
+        let store = || catalog.geofences.get(fence)?.value.store.clone().map(PlaceName::Store);
+        let unsaid = || store().filter(|store| !said.contains(store));
+        self.keep(&PlaceName::Geofence(fence.clone())).or_else(|| self.keep(&unsaid()?))
+    }
 }
 
 /// The edits that remove these places. What was removed, let go or targeted since it was looked at stays as it is.
-pub fn edits(sync: &Sync, part: &[PlaceName], catalog: &Catalog) -> Vec<Edit> {
-    let campaigns = Targets::of(sync, catalog);
+pub fn edits(sync: &Sync, part: &[PlaceName], catalog: &Catalog, now: Timestamp) -> Vec<Edit> {
+    let campaigns = Targets::of(sync, catalog, now);
     let (mut edits, mut stores, mut geofences) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for place in part.iter().filter(|place| campaigns.keep(place).is_none()) {
         let Some(etag) = etag_of(place, &sync.source, catalog) else { continue };

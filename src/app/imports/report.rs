@@ -70,7 +70,8 @@ pub enum KeptWhy {
     RowUntold,
     /// By these campaigns, the first of them.
     Targeted(Vec<CampaignName>),
-    HasGeofence,
+    /// Something belongs to it that does not go with it.
+    HasDependents,
 }
 
 /// Why a sync as a whole changes nothing.
@@ -85,7 +86,14 @@ pub enum Held {
         as_of: Timestamp,
         last: Timestamp,
     },
-    /// So many of the source's places are not in the file, and at most that many percent may be.
+    /// So many of the rows were refused, and at most that many percent may be.
+    TooManyRefused {
+        refused: u64,
+        rows: u64,
+        percent: u32,
+    },
+    /// So many of the source's places are not in the file, beside those that the last one lacked, and at most that many
+    /// percent may be.
     TooManyRemovals {
         missing: u64,
         places: u64,
@@ -101,9 +109,14 @@ impl std::fmt::Display for Held {
             Self::Stale { as_of, last } => {
                 write!(f, "the file is of {as_of}, and the source has had one of {last}")
             }
+            Self::TooManyRefused { refused, rows, percent } => write!(
+                f,
+                "{refused} of the file's {rows} rows are refused, and at most {percent} percent may be: its form has \
+                 changed; if the others are right, allow more"
+            ),
             Self::TooManyRemovals { missing, places, percent } => write!(
                 f,
-                "the file lacks {missing} of the source's {places} places, and at most {percent} percent may go unasked: \
+                "the file lacks {missing} of the source's {places} places that the last one had, and at most {percent} percent may go unasked: \
                  it was cut, or its ids are not those of the last one; if it is right, allow the removals"
             ),
         }

@@ -25,6 +25,8 @@ use crate::{
 
 /// Percent of a source's places that may go unasked, if nobody says otherwise.
 pub const DEFAULT_REMOVED_PERCENT: u32 = 10;
+/// Percent of a file's rows that may be refused, if nobody says otherwise: one of five stores.
+pub const DEFAULT_REFUSED_PERCENT: u32 = 20;
 /// How far a file may be of the future: it speaks of a day, and the day begins earlier in the east. A mistyped year would
 /// make every later file stale.
 const MAX_AHEAD: Duration = Duration::from_secs(2 * 24 * 3_600);
@@ -39,15 +41,17 @@ pub struct Sync {
     pub allow_removals: bool,
     /// Percent of the source's places that may go unasked, 0 to 100.
     pub max_removed_percent: u32,
-    /// Remove also what campaigns target by name.
+    /// Percent of the file's rows that may be refused, 0 to 100.
+    pub max_refused_percent: u32,
+    /// Remove also what campaigns name, and stores to which something belongs that stays.
     pub force: bool,
 }
 
 impl Sync {
     /// A sync that asks for nothing unusual, of a file of unknown time.
     pub fn of(source: SourceName) -> Self {
-        let max_removed_percent = DEFAULT_REMOVED_PERCENT;
-        Self { source, as_of: None, allow_removals: false, max_removed_percent, force: false }
+        let (max_removed_percent, max_refused_percent) = (DEFAULT_REMOVED_PERCENT, DEFAULT_REFUSED_PERCENT);
+        Self { source, as_of: None, allow_removals: false, max_removed_percent, max_refused_percent, force: false }
     }
 
     /// Refuses what no sync may ask.
@@ -69,31 +73,48 @@ impl Sync {
     }
 
     /// The edit that says the sync is done. A file of unknown time leaves the source's time as it is.
-    pub(super) fn conclusion(&self, rows: u64, now: Timestamp, catalog: &Catalog) -> Edit {
+    pub(super) fn conclusion(&self, told: Told, now: Timestamp, catalog: &Catalog) -> Edit {
+        let Told { rows, refused, absent } = told;
         let as_of = self.as_of.or_else(|| known(self, catalog)?.as_of);
         let expected = match self.head(catalog) {
             0 => Expected::Absent,
             etag => Expected::Version(etag),
         };
-        Edit::put(Source { name: self.source.clone(), as_of, rows, synced_at: now }, expected)
+        Edit::put(Source { name: self.source.clone(), as_of, rows, refused, absent, synced_at: now }, expected)
     }
 }
 
-/// The places that go, geofences first; the report says them too, what stays and why, and what holds all back.
-pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog) -> Vec<PlaceName> {
+/// What the source remembers of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Told {
+    pub rows: u64,
+    pub refused: u64,
+    /// As [`Source::absent`].
+    pub absent: u64,
+}
+
+/// The places that go, geofences first, and what will be remembered; the report says them too, what stays and why, and what
+/// holds all back.
+pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp) -> (Vec<PlaceName>, Told) {
     sifted.report.held = bad_file(sync, sifted, catalog);
     if sifted.report.held.is_some() {
         sifted.report.forget_rows();
-        return Vec::new();
+        return (Vec::new(), Told::default());
     }
-    let fates = fates(sync, sifted, catalog);
-    let (missing, places, percent) = (fates.missing, fates.places, sync.max_removed_percent);
-    if !sync.allow_removals && missing * 100 > u64::from(percent) * places {
+    let fates = fates(sync, sifted, catalog, now);
+    // What the last file lacked as well was looked at then, and stayed.
+    let known = known(sync, catalog).map_or(0, |source| source.absent);
+    let (missing, places, percent) = (fates.missing.saturating_sub(known), fates.places, sync.max_removed_percent);
+    let (refused, rows, most) = (sifted.report.refused, sifted.rows, sync.max_refused_percent);
+    if refused * 100 > u64::from(most) * rows {
+        sifted.report.held = Some(Held::TooManyRefused { refused, rows, percent: most });
+    } else if !sync.allow_removals && missing * 100 > u64::from(percent) * places {
         sifted.report.held = Some(Held::TooManyRemovals { missing, places, percent });
     }
     sifted.report.remove(&fates.removed);
     fates.kept.into_iter().for_each(|(place, why)| sifted.report.keep(&place, why));
-    fates.removed
+    let told = Told { rows, refused, absent: fates.missing - fates.removed.len() as u64 };
+    (fates.removed, told)
 }
 
 /// What makes a file one that says nothing about its places.

@@ -39,9 +39,9 @@ fn options(sync: Sync) -> Options {
     Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) }
 }
 
-/// A file of any length may take the place of the last one.
+/// A file of any length, and with any faults, may take the place of the last one.
 fn freely() -> Sync {
-    Sync { allow_removals: true, ..Sync::of(source("erp")) }
+    Sync { allow_removals: true, max_refused_percent: 100, ..Sync::of(source("erp")) }
 }
 
 struct Network {
@@ -172,7 +172,7 @@ async fn what_a_live_campaign_targets_goes_by_force_only() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_a_removed_store_is_let_go_or_goes_along() {
+async fn a_store_to_which_something_belongs_that_stays_goes_by_force_only() {
     let network = Network::new().await;
     let file = |ids: &[&str], fences: &[(&str, &str)]| {
         let fences = fences.iter().map(|(id, store)| Row::Geofence(geofence(id, Some(store), 80.0)));
@@ -185,13 +185,81 @@ async fn what_belongs_to_a_removed_store_is_let_go_or_goes_along() {
     network.make(Beacon { name, display_name: "Door".into(), identity, store, tags: Default::default() }).await;
 
     let report = network.sync(freely(), file(&["3"], &[("b", "2")])).await;
-    assert_eq!(counts(&report), [0, 0, 2, 0, 2, 1], "{report:?}");
-    let kept = Kept { place: PlaceName::Store(store_name("2")), why: KeptWhy::HasGeofence };
-    assert_eq!((network.stores(), report.keeps), (vec!["2".into(), "3".into()], vec![kept]));
+    assert_eq!(counts(&report), [0, 0, 2, 0, 1, 2], "{report:?}");
+    let kept = |id| Kept { place: PlaceName::Store(store_name(id)), why: KeptWhy::HasDependents };
+    assert_eq!((network.stores().len(), report.keeps), (3, vec![kept("1"), kept("2")]));
+    let stays = network.resources.snapshot();
+    assert_eq!(stays.geofences.get(&geofence_name("hand")).expect("stays").value.store, Some(store_name("1")));
+    let report = network.sync(Sync { force: true, ..freely() }, file(&["3"], &[("b", "2")])).await;
+    assert_eq!(counts(&report), [0, 0, 2, 0, 1, 1], "{report:?}");
+    assert_eq!((network.stores(), report.keeps), (vec!["2".into(), "3".into()], vec![kept("2")]));
     let left = network.resources.snapshot();
     assert_eq!(left.geofences.keys().map(|name| name.id()).collect::<Vec<_>>(), ["b", "hand"]);
     assert_eq!(left.geofences.get(&geofence_name("hand")).expect("stays").value.store, None);
     assert!(left.beacons.values().all(|beacon| beacon.value.store.is_none()));
+}
+
+#[tokio::test]
+async fn what_stayed_though_it_was_missing_is_not_missed_again() {
+    let network = Network::new().await;
+    let ids: Vec<String> = (0..20).map(|id| format!("{id:02}")).collect();
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let usual = || Sync::of(source("erp"));
+    network.sync(usual(), stores(&all)).await;
+    granted(&network.resources).await;
+    let campaigns = Campaigns::new(network.resources.clone());
+    let coffee = campaign(On::Entered, &["stores/00", "stores/01", "stores/02"]);
+    campaigns.create(coffee, AUTHOR).await.expect("made");
+    for (missing, held, removed, kept) in
+        [(2, false, 0, 2), (3, false, 0, 3), (5, false, 2, 3), (5, false, 0, 3), (8, true, 3, 3)]
+    {
+        let report = network.sync(usual(), stores(&all[missing..])).await;
+        assert_eq!(
+            (report.held.is_some(), report.removed, report.kept),
+            (held, removed, kept),
+            "{missing}: {report:?}"
+        );
+    }
+    let source: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
+    assert_eq!((source.rows, source.absent), (15, 3));
+}
+
+#[tokio::test]
+async fn a_campaign_keeps_a_store_with_what_makes_it_happen_there() {
+    let network = Network::new().await;
+    let file = |ids: &[&str], fences: &[(&str, &str)]| {
+        let fences = fences.iter().map(|(id, store)| Row::Geofence(geofence(id, Some(store), 80.0)));
+        rows(ids.iter().map(|id| Row::Store(store(id, "Cafe"))).chain(fences))
+    };
+    network.sync(freely(), file(&["1", "2", "3"], &[("a", "1"), ("b", "2")])).await;
+    granted(&network.resources).await;
+    let campaigns = Campaigns::new(network.resources.clone());
+    campaigns.create(campaign(On::Entered, &["stores/1", "geofences/b"]), AUTHOR).await.expect("made");
+    let report = network.sync(freely(), file(&["3"], &[])).await;
+    assert_eq!((report.removed, report.kept), (0, 4), "{:?}", report.keeps);
+    let report = network.sync(freely(), file(&["1", "3"], &[])).await;
+    assert_eq!((report.removed, report.kept), (1, 2), "a geofence goes if the file has its store without it");
+}
+
+#[tokio::test]
+async fn a_file_of_which_much_is_refused_changes_nothing() {
+    let network = Network::new().await;
+    let ids: Vec<String> = (0..20).map(|id| format!("{id:02}")).collect();
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    network.sync(freely(), stores(&all)).await;
+    let refusing = |count: usize| {
+        let refused = all[..count].iter().zip(100..).map(|(id, number)| unread(number, &[id]));
+        [stores(&all[count..]), refused.collect()].concat()
+    };
+    let most = |max_refused_percent| Sync { max_refused_percent, ..freely() };
+    let report = network.sync(most(20), refusing(5)).await;
+    let held = Held::TooManyRefused { refused: 5, rows: 20, percent: 20 };
+    assert_eq!((report.applied, report.held), (false, Some(held)));
+    for (sync, count) in [(most(20), 4), (most(25), 5)] {
+        assert!(network.sync(sync, refusing(count)).await.applied);
+        let source: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
+        assert_eq!((source.refused, source.absent), (count as u64, 0));
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Laws: the time that was understood is told; every place that goes is named; what stays though the file does not name it
 //! is told with its reason.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use clap::Args;
 
@@ -36,16 +36,24 @@ pub struct Syncing {
     #[arg(long, value_name = "SOURCE")]
     sync: Option<String>,
     /// Day or time of which the file speaks: 2026-03-12, 12/03/2026 or 2026-03-12T06:30:00Z. By default what the lines
-    /// before the header say, or a map extract says of itself. A file older than the source's last changes nothing
+    /// before the header say, or a map extract says of itself; if that is a day or more older, it counts all the same. A file
+    /// older than the source's last changes nothing
     #[arg(long, value_name = "TIME", value_parser = place_files::time_of, requires = "sync")]
     as_of: Option<Timestamp>,
+    /// Take the file even if it is older than the source's last: to go back to yesterday's after a wrong one
+    #[arg(long, requires = "sync", conflicts_with = "as_of")]
+    allow_stale: bool,
     /// Remove places however many they are
     #[arg(long, requires = "sync")]
     allow_removals: bool,
     /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_removals: u32,
-    /// Remove also what campaigns target by name; they go on without it
+    /// How many of the file's rows may be refused, in percent; if more are, nothing is changed
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 20, requires = "sync")]
+    max_refused: u32,
+    /// Remove also what campaigns name, which go on without it, and stores to which a geofence or beacon belongs that stays,
+    /// and that belongs to no store from then on
     #[arg(long, requires = "sync")]
     force: bool,
 }
@@ -55,20 +63,37 @@ impl Syncing {
     pub fn ask(&self, network: &OrganizationName, said: Option<Timestamp>) -> Result<Option<pb::ImportSync>, Mistakes> {
         let Some(source) = &self.sync else { return Ok(None) };
         let source = names::source(source, network)?;
-        match (self.as_of, said) {
-            (Some(as_of), _) => note(format!("as of {as_of} (--as-of)")),
-            (None, Some(said)) => note(format!("as of {said} (the file says so)")),
-            (None, None) => note(
-                "warning: it is not known of which time the file is, and a stale one cannot be told: say it with --as-of",
-            ),
-        }
+        let (as_of, told) = self.time(said);
+        note(told);
         Ok(Some(pb::ImportSync {
             source: source.to_string(),
-            as_of: self.as_of.or(said).map(timestamp_to_wire),
+            as_of: as_of.map(timestamp_to_wire),
             allow_removals: self.allow_removals,
             max_removed_percent: Some(self.max_removals),
+            max_refused_percent: Some(self.max_refused),
             force: self.force,
         }))
+    }
+}
+
+impl Syncing {
+    /// Of which time the file speaks, and how that is known. Whoever says "today" of every file makes no old one new.
+    fn time(&self, said: Option<Timestamp>) -> (Option<Timestamp>, String) {
+        /// Of files that say their day some are said to be of an hour of it.
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        match (self.as_of, said) {
+            _ if self.allow_stale => (None, "of whatever time (--allow-stale)".to_owned()),
+            (Some(as_of), Some(said)) if said + DAY <= as_of => {
+                (Some(said), format!("warning: as of {said}, for the file says so, and not of {as_of} (--as-of)"))
+            }
+            (Some(as_of), _) => (Some(as_of), format!("as of {as_of} (--as-of)")),
+            (None, Some(said)) => (Some(said), format!("as of {said} (the file says so)")),
+            (None, None) => {
+                const UNKNOWN: &str = "warning: it is not known of which time the file is, and a stale one cannot be told: \
+                                       say it with --as-of";
+                (None, UNKNOWN.to_owned())
+            }
+        }
     }
 }
 
@@ -103,6 +128,9 @@ fn summary(report: &pb::ImportPlacesResponse, dry_run: bool) -> String {
         "{created} created, {changed} changed, {unchanged} unchanged, {removed} removed, {kept} kept, {refused} refused"
     );
     match &report.held {
+        Some(held) if held.why() == pb::HeldWhy::TooManyRefused => {
+            format!("nothing was changed: {} (--max-refused)", held.description)
+        }
         Some(held) if held.why() == pb::HeldWhy::TooManyRemovals => {
             let why = &held.description;
             format!("nothing was changed: {why}; with --allow-removals it would be: {said}")
@@ -134,7 +162,7 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
             }
             KeptWhy::RowRefused => "the row was refused",
             KeptWhy::RowUntold => "it cannot be told which places some refused rows mean, and nothing was removed",
-            KeptWhy::HasGeofence => "a geofence of the file belongs to it",
+            KeptWhy::HasDependents => "a geofence or beacon belongs to it that does not go with it",
             KeptWhy::Unspecified => "the server says so",
         };
         reasons.entry(why).or_default().push(&place.place);
@@ -164,6 +192,28 @@ mod tests {
         ]);
         let both = ["kept: b: x, y names it (--force removes it)", "kept: 2 places (a, c): the row was refused"];
         assert_eq!(told, both);
+    }
+
+    #[test]
+    fn a_file_that_says_its_day_is_not_made_newer() {
+        let day = |day: i64| Timestamp::from_micros(day * 24 * 3_600_000_000);
+        let hour = |day: i64, hour: i64| Timestamp::from_micros((day * 24 + hour) * 3_600_000_000);
+        let (max_removals, max_refused) = (10, 20);
+        let asked = |as_of, allow_stale| Syncing {
+            sync: Some("erp".to_owned()),
+            as_of,
+            allow_stale,
+            allow_removals: false,
+            max_removals,
+            max_refused,
+            force: false,
+        };
+        let time = |as_of, said| asked(as_of, false).time(said).0;
+        assert_eq!(time(Some(day(4)), Some(day(1))), Some(day(1)));
+        assert_eq!(time(Some(hour(4, 9)), Some(day(4))), Some(hour(4, 9)));
+        assert_eq!(time(Some(day(3)), Some(day(4))), Some(day(3)));
+        assert_eq!((time(None, Some(day(4))), time(Some(day(4)), None)), (Some(day(4)), Some(day(4))));
+        assert_eq!(asked(None, true).time(Some(day(4))).0, None, "nothing is older than an unknown time");
     }
 
     #[test]
