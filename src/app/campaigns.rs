@@ -73,7 +73,7 @@ impl Campaigns {
                     )]));
                 }
                 if state == CampaignState::Active && next != *campaign {
-                    self.check(&next, catalog)?;
+                    self.check_edit(campaign, &next, catalog)?;
                 }
                 Ok(next)
             })
@@ -115,6 +115,17 @@ impl Campaigns {
                 }
             })
             .await
+    }
+
+    /// Refuses what the edit breaks. What became of its places meanwhile keeps nobody from mending the rest.
+    fn check_edit(&self, campaign: &Campaign, next: &Campaign, catalog: &Catalog) -> Result<(), EditError> {
+        let now = self.resources.now();
+        let mut found = obstacles(next, catalog, now);
+        if !found.is_empty() {
+            let before = obstacles(campaign, catalog, now);
+            found.retain(|obstacle| !before.contains(obstacle));
+        }
+        if found.is_empty() { Ok(()) } else { Err(EditError::Refused(found)) }
     }
 
     fn check(&self, campaign: &Campaign, catalog: &Catalog) -> Result<(), EditError> {
@@ -297,6 +308,14 @@ pub mod tests {
         let cafe = store("1", "Cafe").name;
         places.delete::<Store>(&cafe, None, true, AUTHOR).await.expect("gone");
         assert_eq!(told(), ["TARGET_MISSING"], "the network has no store left");
+        let edited = |ends_at| {
+            move |campaign: &Campaign| {
+                let limits = Limits { ends_at: Some(crate::app::fakes::at(ends_at)), ..campaign.limits.clone() };
+                Ok(Campaign { limits, ..campaign.clone() })
+            }
+        };
+        campaigns.update(&name, None, AUTHOR, edited(99_999)).await.expect("that was no fault of hers");
+        assert_eq!(codes(campaigns.update(&name, None, AUTHOR, edited(999)).await), ["ENDED"], "this one is");
         let organizations = Organizations::new(resources.clone(), Arc::new(crate::app::fakes::Counting::default()));
         let grant = owner("acme").grant("to-brand").expect("sound");
         organizations.delete_grant(&grant, None, AUTHOR).await.expect("gone");

@@ -43,8 +43,11 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
         let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), &fields, reading) };
         let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
         file.rows.push(Numbered { number: line, row, may_be });
-        // Many sound files end without a line end, so that one with all its values is believed.
-        let is_short = is_last && !bytes.ends_with(b"\n") && record.len() < header.len();
+        let row_is_refused = file.rows.last().is_some_and(|row| row.row.is_err());
+        // Many sound files end without a line end, so that one with all its values is believed; an empty last one may be the
+        // beginning of what was cut off, but where the line is sound without it.
+        let is_whole = record.len() >= header.len() && !(row_is_refused && record.iter().last() == Some(b""));
+        let is_short = is_last && !bytes.ends_with(b"\n") && !is_whole;
         file.cut_in = (is_open || is_short).then_some(line);
     }
     Ok(file)
@@ -149,13 +152,14 @@ fn row(
     }
     let mut wrong = Violations::default();
     for (name, &i) in columns {
-        if record.get(i).is_some_and(|value| std::str::from_utf8(value).is_err()) {
+        if record.get(i).is_some_and(|value| std::str::from_utf8(value).is_err()) && fields.uses(name) {
             wrong.add(name, "is not UTF-8");
         }
     }
     let find = |name: &str| {
         let value = record.get(*columns.get(&name.to_lowercase())?)?;
-        std::str::from_utf8(value).ok().map(|value| Cow::Owned(value.to_owned()))
+        // What is none was told above.
+        Some(Cow::Owned(String::from_utf8_lossy(value).into_owned()))
     };
     let values = Values::new(fields, &find);
     let position = position(&mut wrong, &values);
@@ -271,10 +275,18 @@ mod tests {
         for whole in ["2|b|45|9\n", "2|b|45|9", "2|b|45|\"9\"", "2|\"say \"\"b\"\"\"|45|9\r\n"] {
             assert_eq!(cut_in(whole), (None, true), "{whole}");
         }
-        for cut in ["2|b|4", "2|b|45|\"9", "2|\"b|45|9\n", "2|b|45|\"9\n3|c|45|9\n", "2|\"b\"\"|45|9"] {
+        for cut in ["2|b|4", "2|b|45|\"9", "2|\"b|45|9\n", "2|b|45|\"9\n3|c|45|9\n", "2|\"b\"\"|45|9", "2|b|45|"] {
             assert_eq!(cut_in(cut), (Some(3), false), "{cut}");
         }
         assert_eq!(cut_in("2|b|4\n3|c|45|9"), (None, true), "a short line within the file is a fault of its own");
+    }
+
+    #[test]
+    fn bytes_that_nobody_reads_refuse_no_row() {
+        let file = b"id|name|lat|lon|town\n1|Caff\xe8|45|9|Rho\n2|Bar|45|9|Cant\xf9\n";
+        let rows = parse(file, &reading()).expect("readable");
+        assert_eq!(told(&rows[0].row), [("name".into(), "is not UTF-8".into())], "and is told once");
+        assert!(rows[1].row.is_ok(), "{rows:?}");
     }
 
     #[test]
