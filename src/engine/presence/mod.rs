@@ -24,14 +24,14 @@ mod travel;
 mod travel_tests;
 mod wanted;
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 pub use order::clock_was_set;
 pub use rule::AT_ONCE;
 use rule::Seen;
 pub use wanted::{is_dwell_overdue, is_silence_overdue, wanted_at};
 
-use super::{known::Known, ranging};
+use super::{entry::AreaView, known::Known, ranging};
 use crate::domain::{
     beliefs::Beliefs,
     dwelt::Dwelt,
@@ -65,6 +65,8 @@ pub struct Step {
     initial: bool,
     /// That fix follows from nothing that is known: what it ends is history.
     anew: bool,
+    /// The exits among the transitions that are history for nothing but the age of the fix that told of them.
+    told_late: Vec<usize>,
     /// When something was last known in an order of readings that is over.
     known_before: Option<Timestamp>,
     /// Metres to that fix from where the device was last seen.
@@ -288,7 +290,8 @@ impl Step {
         self.believe(number, None);
     }
 
-    /// What a backlog tells of places where its newest fix is fresh and still inside may fire after all.
+    /// What a backlog tells of places where its newest fix is fresh and still inside, or still outside of what was left, may
+    /// fire after all.
     fn refresh_backlog(&mut self, areas: &Known<'_>, ping: &Ping) {
         let Some(newest) = ping.newest_fix() else { return };
         if ping.clock.received_at.since(newest.read.event) > STALE_AFTER {
@@ -304,6 +307,15 @@ impl Step {
             {
                 transition.stale = false;
             }
+        }
+        for exit in mem::take(&mut self.told_late) {
+            let [exit, later @ ..] = &mut self.transitions[exit..] else { continue };
+            let number = areas.number(&exit.area);
+            let is_left = self.beliefs.get(number).copied().flatten().is_none();
+            let is_last = later.iter().all(|later| later.area != exit.area);
+            let rule = areas.view(number).map(AreaView::detection);
+            let is_late = rule.is_none_or(|rule| rule::is_late_exit(rule, exit.at, newest.read.event));
+            exit.stale = !is_left || !is_last || is_late;
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Law 3 as properties: however a walk arrives, its transitions are legal, and what comes late makes none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use proptest::{prelude::*, sample::Index};
 
@@ -18,6 +21,9 @@ use crate::{
         known::Known,
     },
 };
+
+/// An exit that is told of later is history: ten minutes, and the one that leaving takes.
+const LATEST_EXIT: Duration = Duration::from_secs(660);
 
 type Fixes = Vec<(i64, Position, f64)>;
 
@@ -120,7 +126,12 @@ proptest! {
             for learnt in &step.transitions {
                 let is_it = |t: &&Transition| (&t.area, t.kind, t.at) == (&learnt.area, learnt.kind, learnt.at);
                 let transition = at_once[0].transitions.iter().find(is_it).expect("the same events");
-                let still = inside.get(&transition.area).is_some_and(|visit| visit.last_inside == newest);
+                let still = match transition.kind {
+                    TransitionKind::Exited(_) => {
+                        !inside.contains_key(&transition.area) && newest.since(transition.at) <= LATEST_EXIT
+                    }
+                    _ => inside.get(&transition.area).is_some_and(|visit| visit.last_inside == newest),
+                };
                 prop_assert!(transition.stale || (still && newest >= fresh), "history fires nothing: {transition:?}");
             }
         }

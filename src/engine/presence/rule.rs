@@ -83,6 +83,11 @@ fn is_inside(view: AreaView<'_>, position: Position, accuracy: Accuracy, wanted:
     outline.holds(position) && probability::inside(outline, position, probability::sigma(accuracy.metres())) >= wanted
 }
 
+/// Whether a fix is too late to tell of an exit that it is news.
+pub(super) fn is_late_exit(rule: &Detection, last_inside: Timestamp, fix: Timestamp) -> bool {
+    fix.since(last_inside) > EXIT_FRESH + rule.leave_after()
+}
+
 /// Whether a fix now confirms the first one; none confirms itself, even where no time need pass.
 fn is_confirmed(arrival: &Arrival, now: Timestamp, rule: &Detection) -> bool {
     now > arrival.since && now.since(arrival.since) >= rule.confirm_after()
@@ -152,7 +157,10 @@ impl Step {
             self.believe(seen.number, None);
             let lasted = visit.last_inside.since(visit.entered_at);
             let exit = seen.transition(areas, TransitionKind::Exited(lasted), visit.last_inside);
-            let late = self.anew || seen.at.since(visit.last_inside) > EXIT_FRESH + rule.leave_after();
+            let late = self.anew || is_late_exit(rule, visit.last_inside, seen.at);
+            if seen.stale && !late {
+                self.told_late.push(self.transitions.len());
+            }
             self.transitions.extend(exit.map(|exit| Transition { stale: exit.stale || late, ..exit }));
         } else if seen.outside_m >= margin_m && visit.leaving_since.is_none() {
             let visit = Visit { leaving_since: Some(seen.at), ..visit };

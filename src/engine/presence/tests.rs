@@ -272,6 +272,28 @@ fn a_longer_dwell_hides_no_shorter_one_that_opens_later() {
 }
 
 #[test]
+fn a_backlog_costs_no_exit_its_offer() {
+    let (inside, outside) = (metres(0.0, 0.0), metres(0.0, 900.0));
+    // Fixes of a ping 370 s after the last one inside, and whether the exit in it is history.
+    for (fixes, stale) in [
+        (&[(370, outside)][..], false),
+        (&[(220, outside), (370, outside)], false),
+        (&[(220, outside)], true),
+        (&[(100, outside), (220, inside), (370, outside)], true),
+    ] {
+        let mut walk = Walk::around(100.0);
+        walk.fix(0, inside, 5.0);
+        let fixes: Vec<_> = fixes.iter().map(|(read, place)| (*read, *place, 5.0)).collect();
+        let told = walk.ping(&ping(370, &fixes));
+        assert_eq!(told[0], (TransitionKind::Exited(Duration::ZERO), at(0), stale), "{fixes:?}: {told:?}");
+    }
+    let mut walk = Walk::around(100.0);
+    walk.fix(0, inside, 5.0);
+    let late = walk.ping(&ping(700, &[(500, outside, 5.0), (700, outside, 5.0)]));
+    assert!(late[0].2, "eleven minutes later it is no news: {late:?}");
+}
+
+#[test]
 fn an_exit_that_is_learnt_late_is_history() {
     let mut walk = Walk::around(100.0);
     walk.fix(0, metres(0.0, 0.0), 5.0);
