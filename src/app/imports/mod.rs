@@ -14,6 +14,7 @@ use crate::{
         name::OrganizationName,
         organization::Organization,
         place::{Geofence, PlaceName, Store},
+        shape::MAX_CORNERS,
         source::Source,
         violation::Violations,
     },
@@ -43,7 +44,8 @@ use self::{
 
 /// Most rows of one import: its rows are held until the last has been looked at.
 pub const MAX_ROWS: usize = 200_000;
-/// Most rows changed under one version of the catalog.
+/// Most rows changed under one version of the catalog; and together they have no more corners than one geofence may have
+/// alone, which are some 4 MiB. A part is one transaction, and everybody else's edits wait for it.
 pub const PART: usize = 5_000;
 /// Most problems, small geofences, removals and places kept that a report names; all are counted.
 pub const MAX_REPORTED: usize = 1_000;
@@ -142,7 +144,7 @@ impl Imports {
 
     async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
         let sync = options.sync.as_ref();
-        for part in sound.chunks(PART) {
+        for part in parts(sound) {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
@@ -190,6 +192,21 @@ impl Imports {
         }
         conflict.map_or(Ok(()), |name| Err(EditError::Changed(name)))
     }
+}
+
+/// All of the rows, in their order.
+fn parts(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let mut corners = 0;
+        let fit = rest.iter().take(PART).take_while(|row| {
+            corners += row.corners();
+            corners <= MAX_CORNERS
+        });
+        let (part, later) = rest.split_at_checked(fit.count().max(1))?;
+        rest = later;
+        Some(part)
+    })
 }
 
 fn may_apply(options: &Options, report: &Report) -> bool {

@@ -4,11 +4,16 @@
 use std::time::Duration;
 
 use dintorni::{
+    domain::{name::OrganizationName, organization::Organization},
     grpc::{
         pb::{self, budget::Unit, campaign_service_client::CampaignServiceClient},
         wire::timestamp_to_wire,
     },
-    ports::Clock,
+    ports::{Appended, CatalogStore, Clock, Edit, Expected},
+    storage::{
+        Address,
+        sql::{SqlConfig, open},
+    },
 };
 use tonic::{Code, Status};
 
@@ -20,6 +25,7 @@ use crate::{
     support::{
         databases::{self, Database},
         harness::{TestServer, bearing, refusal},
+        samples::at,
         servers::shared_postgres,
     },
     tills::{Shops, budget, by_code, claim, generated},
@@ -233,4 +239,22 @@ async fn a_node_that_asked_into_a_line_that_hangs_follows_the_catalog_again() {
         }
     };
     tokio::time::timeout(LONGEST, followed).await.expect("it follows the catalog");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_edits_go_over_the_line_in_tens_of_statements() {
+    let database = databases::postgres().await;
+    let proxy = Proxy::to(shared_postgres().port).await;
+    let url = Address::new(proxy.before(database.config.url.reveal()));
+    let sql = open(&SqlConfig { url, ..database.config.clone() }).await.expect("it opens");
+    let organization = |i: u32| Organization {
+        name: OrganizationName::parse(&format!("organizations/o{i}")).expect("sound"),
+        display_name: String::new(),
+        brand_limits: Default::default(),
+    };
+    let before = proxy.statements();
+    let edits = (0..4_999).map(|i| Edit::put(organization(i), Expected::Absent)).collect();
+    assert_eq!(sql.append(edits, "tests", at(0)).await.expect("appended"), Appended::Version(1));
+    let statements = proxy.statements() - before;
+    assert!(statements <= 120, "{statements} statements");
 }
