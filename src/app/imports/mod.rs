@@ -4,14 +4,17 @@
 //! caller allows parts; the same rows again change nothing. With a [`Sync`] the file is the whole of its source: see
 //! `sync`.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, Weak},
+};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::resources::{EditError, Resources, find};
 use crate::{
     domain::{
-        name::OrganizationName,
+        name::{OrganizationName, SourceName},
         organization::Organization,
         place::{Geofence, PlaceName, Store},
         shape::MAX_CORNERS,
@@ -91,19 +94,19 @@ impl Numbered {
 /// Imports places.
 pub struct Imports {
     resources: Arc<Resources>,
-    /// Held by a sync from looking at the source to writing it, so that two of one source do not mingle.
-    syncing: Mutex<()>,
+    /// Those of sources that are synced now; who has no part in one does not wait for it.
+    syncing: std::sync::Mutex<HashMap<SourceName, Weak<Mutex<()>>>>,
 }
 
 impl Imports {
     pub fn new(resources: Arc<Resources>) -> Self {
-        Self { resources, syncing: Mutex::new(()) }
+        Self { resources, syncing: Default::default() }
     }
 
     /// Applies the rows as the options say. An error means that the parts before it are applied and the rest is not.
     pub async fn run(&self, options: &Options, rows: Vec<Numbered>, author: &str) -> Result<Report, EditError> {
         let _alone = match &options.sync {
-            Some(_) => Some(self.syncing.lock().await),
+            Some(sync) => Some(self.turn(&sync.source).await),
             None => None,
         };
         // What it names may have been made on another node a moment ago.
@@ -124,6 +127,21 @@ impl Imports {
         }
         report.catalog_version = self.resources.snapshot().version;
         Ok(report)
+    }
+
+    /// Held by a sync from looking at the source to writing it, so that two of one source do not mingle.
+    async fn turn(&self, source: &SourceName) -> OwnedMutexGuard<()> {
+        let turn = {
+            // Nobody panics while it is held.
+            let mut all = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+            all.retain(|_, turn| turn.strong_count() > 0);
+            all.get(source).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let turn = Arc::default();
+                all.insert(source.clone(), Arc::downgrade(&turn));
+                turn
+            })
+        };
+        turn.lock_owned().await
     }
 
     /// What the rows say, and which places go. A file of many corners takes seconds, and pings do not wait for it.

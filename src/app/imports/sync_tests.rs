@@ -1,5 +1,7 @@
 //! What one sync does to the places of its source, and to nobody else's.
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::{
     app::{
@@ -226,4 +228,18 @@ async fn a_sync_that_was_cut_short_is_finished_by_the_same_one() {
     assert_eq!(network.resources.get::<Source>(&source("erp")).await.expect("made").value.as_of, Some(at(900)));
     let late = network.imports.remove(&freely(), &gone, AUTHOR, head).await;
     assert!(matches!(late, Err(EditError::Changed(_))), "another sync came first: {late:?}");
+}
+
+#[tokio::test]
+async fn a_sync_waits_for_those_of_its_own_source_only() {
+    let network = Network::new().await;
+    let running = network.imports.turn(&source("erp")).await;
+    let other = Sync { source: source("other"), ..freely() };
+    assert!(network.sync(other, stores(&["x"])).await.applied);
+    assert!(network.imports.turn(&source("erp")).now_or_never().is_none(), "one after the other");
+    drop(running);
+    assert!(network.sync(freely(), stores(&["1"])).await.applied);
+    let left = network.imports.turn(&source("erp")).await;
+    assert_eq!(network.imports.syncing.lock().expect("sound").len(), 1, "no source is remembered");
+    drop(left);
 }
