@@ -22,7 +22,7 @@ use crate::{
         violation::Violations,
     },
     engine::catalog::Catalog,
-    ports::{Edit, StoreError},
+    ports::{Edit, Expected, StoreError},
 };
 
 #[cfg(test)]
@@ -118,7 +118,10 @@ impl Imports {
         let Sifted { sound, mut report, rows, .. } = sifted;
         report.applied = !options.dry_run && may_apply(options, &report);
         if report.applied {
-            let head = options.sync.as_ref().map(|sync| sync.head(&catalog));
+            let head = match &options.sync {
+                Some(sync) => Some(self.begin(sync, author, sync.head(&catalog)).await?),
+                None => None,
+            };
             self.apply(options, &sound, author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
                 self.remove(sync, &removed, author, head).await?;
@@ -160,6 +163,19 @@ impl Imports {
         planned.await.map_err(|gone| StoreError::Unavailable(gone.to_string()).into())
     }
 
+    /// Writes of which time a newer file is: from then on one of before is stale, though this sync may break off. Returns
+    /// the source's etag. In its first sync a source has yet to be made.
+    async fn begin(&self, sync: &Sync, author: &str, head: u64) -> Result<u64, EditError> {
+        self.append(author, |catalog| {
+            check_head(Some(sync), Some(head), catalog)?;
+            let newer = known(sync, catalog).filter(|source| sync.as_of.is_some() && source.as_of != sync.as_of);
+            let begun = newer.map(|source| Source { as_of: sync.as_of, ..Source::clone(source) });
+            Ok(begun.map(|begun| Edit::put(begun, Expected::Version(head))).into_iter().collect())
+        })
+        .await?;
+        Ok(sync.head(&self.resources.snapshot()))
+    }
+
     async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
         let sync = options.sync.as_ref();
         for part in parts(sound) {
@@ -185,7 +201,7 @@ impl Imports {
         Ok(())
     }
 
-    /// Writes the source, last of all: until then the same sync may be run again.
+    /// Writes that the source is in step, last of all: until then the same sync may be run again.
     async fn conclude(&self, sync: &Sync, rows: u64, author: &str, head: u64) -> Result<(), EditError> {
         let now = self.resources.now();
         self.append(author, |catalog| {
