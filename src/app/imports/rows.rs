@@ -206,9 +206,11 @@ pub fn check_stores(part: &[Row], catalog: &Catalog) -> Result<(), EditError> {
         })
         .collect();
     for row in part {
-        if let Row::Geofence(geofence) = row {
-            check_reference(geofence, |store| stores.contains(store) || catalog.stores.contains_key(store))
-                .map_err(EditError::Invalid)?;
+        if let Row::Geofence(Geofence { store: Some(store), .. }) = row
+            && !stores.contains(store)
+            && !catalog.stores.contains_key(store)
+        {
+            return Err(EditError::Changed(store.clone().into()));
         }
     }
     Ok(())

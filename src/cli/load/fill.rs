@@ -125,7 +125,8 @@ impl Fill {
 
     async fn send(&self, rows: Vec<Numbered>, progress: Progress, done: &mut Done) -> anyhow::Result<Progress> {
         let options = pb::ImportOptions { parent: self.organization.to_string(), ..Default::default() };
-        let (report, progress) = send::send(&self.connection, options, rows, progress).await?;
+        let (report, progress) =
+            send::send(&self.connection, options, rows, progress).await.map_err(|broken| broken.why)?;
         if let Some(problem) = report.problems.first() {
             anyhow::bail!("row {} was refused: {}: {}", problem.row, problem.field, problem.description);
         }
