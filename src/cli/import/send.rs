@@ -51,6 +51,9 @@ pub async fn send(
         progress.add(sent);
         left = left.saturating_sub(sent);
         *all = left == 0;
+        if *all {
+            progress.wait();
+        }
     };
     let messages = messages(options, rows, add);
     let report = client.import_places(connection.request(tokio_stream::iter(messages))?).await;
