@@ -101,6 +101,15 @@ fn a_part_is_bounded_by_corners_beside_rows() {
 }
 
 #[tokio::test]
+async fn a_store_that_goes_while_its_geofences_come_was_changed_meanwhile() {
+    let catalog = resources().await.snapshot();
+    let (cafe, yard) = (Row::Store(store("1", "Cafe")), Row::Geofence(geofence("g", Some("1"), 80.0)));
+    check_stores(&[cafe, yard.clone()], &catalog).expect("both come");
+    let gone = check_stores(&[yard], &catalog);
+    assert!(matches!(gone, Err(EditError::Changed(ref name)) if *name == store_name("1").into()), "{gone:?}");
+}
+
+#[tokio::test]
 async fn no_more_geofences_are_taken_at_a_spot_than_count_there() {
     let imports = Imports::new(resources().await);
     let heap = |ids: std::ops::Range<usize>, radius_m| {
