@@ -1,6 +1,7 @@
-//! What a campaign was, and going back to it.
+//! What a campaign was, going back to it, and knowing a step again that was taken.
 //!
-//! Law: a version is never changed; going back is one more edit, under the same checks as any.
+//! Laws: a version is never changed; going back is one more edit, under the same checks as any. A step that is repeated
+//! with its etag is answered as it was, as long as nothing came behind it.
 
 use std::sync::Arc;
 
@@ -9,7 +10,11 @@ use super::{
     resources::{EditError, Obstacle},
 };
 use crate::{
-    domain::{campaign::Campaign, catalog::Resource, name::CampaignName},
+    domain::{
+        campaign::{Campaign, CampaignState},
+        catalog::Resource,
+        name::CampaignName,
+    },
     engine::catalog::Entry,
     ports::{ChangeRecord, History, HistoryOf, HistoryQuery, StoreError},
 };
@@ -52,5 +57,94 @@ impl CampaignVersions {
             return Err(EditError::Refused(vec![Obstacle::new("NO_VERSION", name, why)]));
         };
         self.campaigns.update(name, etag, author, |_| Ok(Campaign::clone(&was))).await
+    }
+
+    /// As [`Campaigns::become_state`], but whoever took the step from that etag may repeat it.
+    pub async fn become_state(
+        &self,
+        name: &CampaignName,
+        state: CampaignState,
+        etag: Option<u64>,
+        author: &str,
+    ) -> Result<Entry<Campaign>, EditError> {
+        match (self.campaigns.become_state(name, state, etag, author).await, etag) {
+            (Err(EditError::Changed(changed)), Some(etag)) => {
+                let taken = self.last_step(name, author).await?;
+                let taken = taken.filter(|(from, to)| *from == etag && to.value.state == state);
+                taken.map(|(_, to)| to).ok_or(EditError::Changed(changed))
+            }
+            (told, _) => told,
+        }
+    }
+
+    /// The last edit, if it was the author's and changed the state alone: the etag it was made from, and what it made.
+    async fn last_step(&self, name: &CampaignName, author: &str) -> Result<Option<(u64, Entry<Campaign>)>, StoreError> {
+        let last = self.list(name, None, 2).await?;
+        let [to, from] = last.as_slice() else { return Ok(None) };
+        let (Some(Resource::Campaign(after)), Some(Resource::Campaign(before))) = (&to.resource, &from.resource) else {
+            return Ok(None);
+        };
+        let stepped = Campaign { state: after.state, ..Campaign::clone(before) };
+        let is_step = to.author == author && before.state != after.state && stepped == **after;
+        Ok(is_step.then(|| (from.version, Entry { etag: to.version, value: after.clone() })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        app::{
+            campaigns::tests::campaign,
+            fakes::{AUTHOR, FakeCatalog, at, node, owner},
+        },
+        domain::{campaign::On, organization::Organization},
+        ports::{Action, CatalogStore},
+    };
+
+    #[async_trait]
+    impl History for FakeCatalog {
+        async fn changes(&self, query: &HistoryQuery) -> Result<Vec<ChangeRecord>, StoreError> {
+            let mut all = self.changes_since(0).await?;
+            all.retain(|change| query.of == HistoryOf::Resource(change.name.clone()));
+            let record = |change: crate::domain::catalog::CatalogChange| ChangeRecord {
+                version: change.version,
+                name: change.name,
+                author: AUTHOR.to_owned(),
+                at: at(0),
+                action: Action::Changed,
+                resource: change.resource,
+            };
+            Ok(all.into_iter().rev().take(query.most as usize).map(record).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_may_be_repeated_with_its_etag_until_something_comes_behind_it() {
+        let store: Arc<FakeCatalog> = Arc::default();
+        let resources = node(&store, 1_000).await;
+        let brand =
+            Organization { name: owner("brand"), display_name: "Brand".to_owned(), brand_limits: Default::default() };
+        resources.create(brand.clone(), AUTHOR, |_| Ok(())).await.expect("made");
+        let campaigns = Arc::new(Campaigns::new(resources.clone()));
+        let versions = CampaignVersions::new(campaigns.clone(), store);
+        let draft = campaigns.create(campaign(On::Entered, &[]), AUTHOR).await.expect("made");
+        let name = &draft.value.name;
+        // Others edit in between, so that versions of the catalog do not follow each other.
+        let between = Organization { name: owner("acme"), ..brand };
+        resources.create(between, AUTHOR, |_| Ok(())).await.expect("made");
+
+        let archive = |etag, author| versions.become_state(name, CampaignState::Archived, Some(etag), author);
+        let changed = |told: Result<Entry<Campaign>, EditError>| matches!(told, Err(EditError::Changed(_)));
+        assert!(changed(archive(draft.etag + 1, AUTHOR).await), "an etag it never had");
+        let archived = archive(draft.etag, AUTHOR).await.expect("allowed");
+        let again = archive(draft.etag, AUTHOR).await.expect("as it was answered");
+        assert_eq!((again.etag, &again.value), (archived.etag, &archived.value));
+        assert!(changed(archive(draft.etag, "somebody else").await), "who did not take the step");
+        assert!(changed(archive(draft.etag - 1, AUTHOR).await), "not from there");
+        let activate = versions.become_state(name, CampaignState::Active, Some(draft.etag), AUTHOR);
+        assert!(changed(activate.await), "another step");
     }
 }

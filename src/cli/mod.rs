@@ -3,10 +3,10 @@
 //! | exit code | what it means |
 //! |---|---|
 //! | 0 | done, whether or not somebody read standard output to its end (`dintorni … \| head`) |
-//! | 1 | failed, and standard error says why; `import` changed nothing; `health`: not everything is SERVING; `load`: no ping was answered well, or a coupon not redeemed exactly once; `codes`: some rows were malformed, the others are in the pool |
+//! | 1 | failed, and standard error says why; `import`: nothing was changed; `health`: not everything is SERVING; `load`: no ping was answered well, or a coupon not redeemed exactly once; `codes`: some rows were malformed, the others are in the pool |
 //! | 2 | `import` only: done but for the rows that were refused |
 //! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults |
-//! | 4 | `till`: there was no answer, and nobody knows whether it happened |
+//! | 4 | `till`: there was no answer, and nobody knows whether it happened; `import`: it broke off, and parts of it may have been applied: import the same file again |
 //! | 64 | wrong flags or settings; nothing was begun |
 //! | 130 | `serve`, `backup`: ended by a signal before its end |
 //!
@@ -51,7 +51,7 @@ const CUT_SHORT: u8 = 130;
 /// worth making here and now.
 ///
 /// Begin with `dintorni demo`, then `dintorni serve`. Exit codes: 0 done, 1 failed, 2 done in part (import), 3
-/// refused (till) or faults found (ledger), 4 not known (till), 64 wrong flags or settings, 130 ended by a signal.
+/// refused (till) or faults found (ledger), 4 not known (till, import), 64 wrong flags or settings, 130 ended by a signal.
 #[derive(Debug, Parser)]
 #[command(name = "dintorni", version, arg_required_else_help = true)]
 struct Cli {

@@ -10,9 +10,10 @@ use super::{name::SourceName, time::Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     pub name: SourceName,
-    /// The time of which the newest file spoke; none if no file ever said one. Older files are stale.
+    /// The time of which the newest file spoke, once its sync was begun; none if no file ever said one. Older files are
+    /// stale.
     pub as_of: Option<Timestamp>,
-    /// How many rows the last file had.
+    /// How many rows the file of the last sync had that was done.
     pub rows: u64,
     /// How many of them were refused.
     #[serde(default)]

@@ -56,7 +56,7 @@ impl CampaignGrpc {
 
     async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
         let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
-        let campaign = self.campaigns.become_state(&name, state, etag, access.author()).await?;
+        let campaign = self.versions.become_state(&name, state, etag, access.author()).await?;
         Ok(self.answer(&campaign))
     }
 

@@ -10,7 +10,6 @@ use crate::{
     domain::{
         name::{GeofenceName, OrganizationName, StoreName},
         place::{Geofence, PlaceName, Store},
-        shape::Shape,
         violation::{Invalid, Violations},
     },
     engine::catalog::Entry,
@@ -110,7 +109,7 @@ impl Received {
         for row in wire.rows {
             let number = if row.row == 0 { self.rows.len() as u64 + 1 } else { row.row };
             let row = row_from_wire(row, number);
-            self.corners += row.row.as_ref().map_or(0, corners);
+            self.corners += row.row.as_ref().map_or(0, Row::corners);
             self.rows.push(row);
         }
         if self.rows.len() > MAX_ROWS || self.corners > MAX_CORNERS {
@@ -118,14 +117,6 @@ impl Received {
             return Err(Violations::one("rows", said).into());
         }
         Ok(())
-    }
-}
-
-fn corners(row: &Row) -> usize {
-    use geo::CoordsIter;
-    match row {
-        Row::Geofence(Geofence { shape: Shape::Polygons(polygons), .. }) => polygons.geometry().coords_count(),
-        _ => 0,
     }
 }
 

@@ -177,7 +177,7 @@ impl From<StoreError> for Status {
             }
             StoreError::Full(cause) => {
                 tracing::error!(cause, "the store is full");
-                Problem::StoreFull.says("the store has no room left; nothing was changed")
+                Problem::StoreFull.says("the store has no room left, and the change was not made")
             }
             StoreError::Corrupt(cause) => {
                 tracing::error!(cause, "the store is damaged");

@@ -4,21 +4,25 @@
 //! caller allows parts; the same rows again change nothing. With a [`Sync`] the file is the whole of its source: see
 //! `sync`.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, Weak},
+};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::resources::{EditError, Resources, find};
 use crate::{
     domain::{
-        name::OrganizationName,
+        name::{OrganizationName, SourceName},
         organization::Organization,
         place::{Geofence, PlaceName, Store},
+        shape::MAX_CORNERS,
         source::Source,
         violation::Violations,
     },
     engine::catalog::Catalog,
-    ports::{Edit, StoreError},
+    ports::{Edit, Expected, StoreError},
 };
 
 #[cfg(test)]
@@ -43,7 +47,8 @@ use self::{
 
 /// Most rows of one import: its rows are held until the last has been looked at.
 pub const MAX_ROWS: usize = 200_000;
-/// Most rows changed under one version of the catalog.
+/// Most rows changed under one version of the catalog; and together they have no more corners than one geofence may have
+/// alone, which are some 4 MiB. A part is one transaction, and everybody else's edits wait for it.
 pub const PART: usize = 5_000;
 /// Most problems, small geofences, removals and places kept that a report names; all are counted.
 pub const MAX_REPORTED: usize = 1_000;
@@ -89,19 +94,19 @@ impl Numbered {
 /// Imports places.
 pub struct Imports {
     resources: Arc<Resources>,
-    /// Held by a sync from looking at the source to writing it, so that two of one source do not mingle.
-    syncing: Mutex<()>,
+    /// Those of sources that are synced now; who has no part in one does not wait for it.
+    syncing: std::sync::Mutex<HashMap<SourceName, Weak<Mutex<()>>>>,
 }
 
 impl Imports {
     pub fn new(resources: Arc<Resources>) -> Self {
-        Self { resources, syncing: Mutex::new(()) }
+        Self { resources, syncing: Default::default() }
     }
 
     /// Applies the rows as the options say. An error means that the parts before it are applied and the rest is not.
     pub async fn run(&self, options: &Options, rows: Vec<Numbered>, author: &str) -> Result<Report, EditError> {
         let _alone = match &options.sync {
-            Some(_) => Some(self.syncing.lock().await),
+            Some(sync) => Some(self.turn(&sync.source).await),
             None => None,
         };
         // What it names may have been made on another node a moment ago.
@@ -113,7 +118,10 @@ impl Imports {
         let Sifted { sound, mut report, .. } = sifted;
         report.applied = !options.dry_run && may_apply(options, &report);
         if report.applied {
-            let head = options.sync.as_ref().map(|sync| sync.head(&catalog));
+            let head = match &options.sync {
+                Some(sync) => Some(self.begin(sync, author, sync.head(&catalog)).await?),
+                None => None,
+            };
             self.apply(options, &sound, author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
                 self.remove(sync, &removed, author, head).await?;
@@ -122,6 +130,21 @@ impl Imports {
         }
         report.catalog_version = self.resources.snapshot().version;
         Ok(report)
+    }
+
+    /// Held by a sync from looking at the source to writing it, so that two of one source do not mingle.
+    async fn turn(&self, source: &SourceName) -> OwnedMutexGuard<()> {
+        let turn = {
+            // Nobody panics while it is held.
+            let mut all = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+            all.retain(|_, turn| turn.strong_count() > 0);
+            all.get(source).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let turn = Arc::default();
+                all.insert(source.clone(), Arc::downgrade(&turn));
+                turn
+            })
+        };
+        turn.lock_owned().await
     }
 
     /// What the rows say, and which places go. A file of many corners takes seconds, and pings do not wait for it.
@@ -141,9 +164,22 @@ impl Imports {
         planned.await.map_err(|gone| StoreError::Unavailable(gone.to_string()).into())
     }
 
+    /// Writes of which time a newer file is: from then on one of before is stale, though this sync may break off. Returns
+    /// the source's etag. In its first sync a source has yet to be made.
+    async fn begin(&self, sync: &Sync, author: &str, head: u64) -> Result<u64, EditError> {
+        self.append(author, |catalog| {
+            check_head(Some(sync), Some(head), catalog)?;
+            let newer = known(sync, catalog).filter(|source| sync.as_of.is_some() && source.as_of != sync.as_of);
+            let begun = newer.map(|source| Source { as_of: sync.as_of, ..Source::clone(source) });
+            Ok(begun.map(|begun| Edit::put(begun, Expected::Version(head))).into_iter().collect())
+        })
+        .await?;
+        Ok(sync.head(&self.resources.snapshot()))
+    }
+
     async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
         let sync = options.sync.as_ref();
-        for part in sound.chunks(PART) {
+        for part in parts(sound) {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
@@ -167,7 +203,7 @@ impl Imports {
         Ok(())
     }
 
-    /// Writes the source, last of all: until then the same sync may be run again.
+    /// Writes that the source is in step, last of all: until then the same sync may be run again.
     async fn conclude(&self, sync: &Sync, told: Told, author: &str, head: u64) -> Result<(), EditError> {
         let now = self.resources.now();
         self.append(author, |catalog| {
@@ -192,6 +228,21 @@ impl Imports {
         }
         conflict.map_or(Ok(()), |name| Err(EditError::Changed(name)))
     }
+}
+
+/// All of the rows, in their order.
+fn parts(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let mut corners = 0;
+        let fit = rest.iter().take(PART).take_while(|row| {
+            corners += row.corners();
+            corners <= MAX_CORNERS
+        });
+        let (part, later) = rest.split_at_checked(fit.count().max(1))?;
+        rest = later;
+        Some(part)
+    })
 }
 
 fn may_apply(options: &Options, report: &Report) -> bool {

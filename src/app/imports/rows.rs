@@ -8,6 +8,8 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
+use geo::CoordsIter;
+
 use super::{Numbered, Options, Report, Row, Sync};
 use crate::{
     app::{
@@ -17,6 +19,7 @@ use crate::{
     domain::{
         name::{SourceName, StoreName},
         place::{Geofence, PlaceName},
+        shape::Shape,
         violation::Violations,
     },
     engine::{catalog::Catalog, crowd::Spot},
@@ -50,6 +53,14 @@ impl Row {
         match self {
             Row::Store(store) => PlaceName::Store(store.name.clone()),
             Row::Geofence(geofence) => PlaceName::Geofence(geofence.name.clone()),
+        }
+    }
+
+    /// Corners of its polygons, by which rows differ most in size.
+    pub fn corners(&self) -> usize {
+        match self {
+            Row::Geofence(Geofence { shape: Shape::Polygons(polygons), .. }) => polygons.geometry().coords_count(),
+            _ => 0,
         }
     }
 }
@@ -195,9 +206,11 @@ pub fn check_stores(part: &[Row], catalog: &Catalog) -> Result<(), EditError> {
         })
         .collect();
     for row in part {
-        if let Row::Geofence(geofence) = row {
-            check_reference(geofence, |store| stores.contains(store) || catalog.stores.contains_key(store))
-                .map_err(EditError::Invalid)?;
+        if let Row::Geofence(Geofence { store: Some(store), .. }) = row
+            && !stores.contains(store)
+            && !catalog.stores.contains_key(store)
+        {
+            return Err(EditError::Changed(store.clone().into()));
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! What one sync does to the places of its source, and to nobody else's.
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::{
     app::{
@@ -294,4 +296,44 @@ async fn a_sync_that_was_cut_short_is_finished_by_the_same_one() {
     assert_eq!(network.resources.get::<Source>(&source("erp")).await.expect("made").value.as_of, Some(at(900)));
     let late = network.imports.remove(&freely(), &gone, AUTHOR, head).await;
     assert!(matches!(late, Err(EditError::Changed(_))), "another sync came first: {late:?}");
+}
+
+#[tokio::test]
+async fn a_sync_waits_for_those_of_its_own_source_only() {
+    let network = Network::new().await;
+    let running = network.imports.turn(&source("erp")).await;
+    let other = Sync { source: source("other"), ..freely() };
+    assert!(network.sync(other, stores(&["x"])).await.applied);
+    assert!(network.imports.turn(&source("erp")).now_or_never().is_none(), "one after the other");
+    drop(running);
+    assert!(network.sync(freely(), stores(&["1"])).await.applied);
+    let left = network.imports.turn(&source("erp")).await;
+    assert_eq!(network.imports.syncing.lock().expect("sound").len(), 1, "no source is remembered");
+    drop(left);
+}
+
+#[tokio::test]
+async fn an_older_file_is_stale_once_a_newer_one_was_begun() {
+    let network = Network::new().await;
+    let of = |seconds| Sync { as_of: Some(at(seconds)), ..freely() };
+    network.sync(of(500), stores(&["1"])).await;
+    let known = async || network.resources.get::<Source>(&source("erp")).await.expect("made").value;
+    let (first, head) = (known().await, of(0).head(&network.resources.snapshot()));
+    // What a crash leaves: nothing but that it was begun.
+    let begun = network.imports.begin(&of(600), AUTHOR, head).await.expect("begun");
+    assert_eq!(begun, of(0).head(&network.resources.snapshot()));
+    assert_eq!(*known().await, Source { as_of: Some(at(600)), ..Source::clone(&first) }, "in step as of before");
+    let older = network.sync(of(599), stores(&["2"])).await;
+    assert_eq!(older.held, Some(Held::Stale { as_of: at(599), last: at(600) }));
+    assert!(network.sync(of(600), stores(&["3"])).await.applied);
+    assert_eq!((network.stores(), known().await.as_of), (vec!["3".into()], Some(at(600))));
+
+    let late = network.imports.begin(&of(700), AUTHOR, head).await;
+    assert!(matches!(late, Err(EditError::Changed(_))), "another sync came first: {late:?}");
+    let (version, unknown) = (network.resources.snapshot().version, Sync { as_of: None, ..freely() });
+    let head = unknown.head(&network.resources.snapshot());
+    for nothing_newer in [unknown, of(600)] {
+        assert_eq!(network.imports.begin(&nothing_newer, AUTHOR, head).await.expect("begun"), head);
+    }
+    assert_eq!(network.resources.snapshot().version, version);
 }

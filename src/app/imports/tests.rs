@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     app::fakes::{AUTHOR, geofence, owner, resources, store, store_name},
-    domain::detection::{Detection, Settings},
+    domain::{
+        detection::{Detection, Settings},
+        shape::{Polygons, Shape},
+    },
 };
 
 fn rows(rows: Vec<Row>) -> Vec<Numbered> {
@@ -80,6 +83,30 @@ async fn more_rows_than_a_part_come_in_several_versions() {
     let many = (0..PART + 1).map(|i| Row::Store(store(&i.to_string(), "Cafe"))).collect();
     let report = imports.run(&options(false, false), rows(many), AUTHOR).await.expect("applied");
     assert_eq!((report.created, report.catalog_version), (PART as u64 + 1, 4));
+}
+
+#[test]
+fn a_part_is_bounded_by_corners_beside_rows() {
+    let many = |corners: usize| {
+        let around = |i: usize| (i as f64 / corners as f64 * std::f64::consts::TAU).sin_cos();
+        let ring = (0..corners - 1).chain([0]).map(|i| [around(i).0, around(i).1]).collect();
+        let shape = Shape::Polygons(Polygons::new(&vec![vec![ring]]).expect("sound"));
+        Row::Geofence(Geofence { shape, ..geofence("g", None, 80.0) })
+    };
+    let (small, large) = (Row::Store(store("1", "Cafe")), many(40_000));
+    let rows = [vec![large.clone(); 3], vec![small.clone(), many(MAX_CORNERS), large], vec![small; PART + 1]].concat();
+    let sizes: Vec<usize> = parts(&rows).map(<[Row]>::len).collect();
+    assert_eq!(sizes, [2, 2, 1, PART, 2], "the largest goes alone");
+    assert_eq!(parts(&[]).count(), 0);
+}
+
+#[tokio::test]
+async fn a_store_that_goes_while_its_geofences_come_was_changed_meanwhile() {
+    let catalog = resources().await.snapshot();
+    let (cafe, yard) = (Row::Store(store("1", "Cafe")), Row::Geofence(geofence("g", Some("1"), 80.0)));
+    check_stores(&[cafe, yard.clone()], &catalog).expect("both come");
+    let gone = check_stores(&[yard], &catalog);
+    assert!(matches!(gone, Err(EditError::Changed(ref name)) if *name == store_name("1").into()), "{gone:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! Laws: every fault is told with its rows, column and value; standard output has the result, standard error what
 //! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused, or some
-//! places stay that the file does not name.
+//! places stay that the file does not name, 4 nobody knows how much of it was applied.
 
 mod faults;
 pub(super) mod progress;
@@ -21,9 +21,15 @@ use clap::{Args, ValueEnum};
 use self::{
     faults::{Refused, tell_problems},
     progress::Progress,
+    send::Broken,
     sync::Syncing,
 };
-use super::{connection::Connection, names, output::say};
+use super::{
+    NOT_KNOWN,
+    connection::Connection,
+    names,
+    output::{causes, note, say},
+};
 use crate::{
     app::{
         imports::Numbered,
@@ -46,7 +52,8 @@ const NOTHING: u8 = 1;
 /// (the line of a CSV file, the number of a GeoJSON feature from 1) and column. Needs an owner, network or operator key.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial, --sync or --dry-run, some rows
-/// were refused, or some places stay that the file does not name.
+/// were refused, or some places stay that the file does not name. 4: it broke off after all rows were sent, and parts of it may
+/// have been applied: import the same file again, which finds those unchanged.
 #[derive(Debug, Args)]
 pub struct Import {
     /// GeoJSON (points become stores, polygons geofences), CSV (a store a line) or a map extract (.osm.pbf: named nodes and
@@ -145,7 +152,10 @@ impl Import {
         let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
         let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options() };
         let progress = Progress::new(sound.len() as u64, "rows");
-        let (report, _) = send::send(&self.connection, options, sound, progress).await?;
+        let report = match send::send(&self.connection, options, sound, progress).await {
+            Ok((report, _)) => report,
+            Err(broken) => return tell_broken(broken),
+        };
         tell_problems(word, &refused, &report);
         say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))
@@ -156,7 +166,10 @@ impl Import {
         let refused = refused(&file);
         let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options() };
         let progress = Progress::new(file.rows.len() as u64, "rows");
-        let (report, _) = send::send(&self.connection, options, file.rows, progress).await?;
+        let report = match send::send(&self.connection, options, file.rows, progress).await {
+            Ok((report, _)) => report,
+            Err(broken) => return tell_broken(broken),
+        };
         tell_problems(word, &refused, &report);
         sync::tell(&report, self.dry_run)
     }
@@ -201,6 +214,16 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 
 fn refused(file: &File) -> Refused {
     file.rows.iter().filter_map(|row| Some((row.number, row.row.as_ref().err()?.clone()))).collect()
+}
+
+/// Tells why an import failed, and what that leaves.
+fn tell_broken(Broken { why, in_parts }: Broken) -> anyhow::Result<ExitCode> {
+    if !in_parts {
+        return Err(why);
+    }
+    note(format!("dintorni: {}", causes(why.as_ref())));
+    note("parts of it may have been applied; import the same file again");
+    Ok(NOT_KNOWN.into())
 }
 
 fn summary(report: &pb::ImportPlacesResponse, refused_here: u64, dry_run: bool) -> String {

@@ -1,7 +1,7 @@
 //! How far something long is: a bar on a terminal, lines elsewhere.
 //!
-//! Law: on standard error alone; the bar at most a hundred times, a line every few seconds, none for what is done
-//! sooner.
+//! Law: on standard error alone; the bar at most a hundred times, and behind it what is waited for; a line every few
+//! seconds, none for what is done sooner.
 
 #![expect(clippy::disallowed_methods, reason = "shown to the reader, and nothing is decided by it")]
 
@@ -49,6 +49,18 @@ impl Progress {
         }
     }
 
+    /// All was handed over, and the server has yet to answer, which may take minutes.
+    pub fn wait(&self) {
+        if let Some(said) = self.waiting() {
+            note(said);
+        }
+    }
+
+    /// A pipe has the lines of its counts, and nothing extra.
+    fn waiting(&self) -> Option<&'static str> {
+        (self.terminal && self.done >= self.total).then_some("sent; waiting for the server")
+    }
+
     fn bar(&self, percent: u64) -> String {
         let Self { total, done, what, .. } = self;
         let full = (percent * WIDTH / 100) as usize;
@@ -64,6 +76,13 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn behind_the_full_bar_a_terminal_is_told_what_is_waited_for() {
+        let progress = |done, terminal| Progress { done, terminal, ..Progress::new(200, "rows") };
+        assert_eq!(progress(200, true).waiting(), Some("sent; waiting for the server"));
+        assert!(progress(199, true).waiting().is_none() && progress(200, false).waiting().is_none());
+    }
 
     #[test]
     fn half_way_the_bar_is_half_full() {

@@ -5,7 +5,6 @@
 use std::process::ExitCode;
 
 use clap::{Args, value_parser};
-use geo::CoordsIter;
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
         names,
         output::{note, refusal},
     },
-    domain::{name::OrganizationName, shape::Shape},
+    domain::name::OrganizationName,
     grpc::pb::{
         self, campaign_service_client::CampaignServiceClient, organization_service_client::OrganizationServiceClient,
     },
@@ -110,7 +109,7 @@ impl Fill {
                 None => Row::Store(world.store(&self.organization, number)?),
                 Some(geofence) => Row::Geofence(world.geofence(&self.organization, geofence)?),
             };
-            corners += corners_of(&row);
+            corners += row.corners();
             part.push(Numbered::sound(number + 1, row));
             if part.len() >= MOST_ROWS || corners >= MOST_CORNERS {
                 progress = self.send(std::mem::take(&mut part), progress, &mut done).await?;
@@ -125,7 +124,8 @@ impl Fill {
 
     async fn send(&self, rows: Vec<Numbered>, progress: Progress, done: &mut Done) -> anyhow::Result<Progress> {
         let options = pb::ImportOptions { parent: self.organization.to_string(), ..Default::default() };
-        let (report, progress) = send::send(&self.connection, options, rows, progress).await?;
+        let (report, progress) =
+            send::send(&self.connection, options, rows, progress).await.map_err(|broken| broken.why)?;
         if let Some(problem) = report.problems.first() {
             anyhow::bail!("row {} was refused: {}: {}", problem.row, problem.field, problem.description);
         }
@@ -209,15 +209,5 @@ fn made<T>(answer: Result<tonic::Response<T>, Status>) -> anyhow::Result<Option<
         Ok(made) => Ok(Some(made.into_inner())),
         Err(status) if status.code() == Code::AlreadyExists => Ok(None),
         Err(status) => Err(refusal(&status)),
-    }
-}
-
-fn corners_of(row: &Row) -> usize {
-    match row {
-        Row::Geofence(geofence) => match &geofence.shape {
-            Shape::Polygons(polygons) => polygons.geometry().coords_count(),
-            Shape::Circle(_) => 0,
-        },
-        Row::Store(_) => 0,
     }
 }

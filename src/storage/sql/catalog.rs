@@ -4,16 +4,17 @@
 //! appear in order and without gaps on both engines. A row that cannot be read is reported and ends its resource; it is
 //! never fatal to the others.
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use async_trait::async_trait;
 
 use super::{
     change::{Change, Outcome},
-    conn::{Conn, Row, values},
+    conn::{Conn, Row, Value, values},
     counters::Counters,
     error::unsound,
     pool,
+    several::Several,
 };
 use crate::{
     domain::{
@@ -88,24 +89,37 @@ impl Change for Append {
         }
         let row = conn.row("UPDATE catalog_head SET version = version + 1 RETURNING version", &[]).await?;
         let version = row.ok_or_else(|| unsound("the catalog has no head"))?.count(0)?;
-        for edit in &self.edits {
-            if !holds(edit.expected, last_version(conn, &edit.name).await?) {
-                return Ok(Outcome::Undo(Appended::Conflict(edit.name.clone())));
-            }
-            self.write(conn, version, edit).await?;
+        if let Some(name) = self.conflict(conn, version).await? {
+            return Ok(Outcome::Undo(Appended::Conflict(name)));
         }
+        self.write(conn, version).await?;
         self.set_limits(conn).await?;
         self.empty_pools(conn).await?;
         Ok(Outcome::Keep(Appended::Version(version)))
     }
 }
 
-/// The version of the resource's last change; none if it does not exist.
-async fn last_version(conn: &mut Conn<'_>, name: &ResourceName) -> Result<Option<u64>, StoreError> {
-    const SQL: &str = "SELECT CASE WHEN last.body IS NULL THEN NULL ELSE last.version END FROM catalog_change AS last
-        WHERE last.id = $1 ORDER BY last.version DESC LIMIT 1";
-    let Some(row) = conn.row(SQL, values![name.as_str()]).await? else { return Ok(None) };
-    Ok(row.get::<Option<i64>>(0)?.and_then(|version| u64::try_from(version).ok()))
+/// The version of each resource's last change; none if it does not exist.
+async fn last_versions<'e>(
+    conn: &mut Conn<'_>,
+    edits: &'e [Edit],
+) -> Result<HashMap<&'e str, Option<u64>>, StoreError> {
+    static SQL: LazyLock<Several> = LazyLock::new(|| {
+        const HEAD: &str = "SELECT wanted.column1, (SELECT CASE WHEN last.body IS NULL THEN NULL ELSE last.version END
+            FROM catalog_change AS last WHERE last.id = wanted.column1 ORDER BY last.version DESC LIMIT 1) FROM (VALUES ";
+        Several::new(HEAD, 0, "($1)", ") AS wanted")
+    });
+    let mut last: HashMap<&str, _> = edits.iter().map(|edit| (edit.name.as_str(), None)).collect();
+    for (sql, edits) in SQL.over(edits) {
+        let names: Vec<Value<'_>> = edits.iter().map(|edit| edit.name.as_str().into()).collect();
+        for row in conn.rows(sql, &names).await? {
+            let version = row.get::<Option<i64>>(1)?.and_then(|version| u64::try_from(version).ok());
+            if let Some(last) = last.get_mut(row.get::<String>(0)?.as_str()) {
+                *last = version;
+            }
+        }
+    }
+    Ok(last)
 }
 
 fn holds(expected: Expected, last: Option<u64>) -> bool {
@@ -117,13 +131,31 @@ fn holds(expected: Expected, last: Option<u64>) -> bool {
 }
 
 impl Append {
-    async fn write(&self, conn: &mut Conn<'_>, version: u64, edit: &Edit) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO catalog_change (id, version, kind, author, at, body)
-            VALUES ($1, $2, $3, $4, $5, $6)";
-        let body = edit.resource.as_ref().map(serde_json::to_string).transpose().map_err(unsound)?;
-        let (name, kind) = (edit.name.as_str(), edit.name.kind());
-        let values = values![name, version, kind, &self.author, self.at, body.as_ref()];
-        conn.execute(SQL, values).await.map(|_| ())
+    /// The first resource that is not as its edit expects; an edit sees what those before it did.
+    async fn conflict(&self, conn: &mut Conn<'_>, version: u64) -> Result<Option<ResourceName>, StoreError> {
+        let mut last = last_versions(conn, &self.edits).await?;
+        let unmet = self.edits.iter().find(|edit| {
+            let next = edit.resource.as_ref().map(|_| version);
+            !holds(edit.expected, last.insert(edit.name.as_str(), next).flatten())
+        });
+        Ok(unmet.map(|edit| edit.name.clone()))
+    }
+
+    async fn write(&self, conn: &mut Conn<'_>, version: u64) -> Result<(), StoreError> {
+        static SQL: LazyLock<Several> = LazyLock::new(|| {
+            const HEAD: &str = "INSERT INTO catalog_change (version, author, at, id, kind, body) VALUES ";
+            Several::new(HEAD, 3, "($1, $2, $3, $4, $5, $6)", "")
+        });
+        for (sql, edits) in SQL.over(&self.edits) {
+            let body = |edit: &Edit| edit.resource.as_ref().map(serde_json::to_string).transpose().map_err(unsound);
+            let bodies = edits.iter().map(body).collect::<Result<Vec<Option<String>>, _>>()?;
+            let mut values = vec![version.into(), (&self.author).into(), self.at.into()];
+            for (edit, body) in edits.iter().zip(&bodies) {
+                values.extend([edit.name.as_str().into(), edit.name.kind().into(), body.as_ref().into()]);
+            }
+            conn.execute(sql, &values).await?;
+        }
+        Ok(())
     }
 
     /// In the order of ids, as everyone who touches accounts.

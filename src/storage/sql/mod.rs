@@ -9,6 +9,7 @@
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
 //! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
 //! | `read`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
+//! | `several` | statements about many rows |
 //! | `backup` | a copy while the server runs, and its return |
 //! | `accounts` | what is taken of budgets |
 //! | `audit` | the proof that nothing was oversold |
@@ -39,6 +40,7 @@ mod receipts;
 mod schema;
 mod script;
 mod secret;
+mod several;
 mod sweep;
 mod till;
 mod units;

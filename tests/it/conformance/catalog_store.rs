@@ -22,6 +22,7 @@ use crate::support::{
 on_every_engine! {
     versions_have_no_gaps_and_carry_their_changes
     an_edit_that_does_not_hold_makes_the_whole_append_a_conflict
+    an_append_of_thousands_is_as_whole_as_one_of_two
     racing_appends_see_whole_versions_in_order
     only_the_last_change_of_a_resource_is_given
     a_budget_has_its_account_at_once
@@ -79,6 +80,39 @@ async fn an_edit_that_does_not_hold_makes_the_whole_append_a_conflict(database: 
     let stale = vec![put("coffee", Expected::Version(2))];
     assert_eq!(append(&database, stale).await, Appended::Conflict(name("coffee")), "a deleted one has no version");
     assert_eq!(append(&database, vec![put("coffee", Expected::Absent)]).await, Appended::Version(3));
+}
+
+async fn an_append_of_thousands_is_as_whole_as_one_of_two(database: Database) {
+    const MANY: u64 = 2_777;
+    let organization = |i: u64, display_name: &str| Organization {
+        name: OrganizationName::parse(&format!("organizations/o{i:04}")).expect("sound"),
+        display_name: display_name.to_owned(),
+        brand_limits: Default::default(),
+    };
+    let put = |i, expected| Edit::put(organization(i, &format!("Number {i}")), expected);
+    let all = |expected| (0..MANY).map(|i| put(i, expected)).collect::<Vec<_>>();
+    assert_eq!(append(&database, all(Expected::Absent)).await, Appended::Version(1));
+    let made = database.sql.changes_since(0).await.expect("read");
+    assert_eq!(made.len() as u64, MANY);
+    for (i, change) in (0..).zip(&made) {
+        assert_eq!(change.resource, Some(Resource::from(organization(i, &format!("Number {i}")))));
+    }
+
+    // The first that does not hold is named, wherever it stands, and nothing of the others is done.
+    let mut edits = all(Expected::Version(1));
+    edits[2_770] = put(2_770, Expected::Version(9));
+    edits[1_234] = put(1_234, Expected::Absent);
+    let conflict = Appended::Conflict(organization(1_234, "").name.into());
+    assert_eq!(append(&database, edits).await, conflict);
+    assert_eq!(database.sql.changes_since(1).await.expect("read"), []);
+    // An edit sees those before it.
+    let twice = vec![put(5, Expected::Version(1)), put(5, Expected::Version(1))];
+    assert_eq!(append(&database, twice).await, Appended::Conflict(organization(5, "").name.into()));
+
+    let gone = (0..MANY).map(|i| Edit::delete(organization(i, "").name, Expected::Version(1))).collect();
+    assert_eq!(append(&database, gone).await, Appended::Version(2));
+    assert!(database.sql.changes_since(1).await.expect("read").iter().all(|change| change.resource.is_none()));
+    assert_eq!(append(&database, all(Expected::Absent)).await, Appended::Version(3));
 }
 
 async fn racing_appends_see_whole_versions_in_order(database: Database) {

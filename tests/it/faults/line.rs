@@ -4,11 +4,17 @@
 use std::time::Duration;
 
 use dintorni::{
+    app::imports::PART,
+    domain::{name::OrganizationName, organization::Organization},
     grpc::{
-        pb::{self, budget::Unit, campaign_service_client::CampaignServiceClient},
+        pb::{self, budget::Unit, campaign_service_client::CampaignServiceClient, key::Scope},
         wire::timestamp_to_wire,
     },
-    ports::Clock,
+    ports::{Appended, CatalogStore, Clock, Edit, Expected},
+    storage::{
+        Address,
+        sql::{SqlConfig, open},
+    },
 };
 use tonic::{Code, Status};
 
@@ -17,9 +23,11 @@ use super::{
     proxy::{Fault, Proxy},
 };
 use crate::{
+    cli::call,
     support::{
         databases::{self, Database},
         harness::{TestServer, bearing, refusal},
+        samples::at,
         servers::shared_postgres,
     },
     tills::{Shops, budget, by_code, claim, generated},
@@ -233,4 +241,45 @@ async fn a_node_that_asked_into_a_line_that_hangs_follows_the_catalog_again() {
         }
     };
     tokio::time::timeout(LONGEST, followed).await.expect("it follows the catalog");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_edits_go_over_the_line_in_tens_of_statements() {
+    let database = databases::postgres().await;
+    let proxy = Proxy::to(shared_postgres().port).await;
+    let url = Address::new(proxy.before(database.config.url.reveal()));
+    let sql = open(&SqlConfig { url, ..database.config.clone() }).await.expect("it opens");
+    let organization = |i: u32| Organization {
+        name: OrganizationName::parse(&format!("organizations/o{i}")).expect("sound"),
+        display_name: String::new(),
+        brand_limits: Default::default(),
+    };
+    let before = proxy.statements();
+    let edits = (0..4_999).map(|i| Edit::put(organization(i), Expected::Absent)).collect();
+    assert_eq!(sql.append(edits, "tests", at(0)).await.expect("appended"), Appended::Version(1));
+    let statements = proxy.statements() - before;
+    assert!(statements <= 120, "{statements} statements");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_breaks_off_says_that_parts_may_be_applied() {
+    let Behind { server, proxy, .. } = &Behind::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("stores.csv");
+    let line = |i: usize| format!("{i},Store {i},45.0,9.{i}\n");
+    let lines: String = (0..PART + 1).map(line).collect();
+    std::fs::write(&file, format!("id,name,latitude,longitude\n{lines}")).expect("written");
+    let file = file.to_str().expect("text");
+    let import = async || {
+        let flags = ["import", file, "--network", "acme", "--time-zone", "Europe/Rome"];
+        call(server.address, &key, &flags).await
+    };
+    proxy.at_commits(2, [Fault::CutBefore]);
+    let broken = import().await;
+    assert!(broken.code == Some(4) && broken.err.contains("parts of it may have been applied"), "{broken:?}");
+    let again = import().await;
+    assert!(again.code == Some(0) && again.out.starts_with("1 created, 0 changed, 5000 unchanged"), "{again:?}");
+    let stranger = call(server.address, &key, &["import", file, "--network", "rival", "--time-zone", "UTC"]).await;
+    assert!(stranger.code == Some(1) && !stranger.err.contains("parts of it"), "{stranger:?}");
 }

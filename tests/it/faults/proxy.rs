@@ -5,7 +5,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use tokio::{
@@ -45,6 +48,8 @@ struct State {
     struck: watch::Sender<usize>,
     /// How often something was sent into a line that hangs.
     unheard: watch::Sender<usize>,
+    /// How many statements went through.
+    statements: AtomicUsize,
     /// How often it began to hang, and whether it does.
     hangs: watch::Sender<(usize, bool)>,
 }
@@ -62,7 +67,7 @@ impl Proxy {
         let port = listener.local_addr().expect("bound").port();
         let (plan, hangs) = (Mutex::default(), watch::Sender::new((0, false)));
         let (struck, unheard) = (watch::Sender::new(0), watch::Sender::new(0));
-        let state = Arc::new(State { server, plan, struck, unheard, hangs });
+        let state = Arc::new(State { server, plan, struck, unheard, hangs, statements: AtomicUsize::new(0) });
         let mut lines = JoinSet::new();
         lines.spawn(take_calls(listener, state.clone()));
         Self { port, state, _lines: lines }
@@ -82,6 +87,11 @@ impl Proxy {
     /// How many faults have struck.
     pub fn strikes(&self) -> usize {
         *self.state.struck.borrow()
+    }
+
+    /// How many statements went through so far.
+    pub fn statements(&self) -> usize {
+        self.state.statements.load(Relaxed)
     }
 
     /// Lines are still taken, but nothing goes through any of them, and never will through those that are open now.
@@ -152,6 +162,8 @@ async fn forward(client: &mut TcpStream, server: &mut TcpStream, state: &State) 
                     return None;
                 }
                 while let Some(frame) = sent.next() {
+                    // A text alone, or an order to execute what was bound.
+                    state.statements.fetch_add(usize::from(matches!(frame[0], b'Q' | b'E')), Relaxed);
                     let fault = if frame.starts_with(b"Q") && frame.ends_with(b"COMMIT\0") { state.fault() } else { None };
                     if matches!(fault, Some(Fault::CutBefore | Fault::HangBefore)) {
                         return fault;

@@ -58,6 +58,25 @@ async fn a_campaign_goes_back_to_what_it_was_and_stays_active() {
 }
 
 #[tokio::test]
+async fn a_step_whose_answer_was_lost_may_be_taken_again() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let brand = acme.key_of(Scope::Brand).await;
+    let name = acme.cafe().await;
+    let read = pb::GetCampaignRequest { name: name.clone() };
+    let etag = server.campaigns().get_campaign(bearing(&brand, read)).await.expect("there").into_inner().etag;
+    let pause = async || {
+        let request = pb::PauseCampaignRequest { name: name.clone(), etag: etag.clone() };
+        server.campaigns().pause_campaign(bearing(&brand, request)).await
+    };
+    let paused = pause().await.expect("paused").into_inner();
+    assert_eq!(pause().await.expect("as it was answered").into_inner(), paused);
+    let activate = pb::ActivateCampaignRequest { name: name.clone(), etag: paused.etag };
+    server.campaigns().activate_campaign(bearing(&brand, activate)).await.expect("active again");
+    assert_eq!(refusal(&pause().await.expect_err("something came behind it")).1, "ETAG_MISMATCH");
+}
+
+#[tokio::test]
 async fn an_owner_sees_every_change_of_its_own() {
     let server = TestServer::start().await;
     let acme = server.publisher("acme").await;
