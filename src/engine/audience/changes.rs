@@ -121,7 +121,7 @@ impl Person<'_> {
                 if tags.is_empty() { "has no tags".to_owned() } else { format!("is tagged {}", tags.join(", ")) }
             }
             PlaceTest::OpenNow => match site.store {
-                Some(_) if site.is(test, self.around.now) => "is open".to_owned(),
+                Some(_) if site.is(test, &self.doors) => "is open".to_owned(),
                 Some(store) if store.opening_hours.is_known() => "is closed".to_owned(),
                 Some(_) => "has no opening hours".to_owned(),
                 None => "is no store".to_owned(),

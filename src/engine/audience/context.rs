@@ -14,7 +14,7 @@ use crate::{
         text::Tag,
         time::{TimeOfDay, Timestamp},
     },
-    engine::schedule::is_open,
+    engine::schedule::Doors,
 };
 
 /// The place that fired a campaign, as its audience may look at it.
@@ -41,7 +41,7 @@ impl Site<'_> {
         (!self.in_segment).then(|| Self { in_segment: true, ..self.clone() })
     }
 
-    pub(super) fn is(&self, test: &PlaceTest, now: Timestamp) -> bool {
+    pub(super) fn is(&self, test: &PlaceTest, doors: &Doors) -> bool {
         let of_store = |tag: &Tag| self.store.is_some_and(|store| store.tags.contains(tag));
         match test {
             PlaceTest::AllTags(tags) => {
@@ -50,7 +50,7 @@ impl Site<'_> {
             PlaceTest::AnyTag(tags) => tags.iter().any(|tag| self.tags.contains(tag) || of_store(tag)),
             PlaceTest::Network(network) => self.place.as_ref().is_some_and(|place| place.owner() == network.as_str()),
             PlaceTest::Within { metres } => self.distance_m.is_some_and(|distance| distance <= f64::from(*metres)),
-            PlaceTest::OpenNow => self.store.is_some_and(|store| is_open(store, now)),
+            PlaceTest::OpenNow => self.store.is_some_and(|store| doors.is_open(store)),
         }
     }
 }

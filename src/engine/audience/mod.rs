@@ -19,7 +19,7 @@ use std::cell::OnceCell;
 pub use changes::Change;
 pub use context::Site;
 
-use super::catalog::Catalog;
+use super::{catalog::Catalog, schedule::Doors};
 use crate::domain::{
     audience::{Audience, Comparison, Rule, Term, TraitValue, condition::DateTest},
     consent::{Consented, Profiling},
@@ -41,6 +41,8 @@ pub struct Person<'a> {
     interests: Words<'a, Topic, f64>,
     past: Option<Past<'a>>,
     around: Around<'a>,
+    /// Of the stores that anything asks about at this ping.
+    doors: Doors,
     /// By the person's own clock.
     local: OnceCell<jiff::civil::DateTime>,
 }
@@ -110,7 +112,8 @@ impl<'a> Person<'a> {
         let interests = personal.map_or_else(Words::default, |own| Words::of(own.interests.iter()));
         let visits = profiling.and(around.visits);
         let past = visits.map(|visits| Past { visits, offers: &profile.offers });
-        Self { profile, traits, interests, past, around, local: OnceCell::new() }
+        let doors = Doors::at(around.now);
+        Self { profile, traits, interests, past, around, doors, local: OnceCell::new() }
     }
 
     /// The same, but of traits only what the app declares: what it declares no more is missing, at once.
@@ -137,6 +140,11 @@ impl<'a> Person<'a> {
     /// The device that pings.
     pub fn device(&self) -> &'a Device {
         self.around.device
+    }
+
+    /// The stores around, at this moment.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// None if unknown or not to be known.
@@ -173,7 +181,7 @@ impl<'a> Person<'a> {
             Rule::Offers { of, event, within_days, count } => {
                 self.offers(of, *event, *within_days, site).is_some_and(|offers| count.holds(offers))
             }
-            Rule::Place(test) => site.is(test, self.around.now),
+            Rule::Place(test) => site.is(test, &self.doors),
             Rule::Moment(test) => self.is_now(test, site),
             Rule::Device(test) => self.uses(test),
         }

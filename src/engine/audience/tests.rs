@@ -13,7 +13,7 @@ use crate::{
     domain::{
         audience::{
             Comparison::{AtLeast, GreaterThan, NotEquals},
-            condition::{Ago, Clock, Count, Hours, MomentTest, OfferEvent, OffersOf, Visited, Weekdays},
+            condition::{Ago, Clock, Count, Hours, MomentTest, OfferEvent, OffersOf, PlaceTest, Visited, Weekdays},
             samples,
         },
         catalog::Resource,
@@ -342,4 +342,23 @@ fn hours_and_windows_end_where_they_say() {
         holds(&visited(90 * DAY - 1), old()) && !holds(&visited(90 * DAY), old()),
         "what is 90 days old is forgotten"
     );
+}
+
+#[test]
+fn whether_a_store_is_open_is_looked_up_once_for_all_who_ask() {
+    let (ann, app, catalog) = (person(), crate::engine::fixture::app(), Catalog::default());
+    let (device, now) = (ann.devices.values().next().expect("one"), at(0));
+    let around = Around { now, zone: &app.time_zone, device, catalog: &catalog, visits: None, stays: &|_, _| None };
+    let (person, campaign) = (Person::new(&ann, None, around), samples::brand().campaign("0").expect("sound"));
+    let open = Audience::new(Rule::Place(PlaceTest::OpenNow)).expect("sound");
+    let is_open = |hours: &str| {
+        let cafe = Store { opening_hours: OpeningHours::new(hours).expect("readable"), ..store("cafe", 0.0) };
+        let (place, store) = (Some(PlaceName::Store(cafe.name.clone())), Some(&cafe));
+        let site =
+            Site { campaign: &campaign, place, tags: &cafe.tags, store, distance_m: None, at: now, in_segment: false };
+        person.missing_from(&open, &site).is_none()
+    };
+    assert!(is_open("24/7"));
+    // Whoever looked again would see that the hours are others.
+    assert!(is_open("13:00-14:00"));
 }
