@@ -3,13 +3,16 @@
 //! Law 7: the moment is a civil one, by the store's clock or the person's; hours that cross midnight belong to the day they
 //! began on.
 
-use std::collections::BTreeSet;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::Person;
 use crate::{
     domain::{
         audience::condition::{Clock, DeviceTest, MomentTest, PlaceTest, VersionTest},
-        name::CampaignName,
+        name::{CampaignName, SegmentName},
         place::{PlaceName, Store},
         text::Tag,
         time::{TimeOfDay, Timestamp},
@@ -33,12 +36,15 @@ pub struct Site<'a> {
     pub at: Timestamp,
     /// A segment's rule is being asked.
     pub in_segment: bool,
+    /// Which segments the person who is asked is in here: however many conditions name one, it is looked through once.
+    pub segments: RefCell<BTreeMap<SegmentName, bool>>,
 }
 
 impl Site<'_> {
     /// The same for the rule of a segment; none if one is being asked already.
     pub(super) fn in_segment(&self) -> Option<Self> {
-        (!self.in_segment).then(|| Self { in_segment: true, ..self.clone() })
+        let within = || Self { in_segment: true, place: self.place.clone(), segments: RefCell::default(), ..*self };
+        (!self.in_segment).then(within)
     }
 
     pub(super) fn is(&self, test: &PlaceTest, doors: &Doors) -> bool {

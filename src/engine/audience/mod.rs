@@ -14,7 +14,11 @@ mod past;
 #[cfg(test)]
 mod tests;
 
-use std::cell::OnceCell;
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use changes::Change;
 pub use context::Site;
@@ -29,7 +33,7 @@ use crate::domain::{
     organization::App,
     place::PlaceName,
     profile::{Device, Profile},
-    text::{Tailed, Topic, TraitKey},
+    text::{Tag, Tailed, Topic, TraitKey},
     time::{TimeZone, Timestamp},
     visits::Visits,
 };
@@ -43,6 +47,8 @@ pub struct Person<'a> {
     around: Around<'a>,
     /// Of the stores that anything asks about at this ping.
     doors: Doors,
+    /// Which of the visited places, in their order, have all these tags: asked of the catalog once.
+    tagged: RefCell<BTreeMap<BTreeSet<Tag>, Arc<[bool]>>>,
     /// By the person's own clock.
     local: OnceCell<jiff::civil::DateTime>,
 }
@@ -113,7 +119,7 @@ impl<'a> Person<'a> {
         let visits = profiling.and(around.visits);
         let past = visits.map(|visits| Past { visits, offers: &profile.offers });
         let doors = Doors::at(around.now);
-        Self { profile, traits, interests, past, around, doors, local: OnceCell::new() }
+        Self { profile, traits, interests, past, around, doors, tagged: RefCell::default(), local: OnceCell::new() }
     }
 
     /// The same, but of traits only what the app declares: what it declares no more is missing, at once.
@@ -190,10 +196,19 @@ impl<'a> Person<'a> {
     /// Whether the person is in a segment of the campaign's organization. What a segment says of segments is false: it
     /// names none.
     fn is_in(&self, name: &SegmentName, site: &Site<'_>) -> bool {
-        let Some(site) = site.in_segment() else { return false };
+        let Some(within) = site.in_segment() else { return false };
+        let known = site.segments.borrow().get(name).copied();
+        known.unwrap_or_else(|| {
+            let is_in = self.is_within(name, &within);
+            site.segments.borrow_mut().insert(name.clone(), is_in);
+            is_in
+        })
+    }
+
+    fn is_within(&self, name: &SegmentName, site: &Site<'_>) -> bool {
         let segment = || self.around.catalog.segments.get(name).map(|entry| &entry.value.audience);
         let is_own = name.owner() == site.campaign.owner();
-        is_own && segment().is_some_and(|audience| audience.terms().iter().all(|term| self.holds(&term.rule, &site)))
+        is_own && segment().is_some_and(|audience| audience.terms().iter().all(|term| self.holds(&term.rule, site)))
     }
 
     /// The civil date and time where the person is.
