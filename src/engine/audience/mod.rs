@@ -8,6 +8,7 @@
 
 mod changes;
 mod context;
+mod fewest;
 #[cfg(test)]
 mod oracle;
 mod past;
@@ -196,19 +197,20 @@ impl<'a> Person<'a> {
     /// Whether the person is in a segment of the campaign's organization. What a segment says of segments is false: it
     /// names none.
     fn is_in(&self, name: &SegmentName, site: &Site<'_>) -> bool {
-        let Some(within) = site.in_segment() else { return false };
         let known = site.segments.borrow().get(name).copied();
         known.unwrap_or_else(|| {
-            let is_in = self.is_within(name, &within);
+            let Some((segment, within)) = self.own_segment(name, site) else { return false };
+            let is_in = segment.terms().iter().all(|term| self.holds(&term.rule, &within));
             site.segments.borrow_mut().insert(name.clone(), is_in);
             is_in
         })
     }
 
-    fn is_within(&self, name: &SegmentName, site: &Site<'_>) -> bool {
-        let segment = || self.around.catalog.segments.get(name).map(|entry| &entry.value.audience);
-        let is_own = name.owner() == site.campaign.owner();
-        is_own && segment().is_some_and(|audience| audience.terms().iter().all(|term| self.holds(&term.rule, site)))
+    /// A segment that the rule of a campaign may name, and where its own rule is asked.
+    fn own_segment<'s>(&self, name: &SegmentName, site: &Site<'s>) -> Option<(&'a Audience, Site<'s>)> {
+        let within = site.in_segment().filter(|_| name.owner() == site.campaign.owner())?;
+        let segment = self.around.catalog.segments.get(name)?;
+        Some((&segment.value.audience, within))
     }
 
     /// The civil date and time where the person is.
