@@ -286,9 +286,9 @@ fn everything_that_a_gate_refuses_for_is_to_change() {
     bob.offers = vec![given(&acme_other(), -60)].into();
     let (flips, next) = told(&hello(), &strict, &bob);
     let times: Vec<Option<Timestamp>> = flips.iter().map(|(_, at)| *at).collect();
-    assert_eq!(words(&flips)[0], "the person must have got no offer that day");
-    assert_eq!(words(&flips).last().map(String::as_str), Some("the last offer must be longer ago"));
-    assert_eq!((times[0], times[times.len() - 1]), (Some(at(DAY / 2)), Some(at(10 * DAY - 60))));
+    let both = ["the person must have got no offer that day", "the last offer must be longer ago"];
+    assert_eq!(words(&flips), both, "a share that is the whole day is no second thing to change");
+    assert_eq!(times, [Some(at(DAY / 2)), Some(at(10 * DAY - 60))]);
     assert_eq!(next, Some(at(10 * DAY - 60)), "when all of it is so");
 
     let mut rare = hello();
