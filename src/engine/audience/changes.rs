@@ -1,6 +1,7 @@
 //! What would have to be otherwise for a person to be in an audience.
 //!
-//! Laws: of all ways that of [`fewest`]; it is asked by the same questions that decide ([`Person::holds`]). What is told has the person's own values in it: it is for who may read them.
+//! Laws: of all ways that of [`fewest`]; it is asked by the same questions that decide ([`Person::holds`]). What is told has
+//! the person's own values in it: it is for who may read them.
 
 use super::{
     Person, Site,

@@ -1,14 +1,17 @@
 //! Evaluates WHO: whether a person is in an audience, and if not, which term says so.
 //!
-//! Laws: total, without allocation where the person is in it; an audience comes taken apart into terms, once for each
-//! version of its campaign or segment. Law 4: traits, interests, visits and offers are read with a permit for profiling
-//! only; without it they are missing data, and missing data makes a condition false, never an error.
+//! Laws: total; without allocation where the person is in it, but for what is remembered of segments and tags; an audience
+//! comes taken apart into terms, once for each version of its campaign or segment. Law 4: traits, interests, visits and
+//! offers are read with a permit for profiling only; without it they are missing data, and missing data makes a condition
+//! false, never an error.
 //!
 //! What was is in `past`; where, when and by which device in `context`.
 
 mod changes;
 mod context;
 mod fewest;
+#[cfg(test)]
+mod memory_tests;
 #[cfg(test)]
 mod oracle;
 mod past;

@@ -1,9 +1,6 @@
 //! Rules and people against an evaluator of another shape, and what has to be so in words.
 
-use std::{
-    cell::{Cell, RefCell},
-    sync::Arc,
-};
+use std::{cell::RefCell, sync::Arc};
 
 use jiff::civil::Weekday;
 use proptest::{option::of, prelude::*};
@@ -16,7 +13,7 @@ use crate::{
     domain::{
         audience::{
             Comparison::{AtLeast, GreaterThan, NotEquals},
-            condition::{Ago, Clock, Count, Hours, MomentTest, OfferEvent, OffersOf, PlaceTest, Visited, Weekdays},
+            condition::{Ago, Clock, Count, Hours, MomentTest, OfferEvent, OffersOf, Visited, Weekdays},
             samples,
         },
         catalog::Resource,
@@ -36,7 +33,7 @@ use crate::{
 };
 
 const HOUR: i64 = 3_600;
-const DAY: i64 = 24 * HOUR;
+pub const DAY: i64 = 24 * HOUR;
 
 /// Moments around which clocks and calendars do strange things, in seconds.
 const MOMENTS: [&str; 10] = [
@@ -66,13 +63,13 @@ fn zone() -> impl Strategy<Value = TimeZone> {
     prop::sample::select(zones).prop_map(|zone| TimeZone::new(zone).expect("known"))
 }
 
-fn network(id: &str) -> OrganizationName {
+pub fn network(id: &str) -> OrganizationName {
     OrganizationName::parse(&format!("organizations/{id}")).expect("sound")
 }
 
 /// Stores 0 to 3 of three networks, of which `acme` lets the brand in; two segments, of which the second is broken, and one
 /// of somebody else.
-fn world(rule: Rule, broken: Rule) -> Catalog {
+pub fn world(rule: Rule, broken: Rule) -> Catalog {
     let tags = |i: usize| ["cafe", "quay", "new"].iter().take(i).map(|tag| Tag::new(tag).expect("sound")).collect();
     let mut resources: Vec<Resource> = Vec::new();
     for id in ["brand", "acme", "rival"] {
@@ -251,7 +248,7 @@ fn refusal(profile: &Profile, rule: Rule) -> Option<(String, String)> {
     Some((term.words.to_string(), person.found(&term.rule, &site)))
 }
 
-fn with_points(purposes: &[Purpose]) -> Profile {
+pub fn with_points(purposes: &[Purpose]) -> Profile {
     let mut ann = person();
     ann.consents = consents(purposes);
     ann.personal_of_record_mut().traits.insert(TraitKey::new("points").expect("sound"), TraitValue::Number(10.0));
@@ -347,67 +344,4 @@ fn hours_and_windows_end_where_they_say() {
         holds(&visited(90 * DAY - 1), old()) && !holds(&visited(90 * DAY), old()),
         "what is 90 days old is forgotten"
     );
-}
-
-#[test]
-fn whether_a_store_is_open_is_looked_up_once_for_all_who_ask() {
-    let (ann, app, catalog) = (person(), crate::engine::fixture::app(), Catalog::default());
-    let (device, now) = (ann.devices.values().next().expect("one"), at(0));
-    let around = Around { now, zone: &app.time_zone, device, catalog: &catalog, visits: None, stays: &|_, _| None };
-    let (person, campaign) = (Person::new(&ann, None, around), samples::brand().campaign("0").expect("sound"));
-    let open = Audience::new(Rule::Place(PlaceTest::OpenNow)).expect("sound");
-    let is_open = |hours: &str| {
-        let cafe = Store { opening_hours: OpeningHours::new(hours).expect("readable"), ..store("cafe", 0.0) };
-        let (place, store) = (Some(PlaceName::Store(cafe.name.clone())), Some(&cafe));
-        let site = Site {
-            campaign: &campaign,
-            place,
-            tags: &cafe.tags,
-            store,
-            distance_m: None,
-            at: now,
-            in_segment: false,
-            segments: RefCell::default(),
-        };
-        person.missing_from(&open, &site).is_none()
-    };
-    assert!(is_open("24/7"));
-    // Whoever looked again would see that the hours are others.
-    assert!(is_open("13:00-14:00"));
-}
-
-#[test]
-fn what_many_conditions_ask_alike_is_looked_through_once() {
-    let (ann, app) = (with_points(&Purpose::ALL), crate::engine::fixture::app());
-    let catalog = world(Rule::LastVisit { at: Visited::Here, ago: Ago::AtMost { days: 30 } }, Rule::All(vec![]));
-    let place = PlaceName::Store(network("acme").store("1").expect("sound"));
-    let visits = Visits::new(vec![VisitedPlace { place: place.clone(), begun: vec![at(-40 * DAY)] }]);
-    let (device, now, looks) = (ann.devices.values().next().expect("one"), at(0), Cell::new(0));
-    let stays = |_: &PlaceName, _: Timestamp| {
-        looks.set(looks.get() + 1);
-        None
-    };
-    let around = Around { now, zone: &app.time_zone, device, catalog: &catalog, visits: Some(&visits), stays: &stays };
-    let (person, campaign) = (Person::new(&ann, ann.consents.permit(), around), samples::brand().campaign("0"));
-    let site = Site {
-        campaign: &campaign.expect("sound"),
-        place: Some(place),
-        tags: &BTreeSet::new(),
-        store: None,
-        distance_m: None,
-        at: now,
-        in_segment: false,
-        segments: RefCell::default(),
-    };
-    let is_in = |rules| person.missing_from(&Audience::new(Rule::All(rules)).expect("small"), &site).is_none();
-    let segment = Rule::Segment(samples::brand().segment("0").expect("sound"));
-    assert!(is_in(vec![Rule::Not(Box::new(segment)); 20]) && looks.get() == 1);
-    let tags = BTreeSet::from([Tag::new("cafe").expect("sound")]);
-    let often = |within_days| Rule::Visits {
-        at: Visited::Tagged { network: network("acme"), tags: tags.clone() },
-        within_days,
-        count: Count::AtLeast(1),
-    };
-    assert!(is_in((41..61).map(often).collect()) && !is_in(vec![often(40)]));
-    assert_eq!(person.tagged.borrow().len(), 1);
 }
