@@ -8,7 +8,7 @@
 mod counting;
 mod support;
 
-use std::{collections::BTreeSet, hint::black_box, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, hint::black_box, sync::Arc, time::Duration};
 
 use cel::{Context, Env, Value};
 use counting::allocations;
@@ -63,6 +63,7 @@ fn main() {
         distance_m: Some(12.0),
         at: now(),
         in_segment: false,
+        segments: RefCell::default(),
     };
     let holds = |audience: &Audience| u64::from(person.missing_from(black_box(audience), &site).is_none());
     let repeat = |audience: &Audience| (0..ROUNDS).map(|_| holds(audience)).sum::<u64>();

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
+        audience::MAX_TERMS_IN_ALL,
         campaign::{Campaign, CampaignState},
         name::CampaignName,
         organization::Organization,
@@ -42,11 +43,16 @@ impl Campaigns {
         catalog.campaigns.get(name).map(|entry| problems(&entry.value, &catalog)).unwrap_or_default()
     }
 
-    /// Files it as a draft, whatever its state says.
+    /// Files it as a draft, whatever its state says. A draft may be anything but too large to be asked.
     pub async fn create(&self, campaign: Campaign, author: &str) -> Result<Entry<Campaign>, EditError> {
         let brand = campaign.name.organization();
         let draft = Campaign { state: CampaignState::Draft, ..campaign };
-        self.resources.create(draft, author, move |catalog| find::<Organization>(catalog, &brand).map(drop)).await
+        let asked = draft.clone();
+        let check = move |catalog: &Catalog| {
+            find::<Organization>(catalog, &brand)?;
+            check_audience(&asked, catalog)
+        };
+        self.resources.create(draft, author, check).await
     }
 
     /// As [`Resources::update`]; the state stays what it is. An active campaign must remain one that could be activated.
@@ -64,6 +70,9 @@ impl Campaigns {
                     return Err(wrong_state(campaign, "is archived, and stays as it is"));
                 }
                 let next = Campaign { state, ..change(campaign).map_err(EditError::Invalid)? };
+                if next.audience != campaign.audience {
+                    check_audience(&next, catalog)?;
+                }
                 let kept = campaign.coupon.as_ref().filter(|_| state != CampaignState::Draft);
                 if let Some(why) = kept.and_then(|coupon| coupon.cannot_become(next.coupon.as_ref())) {
                     return Err(EditError::Refused(vec![Obstacle::new(
@@ -132,6 +141,14 @@ impl Campaigns {
         let found = obstacles(campaign, catalog, self.resources.now());
         if found.is_empty() { Ok(()) } else { Err(EditError::Refused(found)) }
     }
+}
+
+/// Whether the audience and its segments together are small enough, as far as those are there.
+fn check_audience(campaign: &Campaign, catalog: &Catalog) -> Result<(), EditError> {
+    let Some(terms) = faults::too_many_terms(catalog, campaign) else { return Ok(()) };
+    let invalid =
+        format!("must have at most {MAX_TERMS_IN_ALL} terms with those of the segments it names, had {terms}");
+    Err(EditError::Invalid(Violations::one("campaign.audience", invalid)))
 }
 
 /// The active campaigns that ask about offers of it.

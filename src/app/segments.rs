@@ -15,7 +15,7 @@ use crate::{
     },
     engine::{
         catalog::{Catalog, Entry},
-        faults,
+        faults::{self, Fault},
     },
 };
 
@@ -78,7 +78,9 @@ fn broken_by(segment: &Segment, catalog: &Catalog) -> Vec<Obstacle> {
     let naming = active.filter(|campaign| campaign.audience.segments().any(|named| *named == segment.name));
     let new = |campaign: &Arc<Campaign>| {
         let known = faults::of(catalog.areas.targets(), catalog, campaign);
-        let found = faults::of(next.areas.targets(), &next, campaign).into_iter().filter(move |f| !known.contains(f));
+        // Of an audience that is too large already the number of its terms is no news.
+        let is_new = move |fault: &Fault| !known.iter().any(|f| (f.code, &f.subject) == (fault.code, &fault.subject));
+        let found = faults::of(next.areas.targets(), &next, campaign).into_iter().filter(is_new);
         let name = campaign.name.clone();
         found.map(move |fault| Obstacle::new(fault.code, fault.subject, format!("{name}: {}", fault.why)))
     };
@@ -179,5 +181,48 @@ mod tests {
         segments.update(&made.value.name, None, AUTHOR, rival).await.expect("nobody is asked by it");
         let paused = campaigns.become_state(&campaign, CampaignState::Active, None, AUTHOR).await;
         assert!(matches!(paused, Err(EditError::Refused(_))));
+    }
+
+    #[tokio::test]
+    async fn an_audience_is_no_larger_with_its_segments_than_a_ping_has_time_for() {
+        let resources = resources().await;
+        let (segments, campaigns) = (Segments::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        Places::new(resources.clone()).create(store("1", "Cafe"), AUTHOR).await.expect("made");
+        let named = ["a", "b", "c", "d"].map(|id| owner("brand").segment(id).expect("sound"));
+        let sized = |terms: usize| members(Rule::Any(vec![Rule::Consent(Purpose::Profiling); terms - 1])).audience;
+        for (name, terms) in named.iter().zip([64, 64, 64, 55]) {
+            let segment = Segment { name: name.clone(), display_name: "Some".into(), audience: sized(terms) };
+            segments.create(segment, AUTHOR).await.expect("made");
+        }
+        // Each is named twice: 9 terms, and 247 of the segments.
+        let twice = || named.iter().chain(&named).cloned().map(Rule::Segment).collect::<Vec<_>>();
+        let of = |more: usize| {
+            let rules = twice().into_iter().chain(vec![Rule::Consent(Purpose::Marketing); more]).collect();
+            let audience = Audience::new(Rule::All(rules)).expect("small");
+            Campaign { audience, ..campaign(On::Near { radius_m: 60 }, &["stores/1"]) }
+        };
+        let refused = |told: Result<Entry<Campaign>, EditError>| {
+            let Err(EditError::Invalid(wrong)) = told else { panic!("it is too large") };
+            let told = wrong.to_string();
+            assert!(told.contains("campaign.audience") && told.contains("257") && told.contains("256"), "{told}");
+        };
+        refused(campaigns.create(of(1), AUTHOR).await);
+        let name = campaigns.create(of(0), AUTHOR).await.expect("as large as may be").value.name.clone();
+        refused(campaigns.update(&name, None, AUTHOR, |_| Ok(of(1))).await);
+        campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await.expect("it may be asked");
+
+        let grown = |segment: &Segment| Ok(Segment { audience: sized(56), ..segment.clone() });
+        let Err(EditError::Refused(found)) = segments.update(&named[3], None, AUTHOR, grown).await else {
+            panic!("the active campaign would be too large")
+        };
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].code, &found[0].subject), ("AUDIENCE_TOO_LARGE", &name.to_string()));
+        campaigns.become_state(&name, CampaignState::Paused, None, AUTHOR).await.expect("allowed");
+        segments.update(&named[3], None, AUTHOR, grown).await.expect("nobody is asked by it");
+        let active = campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await;
+        assert_eq!(told(active), [("AUDIENCE_TOO_LARGE", name.to_string())]);
+        let renamed = |campaign: &Campaign| Ok(Campaign { display_name: "Other".into(), ..campaign.clone() });
+        campaigns.update(&name, None, AUTHOR, renamed).await.expect("its audience is not what changes");
     }
 }

@@ -127,6 +127,8 @@ pub enum Note {
     UnknownBeacons { sightings: u32 },
     /// Sightings that were forgotten, since more beacons are heard than a device is believed to.
     TooManyBeacons { sightings: u32 },
+    /// Campaigns at a place that were not considered, since their organization has too many there.
+    TooManyCampaigns { campaigns: usize },
     /// The place of an app event, which nobody registered.
     UnknownPlace,
     /// Without consent to marketing there are no offers to look at.
@@ -144,6 +146,7 @@ impl Note {
             Note::Implausible { .. } => "IMPLAUSIBLE",
             Note::UnknownBeacons { .. } => "UNKNOWN_BEACONS",
             Note::TooManyBeacons { .. } => "TOO_MANY_BEACONS",
+            Note::TooManyCampaigns { .. } => "TOO_MANY_CAMPAIGNS",
             Note::UnknownPlace => "UNKNOWN_PLACE",
             Note::NoMarketingConsent => "NO_MARKETING_CONSENT",
         }

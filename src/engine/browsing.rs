@@ -14,6 +14,7 @@ use super::{
     eligibility::{Gates, Standing},
     entry::{AreaView, Mark},
     experiment::Drawn,
+    foremost::Foremost,
     ranking::{self, Candidate, Cause},
 };
 use crate::domain::{
@@ -104,8 +105,11 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
 }
 
 impl Spot<'_> {
-    fn candidates(&self, person: &Profile, now: Timestamp) -> impl Iterator<Item = Candidate<'_>> {
-        self.fired.campaigns.iter().map(move |campaign| Candidate {
+    /// As pings consider them: of one organization no more than count at one place.
+    fn candidates(&self, person: &Profile, now: Timestamp) -> Vec<Candidate<'_>> {
+        let campaigns = &self.fired.campaigns;
+        let mut candidates = Foremost::at(now, campaigns.len());
+        candidates.extend(campaigns.iter().map(|campaign| Candidate {
             campaign,
             cause: Cause::Browsed,
             area: &self.area,
@@ -116,7 +120,8 @@ impl Spot<'_> {
             distance_m: Some(self.distance_m),
             drawn: Drawn::of(campaign, &person.name),
             trial: false,
-        })
+        }));
+        candidates.all().0
     }
 }
 

@@ -7,8 +7,10 @@ use super::{
     decide::{Question, decide},
     experiment::Drawn,
     fixture::{app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
+    foremost::MOST_CONSIDERED,
 };
 use crate::domain::{
+    audience::{Audience, Rule},
     campaign::{Campaign, NthVisit, On, Priority, Trigger},
     catalog::Resource,
     consent::Purpose,
@@ -115,4 +117,18 @@ fn who_is_held_out_sees_nothing_of_the_campaign_and_others_their_variant() {
         told.extend(titles(&found).iter().map(ToString::to_string));
     }
     assert_eq!(told.into_iter().collect::<Vec<_>>(), ["square", "tea"]);
+}
+
+#[test]
+fn what_a_ping_would_leave_out_is_not_seen() {
+    let nobody = || Audience::new(Rule::Any(Vec::new())).expect("small");
+    let others = (0..MOST_CONSIDERED).map(|i| campaign(&format!("c{i:03}"), On::Entered, "geofences/square"));
+    let mut world: Vec<Resource> = others.map(|other| Campaign { audience: nobody(), ..other }.into()).collect();
+    world.push(geofence("square", 0.0, 100.0).into());
+    let last = |priority| Campaign { priority, ..campaign("last", On::Entered, "geofences/square") };
+    let seen = |one: Campaign| {
+        let world: Vec<Resource> = world.iter().cloned().chain([one.into()]).collect();
+        found(&world, &app(), &person(), 1_000.0).0.len()
+    };
+    assert_eq!((seen(last(Priority::Normal)), seen(last(Priority::High))), (0, 1));
 }

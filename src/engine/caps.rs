@@ -153,7 +153,9 @@ impl<'a> Given<'a> {
         let (given, daily) = (today.iter().sum(), self.app.daily_offers);
         let all = (given >= daily).then_some(Reason::DailyOffers { given, most: daily });
         let (given, most) = (today[..=priority as usize].iter().sum(), self.app.share_of(priority));
-        let of_class = (given >= most).then_some(Reason::PriorityShare { priority, given, most, daily });
+        // A share that is the whole day is used up with the day, which was told.
+        let is_used_up = most < daily && given >= most;
+        let of_class = is_used_up.then_some(Reason::PriorityShare { priority, given, most, daily });
         [all, of_class]
     }
 

@@ -17,6 +17,7 @@ use super::{
     engagement,
     entry::AreaView,
     experiment::Drawn,
+    foremost::Foremost,
     ghosts,
     happening::{Event, note_event},
     known::Known,
@@ -263,7 +264,12 @@ fn consider(
 ) {
     // Where whoever had the device before was is no distance of this person's, nor where they agreed to tell nobody.
     let newest = question.ping.newest_fix().filter(|fix| device.presence.may_locate(fix.read)).map(|fix| fix.position);
-    let fired = candidates(areas, (&question.profile.name, newest), &step.transitions, event);
+    let now = question.ping.clock.received_at;
+    let fired = candidates(areas, (&question.profile.name, newest), &step.transitions, event, now);
+    let (fired, left_out) = fired.all();
+    if left_out > 0 {
+        outcome.decision.notes.push(Note::TooManyCampaigns { campaigns: left_out });
+    }
     if !fired.is_empty() {
         outcome.effect = Effect::Durable;
     } else if step.transitions.is_empty() {
@@ -273,7 +279,6 @@ fn consider(
     if profiling.is_none() {
         outcome.decision.notes.push(Note::ContextOnly);
     }
-    let now = question.ping.clock.received_at;
     let visits = profiling.map(|permit| outcome.profile.visits(permit).clone());
     let stays = |place: &PlaceName, at| visiting::begun(areas, step, place, at);
     let Question { catalog, app, profile, exhausted, .. } = *question;
@@ -291,14 +296,15 @@ fn consider(
     outcome.decision.considered.extend(refused);
 }
 
-/// Each campaign once per area and transition or event, in the order of names.
+/// Each campaign once per area and transition or event, unless there are too many.
 fn candidates<'t, 'c: 't>(
     areas: &Known<'c>,
     (person, newest): (&ProfileName, Option<Position>),
     transitions: &'t [Transition],
     event: Option<&'t Event<'_>>,
-) -> Vec<Candidate<'t>> {
-    let mut candidates = Vec::with_capacity(MOSTLY_FIRED);
+    now: Timestamp,
+) -> Foremost<'t> {
+    let mut candidates = Foremost::at(now, MOSTLY_FIRED);
     for Transition { area, kind, at, stale, .. } in transitions {
         let number = areas.number(area);
         let (Some(view), Some(fired)) = (areas.view(number), areas.fired(number)) else { continue };
@@ -314,8 +320,6 @@ fn candidates<'t, 'c: 't>(
     if let Some(event) = event {
         event.fire(areas, (person, newest), &mut candidates);
     }
-    // What one transition fires is in order.
-    candidates.sort_by(|a, b| (&a.campaign.name, a.area).cmp(&(&b.campaign.name, b.area)));
     candidates
 }
 

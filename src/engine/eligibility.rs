@@ -13,8 +13,7 @@ use super::{
     gate::{Gate, GateSet},
     grants::Reach,
     ranking::{Candidate, Cause},
-    schedule::{self, Doors},
-    taking,
+    schedule, taking,
 };
 use crate::domain::{
     budget::AccountId,
@@ -72,7 +71,6 @@ pub struct Gates<'a> {
     app: &'a App,
     /// The person's own.
     zone: &'a TimeZone,
-    doors: Doors,
     pub person: Person<'a>,
     marketing: Option<Consented<Marketing>>,
     is_suspect: bool,
@@ -115,7 +113,6 @@ impl<'a> Gates<'a> {
             catalog,
             app,
             zone,
-            doors: Doors::at(now),
             person,
             marketing,
             is_suspect,
@@ -138,7 +135,7 @@ impl<'a> Gates<'a> {
         let (schedule, store) = (&candidate.campaign.limits.schedule, candidate.store.map(Arc::as_ref));
         let refuses = self.gates_for(candidate).iter().any(|gate| match gate {
             // These two look for the time when they let it pass again.
-            Gate::StoreHours => self.doors.are_closed(schedule, store),
+            Gate::StoreHours => self.person.doors().are_closed(schedule, store),
             Gate::Schedule => schedule::is_outside_windows(schedule, store, self.zone, self.now),
             // And this one for words.
             Gate::Audience => {
@@ -175,7 +172,10 @@ impl<'a> Gates<'a> {
         match gate {
             Gate::Reach => self.of_brand(campaign, |brand| !brand.may_reach).then_some(Reason::NotGranted),
             Gate::Dates => self.dates(campaign),
-            Gate::StoreHours => self.doors.closed(&campaign.limits.schedule, candidate.store.map(Arc::as_ref)),
+            Gate::StoreHours => {
+                let store = candidate.store.map(Arc::as_ref);
+                self.person.doors().closed(&campaign.limits.schedule, store)
+            }
             Gate::Schedule => {
                 let store = candidate.store.map(Arc::as_ref);
                 schedule::outside_windows(&campaign.limits.schedule, store, self.zone, self.now)

@@ -1,7 +1,8 @@
 //! Would this person get this campaign at this place and time, and if not, what would have to be otherwise?
 //!
 //! Laws: every gate answers by the very function that decides ([`Gates::ask`]), and a moment that is promised was asked.
-//! Nothing changes, and nobody competes: that another campaign may rank higher is for the day itself. It is supposed that
+//! Nothing changes, and nobody competes: that another campaign may rank higher, or too many of the brand come before it, is
+//! for the day itself. It is supposed that
 //! the trigger happens then.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

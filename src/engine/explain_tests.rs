@@ -163,7 +163,7 @@ proptest! {
     }
 }
 
-/// A tree whose leaves are flags of their own, a to z.
+/// A tree whose leaves are flags, a to z; of some trees each has its own.
 fn tree() -> impl Strategy<Value = Rule> {
     let leaf = Just(Rule::All(Vec::new()));
     let inner = |rule: BoxedStrategy<Rule>| {
@@ -173,22 +173,23 @@ fn tree() -> impl Strategy<Value = Rule> {
             rule.prop_map(|rule| Rule::Not(Box::new(rule))),
         ]
     };
-    leaf.prop_recursive(3, 10, 3, move |rule| inner(rule.boxed())).prop_map(|mut rule| {
+    let rules = leaf.prop_recursive(3, 10, 3, move |rule| inner(rule.boxed()));
+    (rules, 2..27_u8).prop_map(|(mut rule, flags)| {
         let mut next = 0;
-        name_leaves(&mut rule, &mut next);
+        name_leaves(&mut rule, (&mut next, flags));
         rule
     })
 }
 
-fn name_leaves(rule: &mut Rule, next: &mut u8) {
+fn name_leaves(rule: &mut Rule, (next, flags): (&mut u8, u8)) {
     match rule {
         Rule::All(rules) if rules.is_empty() => {
-            let key = TraitKey::new(&char::from(b'a' + *next).to_string()).expect("sound");
+            let key = TraitKey::new(&char::from(b'a' + *next % flags).to_string()).expect("sound");
             *rule = Rule::Trait { key, comparison: Comparison::Equals, value: TraitValue::Flag(true) };
             *next += 1;
         }
-        Rule::All(rules) | Rule::Any(rules) => rules.iter_mut().for_each(|rule| name_leaves(rule, next)),
-        Rule::Not(rule) => name_leaves(rule, next),
+        Rule::All(rules) | Rule::Any(rules) => rules.iter_mut().for_each(|rule| name_leaves(rule, (next, flags))),
+        Rule::Not(rule) => name_leaves(rule, (next, flags)),
         _ => {}
     }
 }
@@ -207,7 +208,8 @@ fn naive(rule: &Rule, flags: u32) -> bool {
 proptest! {
     #[test]
     fn no_fewer_conditions_than_told_would_do_and_those_told_do(rule in tree(), flags in any::<u32>()) {
-        let leaves = rule.nodes().filter(|rule| matches!(rule, Rule::Trait { .. })).count();
+        let found: Vec<&Rule> = rule.nodes().filter(|rule| matches!(rule, Rule::Trait { .. })).collect();
+        let leaves = found.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len();
         prop_assume!(leaves <= 12);
         let flags = flags & ((1 << leaves) - 1);
         let mut profile = person();
@@ -218,7 +220,9 @@ proptest! {
         let audience = Audience::new(rule.clone()).expect("small");
         let told = asked(&Campaign { audience, ..hello() }, &app(), &profile, at(0));
         let least = (0..1_u32 << leaves).filter(|other| naive(&rule, *other)).map(|other| (other ^ flags).count_ones()).min();
-        prop_assert_eq!(told.flips.len() as u32, least.expect("each leaf is one of a kind, so there is a way"));
+        // Of some there is no way, and where one or two are not enough each group is looked at by itself.
+        let Some(least) = least.filter(|&least| least <= 2 || leaves == found.len()) else { return Ok(()) };
+        prop_assert_eq!(told.flips.len() as u32, least);
         let mut changed = flags;
         for flip in &told.flips {
             // As in "a = true" must be so.
@@ -282,9 +286,9 @@ fn everything_that_a_gate_refuses_for_is_to_change() {
     bob.offers = vec![given(&acme_other(), -60)].into();
     let (flips, next) = told(&hello(), &strict, &bob);
     let times: Vec<Option<Timestamp>> = flips.iter().map(|(_, at)| *at).collect();
-    assert_eq!(words(&flips)[0], "the person must have got no offer that day");
-    assert_eq!(words(&flips).last().map(String::as_str), Some("the last offer must be longer ago"));
-    assert_eq!((times[0], times[times.len() - 1]), (Some(at(DAY / 2)), Some(at(10 * DAY - 60))));
+    let both = ["the person must have got no offer that day", "the last offer must be longer ago"];
+    assert_eq!(words(&flips), both, "a share that is the whole day is no second thing to change");
+    assert_eq!(times, [Some(at(DAY / 2)), Some(at(10 * DAY - 60))]);
     assert_eq!(next, Some(at(10 * DAY - 60)), "when all of it is so");
 
     let mut rare = hello();

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, iter::Peekable, sync::Arc};
 
 use super::{catalog::Catalog, targets::Targets};
 use crate::domain::{
-    audience::{Audience, condition::Visited},
+    audience::{Audience, MAX_TERMS_IN_ALL, condition::Visited},
     campaign::{Campaign, On, Target},
     name::OrganizationName,
     place::{PlaceName, Store},
@@ -18,8 +18,8 @@ use crate::domain::{
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE, NO_OPENING_HOURS, SEGMENT_MISSING, STORE_MISSING or
-    /// CAMPAIGN_MISSING.
+    /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE, NO_OPENING_HOURS, SEGMENT_MISSING, AUDIENCE_TOO_LARGE,
+    /// STORE_MISSING or CAMPAIGN_MISSING.
     pub code: &'static str,
     /// The name of the place, network, segment or campaign it is about.
     pub subject: String,
@@ -79,6 +79,7 @@ pub(super) fn meaning(
     }
     faults.extend(of_hours(meant, targets, catalog, campaign));
     faults.extend(of_segments(catalog, campaign));
+    faults.extend(of_size(catalog, campaign));
     faults.extend(of_audiences(catalog, campaign, granted));
     faults
 }
@@ -175,6 +176,22 @@ fn of_segments(catalog: &Catalog, campaign: &Campaign) -> Vec<Fault> {
         !is_own || !catalog.segments.contains_key(name)
     });
     missing.map(|name| Fault::new("SEGMENT_MISSING", name, "does not exist, so nobody is in it")).collect()
+}
+
+/// An audience that asks too much, with its segments as they are now.
+fn of_size(catalog: &Catalog, campaign: &Campaign) -> Option<Fault> {
+    let terms = too_many_terms(catalog, campaign)?;
+    let what =
+        format!("has {terms} terms in its audience and the segments it names; at most {MAX_TERMS_IN_ALL} may be");
+    Some(Fault::new("AUDIENCE_TOO_LARGE", &campaign.name, what))
+}
+
+/// How many terms the audience has together with the segments it names, if they are too many.
+pub fn too_many_terms(catalog: &Catalog, campaign: &Campaign) -> Option<usize> {
+    let named: BTreeSet<_> = campaign.audience.segments().collect();
+    let segments = named.into_iter().filter_map(|name| catalog.segments.get(name)).map(|entry| &entry.value.audience);
+    let all = segments.chain([&campaign.audience]).map(|audience| audience.rule().nodes().count()).sum::<usize>();
+    (all > MAX_TERMS_IN_ALL).then_some(all)
 }
 
 fn of_place(targets: &Targets, catalog: &Catalog, place: &PlaceName, on: &On) -> Option<Fault> {

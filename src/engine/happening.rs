@@ -8,6 +8,7 @@ use super::{
     armed::Armed,
     decide::distance,
     experiment::Drawn,
+    foremost::Foremost,
     known::Known,
     ranking::{Candidate, Cause},
 };
@@ -57,7 +58,7 @@ impl<'a> Event<'a> {
         &'t self,
         areas: &Known<'c>,
         (person, newest): (&ProfileName, Option<Position>),
-        candidates: &mut Vec<Candidate<'t>>,
+        candidates: &mut Foremost<'t>,
     ) {
         let number = areas.number(&self.area);
         let view = areas.view(number);

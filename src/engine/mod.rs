@@ -56,6 +56,7 @@ pub mod faults;
 pub mod firing;
 #[cfg(test)]
 mod fixture;
+pub mod foremost;
 pub mod forest;
 pub mod gate;
 pub mod ghosts;

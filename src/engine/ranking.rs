@@ -3,7 +3,7 @@
 //! Law: higher classes come first; within one, score = weight × (1 + affinity) × nearness; of equal scores the earlier campaign name wins, then the earlier
 //! area. So the order is total, stable, and the same on every node.
 
-use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
+use std::{cell::RefCell, cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use super::{
     armed::Armed,
@@ -80,6 +80,7 @@ impl<'a> Candidate<'a> {
             distance_m: self.distance_m,
             at: self.at,
             in_segment: false,
+            segments: RefCell::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::{
     name::StoreName,
     opening::Site,
     place::Store,
-    schedule::{self, Clock, Schedule, Spans, Weekdays, WhileOpen},
+    schedule::{self, Clock, MAX_LAST_CALL, Schedule, Spans, Weekdays, WhileOpen},
     time::{TimeOfDay, TimeZone, Timestamp},
 };
 
@@ -38,11 +38,18 @@ struct Door {
     is_open: bool,
     /// Of one that is closed; none if that is too far ahead.
     opens_at: OnceCell<Option<Timestamp>>,
+    /// Of one that is open; none if that is later than any last call.
+    closes_at: OnceCell<Option<Timestamp>>,
 }
 
 impl Doors {
     pub fn at(now: Timestamp) -> Self {
         Self { now, known: RefCell::default() }
+    }
+
+    /// Whether the store is open; not, if its hours are not known.
+    pub fn is_open(&self, store: &Store) -> bool {
+        self.of(store, |door| door.is_open)
     }
 
     /// Why the store is not open enough for the campaign; none if it does not ask.
@@ -51,7 +58,7 @@ impl Doors {
         let Some(store) = store.filter(|store| store.opening_hours.is_known()) else {
             return Some(Reason::NoOpeningHours);
         };
-        if !self.of(store, |door| door.is_open) {
+        if !self.is_open(store) {
             let opens_at = self
                 .of(store, |door| *door.opens_at.get_or_init(|| opens_at(store, (self.now, self.now + LOOKED_AHEAD))));
             return Some(Reason::StoreClosed { opens_at });
@@ -63,18 +70,22 @@ impl Doors {
     pub fn are_closed(&self, schedule: &Schedule, store: Option<&Store>) -> bool {
         let Some(while_open) = schedule.only_while_open else { return false };
         let store = store.filter(|store| store.opening_hours.is_known());
-        store.is_none_or(|store| !self.of(store, |door| door.is_open) || self.last_call(while_open, store).is_some())
+        store.is_none_or(|store| !self.is_open(store) || self.last_call(while_open, store).is_some())
     }
 
     fn last_call(&self, while_open: WhileOpen, store: &Store) -> Option<Reason> {
         let (last_call, now) = (while_open.last_call, self.now);
-        let closes_at = civil::first(&store.time_zone, (now, now + last_call), false, opening(store))?;
-        Some(Reason::LastCall { closes_at, last_call })
+        if last_call.is_zero() {
+            return None;
+        }
+        let first = || civil::first(&store.time_zone, (now, now + MAX_LAST_CALL), false, opening(store));
+        let closes_at = self.of(store, |door| *door.closes_at.get_or_init(first))?;
+        (closes_at <= now + last_call).then_some(Reason::LastCall { closes_at, last_call })
     }
 
     fn of<T>(&self, store: &Store, something: impl FnOnce(&Door) -> T) -> T {
         let mut known = self.known.borrow_mut();
-        let look = || Door { is_open: is_open(store, self.now), opens_at: OnceCell::new() };
+        let look = || Door { is_open: is_open(store, self.now), opens_at: OnceCell::new(), closes_at: OnceCell::new() };
         something(known.entry(store.name.clone()).or_insert_with(look))
     }
 }

@@ -221,6 +221,16 @@ fn the_hours_of_a_store_are_looked_through_once_however_many_campaigns_ask() {
     // Whoever looked again would see that the hours are others.
     assert_eq!(doors.closed(&schedule, Some(&with("11:00-12:00"))), refused);
     assert!(doors.are_closed(&schedule, Some(&with("24/7"))));
+
+    let last_call = |minutes: u64| {
+        let while_open = WhileOpen { last_call: Duration::from_secs(minutes * 60) };
+        Schedule { only_while_open: Some(while_open), ..Schedule::default() }
+    };
+    let doors = Doors::at(at(START));
+    let refused = Some(Reason::LastCall { closes_at: at(START + 60), last_call: Duration::from_secs(3_600) });
+    assert_eq!(doors.closed(&last_call(60), Some(&with("00:00-01:00"))), refused);
+    assert_eq!(doors.closed(&last_call(60), Some(&with("00:00-12:00"))), refused);
+    assert_eq!(doors.closed(&last_call(59), Some(&with("00:00-12:00"))), None);
 }
 
 /// Weekday and time of a clock, opening hours, and whether a store there is open: worked out by hand.

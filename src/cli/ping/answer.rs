@@ -101,6 +101,9 @@ pub fn note(code: &str) -> &'static str {
         }
         "UNKNOWN_BEACONS" => "some of the beacons are registered by nobody",
         "TOO_MANY_BEACONS" => "more beacons are heard than anybody comes by, and some were forgotten",
+        "TOO_MANY_CAMPAIGNS" => {
+            "an organization has more than 500 campaigns here, and those it wants least were left out"
+        }
         _ => "unknown to this binary, which is older than the server",
     }
 }
@@ -127,6 +130,7 @@ mod tests {
             Note::Implausible { fixes: 1 },
             Note::UnknownBeacons { sightings: 1 },
             Note::TooManyBeacons { sightings: 1 },
+            Note::TooManyCampaigns { campaigns: 1 },
         ];
         for code in notes.map(Note::code) {
             assert_ne!(note(code), note("?"), "{code}");

@@ -30,6 +30,9 @@ use super::{
 
 /// Most conditions and groups in one rule: it runs for every triggered campaign of every ping.
 pub const MAX_TERMS: usize = 64;
+/// Most of them in an audience together with the segments it names, each counted once: an audience and three segments as
+/// large as may be. They are asked in the same ping, and 64 segments of 64 would take it tens of milliseconds.
+pub const MAX_TERMS_IN_ALL: usize = 256;
 /// Deepest nesting: people cannot read deeper rules, and a stack need not hold them.
 pub const MAX_DEPTH: usize = 8;
 

@@ -1,9 +1,12 @@
 //! What would have to be otherwise for a person to be in an audience.
 //!
-//! Laws: of alternatives the one with the fewest changes, and of those the first; it is asked by the same questions that
-//! decide ([`Person::holds`]). What is told has the person's own values in it: it is for who may read them.
+//! Laws: of all ways that of [`fewest`]; it is asked by the same questions that decide ([`Person::holds`]). What is told has
+//! the person's own values in it: it is for who may read them.
 
-use super::{Person, Site};
+use super::{
+    Person, Site,
+    fewest::{Tree, fewest},
+};
 use crate::domain::audience::{
     Audience, Rule,
     condition::{DeviceTest, MomentTest, PlaceTest},
@@ -22,10 +25,18 @@ pub struct Change {
     pub is: String,
 }
 
-impl Person<'_> {
-    /// The fewest conditions that have to change for the person to be in the audience at this place; none if they are.
+impl<'a> Person<'a> {
+    /// The conditions that have to change for the person to be in the audience at this place, as [`fewest`] tells; none if
+    /// they are.
     pub fn changes_to(&self, audience: &Audience, site: &Site<'_>) -> Vec<Change> {
-        self.needed(audience.rule(), true, site)
+        let mut known = Vec::new();
+        let rule = self.conditions_of(audience.rule(), site, &mut known);
+        let answers: Vec<bool> = known.iter().map(|(_, answer)| *answer).collect();
+        let change = |number: usize| {
+            let (rule, holds) = known[number];
+            Change { rule: rule.clone(), must_hold: !holds, is: self.own(rule, site) }
+        };
+        fewest(&rule, &answers).into_iter().map(change).collect()
     }
 
     /// What there is of what a rule asks, in words: the person's own values, in the order in which its words name the
@@ -47,40 +58,27 @@ impl Person<'_> {
         }
     }
 
-    fn needed(&self, rule: &Rule, must_hold: bool, site: &Site<'_>) -> Vec<Change> {
-        if self.holds(rule, site) == must_hold {
-            return Vec::new();
-        }
+    /// The rule, and of segments theirs: each condition once in the list, with what it answers now.
+    fn conditions_of<'r>(&self, rule: &'r Rule, site: &Site<'_>, known: &mut Vec<(&'r Rule, bool)>) -> Tree
+    where
+        'a: 'r,
+    {
+        let mut each = |rules: &'r [Rule]| rules.iter().map(|rule| self.conditions_of(rule, site, known)).collect();
         match rule {
-            Rule::Not(inner) => self.needed(inner, !must_hold, site),
-            Rule::All(rules) if must_hold => self.every(rules, must_hold, site),
-            Rule::Any(rules) if !must_hold => self.every(rules, must_hold, site),
-            Rule::All(rules) | Rule::Any(rules) if !rules.is_empty() => {
-                let each = rules.iter().map(|rule| self.needed(rule, must_hold, site));
-                each.min_by_key(Vec::len).unwrap_or_default()
+            Rule::Not(inner) => Tree::Not(Box::new(self.conditions_of(inner, site, known))),
+            Rule::All(rules) if !rules.is_empty() => Tree::All(each(rules)),
+            Rule::Any(rules) if !rules.is_empty() => Tree::Any(each(rules)),
+            Rule::Segment(name) if let Some((segment, within)) = self.own_segment(name, site) => {
+                self.conditions_of(segment.rule(), &within, known)
             }
-            Rule::Segment(name) => match (site.in_segment(), self.around.catalog.segments.get(name)) {
-                (Some(site), Some(segment)) if name.owner() == site.campaign.owner() => {
-                    self.needed(segment.value.audience.rule(), must_hold, &site)
-                }
-                _ => vec![self.change(rule, must_hold, &site.clone())],
-            },
-            leaf => vec![self.change(leaf, must_hold, site)],
-        }
-    }
-
-    fn every(&self, rules: &[Rule], must_hold: bool, site: &Site<'_>) -> Vec<Change> {
-        let mut all: Vec<Change> = Vec::new();
-        for change in rules.iter().flat_map(|rule| self.needed(rule, must_hold, site)) {
-            if !all.contains(&change) {
-                all.push(change);
+            condition => {
+                let number = known.iter().position(|(other, _)| *other == condition);
+                Tree::Condition(number.unwrap_or_else(|| {
+                    known.push((condition, self.holds(condition, site)));
+                    known.len() - 1
+                }))
             }
         }
-        all
-    }
-
-    fn change(&self, leaf: &Rule, must_hold: bool, site: &Site<'_>) -> Change {
-        Change { rule: leaf.clone(), must_hold, is: self.own(leaf, site) }
     }
 
     /// What the person has of what the condition asks, in words.
@@ -121,7 +119,7 @@ impl Person<'_> {
                 if tags.is_empty() { "has no tags".to_owned() } else { format!("is tagged {}", tags.join(", ")) }
             }
             PlaceTest::OpenNow => match site.store {
-                Some(_) if site.is(test, self.around.now) => "is open".to_owned(),
+                Some(_) if site.is(test, &self.doors) => "is open".to_owned(),
                 Some(store) if store.opening_hours.is_known() => "is closed".to_owned(),
                 Some(_) => "has no opening hours".to_owned(),
                 None => "is no store".to_owned(),

@@ -3,18 +3,21 @@
 //! Law 7: the moment is a civil one, by the store's clock or the person's; hours that cross midnight belong to the day they
 //! began on.
 
-use std::collections::BTreeSet;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::Person;
 use crate::{
     domain::{
         audience::condition::{Clock, DeviceTest, MomentTest, PlaceTest, VersionTest},
-        name::CampaignName,
+        name::{CampaignName, SegmentName},
         place::{PlaceName, Store},
         text::Tag,
         time::{TimeOfDay, Timestamp},
     },
-    engine::schedule::is_open,
+    engine::schedule::Doors,
 };
 
 /// The place that fired a campaign, as its audience may look at it.
@@ -33,15 +36,18 @@ pub struct Site<'a> {
     pub at: Timestamp,
     /// A segment's rule is being asked.
     pub in_segment: bool,
+    /// Which segments the person who is asked is in here: however many conditions name one, it is looked through once.
+    pub segments: RefCell<BTreeMap<SegmentName, bool>>,
 }
 
 impl Site<'_> {
     /// The same for the rule of a segment; none if one is being asked already.
     pub(super) fn in_segment(&self) -> Option<Self> {
-        (!self.in_segment).then(|| Self { in_segment: true, ..self.clone() })
+        let within = || Self { in_segment: true, place: self.place.clone(), segments: RefCell::default(), ..*self };
+        (!self.in_segment).then(within)
     }
 
-    pub(super) fn is(&self, test: &PlaceTest, now: Timestamp) -> bool {
+    pub(super) fn is(&self, test: &PlaceTest, doors: &Doors) -> bool {
         let of_store = |tag: &Tag| self.store.is_some_and(|store| store.tags.contains(tag));
         match test {
             PlaceTest::AllTags(tags) => {
@@ -50,7 +56,7 @@ impl Site<'_> {
             PlaceTest::AnyTag(tags) => tags.iter().any(|tag| self.tags.contains(tag) || of_store(tag)),
             PlaceTest::Network(network) => self.place.as_ref().is_some_and(|place| place.owner() == network.as_str()),
             PlaceTest::Within { metres } => self.distance_m.is_some_and(|distance| distance <= f64::from(*metres)),
-            PlaceTest::OpenNow => self.store.is_some_and(|store| is_open(store, now)),
+            PlaceTest::OpenNow => self.store.is_some_and(|store| doors.is_open(store)),
         }
     }
 }

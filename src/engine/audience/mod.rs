@@ -1,25 +1,33 @@
 //! Evaluates WHO: whether a person is in an audience, and if not, which term says so.
 //!
-//! Laws: total, without allocation where the person is in it; an audience comes taken apart into terms, once for each
-//! version of its campaign or segment. Law 4: traits, interests, visits and offers are read with a permit for profiling
-//! only; without it they are missing data, and missing data makes a condition false, never an error.
+//! Laws: total; without allocation where the person is in it, but for what is remembered of segments and tags; an audience
+//! comes taken apart into terms, once for each version of its campaign or segment. Law 4: traits, interests, visits and
+//! offers are read with a permit for profiling only; without it they are missing data, and missing data makes a condition
+//! false, never an error.
 //!
 //! What was is in `past`; where, when and by which device in `context`.
 
 mod changes;
 mod context;
+mod fewest;
+#[cfg(test)]
+mod memory_tests;
 #[cfg(test)]
 mod oracle;
 mod past;
 #[cfg(test)]
 mod tests;
 
-use std::cell::OnceCell;
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use changes::Change;
 pub use context::Site;
 
-use super::catalog::Catalog;
+use super::{catalog::Catalog, schedule::Doors};
 use crate::domain::{
     audience::{Audience, Comparison, Rule, Term, TraitValue, condition::DateTest},
     consent::{Consented, Profiling},
@@ -29,7 +37,7 @@ use crate::domain::{
     organization::App,
     place::PlaceName,
     profile::{Device, Profile},
-    text::{Tailed, Topic, TraitKey},
+    text::{Tag, Tailed, Topic, TraitKey},
     time::{TimeZone, Timestamp},
     visits::Visits,
 };
@@ -41,6 +49,10 @@ pub struct Person<'a> {
     interests: Words<'a, Topic, f64>,
     past: Option<Past<'a>>,
     around: Around<'a>,
+    /// Of the stores that anything asks about at this ping.
+    doors: Doors,
+    /// Which of the visited places, in their order, have all these tags: asked of the catalog once.
+    tagged: RefCell<BTreeMap<BTreeSet<Tag>, Arc<[bool]>>>,
     /// By the person's own clock.
     local: OnceCell<jiff::civil::DateTime>,
 }
@@ -110,7 +122,8 @@ impl<'a> Person<'a> {
         let interests = personal.map_or_else(Words::default, |own| Words::of(own.interests.iter()));
         let visits = profiling.and(around.visits);
         let past = visits.map(|visits| Past { visits, offers: &profile.offers });
-        Self { profile, traits, interests, past, around, local: OnceCell::new() }
+        let doors = Doors::at(around.now);
+        Self { profile, traits, interests, past, around, doors, tagged: RefCell::default(), local: OnceCell::new() }
     }
 
     /// The same, but of traits only what the app declares: what it declares no more is missing, at once.
@@ -137,6 +150,11 @@ impl<'a> Person<'a> {
     /// The device that pings.
     pub fn device(&self) -> &'a Device {
         self.around.device
+    }
+
+    /// The stores around, at this moment.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// None if unknown or not to be known.
@@ -173,7 +191,7 @@ impl<'a> Person<'a> {
             Rule::Offers { of, event, within_days, count } => {
                 self.offers(of, *event, *within_days, site).is_some_and(|offers| count.holds(offers))
             }
-            Rule::Place(test) => site.is(test, self.around.now),
+            Rule::Place(test) => site.is(test, &self.doors),
             Rule::Moment(test) => self.is_now(test, site),
             Rule::Device(test) => self.uses(test),
         }
@@ -182,10 +200,20 @@ impl<'a> Person<'a> {
     /// Whether the person is in a segment of the campaign's organization. What a segment says of segments is false: it
     /// names none.
     fn is_in(&self, name: &SegmentName, site: &Site<'_>) -> bool {
-        let Some(site) = site.in_segment() else { return false };
-        let segment = || self.around.catalog.segments.get(name).map(|entry| &entry.value.audience);
-        let is_own = name.owner() == site.campaign.owner();
-        is_own && segment().is_some_and(|audience| audience.terms().iter().all(|term| self.holds(&term.rule, &site)))
+        let known = site.segments.borrow().get(name).copied();
+        known.unwrap_or_else(|| {
+            let Some((segment, within)) = self.own_segment(name, site) else { return false };
+            let is_in = segment.terms().iter().all(|term| self.holds(&term.rule, &within));
+            site.segments.borrow_mut().insert(name.clone(), is_in);
+            is_in
+        })
+    }
+
+    /// A segment that the rule of a campaign may name, and where its own rule is asked.
+    fn own_segment<'s>(&self, name: &SegmentName, site: &Site<'s>) -> Option<(&'a Audience, Site<'s>)> {
+        let within = site.in_segment().filter(|_| name.owner() == site.campaign.owner())?;
+        let segment = self.around.catalog.segments.get(name)?;
+        Some((&segment.value.audience, within))
     }
 
     /// The civil date and time where the person is.

@@ -3,7 +3,7 @@
 //! Laws: nothing older than 90 days is asked for, so nothing depends on when it was forgotten; of another network's places
 //! only what it granted is told, and of another organization's offers nothing.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Past, Person, Site};
 use crate::domain::{
@@ -26,7 +26,7 @@ impl Person<'_> {
         let count = |begun: &[Timestamp]| begun.iter().filter(|&&begun| begun > since).count();
         Some(match at {
             Visited::Here => count(past.visits.at(site.place.as_ref()?)),
-            _ => past.visits.iter().filter(|known| self.is_meant(at, known)).map(|known| count(&known.begun)).sum(),
+            _ => self.meant(at, past, site).map(|known| count(&known.begun)).sum(),
         })
     }
 
@@ -40,11 +40,7 @@ impl Person<'_> {
             !is_here || going_on.is_none_or(|stay| begun + SAME_VISIT < stay)
         };
         let last = |known: &VisitedPlace| known.begun.iter().copied().rev().find(|&begun| is_over(known, begun));
-        let is_meant = |known: &&VisitedPlace| match at {
-            Visited::Here => Some(&known.place) == site.place.as_ref(),
-            _ => self.is_meant(at, known),
-        };
-        let newest = past.visits.iter().filter(is_meant).filter_map(last).max();
+        let newest = self.meant(at, past, site).filter_map(last).max();
         newest.filter(|&begun| self.around.now.since(begun) < MAX_AGE)
     }
 
@@ -100,26 +96,45 @@ impl Person<'_> {
         self.past.filter(|_| is_granted)
     }
 
-    fn is_meant(&self, at: &Visited, known: &VisitedPlace) -> bool {
-        match at {
-            Visited::Here => false,
+    /// The visited places that are meant.
+    fn meant<'s>(
+        &'s self,
+        at: &'s Visited,
+        past: Past<'s>,
+        site: &'s Site<'_>,
+    ) -> impl Iterator<Item = &'s VisitedPlace> {
+        let tagged = match at {
+            Visited::Tagged { tags, .. } => self.tagged(tags, past),
+            Visited::Here | Visited::Store(_) | Visited::Network(_) => Arc::default(),
+        };
+        let is_meant = move |(i, known): &(usize, &VisitedPlace)| match at {
+            Visited::Here => Some(&known.place) == site.place.as_ref(),
             Visited::Store(store) => matches!(&known.place, PlaceName::Store(name) if name == store),
-            Visited::Tagged { network, tags } => {
-                known.place.owner() == network.as_str() && tags.iter().all(|tag| self.is_tagged(&known.place, tag))
-            }
+            Visited::Tagged { network, .. } => known.place.owner() == network.as_str() && tagged.get(*i) == Some(&true),
             Visited::Network(network) => known.place.owner() == network.as_str(),
-        }
+        };
+        past.visits.iter().enumerate().filter(is_meant).map(|(_, known)| known)
     }
 
-    /// Whether the place has the tag now.
-    fn is_tagged(&self, place: &PlaceName, tag: &Tag) -> bool {
+    /// Of each visited place whether it has all the tags.
+    fn tagged(&self, tags: &BTreeSet<Tag>, past: Past<'_>) -> Arc<[bool]> {
+        let known = self.tagged.borrow().get(tags).cloned();
+        known.unwrap_or_else(|| {
+            let found: Arc<[bool]> = past.visits.iter().map(|known| self.is_tagged(&known.place, tags)).collect();
+            self.tagged.borrow_mut().insert(tags.clone(), found.clone());
+            found
+        })
+    }
+
+    /// Whether the place has all the tags now.
+    fn is_tagged(&self, place: &PlaceName, wanted: &BTreeSet<Tag>) -> bool {
         let catalog = self.around.catalog;
         let tags = match place {
             PlaceName::Store(name) => catalog.stores.get(name).map(|entry| &entry.value.tags),
             PlaceName::Geofence(name) => catalog.geofences.get(name).map(|entry| &entry.value.tags),
             PlaceName::Beacon(name) => catalog.beacons.get(name).map(|entry| &entry.value.tags),
         };
-        tags.is_some_and(|tags| tags.contains(tag))
+        tags.is_some_and(|tags| wanted.is_subset(tags))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules and people against an evaluator of another shape, and what has to be so in words.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use jiff::civil::Weekday;
 use proptest::{option::of, prelude::*};
@@ -33,7 +33,7 @@ use crate::{
 };
 
 const HOUR: i64 = 3_600;
-const DAY: i64 = 24 * HOUR;
+pub const DAY: i64 = 24 * HOUR;
 
 /// Moments around which clocks and calendars do strange things, in seconds.
 const MOMENTS: [&str; 10] = [
@@ -63,13 +63,13 @@ fn zone() -> impl Strategy<Value = TimeZone> {
     prop::sample::select(zones).prop_map(|zone| TimeZone::new(zone).expect("known"))
 }
 
-fn network(id: &str) -> OrganizationName {
+pub fn network(id: &str) -> OrganizationName {
     OrganizationName::parse(&format!("organizations/{id}")).expect("sound")
 }
 
 /// Stores 0 to 3 of three networks, of which `acme` lets the brand in; two segments, of which the second is broken, and one
 /// of somebody else.
-fn world(rule: Rule, broken: Rule) -> Catalog {
+pub fn world(rule: Rule, broken: Rule) -> Catalog {
     let tags = |i: usize| ["cafe", "quay", "new"].iter().take(i).map(|tag| Tag::new(tag).expect("sound")).collect();
     let mut resources: Vec<Resource> = Vec::new();
     for id in ["brand", "acme", "rival"] {
@@ -190,6 +190,7 @@ fn both(someone: &Someone, catalog: &Catalog, audience: &Audience) -> (bool, boo
         distance_m: *distance_m,
         at: *now,
         in_segment: false,
+        segments: RefCell::default(),
     };
     let ours = Person::new(profile, profiling, around).missing_from(audience, &site).is_none();
     let facts = Facts { profile, zone, now: *now, device, catalog, site: &site, since: *since };
@@ -240,13 +241,14 @@ fn refusal(profile: &Profile, rule: Rule) -> Option<(String, String)> {
         distance_m: None,
         at: now,
         in_segment: false,
+        segments: RefCell::default(),
     };
     let (person, audience) = (Person::new(profile, profiling, around), Audience::new(rule).expect("sound"));
     let term = person.missing_from(&audience, &site)?;
     Some((term.words.to_string(), person.found(&term.rule, &site)))
 }
 
-fn with_points(purposes: &[Purpose]) -> Profile {
+pub fn with_points(purposes: &[Purpose]) -> Profile {
     let mut ann = person();
     ann.consents = consents(purposes);
     ann.personal_of_record_mut().traits.insert(TraitKey::new("points").expect("sound"), TraitValue::Number(10.0));
