@@ -6,7 +6,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{entry::AreaView, known::Known, presence::Step, ranging};
+use super::{
+    entry::AreaView,
+    known::Known,
+    presence::{self, Step},
+    ranging,
+};
 use crate::domain::{
     consent::{Consented, Profiling},
     place::PlaceName,
@@ -23,6 +28,7 @@ const NEAR_A_STORE_M: u32 = 100;
 struct Stay<'a> {
     area: Cow<'a, Area>,
     begun: Timestamp,
+    /// Of one that goes on, when silence ends it.
     ended: Timestamp,
 }
 
@@ -61,7 +67,7 @@ pub fn begun(areas: &Known<'_>, step: &Step, place: &PlaceName, at: Timestamp) -
 fn stays(step: &Step) -> impl Iterator<Item = Stay<'_>> {
     let inside = step.presence.areas.iter().filter_map(|(area, belief)| match belief {
         Belief::Inside(visit) => {
-            Some(Stay { area: Cow::Borrowed(area), begun: visit.entered_at, ended: Timestamp::MAX })
+            Some(Stay { area: Cow::Borrowed(area), begun: visit.entered_at, ended: presence::known_until(visit) })
         }
         Belief::Entering(_) => None,
     });

@@ -267,3 +267,41 @@ fn the_visit_that_goes_on_is_not_counted_twice() {
     }
     assert_eq!(supposed(On::Heard, &world, &ann, 2 * HOUR), None, "after silence it is the second");
 }
+
+#[test]
+fn silence_ends_a_visit_for_beacons_too() {
+    let of_the_till = |id, on: On, rule| {
+        let mut wanted = campaign(id, on, "beacons/till");
+        wanted.trigger.visit.at_least = 2;
+        Resource::from(Campaign { audience: Audience::new(rule).expect("sound"), ..wanted })
+    };
+    let cafe = acme().store("cafe").expect("sound");
+    let world = [
+        store("cafe", 0.0).into(),
+        of_cafe(geofence("hall", 0.0, 80.0)),
+        Beacon { store: Some(cafe), ..beacon("till") }.into(),
+        of_the_till("again", On::Heard, Rule::LastVisit { at: Visited::Here, ago: Ago::AtLeast { days: 2 } }),
+    ];
+    let (monday, _) = after(&world, &person(), &here(0, inside()));
+    let hear = |second: i64| {
+        let without_fix = |at_second| Ping { fixes: Vec::new(), ..heard(at_second, inside()) };
+        let (first, _) = after(&world, &monday, &without_fix(second));
+        let (next, offers) = after(&world, &first, &without_fix(second + 2));
+        (count(&next, "stores/cafe"), offers.len())
+    };
+    assert_eq!(hear(4 * HOUR - 2), (1, 0), "the visit goes on");
+    assert_eq!(hear(4 * HOUR), (2, 0), "it is another, and the last was today");
+    assert_eq!(hear(3 * DAY), (2, 1));
+}
+
+#[test]
+fn who_is_inside_now_is_not_taken_to_be_inside_still_after_silence() {
+    let world: [Resource; 1] = [geofence("quay", 0.0, 80.0).into()];
+    let (ann, _) = after(&world, &person(), &here(0, inside()));
+    let dwelt = On::Dwelt { after: std::time::Duration::from_secs(300) };
+    for on in [On::Exited, dwelt] {
+        let told = |second| supposed(on.clone(), &world, &ann, second);
+        assert_eq!(told(4 * HOUR).as_deref(), Some("VISIT_NUMBER"), "{on:?}: it is the first");
+        assert_eq!(told(2 * DAY), None, "{on:?}: that one is over");
+    }
+}
