@@ -15,12 +15,12 @@ use super::{
     gate::Gate,
     happening::area_at,
     known::Known,
-    presence::Step,
     ranking::{Candidate, Cause},
     remedy::remedy,
-    schedule, taking,
+    schedule,
+    supposed::{self, Supposed},
+    taking,
     trial::Tried,
-    visiting,
 };
 use crate::domain::{
     budget::AccountId,
@@ -29,7 +29,7 @@ use crate::domain::{
     consent::Location,
     decision::{Note, Reason},
     place::PlaceName,
-    presence::{Area, Transition, TransitionKind},
+    presence::Area,
     schedule::{Weekdays, Window, spans},
     time::Timestamp,
     trigger::{On, Target},
@@ -218,25 +218,18 @@ impl Case<'_> {
     fn at<T>(&self, now: Timestamp, ask: impl FnOnce(&Gates<'_>, &Candidate<'_>) -> T) -> Option<T> {
         let standing = Standing { now, ..self.standing };
         let catalog = standing.catalog;
-        let (area, before) = (&self.area()?, &standing.device.presence);
+        let area = &self.area()?;
         let tried = Tried::supposing(catalog, self.campaign, area);
         let areas = &Known::trying(&catalog.areas, Some(&tried));
         let view = areas.view(areas.number(area));
-        let cause = cause(&self.campaign.trigger.on);
-        let step = match cause {
-            Cause::Transition(kind) => {
-                let (area, at) = (area.clone(), now);
-                Step::supposed(before, Transition { area, kind, at, stale: false, initial: false, distance_m: None })
-            }
-            Cause::Event(_) | Cause::Browsed => Step::standing(before),
+        let kind = supposed::transition(&self.campaign.trigger.on);
+        let cause = match &self.campaign.trigger.on {
+            On::AppEvent { key } => Cause::Event(key),
+            _ => kind.map_or(Cause::Browsed, Cause::Transition),
         };
-        let mut after = standing.profile.clone();
-        if let Some(permit) = standing.profile.consents.permit() {
-            visiting::note(areas, &step, &mut after, permit, now);
-        }
-        let stays = |place: &PlaceName, at| visiting::begun(areas, &step, place, at);
-        let visits = standing.profile.consents.permit().map(|permit| after.visits(permit).clone());
-        let gates = Gates::new(standing, visits.as_deref(), &stays);
+        let supposed = Supposed::of(&standing, areas, (area, kind));
+        let stays = |place: &PlaceName, at| supposed.begun(place, at);
+        let gates = Gates::new(standing, supposed.visits(), &stays);
         let drawn = Drawn::of(self.campaign, &standing.profile.name);
         let store = view.and_then(|view| areas.store_of(view));
         let distance_m = view.filter(|view| has_distance(*view, store)).map(|_| self.distance_m);
@@ -336,16 +329,4 @@ impl Case<'_> {
             _ => None,
         }
     }
-}
-
-/// What has to happen.
-fn cause(on: &On) -> Cause<'_> {
-    Cause::Transition(match on {
-        On::Entered | On::Near { .. } => TransitionKind::Entered,
-        On::Exited => TransitionKind::Exited(Duration::ZERO),
-        On::Dwelt { after } => TransitionKind::Dwelt(*after),
-        On::Heard => TransitionKind::Heard,
-        On::Crossed => TransitionKind::Crossed,
-        On::AppEvent { key } => return Cause::Event(key),
-    })
 }

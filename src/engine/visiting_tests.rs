@@ -241,16 +241,27 @@ fn supposed(on: On, world: &[Resource], profile: &Profile, second: i64) -> Optio
     let place = if on == On::Heard { "beacons/till" } else { "geofences/quay" };
     let mut second_time = campaign("second", on, place);
     second_time.trigger.visit.at_least = 2;
-    let second_time = Arc::new(second_time);
-    let catalog = catalog([world, &[Campaign::clone(&second_time).into()]].concat());
+    told(("VISIT", place), second_time, world, profile, second)
+}
+
+/// What a gate says of the campaign, if its trigger happened at the place then.
+fn told(
+    (gate, place): (&str, &str),
+    campaign: Campaign,
+    world: &[Resource],
+    profile: &Profile,
+    second: i64,
+) -> Option<String> {
+    let campaign = Arc::new(campaign);
+    let catalog = catalog([world, &[Campaign::clone(&campaign).into()]].concat());
     let (app, exhausted) = (app(), BTreeSet::new());
     let device = profile.devices.get(&device_name()).expect("there");
     let (now, exhausted) = (at(second), &exhausted);
     let standing = Standing { catalog: &catalog, app: &app, profile, device, now, is_suspect: false, exhausted };
     let place = PlaceName::parse(&format!("organizations/acme/{place}")).expect("sound");
-    let state = second_time.state;
-    let told = explain(&Case { standing, campaign: &second_time, state, place: &place, distance_m: 0.0 });
-    told.answers.into_iter().find(|answer| answer.gate == "VISIT")?.refusal.map(|(code, _)| code.to_owned())
+    let state = campaign.state;
+    let told = explain(&Case { standing, campaign: &campaign, state, place: &place, distance_m: 0.0 });
+    told.answers.into_iter().find(|answer| answer.gate == gate)?.refusal.map(|(code, _)| code.to_owned())
 }
 
 #[test]
@@ -303,5 +314,40 @@ fn who_is_inside_now_is_not_taken_to_be_inside_still_after_silence() {
         let told = |second| supposed(on.clone(), &world, &ann, second);
         assert_eq!(told(4 * HOUR).as_deref(), Some("VISIT_NUMBER"), "{on:?}: it is the first");
         assert_eq!(told(2 * DAY), None, "{on:?}: that one is over");
+    }
+}
+
+/// A campaign for who was at the place once at most, of whom an explanation about then is asked.
+fn told_once(on: On, place: &str, world: &[Resource], profile: &Profile, second: i64) -> Option<String> {
+    let once = Rule::Visits { at: Visited::Here, within_days: 90, count: Count::AtMost(1) };
+    let audience = Audience::new(once).expect("sound");
+    told(("AUDIENCE", place), Campaign { audience, ..campaign("once", on, place) }, world, profile, second)
+}
+
+#[test]
+fn the_visit_that_would_be_dwelt_in_or_left_is_counted() {
+    let world: [Resource; 1] = [geofence("quay", 0.0, 80.0).into()];
+    let at_quay = |on, profile: &Profile, second| told_once(on, "geofences/quay", &world, profile, second);
+    let dwelt = || On::Dwelt { after: std::time::Duration::from_secs(600) };
+    let (inside_once, _) = after(&world, &person(), &here(0, inside()));
+    let (back, _) = after(&world, &inside_once, &here(HOUR, far()));
+    for on in [On::Entered, On::Exited, dwelt()] {
+        assert_eq!(at_quay(on.clone(), &person(), 0), None, "{on:?}: it is the first");
+        assert_eq!(at_quay(on.clone(), &back, 3 * DAY).as_deref(), Some("AUDIENCE"), "{on:?}: it is the second");
+    }
+    for on in [On::Exited, dwelt()] {
+        assert_eq!(at_quay(on.clone(), &inside_once, 5 * MINUTE), None, "{on:?}: it is the one that goes on");
+    }
+}
+
+#[test]
+fn the_visit_to_the_store_goes_on_by_whichever_door() {
+    let world =
+        [store("cafe", 0.0).into(), of_cafe(geofence("hall", 0.0, 80.0)), of_cafe(geofence("terrace", 150.0, 100.0))];
+    let way = [(0, inside()), (40 * MINUTE, metres(0.0, 60.0)), (50 * MINUTE, metres(0.0, 200.0))];
+    let ann = way.iter().fold(person(), |profile, &(second, to)| after(&world, &profile, &here(second, to)).0);
+    assert_eq!(count(&ann, "stores/cafe"), 1);
+    for on in [On::Exited, On::Dwelt { after: std::time::Duration::from_secs(30 * 60) }] {
+        assert_eq!(told_once(on.clone(), "geofences/terrace", &world, &ann, 75 * MINUTE), None, "{on:?}");
     }
 }
