@@ -351,3 +351,23 @@ fn the_visit_to_the_store_goes_on_by_whichever_door() {
         assert_eq!(told_once(on.clone(), "geofences/terrace", &world, &ann, 75 * MINUTE), None, "{on:?}");
     }
 }
+
+#[test]
+fn every_second_visit_is_that_also_when_the_way_in_is_long() {
+    let mut second = campaign("second", On::Near { radius_m: 3_000 }, "stores/cafe");
+    second.trigger.visit.every = 2;
+    let world = [store("cafe", 0.0).into(), of_cafe(geofence("hall", 0.0, 80.0)), second.into()];
+    let mut ann = person();
+    let mut come = |second: i64, to| {
+        let (next, offers) = after(&world, &ann, &here(second, to));
+        ann = next;
+        offers.len()
+    };
+    let mut day = |day: i64| {
+        let near = come(day * DAY, metres(2_900.0, 0.0));
+        let later = [(40 * MINUTE, inside()), (2 * HOUR, far())].map(|(after, to)| come(day * DAY + after, to));
+        assert_eq!(later, [0, 0]);
+        near
+    };
+    assert_eq!([0, 1, 2, 3, 4, 5].map(&mut day), [0, 1, 0, 1, 0, 1]);
+}
