@@ -49,6 +49,8 @@ pub mod experiment;
 mod experiment_tests;
 pub mod explain;
 #[cfg(test)]
+mod explain_ping_tests;
+#[cfg(test)]
 mod explain_place_tests;
 #[cfg(test)]
 mod explain_tests;
