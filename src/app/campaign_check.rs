@@ -40,7 +40,7 @@ pub fn obstacles(campaign: &Campaign, catalog: &Catalog, now: Timestamp) -> Vec<
     ended.into_iter().chain(faults).chain(of_coupon(campaign, catalog)).collect()
 }
 
-/// Stores at which the coupon could never be redeemed.
+/// Why the coupon could never be redeemed where it was meant to be.
 fn of_coupon(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
     let brand = campaign.name.organization();
     let granted = |network: &OrganizationName| catalog.areas.grants().may_target(&brand, network);
@@ -48,9 +48,22 @@ fn of_coupon(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
         let why = format!("{network} has not granted its places to {brand}, so coupons are not redeemed at its stores");
         Obstacle::new("NOT_GRANTED", network, why)
     };
+    let targets = catalog.areas.targets();
+    let nowhere = |whose: &OrganizationName, why: String| {
+        vec![Obstacle::new("STORE_MISSING", whose, format!("{why}, so the coupon is not redeemed anywhere"))]
+    };
     match campaign.coupon.as_ref().map(|coupon| &coupon.at) {
-        None | Some(RedeemedAt::Anywhere) => Vec::new(),
-        Some(RedeemedAt::Tagged { network, .. }) => (!granted(network)).then(|| foreign(network)).into_iter().collect(),
+        None => Vec::new(),
+        Some(RedeemedAt::Anywhere) if targets.has_store_for(catalog, &brand) => Vec::new(),
+        Some(RedeemedAt::Anywhere) => {
+            nowhere(&brand, format!("neither {brand} nor a network that granted it its places has a store"))
+        }
+        Some(RedeemedAt::Tagged { network, .. }) if !granted(network) => vec![foreign(network)],
+        Some(RedeemedAt::Tagged { network, tags }) if targets.has_store_tagged(catalog, network, tags) => Vec::new(),
+        Some(RedeemedAt::Tagged { network, tags }) => {
+            let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
+            nowhere(network, format!("no store of {network} is tagged {}", tags.join(" and ")))
+        }
         Some(RedeemedAt::Stores(stores)) => {
             let networks: BTreeSet<OrganizationName> = stores.iter().map(StoreName::organization).collect();
             let foreign = networks.iter().filter(|network| !granted(network)).map(foreign);

@@ -147,6 +147,10 @@ impl Profile {
         &self.visits
     }
 
+    pub fn visits_mut(&mut self, _permit: Consented<Profiling>) -> &mut Arc<Visits> {
+        &mut self.visits
+    }
+
     /// Notes what the person agrees to now. Where their devices are is remembered for as long as they agree to location, and
     /// visits for as long as to profiling too; a consent tells nothing of what was read before it.
     pub fn agree(&mut self, consents: Consents, now: Timestamp) {

@@ -1,7 +1,8 @@
 //! Looking around: what somebody could be offered at the places near them, if what fires it happened.
 //!
 //! Laws: the gates are those of a decision, less the trigger; nothing is taken and nothing is remembered, so that looking is
-//! free. Law 4: without consent to marketing there is nothing to see.
+//! free. Who is asked for their visits is supposed to be on the one that fires it. Law 4: without consent to marketing there
+//! is nothing to see.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,10 +16,14 @@ use super::{
     entry::{AreaView, Mark},
     experiment::Drawn,
     foremost::Foremost,
+    known::Known,
     ranking::{self, Candidate, Cause},
+    supposed::{self, Supposed},
 };
 use crate::domain::{
+    audience::Rule,
     budget::AccountId,
+    campaign::Campaign,
     consent::Marketing,
     content::Message,
     decision::{Note, Rank},
@@ -88,12 +93,19 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     let standing = Standing { catalog, app, profile, device, now, is_suspect: false, exhausted };
     let gates = Gates::new(standing, visits.as_deref(), &|_, _| None);
     let spots = spots(&catalog.areas, look.position, look.radius_m);
+    let areas = &Known::of(&catalog.areas);
     let mut passed: Vec<(Candidate<'_>, Rank)> = Vec::new();
-    let mut seen = BTreeSet::new();
-    for candidate in spots.iter().flat_map(|spot| spot.candidates(profile, now)).take(MAX_CANDIDATES) {
+    let (mut seen, mut left) = (BTreeSet::new(), MAX_CANDIDATES);
+    for spot in &spots {
+        let candidates: Vec<Candidate<'_>> = spot.candidates(profile, now).into_iter().take(left).collect();
+        left -= candidates.len();
         // Who is held out of a campaign is to see no preview of it either, or the experiment would measure nothing.
-        let is_hidden = candidate.is_held_out() || seen.contains(&candidate.campaign.name);
-        if !is_hidden && !gates.refuses(&candidate) {
+        let is_hidden = |candidate: &Candidate<'_>| candidate.is_held_out() || seen.contains(&candidate.campaign.name);
+        let shown = candidates.into_iter().filter(|candidate| !is_hidden(candidate));
+        let (on_visit, others): (Vec<_>, Vec<_>) =
+            shown.partition(|candidate| asks_for_visits(catalog, candidate.campaign));
+        let others = others.into_iter().filter(|candidate| !gates.refuses(candidate));
+        for candidate in others.chain(passing(&standing, areas, on_visit)).collect::<Vec<_>>() {
             seen.insert(&candidate.campaign.name);
             let rank = ranking::rank(&candidate, &gates.person);
             passed.push((candidate, rank));
@@ -102,6 +114,34 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     passed.sort_by(ranking::order);
     let previews = passed.iter().take(look.limit).map(|(candidate, _)| preview(candidate, &gates));
     (previews.collect(), notes)
+}
+
+/// Whether the campaign's audience, or a segment that it names, has a condition about visits.
+fn asks_for_visits(catalog: &Catalog, campaign: &Campaign) -> bool {
+    let is_asked = |rule: &Rule| matches!(rule, Rule::Visits { .. } | Rule::LastVisit { .. });
+    let audience = &campaign.audience;
+    let mut rules = audience.terms().iter().flat_map(|term| term.rule.nodes());
+    rules.any(|rule| match rule {
+        Rule::Segment(name) => {
+            let segment = catalog.segments.get(name);
+            segment.is_some_and(|segment| segment.value.audience.rule().nodes().any(is_asked))
+        }
+        rule => is_asked(rule),
+    })
+}
+
+/// Those of one spot that the gates let pass if what fires them happened: each supposition is made once.
+fn passing<'s>(standing: &Standing<'_>, areas: &Known<'_>, mut candidates: Vec<Candidate<'s>>) -> Vec<Candidate<'s>> {
+    let kind = |candidate: &Candidate<'_>| supposed::transition(&candidate.campaign.trigger.on);
+    candidates.sort_by_key(kind);
+    let mut passed = Vec::new();
+    for alike in candidates.chunk_by(|a, b| kind(a) == kind(b)) {
+        let supposed = Supposed::of(standing, areas, (alike[0].area, kind(&alike[0])));
+        let stays = |place: &PlaceName, at| supposed.begun(place, at);
+        let gates = Gates::new(*standing, supposed.visits(), &stays);
+        passed.extend(alike.iter().filter(|candidate| !gates.refuses(candidate)).cloned());
+    }
+    passed
 }
 
 impl Spot<'_> {

@@ -10,15 +10,19 @@ use super::{
     foremost::MOST_CONSIDERED,
 };
 use crate::domain::{
-    audience::{Audience, Rule},
+    audience::{
+        Audience, Rule,
+        condition::{Ago, Count, Visited},
+    },
     campaign::{Campaign, NthVisit, On, Priority, Trigger},
     catalog::Resource,
     consent::Purpose,
     content::Content,
     experiment::{Experiment, Variant},
     organization::App,
-    place::{Beacon, Geofence},
+    place::{Beacon, Geofence, PlaceName},
     profile::Profile,
+    segment::Segment,
     text::{ExperimentId, VariantId},
     time::{QuietHours, TimeOfDay},
 };
@@ -131,4 +135,57 @@ fn what_a_ping_would_leave_out_is_not_seen() {
         found(&world, &app(), &person(), 1_000.0).0.len()
     };
     assert_eq!((seen(last(Priority::Normal)), seen(last(Priority::High))), (0, 1));
+}
+
+const MINUTE: i64 = 60;
+const DAY: i64 = 86_400;
+
+fn for_whom(id: &str, on: On, rule: Rule) -> Resource {
+    let audience = Audience::new(rule).expect("sound");
+    Campaign { audience, ..campaign(id, on, "geofences/quay") }.into()
+}
+
+/// Somebody who has been at the quay so many days ago, each time.
+fn who_was_there(days: &[i64]) -> Profile {
+    let (mut ann, quay) = (person(), PlaceName::parse("organizations/acme/geofences/quay").expect("sound"));
+    days.iter().for_each(|day| ann.visits_of_record_mut().note(&quay, at(-day * DAY), at(0)));
+    ann
+}
+
+#[test]
+fn whoever_looks_around_is_asked_as_on_the_visit_that_would_fire_it() {
+    let visits = |count| Rule::Visits { at: Visited::Here, within_days: 90, count };
+    let dwelt = || On::Dwelt { after: std::time::Duration::from_secs(600) };
+    let regulars = Segment {
+        name: crate::engine::fixture::acme().segment("regulars").expect("sound"),
+        display_name: "Regulars".into(),
+        audience: Audience::new(visits(Count::AtLeast(5))).expect("sound"),
+    };
+    let world = [
+        geofence("quay", 0.0, 80.0).into(),
+        for_whom("fifth", On::Entered, Rule::Segment(regulars.name.clone())),
+        for_whom("first", On::Entered, visits(Count::AtMost(1))),
+        for_whom("first-dwell", dwelt(), visits(Count::AtMost(1))),
+        regulars.into(),
+    ];
+    let seen = |days: &[i64]| found(&world, &app(), &who_was_there(days), 500.0).0.into_iter().map(|(title, _)| title);
+    assert_eq!(seen(&[]).collect::<Vec<_>>(), ["first", "first-dwell"]);
+    assert!(seen(&[3]).next().is_none(), "it would be the second visit");
+    assert_eq!(seen(&[3, 4, 5, 6]).collect::<Vec<_>>(), ["fifth"], "it would be the fifth");
+    assert!(seen(&[3, 4, 5]).next().is_none());
+}
+
+#[test]
+fn the_visit_that_goes_on_is_not_the_last_one() {
+    let long_ago = Rule::LastVisit { at: Visited::Here, ago: Ago::AtLeast { days: 30 } };
+    let dwelt = On::Dwelt { after: std::time::Duration::from_secs(600) };
+    let world = vec![geofence("quay", 0.0, 80.0).into(), for_whom("back", dwelt, long_ago)];
+    let entered = |days: &[i64]| {
+        let (app, catalog, exhausted) = (app(), catalog(world.clone()), BTreeSet::new());
+        let (ping, device, profile) = (here(-5 * MINUTE, metres(0.0, 0.0)), device_name(), &who_was_there(days));
+        let (app, exhausted, device, ping) = (&app, &exhausted, &device, &ping);
+        decide(&Question { catalog: &catalog, app, profile, device, ping, seed: 7, exhausted }).profile
+    };
+    let seen = |days: &[i64]| titles(&found(&world, &app(), &entered(days), 500.0)).len();
+    assert_eq!([seen(&[40]), seen(&[20]), seen(&[])], [1, 0, 0]);
 }

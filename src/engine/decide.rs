@@ -184,7 +184,7 @@ fn locate(
         step.presence.saved_at = Some(now);
     }
     if let Some(permit) = question.profile.consents.permit() {
-        visiting::note(areas, &step, &mut outcome.profile, permit, now);
+        visiting::note(areas, &step, outcome.profile.visits_mut(permit), permit, now);
     }
     let event = event_of(ping, device, &mut outcome.decision.notes).map(|event| {
         let is_located = device.presence.may_locate(event.read);

@@ -28,6 +28,9 @@ use crate::domain::{
     visits::{MAX_AGE, SAME_VISIT, Visits},
 };
 
+/// Who comes near a store is there so soon, if they walk and do not hurry.
+const SECONDS_A_METRE: Duration = Duration::from_secs(1);
+
 /// Whom the gates are asked about, and when.
 #[derive(Clone, Copy)]
 pub struct Standing<'a> {
@@ -236,7 +239,8 @@ impl<'a> Gates<'a> {
         // The visit that the offer was made for may begin after it, if it was made to who came near or scanned a code; else it
         // had begun.
         let made_for = match candidate.campaign.trigger.on {
-            On::Near { .. } | On::Crossed | On::AppEvent { .. } => SAME_VISIT,
+            On::Near { radius_m } => (SECONDS_A_METRE * radius_m).max(SAME_VISIT),
+            On::Crossed | On::AppEvent { .. } => SAME_VISIT,
             On::Entered | On::Exited | On::Dwelt { .. } | On::Heard => Duration::from_secs(1),
         };
         let offered = self.person.last_offer(&candidate.campaign.name).map(|at| at + made_for);

@@ -16,12 +16,12 @@ use super::{
     gate::Gate,
     happening::area_at,
     known::Known,
-    presence::Step,
     ranking::{Candidate, Cause},
     remedy::remedy,
-    schedule, taking,
+    schedule,
+    supposed::{self, Supposed},
+    taking,
     trial::Tried,
-    visiting,
 };
 use crate::domain::{
     budget::AccountId,
@@ -30,7 +30,7 @@ use crate::domain::{
     consent::Location,
     decision::{Note, Reason},
     place::PlaceName,
-    presence::{Area, Transition, TransitionKind},
+    presence::Area,
     schedule::{Weekdays, Window, spans},
     time::Timestamp,
     trigger::{On, Target},
@@ -40,6 +40,8 @@ use crate::domain::{
 /// profile remembers.
 const MOST_MOMENTS: usize = 1_000;
 const MOST_ROUNDS: usize = 100;
+/// Most areas that a store is asked for, by name: more than anybody draws around one.
+const MOST_AREAS: usize = 1_000;
 const DAY: Duration = Duration::from_secs(86_400);
 const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
 
@@ -51,7 +53,7 @@ pub struct Case<'a> {
     pub campaign: &'a Arc<Campaign>,
     /// What it really is.
     pub state: CampaignState,
-    /// Where the trigger happens: the place, or one of what belongs to it.
+    /// Where the trigger happens: at the place, or wherever of what belongs to it the least keeps the person from the offer.
     pub place: &'a PlaceName,
     /// From the person to the store, else into the geofence.
     pub distance_m: f64,
@@ -79,6 +81,8 @@ pub struct Flip {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     pub would_offer: bool,
+    /// What it is about: the place, or what of it; none where the campaign does not fire.
+    pub place: Option<PlaceName>,
     /// In the order in which they are asked. Nothing is asked where the campaign does not fire.
     pub answers: Vec<Answer>,
     /// All that must change, in the same order; the fewest conditions of the audience.
@@ -109,12 +113,13 @@ pub fn explain(case: &Case<'_>) -> Explanation {
         flips.push(Flip::new("STATE", "the campaign must be activated"));
     }
     let now = case.standing.now;
-    let Some(asked) = case.at(now, |gates, candidate| ask(case, gates, candidate)) else {
+    let Some(spot) = case.spots().min_by_key(Spot::changes) else {
         let words = format!("the campaign does not fire at {}", case.place);
         answers.push(Answer { gate: "TRIGGER", refusal: Some(("NOT_TARGETED", words)) });
         flips.push(Flip::new("TRIGGER", "the campaign must target the place, and its network must grant it"));
-        return Explanation { would_offer: false, answers, flips, at: None, variant: None };
+        return Explanation { would_offer: false, place: None, answers, flips, at: None, variant: None };
     };
+    let asked = spot.at(now, |gates, candidate| ask(&spot, gates, candidate));
     let refusal = case.unknown_place();
     if refusal.is_some() {
         flips.push(Flip::new("TRIGGER", "the person must agree to location"));
@@ -124,20 +129,21 @@ pub fn explain(case: &Case<'_>) -> Explanation {
     flips.extend(asked.flips);
     let would_offer = answers.iter().all(|answer| answer.refusal.is_none());
     let can_wait = !would_offer && flips.iter().all(|flip| flip.at.is_some());
-    let at = can_wait.then(|| case.first_of_all(now)).flatten();
-    Explanation { would_offer, answers, flips, at, variant: asked.variant }
+    let at = can_wait.then(|| spot.first_of_all(now)).flatten();
+    Explanation { would_offer, place: Some(spot.place()), answers, flips, at, variant: asked.variant }
 }
 
 /// The accounts that may have nothing left at the moments that [`explain`] asks about, if it is `now`: of periods that are
-/// yet to come nothing is taken.
+/// yet to come nothing is taken. All that belongs to a store is counted as the store is.
 pub fn accounts(case: &Case<'_>, now: Timestamp) -> BTreeSet<AccountId> {
     let (mut named, mut at) = (BTreeSet::new(), case.standing.now);
+    let Some(spot) = case.spots().next() else { return named };
     for _ in 0..MOST_MOMENTS {
-        let next = case.at(at, |_, candidate| {
+        let next = spot.at(at, |_, candidate| {
             named.extend(taking::for_offer(candidate, at).map(|account| account.id));
             taking::next_period(candidate, at)
         });
-        match next.flatten().filter(|&next| at < next && next <= now) {
+        match next.filter(|&next| at < next && next <= now) {
             Some(next) => at = next,
             None => break,
         }
@@ -152,7 +158,7 @@ struct Asked {
     variant: Option<String>,
 }
 
-fn ask(case: &Case<'_>, gates: &Gates<'_>, candidate: &Candidate<'_>) -> Asked {
+fn ask(spot: &Spot<'_>, gates: &Gates<'_>, candidate: &Candidate<'_>) -> Asked {
     let variant = candidate.drawn.and_then(|drawn| Some(drawn.variant?.id.to_string()));
     let mut asked = Asked { answers: Vec::new(), flips: Vec::new(), variant };
     let mut is_drawn = false;
@@ -160,9 +166,8 @@ fn ask(case: &Case<'_>, gates: &Gates<'_>, candidate: &Candidate<'_>) -> Asked {
         if gate.is_after_draw() && !std::mem::replace(&mut is_drawn, true) {
             asked.draw(candidate.drawn);
         }
-        let reasons = gates.ask_all(gate, candidate);
-        asked.flips.extend(flips(case, gate, &reasons, (gates, candidate)));
-        let refusal = reasons.first().map(|reason| (reason.code(), reason.to_string()));
+        asked.flips.extend(spot.flips(gate, (gates, candidate)));
+        let refusal = gates.ask(gate, candidate).map(|reason| (reason.code(), reason.to_string()));
         asked.answers.push(Answer { gate: gate.name(), refusal });
     }
     asked
@@ -180,32 +185,19 @@ impl Asked {
     }
 }
 
-/// What must change for the gate to pass: conditions of the audience each by itself.
-fn flips(
-    case: &Case<'_>,
-    gate: Gate,
-    reasons: &[Reason],
-    (gates, candidate): (&Gates<'_>, &Candidate<'_>),
-) -> Vec<Flip> {
-    if reasons.is_empty() {
-        return Vec::new();
-    }
+/// What must change for the gate to pass, in words: conditions of the audience each by itself.
+fn changes(gate: Gate, (gates, candidate): (&Gates<'_>, &Candidate<'_>)) -> Vec<String> {
     if gate == Gate::Audience {
-        let changes = gates.person.changes_to(&case.campaign.audience, &candidate.site());
-        return changes.iter().map(|change| Flip::new(gate.name(), change.to_string())).collect();
+        let changes = gates.person.changes_to(&candidate.campaign.audience, &candidate.site());
+        return changes.iter().map(ToString::to_string).collect();
     }
     let mut remedies: Vec<String> = Vec::new();
-    for remedy in reasons.iter().map(remedy) {
+    for remedy in gates.ask_all(gate, candidate).iter().map(remedy) {
         if !remedies.contains(&remedy) {
             remedies.push(remedy);
         }
     }
-    let flip = |words: &String| {
-        let others: Vec<&String> = remedies.iter().filter(|other| *other != words).collect();
-        let at = case.first((gate, &others), case.standing.now);
-        Flip { at, ..Flip::new(gate.name(), words.as_str()) }
-    };
-    remedies.iter().map(flip).collect()
+    remedies
 }
 
 impl Flip {
@@ -215,47 +207,19 @@ impl Flip {
 }
 
 impl Case<'_> {
-    /// Supposes that the trigger happens at that moment, and asks; none if the campaign does not fire there.
-    fn at<T>(&self, now: Timestamp, ask: impl FnOnce(&Gates<'_>, &Candidate<'_>) -> T) -> Option<T> {
-        let standing = Standing { now, ..self.standing };
-        let catalog = standing.catalog;
-        let (area, before) = (&self.area()?, &standing.device.presence);
-        let tried = Tried::supposing(catalog, self.campaign, area);
-        let areas = &Known::trying(&catalog.areas, Some(&tried));
-        let view = areas.view(areas.number(area));
-        let cause = cause(&self.campaign.trigger.on);
-        let step = match cause {
-            Cause::Transition(kind) => {
-                let (area, at) = (area.clone(), now);
-                Step::supposed(before, Transition { area, kind, at, stale: false, initial: false, distance_m: None })
-            }
-            Cause::Event(_) | Cause::Browsed => Step::standing(before),
-        };
-        let mut after = standing.profile.clone();
-        if let Some(permit) = standing.profile.consents.permit() {
-            visiting::note(areas, &step, &mut after, permit, now);
-        }
-        let stays = |place: &PlaceName, at| visiting::begun(areas, &step, place, at);
-        let visits = standing.profile.consents.permit().map(|permit| after.visits(permit).clone());
-        let gates = Gates::new(standing, visits.as_deref(), &stays);
-        let drawn = Drawn::of(self.campaign, &standing.profile.name);
-        let store = view.and_then(|view| areas.store_of(view));
-        let distance_m = view.filter(|view| has_distance(*view, store)).map(|_| self.distance_m);
-        // As if it were active, whoever tries it.
-        let (campaign, at, stale, trial) = (&Armed::of(self.campaign), now, false, false);
-        Some(ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }))
-    }
-
     /// Where the campaign fires, of all that the place stands for.
-    fn area(&self) -> Option<Area> {
+    fn spots(&self) -> impl Iterator<Item = Spot<'_>> {
         let catalog = self.standing.catalog;
         let targets = catalog.areas.targets();
-        if self.is_meant_anywhere() {
-            let permit = self.standing.profile.consents.permit::<Location>();
-            return Some(permit.map_or(Area::Anywhere, |_| area_at(&catalog.areas, self.place)));
-        }
-        let areas = targets.areas_of(self.place, &self.campaign.trigger.on);
-        areas.into_iter().find(|area| targets.means(catalog, self.campaign, area))
+        let areas = match self.is_meant_anywhere() {
+            true => {
+                let permit = self.standing.profile.consents.permit::<Location>();
+                vec![permit.map_or(Area::Anywhere, |_| area_at(&catalog.areas, self.place))]
+            }
+            false => targets.areas_of(self.place, &self.campaign.trigger.on),
+        };
+        let is_meant = |area: &Area| self.is_meant_anywhere() || targets.means(catalog, self.campaign, area);
+        areas.into_iter().filter(is_meant).take(MOST_AREAS).map(|area| Spot { case: self, area })
     }
 
     fn is_meant_anywhere(&self) -> bool {
@@ -268,6 +232,67 @@ impl Case<'_> {
         let words = || "the person did not agree to location: pings of theirs are matched with no place".to_owned();
         (!is_known && !self.is_meant_anywhere()).then(|| (Note::NoLocationConsent.code(), words()))
     }
+}
+
+/// One area where the trigger may happen.
+struct Spot<'c> {
+    case: &'c Case<'c>,
+    area: Area,
+}
+
+impl Spot<'_> {
+    /// What people call it by.
+    fn place(&self) -> PlaceName {
+        match &self.area {
+            Area::Geofence(name) => PlaceName::Geofence(name.clone()),
+            Area::Beacon(name) => PlaceName::Beacon(name.clone()),
+            Area::Around(name, _) | Area::Store(name) => PlaceName::Store(name.clone()),
+            Area::Anywhere => self.case.place.clone(),
+        }
+    }
+
+    /// How much must change for an offer.
+    fn changes(&self) -> usize {
+        let count =
+            |asked: (&Gates<'_>, &Candidate<'_>)| Gate::ORDER.into_iter().map(|gate| changes(gate, asked).len()).sum();
+        self.at(self.case.standing.now, |gates, candidate| count((gates, candidate)))
+    }
+
+    /// What must change for the gate to pass, and until when to wait for it.
+    fn flips(&self, gate: Gate, asked: (&Gates<'_>, &Candidate<'_>)) -> Vec<Flip> {
+        let changes = changes(gate, asked);
+        let flip = |words: &String| {
+            let others: Vec<&String> = changes.iter().filter(|other| *other != words).collect();
+            let can_wait = gate != Gate::Audience;
+            let at = can_wait.then(|| self.first((gate, &others), self.case.standing.now)).flatten();
+            Flip { at, ..Flip::new(gate.name(), words.as_str()) }
+        };
+        changes.iter().map(flip).collect()
+    }
+
+    /// Supposes that the trigger happens at that moment, and asks.
+    fn at<T>(&self, now: Timestamp, ask: impl FnOnce(&Gates<'_>, &Candidate<'_>) -> T) -> T {
+        let Case { campaign, .. } = *self.case;
+        let standing = Standing { now, ..self.case.standing };
+        let (catalog, area) = (standing.catalog, &self.area);
+        let tried = Tried::supposing(catalog, campaign, area);
+        let areas = &Known::trying(&catalog.areas, Some(&tried));
+        let view = areas.view(areas.number(area));
+        let kind = supposed::transition(&campaign.trigger.on);
+        let cause = match &campaign.trigger.on {
+            On::AppEvent { key } => Cause::Event(key),
+            _ => kind.map_or(Cause::Browsed, Cause::Transition),
+        };
+        let supposed = Supposed::of(&standing, areas, (area, kind));
+        let stays = |place: &PlaceName, at| supposed.begun(place, at);
+        let gates = Gates::new(standing, supposed.visits(), &stays);
+        let drawn = Drawn::of(campaign, &standing.profile.name);
+        let store = view.and_then(|view| areas.store_of(view));
+        let distance_m = view.filter(|view| has_distance(*view, store)).map(|_| self.case.distance_m);
+        // As if it were active, whoever tries it.
+        let (campaign, at, stale, trial) = (&Armed::of(campaign), now, false, false);
+        ask(&gates, &Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial })
+    }
 
     /// The first moment, not before this one, at which the gate lets it pass if all else stays but what was done to remedy
     /// other reasons; none if waiting is no use.
@@ -275,7 +300,7 @@ impl Case<'_> {
         let is_left = |reason: &Reason| done.is_empty() || !done.contains(&&remedy(reason));
         let mut at = from;
         for _ in 0..MOST_MOMENTS {
-            match self.at(at, |gates, candidate| gates.ask_all(gate, candidate).into_iter().find(is_left))? {
+            match self.at(at, |gates, candidate| gates.ask_all(gate, candidate).into_iter().find(is_left)) {
                 None => return Some(at),
                 Some(reason) => at = self.next(&reason, at).filter(|&next| next > at)?,
             }
@@ -301,13 +326,13 @@ impl Case<'_> {
     /// When a store opens that is closed for longer than pings look ahead: within a year of what is asked about, however
     /// often that is asked.
     fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let until = self.standing.now + A_YEAR;
-        self.at(now, |_, candidate| schedule::opens_at(candidate.store?, (now, until)))?
+        let until = self.case.standing.now + A_YEAR;
+        self.at(now, |_, candidate| schedule::opens_at(candidate.store?, (now, until)))
     }
 
     /// A moment before which nothing about the refusal changes, and at which something may.
     fn next(&self, reason: &Reason, now: Timestamp) -> Option<Timestamp> {
-        let zone = self.standing.zone();
+        let zone = self.case.standing.zone();
         match reason {
             Reason::NotStarted { starts_at } => Some(*starts_at),
             Reason::QuietHours { from, to, .. } => {
@@ -327,26 +352,14 @@ impl Case<'_> {
             Reason::BrandCap { within, .. } | Reason::CampaignCap { within, .. } => match *within {
                 Within::Period(period) => Some(period.next(zone, now)),
                 Within::Window(window) => {
-                    let ends = self.standing.profile.offers.iter().map(|offer| offer.offered_at + window);
+                    let ends = self.case.standing.profile.offers.iter().map(|offer| offer.offered_at + window);
                     ends.filter(|&end| end > now).min()
                 }
             },
             Reason::BudgetExhausted | Reason::UnitsExhausted { .. } => {
-                self.at(now, |gates, candidate| gates.budget_renewed_at(candidate))?
+                self.at(now, |gates, candidate| gates.budget_renewed_at(candidate))
             }
             _ => None,
         }
     }
-}
-
-/// What has to happen.
-fn cause(on: &On) -> Cause<'_> {
-    Cause::Transition(match on {
-        On::Entered | On::Near { .. } => TransitionKind::Entered,
-        On::Exited => TransitionKind::Exited(Duration::ZERO),
-        On::Dwelt { after } => TransitionKind::Dwelt(*after),
-        On::Heard => TransitionKind::Heard,
-        On::Crossed => TransitionKind::Crossed,
-        On::AppEvent { key } => return Cause::Event(key),
-    })
 }

@@ -6,7 +6,7 @@ use super::{
     decide::{Question, decide},
     eligibility::Standing,
     explain::{Case, Explanation, explain},
-    fixture::{acme, app, at, beacon, campaign, catalog, consents, device_name, here, metres, person, store},
+    fixture::{acme, app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
 };
 use crate::domain::{
     audience::{
@@ -19,7 +19,7 @@ use crate::domain::{
     decision::Verdict,
     opening::OpeningHours,
     ping::{AppEvent, Ping, Sighting},
-    place::{PlaceName, Store},
+    place::{Geofence, PlaceName, Store},
     profile::Profile,
     schedule::{Schedule, Weekdays, WhileOpen, Window},
     text::{EventKey, Tag},
@@ -209,4 +209,33 @@ fn a_draft_is_explained_as_if_it_were_active() {
         assert_eq!(without, explained(&draft, &person(), &place));
         assert_eq!(told(&without), "CHOSEN");
     }
+}
+
+#[test]
+fn a_store_is_asked_for_by_all_its_doors() {
+    let tag = |word: &str| BTreeSet::from([Tag::new(word).expect("sound")]);
+    let door = |id: &str, tags| Geofence { store: Some(cafe().name), tags, ..geofence(id, 0.0, 80.0) };
+    let world = |campaign: &Campaign| -> Vec<Resource> {
+        vec![
+            cafe().into(),
+            door("back-door", BTreeSet::new()).into(),
+            door("entrance", tag("entrance")).into(),
+            campaign.clone().into(),
+        ]
+    };
+    let at = |campaign: &Campaign, name: &str| explained_in(world(campaign), campaign, &person(), &place(name));
+    let tagged = |words: &[&str]| {
+        let tests = words.iter().map(|word| Rule::Place(PlaceTest::AllTags(tag(word))));
+        with_rule(campaign("hello", On::Entered, "stores/cafe"), Rule::All(tests.collect()))
+    };
+    let [back, front] = ["back-door", "entrance"].map(|id| format!("organizations/acme/geofences/{id}"));
+    let entrance = tagged(&["entrance"]);
+    assert_eq!((told(&at(&entrance, &back)), told(&at(&entrance, &front))), ("AUDIENCE", "CHOSEN"));
+    let of_store = |campaign: &Campaign| {
+        let explained = at(campaign, CAFE);
+        (told(&explained), explained.flips.len(), explained.place)
+    };
+    assert_eq!(of_store(&entrance), ("CHOSEN", 0, Some(place(&front))));
+    assert_eq!(of_store(&tagged(&["entrance", "vip"])), ("AUDIENCE", 1, Some(place(&front))), "less must change");
+    assert_eq!(of_store(&tagged(&["coffee"])), ("CHOSEN", 0, Some(place(&back))), "by name");
 }

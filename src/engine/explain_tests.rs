@@ -1,29 +1,27 @@
-//! Explanations beside decisions: what is said to pass passes, what is said to change does change it, and the moment that
-//! is promised is the first.
+//! Explanations: what is said to change does change it, and a moment that is promised is the first. Beside pings they are in
+//! `explain_ping_tests`.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
 use super::{
-    decide::{Question, decide},
     eligibility::Standing,
     explain::{Case, Explanation, accounts, explain},
-    fixture::{app, at, campaign, catalog, declaring, device_name, geofence, here, metres, person},
+    fixture::{app, at, beacon, campaign, catalog, declaring, device_name, geofence, person},
 };
 use crate::domain::{
     audience::{Audience, Comparison, Rule, TraitValue},
     budget::{AccountId, Budget, Period, Spot, Unit},
     campaign::{Campaign, CampaignState, NthVisit, On},
     cap::{Cap, CivilPeriod, Within},
+    catalog::Resource,
     consent::Purpose,
-    decision::Verdict,
     name::CampaignName,
     offer::{GivenOffer, OfferId},
     organization::App,
     place::PlaceName,
     profile::Profile,
-    schedule::{Schedule, Weekdays, Window},
     text::TraitKey,
     time::{QuietHours, TimeOfDay, TimeZone, Timestamp},
 };
@@ -32,7 +30,7 @@ fn time(text: &str) -> TimeOfDay {
     TimeOfDay::parse(text).expect("sound")
 }
 
-fn asked(campaign: &Campaign, app: &App, profile: &Profile, now: Timestamp) -> Explanation {
+pub(super) fn asked(campaign: &Campaign, app: &App, profile: &Profile, now: Timestamp) -> Explanation {
     explained(campaign, app, profile, now, &BTreeSet::new())
 }
 
@@ -55,112 +53,28 @@ fn with_case<T>(
 ) -> T {
     let active = Campaign { state: CampaignState::Active, ..campaign.clone() };
     let app = &declaring(app, profile);
-    let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into(), active.clone().into()]);
+    let catalog = catalog(world(&active));
     let active = Arc::new(active);
-    let place = PlaceName::parse("organizations/acme/geofences/quay").expect("sound");
+    let place = match active.trigger.on {
+        On::Heard => "organizations/acme/beacons/till",
+        _ => "organizations/acme/geofences/quay",
+    };
+    let place = PlaceName::parse(place).expect("sound");
     let device = profile.devices.get(&device_name()).expect("there");
     let standing = Standing { catalog: &catalog, app, profile, device, now, is_suspect: false, exhausted };
     ask(&Case { standing, campaign: &active, state: campaign.state, place: &place, distance_m: 0.0 })
 }
 
-fn hello() -> Campaign {
+pub(super) fn world(campaign: &Campaign) -> Vec<Resource> {
+    vec![geofence("quay", 0.0, 100.0).into(), beacon("till").into(), campaign.clone().into()]
+}
+
+pub(super) fn hello() -> Campaign {
     campaign("hello", On::Entered, "geofences/quay")
 }
 
-/// The code of the first refusal, by a real ping.
-fn verdict(campaign: &Campaign, app: &App, profile: &Profile, seconds: i64) -> &'static str {
-    let catalog = catalog(vec![geofence("quay", 0.0, 100.0).into(), campaign.clone().into()]);
-    let (device, exhausted, ping) = (device_name(), BTreeSet::new(), here(seconds, metres(0.0, 0.0)));
-    let question =
-        Question { catalog: &catalog, app, profile, device: &device, ping: &ping, seed: 7, exhausted: &exhausted };
-    let decision = decide(&question).decision;
-    match &decision.considered[0].verdict {
-        Verdict::Chosen(_) => "CHOSEN",
-        Verdict::Refused(reason) => reason.code(),
-    }
-}
-
-fn given(campaign: &CampaignName, seconds: i64) -> GivenOffer {
+pub(super) fn given(campaign: &CampaignName, seconds: i64) -> GivenOffer {
     GivenOffer::new(OfferId::new(at(seconds), 7), campaign.clone(), device_name(), at(seconds))
-}
-
-/// Somebody whom much keeps from the offer, and a campaign that asks much.
-fn troubled() -> impl Strategy<Value = (Campaign, App, Profile)> {
-    let windows = prop::collection::vec((0..1_440_u32, 0..1_440_u32, 1..128_u8), 0..3);
-    let cap = (
-        1..3_u32,
-        prop_oneof![
-            (60..400_000_u64).prop_map(|seconds| Within::Window(Duration::from_secs(seconds))),
-            Just(Within::Period(CivilPeriod::Day)),
-            Just(Within::Period(CivilPeriod::Week)),
-            Just(Within::Period(CivilPeriod::Month)),
-        ],
-    );
-    let offers = prop::collection::vec(-300_000..0_i64, 0..6);
-    let quiet = prop::option::of((0..1_440_u32, 0..1_440_u32));
-    let zone = prop_oneof![Just("UTC"), Just("Europe/Rome"), Just("Asia/Kolkata")];
-    let spans = (windows, cap, offers, quiet, zone);
-    (spans, 0..40_000_u64, 0..3_u32, prop::option::of(0..200_000_i64), any::<bool>()).prop_map(
-        |((windows, (offers, within), past, quiet, zone), rests, daily, starts, refuses)| {
-            let of_minute = |minute: u32| TimeOfDay::new(minute / 60, minute % 60).expect("sound");
-            let mut campaign = hello();
-            let window = |(from, to, days): (u32, u32, u8)| Window {
-                days: Weekdays::try_from(days).expect("days"),
-                from: of_minute(from),
-                to: of_minute(to),
-            };
-            campaign.limits.schedule =
-                Schedule { windows: windows.into_iter().map(window).collect(), ..Schedule::default() };
-            campaign.limits.per_profile = vec![Cap { offers, within }];
-            campaign.limits.cool_down = Duration::from_secs(rests);
-            campaign.limits.starts_at = starts.map(at);
-            let quiet_hours = quiet.map(|(from, to)| QuietHours { from: of_minute(from), to: of_minute(to) });
-            let zone = TimeZone::new(zone).expect("known");
-            let app = App { quiet_hours, daily_offers: daily, time_zone: zone, ..app() };
-            let mut profile = person();
-            let mut past: Vec<GivenOffer> = past.iter().map(|&seconds| given(&campaign.name, seconds)).collect();
-            past.sort_by_key(|offer| offer.offered_at);
-            profile.offers = past.into();
-            if refuses {
-                profile.consents = super::fixture::consents(&[Purpose::Location]);
-            }
-            (campaign, app, profile)
-        },
-    )
-}
-
-proptest! {
-    #[test]
-    fn the_first_refusal_is_the_verdict_of_a_ping((campaign, app, profile) in troubled()) {
-        let told = asked(&campaign, &app, &profile, at(0));
-        let first = told.answers.iter().find_map(|answer| answer.refusal.as_ref());
-        prop_assert_eq!(first.map_or("CHOSEN", |(code, _)| code), verdict(&campaign, &app, &profile, 0));
-        prop_assert_eq!(told.would_offer, first.is_none());
-        let refusing: Vec<&str> =
-            told.answers.iter().filter(|answer| answer.refusal.is_some()).map(|answer| answer.gate).collect();
-        let mut flipped: Vec<&str> = told.flips.iter().map(|flip| flip.gate).collect();
-        flipped.dedup();
-        prop_assert_eq!(refusing, flipped);
-    }
-
-    #[test]
-    fn the_promised_moment_is_the_first((campaign, app, profile) in troubled(), checks in prop::collection::vec(0.0..1.0, 9)) {
-        let told = asked(&campaign, &app, &profile, at(0));
-        let Some(promised) = told.at else {
-            // Within the week that is looked ahead there is none: hours may never meet.
-            for moment in checks.iter().map(|share| at(0) + (Duration::from_secs(7 * 86_400)).mul_f64(*share)) {
-                let passes = asked(&campaign, &app, &profile, moment).would_offer;
-                prop_assert!(told.would_offer || !passes, "{} of {:?}", moment, told);
-            }
-            return Ok(());
-        };
-        prop_assert!(asked(&campaign, &app, &profile, promised).would_offer, "{}", promised);
-        let span = promised.since(at(0));
-        let before = checks.iter().map(|share| at(0) + span.mul_f64(*share)).chain([promised - Duration::from_micros(1)]);
-        for moment in before.filter(|&moment| moment < promised) {
-            prop_assert!(!asked(&campaign, &app, &profile, moment).would_offer, "{} before {}", moment, promised);
-        }
-    }
 }
 
 /// A tree whose leaves are flags, a to z; of some trees each has its own.

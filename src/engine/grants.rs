@@ -53,6 +53,11 @@ impl Grants {
         self.lets(brand.as_str(), network.as_str())
     }
 
+    /// The networks that granted their places to the brand.
+    pub fn networks_of(&self, brand: &OrganizationName) -> impl Iterator<Item = &OrganizationName> {
+        self.places.iter().filter(|(_, brands)| brands.contains(brand)).map(|(network, _)| network)
+    }
+
     /// As [`Self::may_target`], by the names as text.
     pub fn lets(&self, brand: &str, network: &str) -> bool {
         brand == network || self.places.get(network).is_some_and(|brands| brands.contains(brand))

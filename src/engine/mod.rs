@@ -4,8 +4,8 @@
 //! and [`happening`] for the campaigns (each [`armed`]) that they and events fire, [`visiting`] for which visits began,
 //! [`eligibility`] (of each [`gate`], with [`audience`], [`caps`], and [`schedule`] on a [`civil`] clock) for refusals, [`experiment`] for who is held out,
 //! [`ranking`] and [`choice`] for the best few, [`wording`] for what they say, and [`silence`] for when to ask again. What
-//! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`] as if
-//! something had happened, with what is a [`remedy`].
+//! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`], with
+//! what is a [`remedy`]: both as if something had happened, which is [`supposed`].
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping, [`crowd`] says which of too many count (each is an [`entry`]), [`shape`] (with [`edges`], far away on the [`sphere`]) is
 //! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] (from the [`deepest`] point
@@ -49,6 +49,8 @@ pub mod experiment;
 mod experiment_tests;
 pub mod explain;
 #[cfg(test)]
+mod explain_ping_tests;
+#[cfg(test)]
 mod explain_place_tests;
 #[cfg(test)]
 mod explain_tests;
@@ -87,6 +89,7 @@ pub mod silence;
 #[cfg(test)]
 mod silence_tests;
 pub mod sphere;
+pub mod supposed;
 pub mod taking;
 pub mod targets;
 pub mod trial;

@@ -25,6 +25,9 @@ use crate::domain::{
     text::Tag,
 };
 
+/// Ids begin with a letter or digit: none sorts before this one.
+const FIRST_ID: &str = "0";
+
 fn is_event(on: &On) -> bool {
     matches!(on, On::AppEvent { .. })
 }
@@ -180,6 +183,25 @@ impl Targets {
         self.tagged.get(&(network.clone(), tag.clone())).into_iter().flat_map(SharedMap::keys)
     }
 
+    /// Whether the network has a store with all of the tags.
+    pub fn has_store_tagged(&self, catalog: &Catalog, network: &OrganizationName, tags: &BTreeSet<Tag>) -> bool {
+        let is_tagged = |place: &PlaceName| match place {
+            PlaceName::Store(name) => catalog.stores.get(name).is_some_and(|store| tags.is_subset(&store.value.tags)),
+            PlaceName::Geofence(_) | PlaceName::Beacon(_) => false,
+        };
+        tags.first().is_some_and(|tag| self.with_tag(network, tag).any(is_tagged))
+    }
+
+    /// Whether there is a store whose places the brand may target.
+    pub fn has_store_for(&self, catalog: &Catalog, brand: &OrganizationName) -> bool {
+        let first_of = |network: &OrganizationName| network.store(FIRST_ID).ok();
+        let has_store = |network: &OrganizationName| {
+            let first = first_of(network).and_then(|first| catalog.stores.from(Bound::Included(&first)).next());
+            first.is_some_and(|(name, _)| name.owner() == network.as_str())
+        };
+        has_store(brand) || self.grants.networks_of(brand).any(has_store)
+    }
+
     /// Areas that a campaign with this trigger may mean by a place, and by what belongs to it.
     pub fn areas_of(&self, place: &PlaceName, on: &On) -> Vec<Area> {
         match place {
@@ -253,8 +275,7 @@ fn places_of<'a>(
         On::Heard => (false, false, true),
         On::AppEvent { .. } => (true, true, true),
     };
-    // Ids begin with a letter or digit: none sorts before this one.
-    let (fence, store, beacon) = (network.geofence("0"), network.store("0"), network.beacon("0"));
+    let (fence, store, beacon) = (network.geofence(FIRST_ID), network.store(FIRST_ID), network.beacon(FIRST_ID));
     let fences = fence.ok().filter(|_| at_geofences).map(|first| catalog.geofences.from(Bound::Included(&first)));
     let stores = store.ok().filter(|_| at_stores).map(|first| catalog.stores.from(Bound::Included(&first)));
     let beacons = beacon.ok().filter(|_| at_beacons).map(|first| catalog.beacons.from(Bound::Included(&first)));

@@ -4,15 +4,20 @@
 //! beacon and coming near its point are one visit while any of them lasts. Law 4: nothing is remembered without consent to
 //! profiling, for nothing else may ask for it.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use super::{entry::AreaView, known::Known, presence::Step, ranging};
+use super::{
+    entry::AreaView,
+    known::Known,
+    presence::{self, Step},
+    ranging,
+};
 use crate::domain::{
     consent::{Consented, Profiling},
     place::PlaceName,
-    presence::{Area, Belief, Transition, TransitionKind},
-    profile::Profile,
+    presence::{Area, Belief, DevicePresence, Transition, TransitionKind},
     time::Timestamp,
+    visits::Visits,
 };
 
 /// Who comes so near to a store of which no geofence is drawn visits it, in metres: phones know no less for sure, and
@@ -23,6 +28,7 @@ const NEAR_A_STORE_M: u32 = 100;
 struct Stay<'a> {
     area: Cow<'a, Area>,
     begun: Timestamp,
+    /// Of one that goes on, when silence ends it.
     ended: Timestamp,
 }
 
@@ -33,8 +39,8 @@ impl Stay<'_> {
     }
 }
 
-/// Remembers the visits that the transitions of a step begin.
-pub fn note(areas: &Known<'_>, step: &Step, profile: &mut Profile, _permit: Consented<Profiling>, now: Timestamp) {
+/// Adds the visits that the transitions of a step begin.
+pub fn note(areas: &Known<'_>, step: &Step, visits: &mut Arc<Visits>, _permit: Consented<Profiling>, now: Timestamp) {
     let entries = || step.transitions.iter().filter(|transition| is_entry(transition.kind));
     let Some(last) = entries().map(|entry| entry.at).max() else { return };
     let mut earlier: BTreeMap<PlaceName, Vec<Stay<'_>>> = BTreeMap::new();
@@ -47,10 +53,25 @@ pub fn note(areas: &Known<'_>, step: &Step, profile: &mut Profile, _permit: Cons
         let Some(place) = place_of(areas, area) else { continue };
         let mut others = earlier.get(&place).into_iter().flatten().filter(|stay| *stay.area != *area);
         let mut is_going_on = || others.any(|stay| stay.begun < *at && *at <= stay.ended);
-        if profile.visits_of_record().is_new(&place, *at, now) && !is_going_on() {
-            profile.visits_of_record_mut().note(&place, *at, now);
+        if visits.is_new(&place, *at, now) && !is_going_on() {
+            Arc::make_mut(visits).note(&place, *at, now);
         }
     }
+}
+
+/// As if the transition had just happened to a device of which that is believed: in the visit to the place that goes on, or
+/// else in one of which the entry is supposed as well, as long before as who dwells or leaves must have come.
+pub fn suppose(areas: &Known<'_>, before: &DevicePresence, transition: Transition) -> Step {
+    let came = match transition.kind {
+        TransitionKind::Dwelt(lasted) | TransitionKind::Exited(lasted) => Some(transition.at - lasted),
+        TransitionKind::Entered | TransitionKind::Heard | TransitionKind::Crossed => None,
+    };
+    let goes_on = |place| begun(areas, &Step::standing(before), &place, transition.at).is_some();
+    let came = came.filter(|_| !place_of(areas, &transition.area).is_some_and(goes_on));
+    let entry = came.map(|at| Transition { kind: TransitionKind::Entered, at, ..transition.clone() });
+    let mut step = Step::supposed(before, transition);
+    step.transitions.splice(..0, entry);
+    step
 }
 
 /// When the visit to the place began that went on at that time, as far as this device knows; none if there was none.
@@ -61,7 +82,7 @@ pub fn begun(areas: &Known<'_>, step: &Step, place: &PlaceName, at: Timestamp) -
 fn stays(step: &Step) -> impl Iterator<Item = Stay<'_>> {
     let inside = step.presence.areas.iter().filter_map(|(area, belief)| match belief {
         Belief::Inside(visit) => {
-            Some(Stay { area: Cow::Borrowed(area), begun: visit.entered_at, ended: Timestamp::MAX })
+            Some(Stay { area: Cow::Borrowed(area), begun: visit.entered_at, ended: presence::known_until(visit) })
         }
         Belief::Entering(_) => None,
     });

@@ -241,16 +241,27 @@ fn supposed(on: On, world: &[Resource], profile: &Profile, second: i64) -> Optio
     let place = if on == On::Heard { "beacons/till" } else { "geofences/quay" };
     let mut second_time = campaign("second", on, place);
     second_time.trigger.visit.at_least = 2;
-    let second_time = Arc::new(second_time);
-    let catalog = catalog([world, &[Campaign::clone(&second_time).into()]].concat());
+    told(("VISIT", place), second_time, world, profile, second)
+}
+
+/// What a gate says of the campaign, if its trigger happened at the place then.
+fn told(
+    (gate, place): (&str, &str),
+    campaign: Campaign,
+    world: &[Resource],
+    profile: &Profile,
+    second: i64,
+) -> Option<String> {
+    let campaign = Arc::new(campaign);
+    let catalog = catalog([world, &[Campaign::clone(&campaign).into()]].concat());
     let (app, exhausted) = (app(), BTreeSet::new());
     let device = profile.devices.get(&device_name()).expect("there");
     let (now, exhausted) = (at(second), &exhausted);
     let standing = Standing { catalog: &catalog, app: &app, profile, device, now, is_suspect: false, exhausted };
     let place = PlaceName::parse(&format!("organizations/acme/{place}")).expect("sound");
-    let state = second_time.state;
-    let told = explain(&Case { standing, campaign: &second_time, state, place: &place, distance_m: 0.0 });
-    told.answers.into_iter().find(|answer| answer.gate == "VISIT")?.refusal.map(|(code, _)| code.to_owned())
+    let state = campaign.state;
+    let told = explain(&Case { standing, campaign: &campaign, state, place: &place, distance_m: 0.0 });
+    told.answers.into_iter().find(|answer| answer.gate == gate)?.refusal.map(|(code, _)| code.to_owned())
 }
 
 #[test]
@@ -266,4 +277,97 @@ fn the_visit_that_goes_on_is_not_counted_twice() {
         assert_eq!(told.as_deref(), Some("VISIT_NUMBER"), "{on:?}: it is the first");
     }
     assert_eq!(supposed(On::Heard, &world, &ann, 2 * HOUR), None, "after silence it is the second");
+}
+
+#[test]
+fn silence_ends_a_visit_for_beacons_too() {
+    let of_the_till = |id, on: On, rule| {
+        let mut wanted = campaign(id, on, "beacons/till");
+        wanted.trigger.visit.at_least = 2;
+        Resource::from(Campaign { audience: Audience::new(rule).expect("sound"), ..wanted })
+    };
+    let cafe = acme().store("cafe").expect("sound");
+    let world = [
+        store("cafe", 0.0).into(),
+        of_cafe(geofence("hall", 0.0, 80.0)),
+        Beacon { store: Some(cafe), ..beacon("till") }.into(),
+        of_the_till("again", On::Heard, Rule::LastVisit { at: Visited::Here, ago: Ago::AtLeast { days: 2 } }),
+    ];
+    let (monday, _) = after(&world, &person(), &here(0, inside()));
+    let hear = |second: i64| {
+        let without_fix = |at_second| Ping { fixes: Vec::new(), ..heard(at_second, inside()) };
+        let (first, _) = after(&world, &monday, &without_fix(second));
+        let (next, offers) = after(&world, &first, &without_fix(second + 2));
+        (count(&next, "stores/cafe"), offers.len())
+    };
+    assert_eq!(hear(4 * HOUR - 2), (1, 0), "the visit goes on");
+    assert_eq!(hear(4 * HOUR), (2, 0), "it is another, and the last was today");
+    assert_eq!(hear(3 * DAY), (2, 1));
+}
+
+#[test]
+fn who_is_inside_now_is_not_taken_to_be_inside_still_after_silence() {
+    let world: [Resource; 1] = [geofence("quay", 0.0, 80.0).into()];
+    let (ann, _) = after(&world, &person(), &here(0, inside()));
+    let dwelt = On::Dwelt { after: std::time::Duration::from_secs(300) };
+    for on in [On::Exited, dwelt] {
+        let told = |second| supposed(on.clone(), &world, &ann, second);
+        assert_eq!(told(4 * HOUR).as_deref(), Some("VISIT_NUMBER"), "{on:?}: it is the first");
+        assert_eq!(told(2 * DAY), None, "{on:?}: that one is over");
+    }
+}
+
+/// A campaign for who was at the place once at most, of whom an explanation about then is asked.
+fn told_once(on: On, place: &str, world: &[Resource], profile: &Profile, second: i64) -> Option<String> {
+    let once = Rule::Visits { at: Visited::Here, within_days: 90, count: Count::AtMost(1) };
+    let audience = Audience::new(once).expect("sound");
+    told(("AUDIENCE", place), Campaign { audience, ..campaign("once", on, place) }, world, profile, second)
+}
+
+#[test]
+fn the_visit_that_would_be_dwelt_in_or_left_is_counted() {
+    let world: [Resource; 1] = [geofence("quay", 0.0, 80.0).into()];
+    let at_quay = |on, profile: &Profile, second| told_once(on, "geofences/quay", &world, profile, second);
+    let dwelt = || On::Dwelt { after: std::time::Duration::from_secs(600) };
+    let (inside_once, _) = after(&world, &person(), &here(0, inside()));
+    let (back, _) = after(&world, &inside_once, &here(HOUR, far()));
+    for on in [On::Entered, On::Exited, dwelt()] {
+        assert_eq!(at_quay(on.clone(), &person(), 0), None, "{on:?}: it is the first");
+        assert_eq!(at_quay(on.clone(), &back, 3 * DAY).as_deref(), Some("AUDIENCE"), "{on:?}: it is the second");
+    }
+    for on in [On::Exited, dwelt()] {
+        assert_eq!(at_quay(on.clone(), &inside_once, 5 * MINUTE), None, "{on:?}: it is the one that goes on");
+    }
+}
+
+#[test]
+fn the_visit_to_the_store_goes_on_by_whichever_door() {
+    let world =
+        [store("cafe", 0.0).into(), of_cafe(geofence("hall", 0.0, 80.0)), of_cafe(geofence("terrace", 150.0, 100.0))];
+    let way = [(0, inside()), (40 * MINUTE, metres(0.0, 60.0)), (50 * MINUTE, metres(0.0, 200.0))];
+    let ann = way.iter().fold(person(), |profile, &(second, to)| after(&world, &profile, &here(second, to)).0);
+    assert_eq!(count(&ann, "stores/cafe"), 1);
+    for on in [On::Exited, On::Dwelt { after: std::time::Duration::from_secs(30 * 60) }] {
+        assert_eq!(told_once(on.clone(), "geofences/terrace", &world, &ann, 75 * MINUTE), None, "{on:?}");
+    }
+}
+
+#[test]
+fn every_second_visit_is_that_also_when_the_way_in_is_long() {
+    let mut second = campaign("second", On::Near { radius_m: 3_000 }, "stores/cafe");
+    second.trigger.visit.every = 2;
+    let world = [store("cafe", 0.0).into(), of_cafe(geofence("hall", 0.0, 80.0)), second.into()];
+    let mut ann = person();
+    let mut come = |second: i64, to| {
+        let (next, offers) = after(&world, &ann, &here(second, to));
+        ann = next;
+        offers.len()
+    };
+    let mut day = |day: i64| {
+        let near = come(day * DAY, metres(2_900.0, 0.0));
+        let later = [(40 * MINUTE, inside()), (2 * HOUR, far())].map(|(after, to)| come(day * DAY + after, to));
+        assert_eq!(later, [0, 0]);
+        near
+    };
+    assert_eq!([0, 1, 2, 3, 4, 5].map(&mut day), [0, 1, 0, 1, 0, 1]);
 }

@@ -224,7 +224,7 @@ fn in_order(wrong: &mut Violations, (field, at): (&str, Option<Timestamp>), (lat
 }
 
 pub fn explanation_to_wire(explanation: &Explanation, at: Timestamp) -> pb::Explanation {
-    let Explanation { would_offer, answers, flips, at: next, variant } = explanation;
+    let Explanation { would_offer, place, answers, flips, at: next, variant } = explanation;
     pb::Explanation {
         would_offer: *would_offer,
         time: Some(timestamp_to_wire(at)),
@@ -232,6 +232,7 @@ pub fn explanation_to_wire(explanation: &Explanation, at: Timestamp) -> pb::Expl
         changes: flips.iter().map(flip_to_wire).collect(),
         next_time: next.map(timestamp_to_wire),
         variant: variant.clone().unwrap_or_default(),
+        place: place.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 

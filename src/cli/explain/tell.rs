@@ -58,8 +58,10 @@ pub fn explanation(paint: Paint, zoned: &Zoned, told: &pb::Explanation, is_verbo
         true => format!("{} on {when}", paint.good("would be offered")),
         false => format!("{} on {when}", paint.bad("would not be offered")),
     }];
-    if !told.variant.is_empty() {
-        lines.push(format!("variant  {}", told.variant));
+    for (what, name) in [("place", &told.place), ("variant", &told.variant)] {
+        if !name.is_empty() {
+            lines.push(format!("{what:<7}  {name}"));
+        }
     }
     lines.extend(gates::tell(paint, zoned, &told.gates, is_verbose));
     if !told.changes.is_empty() {

@@ -45,6 +45,11 @@ pub const WORST_ACCURACY_M: f64 = 1_000.0;
 /// A visit of which nothing is heard for so long is over, and what is heard then is as good as the first ever.
 const SILENCE: Duration = Duration::from_secs(4 * 3_600);
 
+/// The last instant at which the visit is known to go on: after it, silence has ended it, whatever is heard next.
+pub fn known_until(visit: &Visit) -> Timestamp {
+    visit.last_inside + SILENCE
+}
+
 /// What a step did.
 #[derive(Debug, Default)]
 pub struct Step {
@@ -84,11 +89,11 @@ impl Step {
     }
 
     /// As if this transition had just happened to a device of which that is believed: who came in is inside. A visit that
-    /// goes on is the one that is dwelt in, left and heard, since it began.
+    /// goes on then, and that silence has not ended, is the one that is dwelt in, left and heard, since it began.
     pub fn supposed(before: &DevicePresence, transition: Transition) -> Self {
         let (mut presence, at) = (before.clone(), transition.at);
         let going_on = before.areas.iter().find_map(|(area, belief)| match belief {
-            Belief::Inside(visit) if *area == transition.area => Some(visit.entered_at),
+            Belief::Inside(visit) if *area == transition.area && at <= known_until(visit) => Some(visit.entered_at),
             Belief::Inside(_) | Belief::Entering(_) => None,
         });
         let (entered_at, kind) = match transition.kind {
@@ -273,8 +278,7 @@ impl Step {
 
     /// Ends visits of which nothing was heard for [`SILENCE`].
     fn close_silent(&mut self, areas: &Known<'_>, now: Timestamp) {
-        let is_over =
-            |belief: &Belief| matches!(belief, Belief::Inside(visit) if now.since(visit.last_inside) > SILENCE);
+        let is_over = |belief: &Belief| matches!(belief, Belief::Inside(visit) if known_until(visit) < now);
         for number in self.numbers(areas, |_, belief| is_over(belief)) {
             self.close(areas, number);
         }

@@ -5,7 +5,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use super::{SILENCE, pace, rule::EXIT_FRESH, travel};
+use super::{known_until, pace, rule::EXIT_FRESH, travel};
 use crate::{
     domain::{
         detection::Detection,
@@ -44,7 +44,7 @@ pub fn wanted_at(areas: &Known<'_>, presence: &DevicePresence, now: Timestamp, h
 
 /// Whether the next fix ends the visit by silence, wherever it is.
 pub fn is_silence_overdue(visit: &Visit, now: Timestamp) -> bool {
-    visit.last_inside + SILENCE <= now
+    known_until(visit) <= now
 }
 
 /// Whether a dwell is reached that was not reported yet, for want of a fix inside: the next one reports it.
@@ -69,7 +69,7 @@ fn of_arrival(areas: &Known<'_>, number: usize, arrival: &Arrival, presence: &De
 /// When the visit's exit is confirmed, its next dwell is reached, and it ends by silence.
 fn of_visit(areas: &Known<'_>, number: usize, visit: &Visit) -> impl Iterator<Item = Timestamp> {
     let leaving = visit.leaving_since.map(|since| since + rule(areas, number).leave_after());
-    [leaving, dwell(areas, number, visit), Some(visit.last_inside + SILENCE)].into_iter().flatten()
+    [leaving, dwell(areas, number, visit), Some(known_until(visit))].into_iter().flatten()
 }
 
 /// When a fix inside keeps an exit after it from being history, or one outside begins a leaving; a leaving that has begun
