@@ -77,7 +77,12 @@ impl Line {
             return true;
         }
         match self.waiting.iter_mut().find(|(waiting, _)| waiting == organization) {
-            Some((_, own)) => own.push_back(told),
+            Some((_, own)) => {
+                while own.front().is_some_and(Sender::is_closed) {
+                    own.pop_front();
+                }
+                own.push_back(told);
+            }
             None => self.waiting.push_back((organization.clone(), VecDeque::from([told]))),
         }
         false
@@ -85,15 +90,17 @@ impl Line {
 
     /// Who is next, if somebody waits; else the turn is free.
     fn leave(&mut self) -> Option<Sender<Turn>> {
-        let Some((organization, mut own)) = self.waiting.pop_front() else {
-            self.free += 1;
-            return None;
-        };
-        let next = own.pop_front();
-        if !own.is_empty() {
-            self.waiting.push_back((organization, own));
+        while let Some((organization, mut own)) = self.waiting.pop_front() {
+            // Those that gave up cost the others of their organization nothing.
+            own.retain(|waiting| !waiting.is_closed());
+            let Some(next) = own.pop_front() else { continue };
+            if !own.is_empty() {
+                self.waiting.push_back((organization, own));
+            }
+            return Some(next);
         }
-        next
+        self.free += 1;
+        None
     }
 }
 
@@ -119,10 +126,10 @@ mod tests {
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         let working = turns.take(&organization("a")).await;
         // On one thread: each waits before the next one is begun.
-        for id in ["a", "a", "a", "b", "c", "b", "gone"] {
+        for id in ["a", "a", "gone", "a", "b", "c", "gone", "b", "gone"] {
             let (turns, told) = (turns.clone(), told.clone());
             let waiting = tokio::spawn(async move {
-                let turn = turns.take(&organization(id)).await;
+                let turn = turns.take(&organization(if id == "gone" { "a" } else { id })).await;
                 told.send(id).map(|()| drop(turn))
             });
             tokio::task::yield_now().await;

@@ -27,6 +27,8 @@ pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// A ping is on its way for less than this: clients give up earlier. What seems younger by more is younger.
 const LONGEST_WAY: Duration = Duration::from_secs(60);
+/// The clock that a phone stamps positions by and the one that it sends by mostly differ by less.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 /// Some phones send whole seconds: what is later than the sending by no more than this need not be.
 const ROUNDING: Duration = Duration::from_secs(1);
 
@@ -121,8 +123,10 @@ impl Reading {
     /// between them: the longer span of the two accuses nobody.
     pub fn elapsed_since(self, earlier: Reading) -> Duration {
         let elapsed = self.device.since(earlier.device).max(self.event.since(earlier.event));
-        // Those from ahead of the clock they were sent by have its time, and their own clock tells how far apart they are.
-        if self.is_ahead() && earlier.is_ahead() { elapsed.max(self.stamp.since(earlier.stamp)) } else { elapsed }
+        // Those from ahead of the clock they were sent by have its time, and their own clock tells how far apart they are. So
+        // it does where only one of them is ahead, if both may be by that clock: it is no further ahead than clocks differ.
+        let is_by_one_clock = earlier.is_ahead() || self.stamp.since(self.device) <= CLOCKS_DIFFER;
+        if self.is_ahead() && is_by_one_clock { elapsed.max(self.stamp.since(earlier.stamp)) } else { elapsed }
     }
 }
 
@@ -332,6 +336,12 @@ mod tests {
         }
         assert!(sent(1_010, 1_190).is_surely_after(first), "the same clock goes on");
         assert_eq!(sent(1_000, 1_210).elapsed_since(first), Duration::from_secs(30), "of one ping");
+        assert_eq!(
+            sent(1_000, 1_025).elapsed_since(sent(1_000, 995)),
+            Duration::from_secs(30),
+            "by a clock 25 s ahead"
+        );
+        assert_eq!(first.elapsed_since(sent(1_000, 995)), Duration::from_secs(5), "but not by one that is far off");
         assert!(!sent(1_010, 1_170).is_after(first), "or brings what it kept");
         assert!(sent(1_070, 1_170).is_after(first) && !sent(1_070, 1_170).is_surely_after(first), "nobody knows");
         assert!(sent(1_010, 1_010).is_surely_after(first), "another clock");

@@ -52,7 +52,9 @@ pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) ->
                 let is_wanted = housing.contains(store) || dependents.contains(store);
                 is_wanted.then_some(KeptWhy::HasDependents)
             }
-            PlaceName::Geofence(fence) => campaigns.keep_at_store(fence, &said, catalog).map(KeptWhy::Targeted),
+            PlaceName::Geofence(fence) => {
+                campaigns.keep_at_store(fence, (&sync.source, &said), catalog).map(KeptWhy::Targeted)
+            }
             PlaceName::Store(_) | PlaceName::Beacon(_) => campaigns.keep(&place).map(KeptWhy::Targeted),
         };
         match why {
@@ -121,16 +123,19 @@ impl Targets {
         self.0.get(place).cloned()
     }
 
-    /// A campaign that keeps a store of which the file says nothing keeps its geofences, where it happens.
+    /// A campaign that keeps a store of the source, of which the file says nothing, keeps its geofences, where it happens.
     fn keep_at_store(
         &self,
         fence: &GeofenceName,
-        said: &BTreeSet<PlaceName>,
+        (source, said): (&SourceName, &BTreeSet<PlaceName>),
         catalog: &Catalog,
     ) -> Option<Vec<CampaignName>> {
-        let store = || catalog.geofences.get(fence)?.value.store.clone().map(PlaceName::Store);
-        let unsaid = || store().filter(|store| !said.contains(store));
-        self.keep(&PlaceName::Geofence(fence.clone())).or_else(|| self.keep(&unsaid()?))
+        let kept_store = || {
+            let store = catalog.stores.get(catalog.geofences.get(fence)?.value.store.as_ref()?)?;
+            let name = PlaceName::Store(store.value.name.clone());
+            (store.value.source.as_ref() == Some(source) && !said.contains(&name)).then_some(name)
+        };
+        self.keep(&PlaceName::Geofence(fence.clone())).or_else(|| self.keep(&kept_store()?))
     }
 }
 

@@ -102,9 +102,10 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
         return (Vec::new(), Told::default());
     }
     let fates = fates(sync, sifted, catalog, now);
-    // What the last file lacked as well was looked at then, and stayed.
+    // As many as the last file lacked were looked at then, and stayed; but what goes now did not.
     let known = known(sync, catalog).map_or(0, |source| source.absent);
-    let (missing, places, percent) = (fates.missing.saturating_sub(known), fates.places, sync.max_removed_percent);
+    let missing = fates.missing.saturating_sub(known).max(fates.removed.len() as u64);
+    let (places, percent) = (fates.places, sync.max_removed_percent);
     let (refused, rows, most) = (sifted.report.refused, sifted.rows, sync.max_refused_percent);
     if refused * 100 > u64::from(most) * rows {
         sifted.report.held = Some(Held::TooManyRefused { refused, rows, percent: most });

@@ -224,6 +224,8 @@ async fn what_stayed_though_it_was_missing_is_not_missed_again() {
     }
     let source: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
     assert_eq!((source.rows, source.absent), (15, 3));
+    let others = network.sync(usual(), stores(&[&all[..3], &all[8..]].concat())).await;
+    assert_eq!((others.held.is_some(), others.removed), (true, 3), "those that are back make no room for others");
 }
 
 #[tokio::test]
@@ -241,6 +243,12 @@ async fn a_campaign_keeps_a_store_with_what_makes_it_happen_there() {
     assert_eq!((report.removed, report.kept), (0, 4), "{:?}", report.keeps);
     let report = network.sync(freely(), file(&["1", "3"], &[])).await;
     assert_eq!((report.removed, report.kept), (1, 2), "a geofence goes if the file has its store without it");
+
+    let zones = || Sync { source: source("zones"), ..freely() };
+    for zone in ["z9", "z10"] {
+        let report = network.sync(zones(), file(&[], &[(zone, "1")])).await;
+        assert_eq!(report.kept, 0, "a file that never says stores keeps none");
+    }
 }
 
 #[tokio::test]

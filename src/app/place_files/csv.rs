@@ -43,14 +43,21 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
         let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), &fields, reading) };
         let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
         file.rows.push(Numbered { number: line, row, may_be });
-        let row_is_refused = file.rows.last().is_some_and(|row| row.row.is_err());
-        // Many sound files end without a line end, so that one with all its values is believed; an empty last one may be the
-        // beginning of what was cut off, but where the line is sound without it.
-        let is_whole = record.len() >= header.len() && !(row_is_refused && record.iter().last() == Some(b""));
+        // Many sound files end without a line end, so that one with all its values is believed; but where the last one is
+        // empty, and nothing else is wrong with the line, it was cut off.
+        let only_last_is_missing = record.iter().last() == Some(b"")
+            && file.rows.last().is_some_and(|row| row.row.as_ref().is_err_and(|wrong| concerns_last(wrong, &header)));
+        let is_whole = record.len() >= header.len() && !only_last_is_missing;
         let is_short = is_last && !bytes.ends_with(b"\n") && !is_whole;
         file.cut_in = (is_open || is_short).then_some(line);
     }
     Ok(file)
+}
+
+/// Whether nothing is wrong but the value of the last column.
+fn concerns_last(wrong: &Violations, header: &csv::StringRecord) -> bool {
+    let last = header.iter().last().map(|name| name.trim().to_lowercase());
+    wrong.iter().all(|violation| Some(&violation.field) == last.as_ref())
 }
 
 /// Counts the lines of a file. The reader's own count takes `\r\n` for an end and an empty line.
@@ -279,6 +286,7 @@ mod tests {
             assert_eq!(cut_in(cut), (Some(3), false), "{cut}");
         }
         assert_eq!(cut_in("2|b|4\n3|c|45|9"), (None, true), "a short line within the file is a fault of its own");
+        assert_eq!(cut_in("2|b||"), (None, false), "one that says no position is whole");
     }
 
     #[test]

@@ -315,7 +315,11 @@ impl Step {
         for exit in mem::take(&mut self.told_late) {
             let [exit, later @ ..] = &mut self.transitions[exit..] else { continue };
             let number = areas.number(&exit.area);
-            let is_left = self.beliefs.get(number).copied().flatten().is_none();
+            let outline = areas.view(number).and_then(AreaView::outline);
+            let is_outside = self.presence.last_seen.is_some_and(|last| {
+                last.read.is_same(newest.read) && outline.is_some_and(|outline| !outline.holds(last.position))
+            });
+            let is_left = self.beliefs.get(number).copied().flatten().is_none() && is_outside;
             let is_last = later.iter().all(|later| later.area != exit.area);
             let rule = areas.view(number).map(AreaView::detection);
             let is_late = rule.is_none_or(|rule| rule::is_late_exit(rule, exit.at, newest.read.event));
