@@ -183,7 +183,6 @@ pub mod tests {
             },
             campaign::{Limits, On, Target, Trigger, Weight},
             content::Content,
-            coupon::{Codes, Coupon, RedeemedAt},
             organization::{Grant, Permission},
             place::{PlaceName, Store},
         },
@@ -216,7 +215,7 @@ pub mod tests {
         organizations.create_grant(grant, AUTHOR).await.expect("made");
     }
 
-    fn codes(refused: Result<Entry<Campaign>, EditError>) -> Vec<&'static str> {
+    pub fn codes(refused: Result<Entry<Campaign>, EditError>) -> Vec<&'static str> {
         match refused {
             Err(EditError::Refused(obstacles)) => obstacles.iter().map(|obstacle| obstacle.code).collect(),
             other => panic!("not refused: {:?}", other.map(|entry| entry.value)),
@@ -308,80 +307,6 @@ pub mod tests {
         activate().await.expect("it is there");
         let Err(EditError::Refused(found)) = campaigns.delete(&tea, None, AUTHOR).await else { panic!("it is named") };
         assert_eq!((found[0].code, &found[0].subject), ("NAMED_BY_CAMPAIGN", &coffee.to_string()));
-    }
-
-    #[tokio::test]
-    async fn an_active_campaign_says_what_has_come_between() {
-        let resources = resources().await;
-        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
-        granted(&resources).await;
-        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
-        let trigger =
-            Trigger { on: On::Near { radius_m: 60 }, at: Target::Network(owner("acme")), visit: Default::default() };
-        let draft = Campaign { trigger, ..campaign(On::Entered, &[]) };
-        let name = campaigns.create(draft, AUTHOR).await.expect("made").value.name.clone();
-        let told = || campaigns.problems(&name).iter().map(|problem| problem.code).collect::<Vec<_>>();
-        campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await.expect("sound");
-        assert!(told().is_empty());
-        let cafe = store("1", "Cafe").name;
-        places.delete::<Store>(&cafe, None, true, AUTHOR).await.expect("gone");
-        assert_eq!(told(), ["TARGET_MISSING"], "the network has no store left");
-        let edited = |ends_at| {
-            move |campaign: &Campaign| {
-                let limits = Limits { ends_at: Some(crate::app::fakes::at(ends_at)), ..campaign.limits.clone() };
-                Ok(Campaign { limits, ..campaign.clone() })
-            }
-        };
-        campaigns.update(&name, None, AUTHOR, edited(99_999)).await.expect("that was no fault of hers");
-        assert_eq!(codes(campaigns.update(&name, None, AUTHOR, edited(999)).await), ["ENDED"], "this one is");
-        let organizations = Organizations::new(resources.clone(), Arc::new(crate::app::fakes::Counting::default()));
-        let grant = owner("acme").grant("to-brand").expect("sound");
-        organizations.delete_grant(&grant, None, AUTHOR).await.expect("gone");
-        assert_eq!(told(), ["NOT_GRANTED"], "what the network has is its own affair again");
-        campaigns.become_state(&name, CampaignState::Paused, None, AUTHOR).await.expect("allowed");
-        assert!(told().is_empty(), "ActivateCampaign tells");
-    }
-
-    #[tokio::test]
-    async fn a_coupon_needs_a_store_to_be_redeemed_at() {
-        let resources = resources().await;
-        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
-        granted(&resources).await;
-        places.create(geofence("g", None, 80.0), AUTHOR).await.expect("made");
-        let create = async |id: &str, at: RedeemedAt| {
-            let coupon = Coupon {
-                codes: Codes::Generated,
-                instruction: "One free".into(),
-                value: None,
-                redeem_after: Default::default(),
-                holder_only: false,
-                at,
-            };
-            let name = owner("brand").campaign(id).expect("sound");
-            let draft = Campaign { name, coupon: Some(coupon), ..campaign(On::Entered, &["geofences/g"]) };
-            campaigns.create(draft, AUTHOR).await.expect("made").value.name.clone()
-        };
-        let tagged = |tag| {
-            let tags = [crate::domain::text::Tag::new(tag).expect("sound")].into();
-            RedeemedAt::Tagged { network: owner("acme"), tags }
-        };
-        let anywhere = create("anywhere", RedeemedAt::Anywhere).await;
-        let (sound, mistyped) = (create("sound", tagged("cafe")).await, create("mistyped", tagged("caffe")).await);
-        let activate = async |name| campaigns.become_state(name, CampaignState::Active, None, AUTHOR).await;
-        for name in [&anywhere, &sound, &mistyped] {
-            assert_eq!(codes(activate(name).await), ["STORE_MISSING"], "{name}: there is no store at all");
-        }
-        places.create(store("1", "Cafe"), AUTHOR).await.expect("made");
-        activate(&anywhere).await.expect("there is one");
-        activate(&sound).await.expect("and it is tagged so");
-        let Err(EditError::Refused(found)) = activate(&mistyped).await else { panic!("no store is tagged so") };
-        let why = "no store of organizations/acme is tagged caffe, so the coupon is not redeemed anywhere";
-        assert_eq!((found.len(), &*found[0].subject, &*found[0].description), (1, "organizations/acme", why));
-        places.delete::<Store>(&store("1", "Cafe").name, None, true, AUTHOR).await.expect("gone");
-        for name in [&anywhere, &sound] {
-            let told: Vec<_> = campaigns.problems(name).iter().map(|problem| problem.code).collect();
-            assert_eq!(told, ["STORE_MISSING"], "{name}");
-        }
     }
 
     #[tokio::test]

@@ -313,14 +313,17 @@ impl ProfileStore {
 
     /// Drops what is held of a profile that the record does not have. Whoever comes to have the name is not shut out.
     async fn forget_held(&self, name: &ProfileName, now: Timestamp) {
-        let held = match self.open.get(name) {
-            Some(copy) => Ok(Some(copy)),
-            None => self.cache.get(name).await,
-        };
-        match held {
-            Ok(Some(copy)) => drop(self.forget(name, copy.profile.revision.version, now).await),
-            Ok(None) => self.doubts.settle(name),
-            Err(failure) => self.cache_failed(&failure),
+        let version = |copy: CachedProfile| copy.profile.revision.version;
+        let held = self.open.last(name).map(version);
+        match self.cache.get(name).await {
+            Ok(cached) => match cached.map(version).max(held) {
+                Some(version) => drop(self.forget(name, version, now).await),
+                None => self.doubts.settle(name),
+            },
+            Err(failure) => {
+                held.into_iter().for_each(|version| self.open.forget(name, version));
+                self.cache_failed(&failure);
+            }
         }
     }
 

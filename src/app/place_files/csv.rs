@@ -45,7 +45,7 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
         file.rows.push(Numbered { number: line, row, may_be });
         // Many sound files end without a line end, so that one with all its values is believed; but where the last one is
         // empty, and nothing else is wrong with the line, it was cut off.
-        let only_last_is_missing = record.iter().last() == Some(b"")
+        let only_last_is_missing = record.iter().next_back() == Some(b"")
             && file.rows.last().is_some_and(|row| row.row.as_ref().is_err_and(|wrong| concerns_last(wrong, &header)));
         let is_whole = record.len() >= header.len() && !only_last_is_missing;
         let is_short = is_last && !bytes.ends_with(b"\n") && !is_whole;
@@ -56,7 +56,7 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
 
 /// Whether nothing is wrong but the value of the last column.
 fn concerns_last(wrong: &Violations, header: &csv::StringRecord) -> bool {
-    let last = header.iter().last().map(|name| name.trim().to_lowercase());
+    let last = header.iter().next_back().map(|name| name.trim().to_lowercase());
     wrong.iter().all(|violation| Some(&violation.field) == last.as_ref())
 }
 
