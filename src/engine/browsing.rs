@@ -97,6 +97,9 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     let mut passed: Vec<(Candidate<'_>, Rank)> = Vec::new();
     let (mut seen, mut left) = (BTreeSet::new(), MAX_CANDIDATES);
     for spot in &spots {
+        if left == 0 {
+            break;
+        }
         let candidates: Vec<Candidate<'_>> = spot.candidates(profile, now).into_iter().take(left).collect();
         left -= candidates.len();
         // Who is held out of a campaign is to see no preview of it either, or the experiment would measure nothing.

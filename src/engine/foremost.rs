@@ -2,7 +2,7 @@
 //!
 //! Law: whoever has thousands of campaigns at one place holds up nobody's ping, and keeps none of another organization from
 //! being considered. Which of them are is told by the campaigns, the places and the moment alone, so that it is the same
-//! for everybody who stands there.
+//! for everybody who comes there; what is history takes no place of what is news.
 
 use std::cmp::Reverse;
 
@@ -22,9 +22,10 @@ pub struct Foremost<'t> {
     enough: usize,
 }
 
-/// What comes before what: what is on trial, for its tester is to see it; what is within its dates; each campaign once,
-/// at the nearest of its places, before any of them twice; then the class, and what the brand says that it wants.
-type Order<'c> = (bool, bool, usize, Reverse<Priority>, Reverse<u64>, &'c str);
+/// What comes before what: what is on trial, for its tester is to see it; what is news; what is within its dates; each
+/// campaign once, at the nearest of its places, before any of them twice; then the class, and what the brand says that it
+/// wants.
+type Order<'c> = (bool, bool, bool, usize, Reverse<Priority>, Reverse<u64>, &'c str);
 
 impl<'t> Foremost<'t> {
     pub fn at(now: Timestamp, room: usize) -> Self {
@@ -47,7 +48,7 @@ impl<'t> Foremost<'t> {
         let metres = |candidate: &Candidate<'_>| candidate.distance_m.unwrap_or(0.0);
         candidates.sort_by(|a, b| {
             let by_distance = || metres(a).total_cmp(&metres(b)).then_with(|| a.area.cmp(b.area));
-            a.campaign.name.cmp(&b.campaign.name).then_with(by_distance)
+            a.campaign.name.cmp(&b.campaign.name).then_with(|| a.stale.cmp(&b.stale)).then_with(by_distance)
         });
         // Names of one organization are side by side.
         for own in candidates.chunk_by(|a, b| a.campaign.name.owner() == b.campaign.name.owner()) {
@@ -80,7 +81,8 @@ impl<'t> Foremost<'t> {
         let runs = candidate.trial || campaign.limits.runs().contains(&self.now);
         // Weights are no numbers to compare, but their bits are: they are never negative.
         let weight = campaign.weight.get().to_bits();
-        (!candidate.trial, !runs, turn, Reverse(campaign.priority), Reverse(weight), campaign.name.as_str())
+        let class = Reverse(campaign.priority);
+        (!candidate.trial, candidate.stale, !runs, turn, class, Reverse(weight), campaign.name.as_str())
     }
 }
 
@@ -177,5 +179,10 @@ mod tests {
             };
             assert_eq!(["/a", "/b", "/c"].map(within), [(167, 166.0), (167, 166.0), (166, 165.0)]);
         }
+        // The nearer half happened long ago.
+        let news = |i: usize| Candidate { stale: i < 600, ..candidate(i) };
+        let mut foremost = Foremost::at(at(0), 0);
+        foremost.extend((0..1_200).map(news));
+        assert!(foremost.all().0.iter().all(|kept| !kept.stale), "history takes no place of what is news");
     }
 }

@@ -26,8 +26,8 @@ pub struct Change {
 }
 
 impl<'a> Person<'a> {
-    /// The conditions that have to change for the person to be in the audience at this place, as [`fewest`] tells; none if
-    /// they are.
+    /// The conditions that have to change for the person to be in the audience at this place, as few as one or two
+    /// if that will do; none if they are.
     pub fn changes_to(&self, audience: &Audience, site: &Site<'_>) -> Vec<Change> {
         let mut known = Vec::new();
         let rule = self.conditions_of(audience.rule(), site, &mut known);
