@@ -37,7 +37,7 @@ pub fn naming(catalog: &Catalog, place: &PlaceName, now: Timestamp) -> Vec<Obsta
     naming.filter_map(why).collect()
 }
 
-/// Those that are not archived, and of which no offer is good any more.
+/// Those that are not archived, unless they have ended and no offer of them is good any more.
 fn alive(catalog: &Catalog, now: Timestamp) -> impl Iterator<Item = &Campaign> {
     let campaigns = catalog.campaigns.values().map(|entry| entry.value.as_ref());
     let is_over = move |campaign: &Campaign| {

@@ -1,7 +1,7 @@
 //! What becomes of a source's places that the file does not name.
 //!
 //! Law: only by force goes what a live campaign names, or a store to which something belongs that does not go with it; that
-//! stands alone from then on. What goes, and what stays for it, is the same place by place as DeleteStore has it.
+//! stands alone from then on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
