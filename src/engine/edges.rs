@@ -8,7 +8,7 @@ use std::cell::Cell;
 use super::{
     boxes::{DegreeBox, beside},
     forest::Tree,
-    packed::{Boxed, Packed},
+    packed::{Boxed, Met, Packed, Thing},
 };
 use crate::domain::{
     geo::{METRES_PER_DEGREE, Position},
@@ -47,6 +47,8 @@ pub struct Run {
     ends: [f64; 2],
 }
 
+impl Thing for Run {}
+
 impl Edges {
     pub fn of(polygons: &Polygons) -> Self {
         let corners: usize = polygons.geometry().iter().flat_map(rings).map(|ring| ring.0.len()).sum();
@@ -69,7 +71,7 @@ impl Edges {
         // Nothing is above the North Pole to cross to: what surrounds it goes on just below it.
         let (x, y) = (position.longitude(), position.latitude().min(BELOW_THE_POLE));
         let (mut inside, ray) = (false, DegreeBox::new([x, y], [180.0, y]));
-        self.runs.meeting(&ray, &mut |bounds, run| inside ^= run.crosses(&bounds, [x, y], polygons));
+        self.runs.meeting(&ray, &mut |met| inside ^= met.thing.crosses(&met.bounds, [x, y], polygons));
         inside
     }
 
@@ -92,7 +94,7 @@ impl Edges {
         let mut before = DegreeBox::NOWHERE;
         for side in beside(position, reach) {
             let bounds = Cell::new(side.narrowed(share.get()));
-            self.runs.narrowing(&bounds, &mut |around, run| {
+            self.runs.narrowing(&bounds, &mut |Met { bounds: around, thing: run, .. }| {
                 // Sides of the antimeridian never narrow, so what meets the first one was visited there.
                 if !run.seam && !before.meets(&around) {
                     let enough = visit(gap(&around, position), Piece::Run(run));

@@ -154,8 +154,10 @@ mod tests {
     use super::*;
     use crate::engine::{
         boxes::DegreeBox,
-        packed::{Boxed, Packed},
+        packed::{Boxed, Packed, Thing},
     };
+
+    impl Thing for [f64; 2] {}
 
     /// A point.
     type Dot = Boxed<[f64; 2]>;
@@ -169,7 +171,7 @@ mod tests {
 
     fn found(forest: &Forest<Packed<[f64; 2]>>, around: DegreeBox) -> Vec<[f64; 2]> {
         let mut found = Vec::new();
-        forest.trees().iter().for_each(|(_, tree)| tree.meeting(&around, &mut |_, at: &[f64; 2]| found.push(*at)));
+        forest.trees().iter().for_each(|(_, tree)| tree.meeting(&around, &mut |met| found.push(*met.thing)));
         found.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
         found
     }

@@ -9,10 +9,19 @@ use super::{
     edges::{gap, metres_per_degree},
     entry::AreaEntry,
     forest::{Forest, Tree},
-    packed::{Boxed, Packed},
+    packed::{Boxed, Met, Packed, Thing},
     shape::{FLAT, FLAT_ERROR, Outline, wrapped},
 };
 use crate::domain::geo::Position;
+
+impl Thing for AreaEntry {
+    fn is_circle(&self) -> bool {
+        matches!(self, Self::Circle(..) | Self::Around(..))
+    }
+}
+
+/// The number of a tree.
+impl Thing for usize {}
 
 /// A box of an area.
 pub type BoxLeaf = Boxed<AreaEntry>;
@@ -50,16 +59,25 @@ impl BoxIndex {
     }
 
     /// Visits each box that meets this one, in no order.
-    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
-        self.narrowing(&Cell::new(*bounds), visit);
+    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
+        self.met(bounds, &mut |met| visit(met.bounds, met.thing));
+    }
+
+    fn met<'a>(&'a self, bounds: &DegreeBox, visit: &mut impl FnMut(Met<'a, AreaEntry>)) {
+        let Some(top) = &self.top else { return };
+        top.meeting(bounds, &mut |number| {
+            if let Some((_, tree)) = self.forest.trees().get(*number.thing) {
+                tree.meeting(bounds, visit);
+            }
+        });
     }
 
     /// As [`Packed::narrowing`].
     pub fn narrowing<'a>(&'a self, bounds: &Cell<DegreeBox>, mut visit: impl FnMut(DegreeBox, &'a AreaEntry)) {
         let Some(top) = &self.top else { return };
-        top.narrowing(bounds, &mut |_, number| {
-            if let Some((_, tree)) = self.forest.trees().get(*number) {
-                tree.narrowing(bounds, &mut visit);
+        top.narrowing(bounds, &mut |number| {
+            if let Some((_, tree)) = self.forest.trees().get(*number.thing) {
+                tree.narrowing(bounds, &mut |met| visit(met.bounds, met.thing));
             }
         });
     }
@@ -67,9 +85,10 @@ impl BoxIndex {
     /// Visits each area that holds the position, once for each box of it that does.
     pub fn holding<'a>(&'a self, position: Position, mut visit: impl FnMut(&'a AreaEntry)) {
         let place = Place::new(position);
-        self.meeting(&DegreeBox::at(position), |bounds, entry| {
-            if place.is_in(&bounds, entry) {
-                visit(entry);
+        self.met(&DegreeBox::at(position), &mut |met| {
+            let told = if met.is_circle { place.is_in_circle_of(&met.bounds) } else { None };
+            if told.unwrap_or_else(|| place.is_in(&met.bounds, met.thing)) {
+                visit(met.thing);
             }
         });
     }
@@ -137,12 +156,16 @@ impl Place {
         }
         let across = (f64::midpoint(west, east) - self.position.longitude()) * self.scale[0];
         let up = (f64::midpoint(south, north) - self.position.latitude()) * self.scale[1];
-        let distance_m = length([across, up]);
         // Sides are rounded outwards to single precision; and the plane is the less bent the smaller the circle is.
         let [step_x, step_y] = [west.abs().max(east.abs()), south.abs().max(north.abs())].map(|most| most * ROUNDING);
-        let rounded_m = step_x * self.scale[0] + 2.0 * step_y * self.scale[1] + SLACK_M;
+        // So a middle is wrong by half a step, and half a height by one.
+        let rounded_m = 0.5 * step_x * self.scale[0] + 1.5 * step_y * self.scale[1] + SLACK_M;
         let doubt_m = rounded_m + FLAT_ERROR * radius_m * (radius_m / FLAT.1);
-        ((distance_m - radius_m).abs() > doubt_m).then_some(distance_m < radius_m)
+        let (squared, [inner, outer]) = (across * across + up * up, [radius_m - doubt_m, radius_m + doubt_m]);
+        match squared < inner.max(0.0) * inner {
+            true => Some(true),
+            false => (squared > outer * outer).then_some(false),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod caps_tests;
 pub mod catalog;
 pub mod choice;
 pub mod civil;
+mod coarse;
 pub mod compile;
 #[cfg(test)]
 mod compile_tests;

@@ -1,14 +1,18 @@
-//! Packed R-trees: boxes in sixteens, so that one glance at four lines of memory asks sixteen of them.
+//! Packed R-trees: boxes in sixteens, so that one glance at four lines of memory asks sixteen of them, and above them
+//! coarse ones in sixty-fours.
 //!
-//! Law 7: a tree may over-select, never under-select. Three levels hold 4,096 boxes; a position is found in a fraction of
-//! the time that it takes in rstar's trees, whose nodes are all over the memory.
+//! Law 7: a tree may over-select, never under-select. In a large index nearly all of the time goes into waiting for
+//! memory: what is above the boxes is small enough to stay near the processor, and what is needed of the rest is asked
+//! for together. A position is found in a fraction of the time that it takes in rstar's trees, whose nodes are all over
+//! the memory.
 
-use std::cell::Cell;
+use std::{array, cell::Cell};
 
 use wide::f32x4;
 
 use super::{
     boxes::DegreeBox,
+    coarse::{CHILDREN, Coarse},
     forest::{Bounds, Leaf, Tree},
 };
 
@@ -17,10 +21,13 @@ const WIDTH: usize = 16;
 /// Of those, that one instruction asks at once on any processor.
 const LANES: usize = 4;
 
+/// Coarse levels of a tree, at most: 268 million things.
+const DEEPEST: usize = 4;
+
 /// A side of each box of a node.
 type Sides = [f32x4; WIDTH / LANES];
 
-/// The boxes of a node's children, side by side.
+/// The boxes of things, side by side.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
 struct Node {
@@ -38,6 +45,12 @@ impl Node {
         Self { west: HIGH, south: HIGH, east: LOW, north: LOW }
     };
 
+    fn of(boxes: &[DegreeBox]) -> Self {
+        let mut node = Self::EMPTY;
+        boxes.iter().enumerate().for_each(|(slot, bounds)| node.put(slot, bounds));
+        node
+    }
+
     fn put(&mut self, slot: usize, bounds: &DegreeBox) {
         let Self { west, south, east, north } = self;
         let ([w, s], [e, n]) = (bounds.south_west, bounds.north_east);
@@ -46,6 +59,7 @@ impl Node {
         }
     }
 
+    #[inline]
     fn get(&self, slot: usize) -> DegreeBox {
         let side = |sides: &Sides| sides[slot / LANES].as_array()[slot % LANES];
         let [west, south, east, north] = [&self.west, &self.south, &self.east, &self.north].map(side);
@@ -53,7 +67,8 @@ impl Node {
     }
 
     /// A bit for each box that meets this one.
-    fn meeting(&self, bounds: &DegreeBox) -> u32 {
+    #[inline]
+    fn meeting(&self, bounds: &DegreeBox) -> u64 {
         let ([west, south], [east, north]) = (bounds.south_west.map(f32x4::splat), bounds.north_east.map(f32x4::splat));
         let mut bits = 0;
         for part in 0..WIDTH / LANES {
@@ -63,7 +78,15 @@ impl Node {
                 & self.north[part].simd_ge(south);
             bits |= meets.to_bitmask() << (part * LANES);
         }
-        bits
+        u64::from(bits)
+    }
+}
+
+/// What trees hold.
+pub trait Thing: PartialEq + Clone {
+    /// Whether it is a circle, which its box tells but for a few metres.
+    fn is_circle(&self) -> bool {
+        false
     }
 }
 
@@ -71,7 +94,7 @@ impl Node {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Boxed<T>(pub DegreeBox, pub T);
 
-impl<T: PartialEq + Clone> Leaf for Boxed<T> {
+impl<T: Thing> Leaf for Boxed<T> {
     type Bounds = DegreeBox;
 
     fn bounds(&self) -> DegreeBox {
@@ -79,38 +102,64 @@ impl<T: PartialEq + Clone> Leaf for Boxed<T> {
     }
 }
 
+/// Something whose box was met.
+#[derive(Debug, Clone, Copy)]
+pub struct Met<'a, T> {
+    pub bounds: DegreeBox,
+    pub is_circle: bool,
+    pub thing: &'a T,
+}
+
 /// A tree of things with boxes. The boxes are in its nodes alone, where they are asked; things are looked up only when
 /// their box was met.
 #[derive(Debug, Clone)]
 pub struct Packed<T> {
     bounds: DegreeBox,
-    /// From the root down; the nodes of a level are in the order of the boxes of the level above.
-    levels: Vec<Box<[Node]>>,
-    /// In the order of the boxes of the last level.
+    /// From the root down; the children of a level are in its order.
+    above: Box<[Coarse]>,
+    /// Where each level of those begins; after the last one come the nodes.
+    levels: [u32; DEEPEST],
+    depth: usize,
+    nodes: Box<[Node]>,
+    /// For each node a bit for each circle: who needs no more than that does not wait for the thing.
+    circles: Box<[u16]>,
+    /// In the order of their boxes.
     things: Box<[T]>,
 }
 
-impl<T: PartialEq + Clone> Tree for Packed<T> {
+impl<T: Thing> Tree for Packed<T> {
     type Leaf = Boxed<T>;
 
-    /// Leaves of full trees of three levels.
-    const SIZE: usize = WIDTH * WIDTH * WIDTH;
+    /// Leaves of full trees of one coarse level.
+    const SIZE: usize = WIDTH * CHILDREN;
 
     fn new(mut leaves: Vec<Boxed<T>>) -> Self {
-        let mut depth = 1;
-        while WIDTH.pow(depth) < leaves.len() {
+        let mut depth = 0;
+        while below(depth) < leaves.len() {
             depth += 1;
         }
         tile(&mut leaves, depth);
-        let (mut boxes, things): (Vec<DegreeBox>, Vec<T>) = leaves.into_iter().map(|Boxed(b, t)| (b, t)).unzip();
-        let mut levels = Vec::new();
+        let (boxes, things): (Vec<DegreeBox>, Vec<T>) = leaves.into_iter().map(|Boxed(b, t)| (b, t)).unzip();
+        let all = |boxes: &[DegreeBox]| boxes.iter().fold(DegreeBox::NOWHERE, |all, bounds| all.around(bounds));
+        let mut around: Vec<DegreeBox> = boxes.chunks(WIDTH).map(all).collect();
+        let (mut above, mut levels) = (Vec::new(), [0; DEEPEST]);
         for _ in 0..depth {
-            let (nodes, around): (Vec<Node>, Vec<DegreeBox>) = boxes.chunks(WIDTH).map(node).unzip();
-            levels.insert(0, nodes.into_boxed_slice());
-            boxes = around;
+            let mut level: Vec<Coarse> = around.chunks(CHILDREN).map(Coarse::of).collect();
+            around = around.chunks(CHILDREN).map(all).collect();
+            levels = array::from_fn(|at| if at == 0 { 0 } else { levels[at - 1] + level.len() as u32 });
+            level.append(&mut above);
+            above = level;
         }
-        let bounds = boxes.first().copied().unwrap_or(DegreeBox::NOWHERE);
-        Self { bounds, levels, things: things.into_boxed_slice() }
+        let circle = |(slot, thing): (usize, &T)| u16::from(thing.is_circle()) << slot;
+        Self {
+            bounds: all(&around),
+            above: above.into_boxed_slice(),
+            levels,
+            depth,
+            nodes: boxes.chunks(WIDTH).map(Node::of).collect(),
+            circles: things.chunks(WIDTH).map(|part| part.iter().enumerate().map(circle).sum()).collect(),
+            things: things.into_boxed_slice(),
+        }
     }
 
     fn bounds(&self) -> DegreeBox {
@@ -127,71 +176,122 @@ impl<T: PartialEq + Clone> Tree for Packed<T> {
 
     fn has(&self, leaf: &Boxed<T>) -> bool {
         let mut found = false;
-        self.meeting(&leaf.0, &mut |bounds, thing| found |= bounds == leaf.0 && *thing == leaf.1);
+        self.meeting(&leaf.0, &mut |met| found |= met.bounds == leaf.0 && *met.thing == leaf.1);
         found
     }
 }
 
-impl<T> Packed<T> {
+impl<T: Thing> Packed<T> {
     /// Everything, each with its box.
     pub fn all(&self) -> impl Iterator<Item = (DegreeBox, &T)> {
-        let boxes = self.levels.last().into_iter().flatten().flat_map(|node| (0..WIDTH).map(|slot| node.get(slot)));
+        let boxes = self.nodes.iter().flat_map(|node| (0..WIDTH).map(|slot| node.get(slot)));
         boxes.zip(&self.things)
     }
 
-    /// Visits everything whose box meets this one, with its own box.
-    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: &mut impl FnMut(DegreeBox, &'a T)) {
-        self.descend(0, 0, &Cell::new(*bounds), visit);
+    /// Visits everything whose box meets this one.
+    pub fn meeting<'a>(&'a self, bounds: &DegreeBox, visit: &mut impl FnMut(Met<'a, T>)) {
+        // Level by level, and the nodes in fours: whoever waits for one waits for all.
+        let mut front = Front::ROOT;
+        for level in 0..self.depth {
+            let mut next = Front::NONE;
+            for &at in front.nodes() {
+                each(self.coarse(level, at).meeting(bounds), |slot| next.push(at * CHILDREN as u32 + slot));
+            }
+            if next.count > Front::MOST {
+                return self.descend((0, 0), &Cell::new(*bounds), visit);
+            }
+            front = next;
+        }
+        for four in front.nodes().chunks(4) {
+            let bits = four.iter().rev().fold(0, |bits, &at| bits << WIDTH | self.met_by(at, bounds));
+            each(bits, |bit| self.visit(four[bit as usize / WIDTH], bit % WIDTH as u32, visit));
+        }
     }
 
     /// The same while the box narrows: whoever looks for the nearest need not see what is farther than what was visited.
     /// Some of that is visited all the same.
-    pub fn narrowing<'a>(&'a self, bounds: &Cell<DegreeBox>, visit: &mut impl FnMut(DegreeBox, &'a T)) {
-        self.descend(0, 0, bounds, visit);
+    pub fn narrowing<'a>(&'a self, bounds: &Cell<DegreeBox>, visit: &mut impl FnMut(Met<'a, T>)) {
+        self.descend((0, 0), bounds, visit);
     }
 
-    fn descend<'a>(
-        &'a self,
-        level: usize,
-        node: usize,
-        bounds: &Cell<DegreeBox>,
-        visit: &mut impl FnMut(DegreeBox, &'a T),
-    ) {
-        let Some(found) = self.levels.get(level).and_then(|nodes| nodes.get(node)) else { return };
-        let mut bits = found.meeting(&bounds.get());
-        while bits != 0 {
-            let slot = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            let child = node * WIDTH + slot;
-            if level + 1 < self.levels.len() {
-                self.descend(level + 1, child, bounds, visit);
-            } else if let Some(thing) = self.things.get(child) {
-                visit(found.get(slot), thing);
-            }
+    fn descend<'a>(&'a self, (level, at): (usize, u32), bounds: &Cell<DegreeBox>, visit: &mut impl FnMut(Met<'a, T>)) {
+        if level == self.depth {
+            return each(self.met_by(at, &bounds.get()), |slot| self.visit(at, slot, visit));
         }
+        each(self.coarse(level, at).meeting(&bounds.get()), |slot| {
+            self.descend((level + 1, at * CHILDREN as u32 + slot), bounds, visit);
+        });
+    }
+
+    #[inline]
+    fn coarse(&self, level: usize, at: u32) -> &Coarse {
+        &self.above[(self.levels[level] + at) as usize]
+    }
+
+    /// A bit for each box of a node that meets this one; an empty tree has none.
+    #[inline]
+    fn met_by(&self, at: u32, bounds: &DegreeBox) -> u64 {
+        self.nodes.get(at as usize).map_or(0, |node| node.meeting(bounds))
+    }
+
+    #[inline]
+    fn visit<'a>(&'a self, at: u32, slot: u32, visit: &mut impl FnMut(Met<'a, T>)) {
+        let (at, slot) = (at as usize, slot as usize);
+        let (bounds, is_circle) = (self.nodes[at].get(slot), self.circles[at] >> slot & 1 == 1);
+        visit(Met { bounds, is_circle, thing: &self.things[at * WIDTH + slot] });
     }
 }
 
-/// The node of these boxes, and the box around them.
-fn node(boxes: &[DegreeBox]) -> (Node, DegreeBox) {
-    let mut node = Node::EMPTY;
-    boxes.iter().enumerate().for_each(|(slot, bounds)| node.put(slot, bounds));
-    (node, boxes.iter().fold(DegreeBox::NOWHERE, |all, bounds| all.around(bounds)))
+/// Some of a level.
+struct Front {
+    nodes: [u32; Self::MOST],
+    /// More than [`Self::MOST`] if some had no room.
+    count: usize,
 }
 
-/// Orders leaves so that each node's are close together: four slabs from west to east, each in four from south to north,
-/// and so on within.
-fn tile<L: Leaf>(leaves: &mut [L], depth: u32) {
-    if leaves.len() <= WIDTH {
-        return;
+impl Front {
+    /// More than what is around most positions.
+    const MOST: usize = 16;
+    const ROOT: Self = Self { nodes: [0; Self::MOST], count: 1 };
+    const NONE: Self = Self { nodes: [0; Self::MOST], count: 0 };
+
+    fn push(&mut self, node: u32) {
+        if let Some(slot) = self.nodes.get_mut(self.count) {
+            *slot = node;
+        }
+        self.count += 1;
     }
+
+    fn nodes(&self) -> &[u32] {
+        &self.nodes[..self.count]
+    }
+}
+
+/// Visits the numbers of the bits that are set.
+fn each(mut bits: u64, mut visit: impl FnMut(u32)) {
+    while bits != 0 {
+        visit(bits.trailing_zeros());
+        bits &= bits - 1;
+    }
+}
+
+/// Things of full trees of so many coarse levels.
+fn below(depth: usize) -> usize {
+    WIDTH * CHILDREN.pow(depth as u32)
+}
+
+/// Orders leaves so that each node's are close together: some slabs from west to east, each in as many from south to
+/// north, and so on within.
+fn tile<L: Leaf>(leaves: &mut [L], depth: usize) {
+    let Some(depth) = depth.checked_sub(1) else { return };
     // All nodes but the last are full, so a leaf's place tells its node.
-    let full = WIDTH.pow(depth - 1);
-    let slab = full * 4;
+    let full = below(depth);
+    let children = leaves.len().div_ceil(full);
+    let slab = full * children.div_ceil(children.isqrt().max(1));
     split(leaves, slab, 0);
     for slab in leaves.chunks_mut(slab) {
         split(slab, full, 1);
-        slab.chunks_mut(full).for_each(|part| tile(part, depth - 1));
+        slab.chunks_mut(full).for_each(|part| tile(part, depth));
     }
 }
 

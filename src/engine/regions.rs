@@ -7,7 +7,7 @@ use geo::{BoundingRect, Contains};
 use super::{
     boxes::{self, DegreeBox},
     forest::Forest,
-    packed::{Boxed, Packed},
+    packed::{Boxed, Packed, Thing},
 };
 use crate::domain::{geo::Position, place::PlaceName, shape::Shape};
 
@@ -37,6 +37,8 @@ pub fn middle(shape: &Shape) -> Option<Position> {
 #[derive(Debug, Clone, Default)]
 pub struct Spots(Forest<Packed<PlaceName>>);
 
+impl Thing for PlaceName {}
+
 /// A place, and where it is.
 pub type Spot = Boxed<PlaceName>;
 
@@ -63,7 +65,7 @@ impl Spots {
         self.0.trees().iter().flat_map(move |(bounds, tree)| {
             let mut places: Vec<&PlaceName> = Vec::new();
             let meeting = boxes.iter().filter(|around| around.meets(bounds));
-            meeting.for_each(|around| tree.meeting(around, &mut |_, place| places.push(place)));
+            meeting.for_each(|around| tree.meeting(around, &mut |met| places.push(met.thing)));
             // Boxes of several polygons may have places in common.
             if boxes.len() > 1 {
                 places.sort_unstable();
