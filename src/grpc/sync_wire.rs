@@ -3,11 +3,11 @@
 //! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
 
 use crate::{
-    app::imports::{Held, Kept, KeptWhy, Row, Sync},
+    app::imports::{Held, Row, Sync},
     domain::{
         name::{CampaignName, SourceName},
         place::PlaceName,
-        source::Source,
+        source::{Kept, KeptWhy, Source},
         violation::{Invalid, Violations, at_most},
     },
     engine::catalog::Entry,
@@ -67,6 +67,21 @@ pub fn kept_to_wire(Kept { place, why }: Kept) -> pb::KeptPlace {
     pb::KeptPlace { place: place.to_string(), why: why.into(), campaigns }
 }
 
+fn kept_from_wire(wire: &pb::KeptPlace) -> Result<Kept, Violations> {
+    let mut wrong = Violations::default();
+    let place = wrong.take("place", PlaceName::parse(&wire.place));
+    let campaigns = wire.campaigns.iter().map(|campaign| CampaignName::parse(campaign));
+    let campaigns = wrong.take("campaigns", campaigns.collect::<Result<Vec<_>, _>>());
+    let why = match wire.why() {
+        pb::KeptWhy::Unspecified => wrong.take("why", Err(required())),
+        pb::KeptWhy::RowRefused => Some(KeptWhy::RowRefused),
+        pb::KeptWhy::RowUntold => Some(KeptWhy::RowUntold),
+        pb::KeptWhy::Targeted => campaigns.map(KeptWhy::Targeted),
+        pb::KeptWhy::HasDependents => Some(KeptWhy::HasDependents),
+    };
+    wrong.finish(place.zip(why).map(|(place, why)| Kept::new(place, why)))
+}
+
 pub fn held_to_wire(held: Held) -> pb::Held {
     let why = match held {
         Held::Empty => pb::HeldWhy::Empty,
@@ -84,28 +99,28 @@ impl Wire for Source {
 
     /// No call takes one; it is read so that whoever gets one may compare it.
     fn read(message: pb::Source, name: SourceName) -> Result<Self, Violations> {
-        let pb::Source { name: _, as_of, rows, refused, absent, sync_time, etag: _ } = message;
+        let pb::Source { name: _, as_of, rows, refused, absent, absent_places, sync_time, etag: _ } = message;
         let mut wrong = Violations::default();
         let as_of = wrong.take("as_of", optional_timestamp(as_of));
         let synced_at = wrong.take("sync_time", timestamp(sync_time));
-        wrong.finish(as_of.zip(synced_at).map(|(as_of, synced_at)| Source {
-            name,
-            as_of,
-            rows,
-            refused,
-            absent,
-            synced_at,
-        }))
+        let absentees = absent_places.iter().enumerate();
+        let absentees =
+            absentees.filter_map(|(i, kept)| wrong.nest(format!("absent_places[{i}]"), kept_from_wire(kept)));
+        let absentees = absentees.collect();
+        let times = as_of.zip(synced_at);
+        let source = |(as_of, synced_at)| Source { name, as_of, rows, refused, absent, absentees, synced_at };
+        wrong.finish(times.map(source))
     }
 
     fn write(entry: &Entry<Self>) -> pb::Source {
-        let Source { name, as_of, rows, refused, absent, synced_at } = entry.value.as_ref();
+        let Source { name, as_of, rows, refused, absent, absentees, synced_at } = entry.value.as_ref();
         pb::Source {
             name: name.to_string(),
             as_of: as_of.map(timestamp_to_wire),
             rows: *rows,
             refused: *refused,
             absent: *absent,
+            absent_places: absentees.iter().cloned().map(kept_to_wire).collect(),
             sync_time: Some(timestamp_to_wire(*synced_at)),
             etag: entry.etag.to_string(),
         }

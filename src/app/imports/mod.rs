@@ -37,7 +37,7 @@ mod sync_tests;
 mod tests;
 
 pub use self::{
-    report::{Held, Kept, KeptWhy, Problem, Report, SmallGeofence},
+    report::{Held, Problem, Report, SmallGeofence},
     sync::Sync,
 };
 use self::{
@@ -125,7 +125,7 @@ impl Imports {
             self.apply(options, &sound, author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
                 self.remove(sync, &removed, author, head).await?;
-                self.conclude(sync, told, author, head).await?;
+                self.conclude(sync, &told, author, head).await?;
             }
         }
         report.catalog_version = self.resources.snapshot().version;
@@ -204,7 +204,7 @@ impl Imports {
     }
 
     /// Writes that the source is in step, last of all: until then the same sync may be run again.
-    async fn conclude(&self, sync: &Sync, told: Told, author: &str, head: u64) -> Result<(), EditError> {
+    async fn conclude(&self, sync: &Sync, told: &Told, author: &str, head: u64) -> Result<(), EditError> {
         let now = self.resources.now();
         self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Row, Sync, report::KeptWhy, rows::Sifted};
+use super::{Row, Sync, rows::Sifted};
 use crate::{
     app::{place_use::named, places::released},
     domain::{
         name::{CampaignName, GeofenceName, SourceName, StoreName},
         place::PlaceName,
+        source::{Kept, KeptWhy},
         time::Timestamp,
     },
     engine::catalog::Catalog,
@@ -22,9 +23,7 @@ use crate::{
 pub struct Fates {
     /// Geofences first, so that no store goes before what belongs to it.
     pub removed: Vec<PlaceName>,
-    pub kept: Vec<(PlaceName, KeptWhy)>,
-    /// Places of which the file says nothing at all, not even in a refused row.
-    pub missing: u64,
+    pub kept: Vec<Kept>,
     /// All places of the source.
     pub places: u64,
 }
@@ -43,7 +42,6 @@ pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) ->
     let mut dependents = None;
     for place in unsaid {
         let refused = sifted.may_be.contains(&place);
-        fates.missing += u64::from(!refused);
         let why = match &place {
             _ if refused => Some(KeptWhy::RowRefused),
             _ if sifted.untold > 0 => Some(KeptWhy::RowUntold),
@@ -58,7 +56,7 @@ pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) ->
             PlaceName::Store(_) | PlaceName::Beacon(_) => campaigns.keep(&place).map(KeptWhy::Targeted),
         };
         match why {
-            Some(why) => fates.kept.push((place, why)),
+            Some(why) => fates.kept.push(Kept::new(place, why)),
             None => fates.removed.push(place),
         }
     }

@@ -6,16 +6,14 @@ use super::{MAX_REPORTED, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
-        name::{CampaignName, GeofenceName},
+        name::GeofenceName,
         place::{Geofence, PlaceName},
+        source::Kept,
         time::Timestamp,
         violation::{Violation, Violations},
     },
     engine::effective::{self, Distances},
 };
-
-/// Most campaigns named of one place that is kept for them.
-const MAX_CAMPAIGNS: usize = 10;
 
 /// What became of the rows; if nothing was applied, what would have.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,24 +52,6 @@ pub struct SmallGeofence {
     pub why: &'static str,
     /// What the presence rule means there.
     pub distances: Vec<Distances>,
-}
-
-/// A place that no sound row names, and why it stays.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
-    pub place: PlaceName,
-    pub why: KeptWhy,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum KeptWhy {
-    RowRefused,
-    /// It cannot be told which places some refused rows mean.
-    RowUntold,
-    /// By these campaigns, the first of them.
-    Targeted(Vec<CampaignName>),
-    /// Something belongs to it that does not go with it.
-    HasDependents,
 }
 
 /// Why a sync as a whole changes nothing.
@@ -153,19 +133,8 @@ impl Report {
         self.removals = removed.iter().take(MAX_REPORTED).cloned().collect();
     }
 
-    pub(super) fn keep(&mut self, place: &PlaceName, why: KeptWhy) {
-        self.kept += 1;
-        if self.keeps.len() < MAX_REPORTED {
-            self.keeps.push(Kept { place: place.clone(), why: why.cut() });
-        }
-    }
-}
-
-impl KeptWhy {
-    fn cut(mut self) -> Self {
-        if let Self::Targeted(campaigns) = &mut self {
-            campaigns.truncate(MAX_CAMPAIGNS);
-        }
-        self
+    pub(super) fn keep(&mut self, kept: &[Kept]) {
+        self.kept = kept.len() as u64;
+        self.keeps = kept.iter().take(MAX_REPORTED).cloned().collect();
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         name::{OrganizationName, SourceName},
         place::PlaceName,
-        source::Source,
+        source::{Kept, MAX_ABSENTEES, Source},
         time::Timestamp,
         violation::{Invalid, Violations},
     },
@@ -73,24 +73,27 @@ impl Sync {
     }
 
     /// The edit that says the sync is done. A file of unknown time leaves the source's time as it is.
-    pub(super) fn conclusion(&self, told: Told, now: Timestamp, catalog: &Catalog) -> Edit {
-        let Told { rows, refused, absent } = told;
+    pub(super) fn conclusion(&self, told: &Told, now: Timestamp, catalog: &Catalog) -> Edit {
+        let Told { rows, refused, absent, absentees } = told.clone();
         let as_of = self.as_of.or_else(|| known(self, catalog)?.as_of);
         let expected = match self.head(catalog) {
             0 => Expected::Absent,
             etag => Expected::Version(etag),
         };
-        Edit::put(Source { name: self.source.clone(), as_of, rows, refused, absent, synced_at: now }, expected)
+        let name = self.source.clone();
+        Edit::put(Source { name, as_of, rows, refused, absent, absentees, synced_at: now }, expected)
     }
 }
 
 /// What the source remembers of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Told {
     pub rows: u64,
     pub refused: u64,
     /// As [`Source::absent`].
     pub absent: u64,
+    /// As [`Source::absentees`].
+    pub absentees: Vec<Kept>,
 }
 
 /// The places that go, geofences first, and what will be remembered; the report says them too, what stays and why, and what
@@ -104,7 +107,8 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     let fates = fates(sync, sifted, catalog, now);
     // As many as the last file lacked were looked at then, and stayed; but what goes now did not.
     let known = known(sync, catalog).map_or(0, |source| source.absent);
-    let missing = fates.missing.saturating_sub(known).max(fates.removed.len() as u64);
+    let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
+    let missing = (absent + fates.removed.len() as u64).saturating_sub(known).max(fates.removed.len() as u64);
     let (places, percent) = (fates.places, sync.max_removed_percent);
     let (refused, rows, most) = (sifted.report.refused, sifted.rows, sync.max_refused_percent);
     if refused * 100 > u64::from(most) * rows {
@@ -113,8 +117,9 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
         sifted.report.held = Some(Held::TooManyRemovals { missing, places, percent });
     }
     sifted.report.remove(&fates.removed);
-    fates.kept.into_iter().for_each(|(place, why)| sifted.report.keep(&place, why));
-    let told = Told { rows, refused, absent: fates.missing - fates.removed.len() as u64 };
+    sifted.report.keep(&fates.kept);
+    let absentees = fates.kept.into_iter().filter(Kept::is_absent).take(MAX_ABSENTEES).collect();
+    let told = Told { rows, refused, absent, absentees };
     (fates.removed, told)
 }
 

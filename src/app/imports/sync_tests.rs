@@ -17,6 +17,7 @@ use crate::{
         campaign::On,
         name::SourceName,
         place::{Beacon, BeaconIdentity},
+        source::{Kept, KeptWhy},
     },
 };
 
@@ -168,6 +169,8 @@ async fn what_a_live_campaign_targets_goes_by_force_only() {
     assert_eq!((counts(&report), report.applied), ([0, 0, 1, 0, 0, 1], false));
     let report = network.sync(freely(), stores(&["2"])).await;
     assert_eq!(report.keeps[0].why, KeptWhy::Targeted(vec![coffee.name]));
+    let known: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
+    assert_eq!((known.absent, &known.absentees), (1, &report.keeps), "who was not there tonight can read it");
     assert_eq!(network.stores(), ["1", "2"]);
     let forced = network.sync(Sync { force: true, ..freely() }, stores(&["2"])).await;
     assert_eq!((counts(&forced), network.stores()), ([0, 0, 1, 0, 1, 0], vec!["2".into()]));
