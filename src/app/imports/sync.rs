@@ -3,11 +3,11 @@
 //! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short) changes
 //! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     known,
-    removal::fates,
+    removal::{Fates, fates},
     report::{Held, Report},
     rows::Sifted,
 };
@@ -105,10 +105,8 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
         return (Vec::new(), Told::default());
     }
     let fates = fates(sync, sifted, catalog, now);
-    // As many as the last file lacked were looked at then, and stayed; but what goes now did not.
-    let known = known(sync, catalog).map_or(0, |source| source.absent);
     let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
-    let missing = (absent + fates.removed.len() as u64).saturating_sub(known).max(fates.removed.len() as u64);
+    let missing = missing(&fates, known(sync, catalog));
     let (places, percent) = (fates.places, sync.max_removed_percent);
     let (refused, rows, most) = (sifted.report.refused, sifted.rows, sync.max_refused_percent);
     if refused * 100 > u64::from(most) * rows {
@@ -121,6 +119,19 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     let absentees = fates.kept.into_iter().filter(Kept::is_absent).take(MAX_ABSENTEES).collect();
     let told = Told { rows, refused, absent, absentees };
     (fates.removed, told)
+}
+
+/// How many places the file lacks, beside those that the last one lacked: these were counted when they went missing, and
+/// what kept them may be over by now. Of what the source does not remember by name as many are left out as stayed, but
+/// nothing that goes.
+fn missing(fates: &Fates, last: Option<&Arc<Source>>) -> u64 {
+    let named: BTreeSet<&PlaceName> = last.iter().flat_map(|last| &last.absentees).map(|kept| &kept.place).collect();
+    let unnamed = last.map_or(0, |last| last.absent.saturating_sub(named.len() as u64));
+    let count =
+        |places: &mut dyn Iterator<Item = &PlaceName>| places.filter(|place| !named.contains(place)).count() as u64;
+    let going = count(&mut fates.removed.iter());
+    let staying = count(&mut fates.kept.iter().filter(|kept| kept.is_absent()).map(|kept| &kept.place));
+    going + staying.saturating_sub(unnamed)
 }
 
 /// What makes a file one that says nothing about its places.

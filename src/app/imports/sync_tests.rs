@@ -214,7 +214,7 @@ async fn what_stayed_though_it_was_missing_is_not_missed_again() {
     granted(&network.resources).await;
     let campaigns = Campaigns::new(network.resources.clone());
     let coffee = campaign(On::Entered, &["stores/00", "stores/01", "stores/02"]);
-    campaigns.create(coffee, AUTHOR).await.expect("made");
+    campaigns.create(coffee.clone(), AUTHOR).await.expect("made");
     for (missing, held, removed, kept) in
         [(2, false, 0, 2), (3, false, 0, 3), (5, false, 2, 3), (5, false, 0, 3), (8, true, 3, 3)]
     {
@@ -229,6 +229,12 @@ async fn what_stayed_though_it_was_missing_is_not_missed_again() {
     assert_eq!((source.rows, source.absent), (15, 3));
     let others = network.sync(usual(), stores(&[&all[..3], &all[8..]].concat())).await;
     assert_eq!((others.held.is_some(), others.removed), (true, 3), "those that are back make no room for others");
+
+    campaigns.delete(&coffee.name, None, AUTHOR).await.expect("over");
+    let report = network.sync(usual(), stores(&all[8..])).await;
+    assert_eq!((report.held.is_some(), report.removed), (true, 6), "three of them were not missed before");
+    let report = network.sync(usual(), stores(&all[5..])).await;
+    assert_eq!((report.held, report.removed), (None, 3), "what nothing keeps any more goes, however much it is");
 }
 
 #[tokio::test]
