@@ -3,7 +3,7 @@
 //! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
 
 use crate::{
-    app::imports::{Held, Row, Sync},
+    app::imports::{Held, Move, Row, Sync},
     domain::{
         name::{CampaignName, SourceName},
         place::PlaceName,
@@ -14,7 +14,7 @@ use crate::{
     grpc::{
         pb,
         resource::Wire,
-        wire::{optional_timestamp, required, timestamp, timestamp_to_wire},
+        wire::{optional_timestamp, position_to_wire, required, timestamp, timestamp_to_wire},
     },
 };
 
@@ -23,20 +23,30 @@ const MAX_MEANT: usize = 10;
 
 /// Takes the sync of an import apart.
 pub fn read(wire: &pb::ImportSync) -> Result<Sync, Violations> {
-    let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, max_refused_percent, force } = wire;
+    let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, allow_moves, .. } = wire;
+    let pb::ImportSync { max_moved_percent, max_refused_percent, force, .. } = wire;
     let mut wrong = Violations::default();
     let name = if source.is_empty() { Err(required()) } else { SourceName::parse(source) };
     let name = wrong.take("source", name);
     let as_of = wrong.take("as_of", optional_timestamp(*as_of));
-    let percent = wrong.take("max_removed_percent", max_removed_percent.map(percent).transpose());
-    let refused = wrong.take("max_refused_percent", max_refused_percent.map(self::percent).transpose());
-    let sync = name.zip(as_of).zip(percent.zip(refused)).map(|((name, as_of), (percent, refused))| {
-        let usual = Sync::of(name);
-        let max_removed_percent = percent.unwrap_or(usual.max_removed_percent);
-        let max_refused_percent = refused.unwrap_or(usual.max_refused_percent);
-        let (allow_removals, force) = (*allow_removals, *force);
-        Sync { as_of, allow_removals, max_removed_percent, max_refused_percent, force, ..usual }
-    });
+    let mut percent = |field, said: &Option<u32>| wrong.take(field, said.map(percent).transpose());
+    let removed = percent("max_removed_percent", max_removed_percent);
+    let moved = percent("max_moved_percent", max_moved_percent);
+    let refused = percent("max_refused_percent", max_refused_percent);
+    let sync = || {
+        let usual = Sync::of(name?);
+        Some(Sync {
+            as_of: as_of?,
+            allow_removals: *allow_removals,
+            max_removed_percent: removed?.unwrap_or(usual.max_removed_percent),
+            allow_moves: *allow_moves,
+            max_moved_percent: moved?.unwrap_or(usual.max_moved_percent),
+            max_refused_percent: refused?.unwrap_or(usual.max_refused_percent),
+            force: *force,
+            ..usual
+        })
+    };
+    let sync = sync();
     wrong.finish(sync)
 }
 
@@ -82,6 +92,15 @@ fn kept_from_wire(wire: &pb::KeptPlace) -> Result<Kept, Violations> {
     wrong.finish(place.zip(why).map(|(place, why)| Kept::new(place, why)))
 }
 
+pub fn moved_to_wire(Move { place, from, to }: Move) -> pb::MovedPlace {
+    pb::MovedPlace {
+        place: place.to_string(),
+        from: Some(position_to_wire(from)),
+        to: Some(position_to_wire(to)),
+        distance_m: from.distance_to(to),
+    }
+}
+
 pub fn held_to_wire(held: Held) -> pb::Held {
     let why = match held {
         Held::Empty => pb::HeldWhy::Empty,
@@ -89,6 +108,7 @@ pub fn held_to_wire(held: Held) -> pb::Held {
         Held::Stale { .. } => pb::HeldWhy::Stale,
         Held::TooManyRefused { .. } => pb::HeldWhy::TooManyRefused,
         Held::TooManyRemovals { .. } => pb::HeldWhy::TooManyRemovals,
+        Held::TooManyMoves { .. } => pb::HeldWhy::TooManyMoves,
     };
     pb::Held { why: why.into(), description: held.to_string() }
 }

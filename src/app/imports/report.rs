@@ -2,7 +2,7 @@
 //!
 //! Law: everything is counted; of each list the first [`MAX_REPORTED`] are named.
 
-use super::{MAX_REPORTED, rows::Difference};
+use super::{FAR_M, MAX_REPORTED, Move, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
@@ -25,6 +25,9 @@ pub struct Report {
     pub refused: u64,
     pub problems: Vec<Problem>,
     pub small: Vec<SmallGeofence>,
+    /// Of those changed: places that it moves far.
+    pub moved: u64,
+    pub moves: Vec<Move>,
     /// The catalog that holds it.
     pub catalog_version: u64,
     /// Places of the source that went.
@@ -79,6 +82,12 @@ pub enum Held {
         places: u64,
         percent: u32,
     },
+    /// So many of the places that rows name and that are there would move far, and at most that many percent may.
+    TooManyMoves {
+        moved: u64,
+        places: u64,
+        percent: u32,
+    },
 }
 
 impl std::fmt::Display for Held {
@@ -98,6 +107,12 @@ impl std::fmt::Display for Held {
                 f,
                 "the file lacks {missing} of the source's {places} places that the last one had, and at most {percent} percent may go unasked: \
                  it was cut, or its ids are not those of the last one; if it is right, allow the removals"
+            ),
+            Self::TooManyMoves { moved, places, percent } => write!(
+                f,
+                "{moved} of {places} places would move by more than {} km, and at most {percent} percent may go so far \
+                 unasked: latitude and longitude are swapped, or decimal marks were lost; if it is right, allow the moves",
+                FAR_M / 1_000.0
             ),
         }
     }
@@ -125,6 +140,15 @@ impl Report {
             let effective_radius_m = effective::radius_m(&geofence.shape);
             let distances = effective::distances(&geofence.shape, &geofence.detection);
             self.small.push(SmallGeofence { number, name: geofence.name.clone(), effective_radius_m, why, distances });
+        }
+    }
+
+    pub(super) fn note_moves(&mut self, moves: impl Iterator<Item = Move>) {
+        for far in moves {
+            self.moved += 1;
+            if self.moves.len() < MAX_REPORTED {
+                self.moves.push(far);
+            }
         }
     }
 

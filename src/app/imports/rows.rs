@@ -10,7 +10,7 @@ use std::{
 
 use geo::CoordsIter;
 
-use super::{Numbered, Options, Report, Row, Sync};
+use super::{Numbered, Options, Report, Row, Sync, moves::far_moves};
 use crate::{
     app::{
         places::{check_crowd, check_store, is_at_its_spot},
@@ -100,6 +100,7 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     sifted.refuse(refusals);
     let sync = options.sync.as_ref();
     sifted.sound.iter().for_each(|row| sifted.report.count(&difference(row, sync, catalog)));
+    sifted.report.note_moves(far_moves(&sifted.sound, catalog));
     sifted
 }
 

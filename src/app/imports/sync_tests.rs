@@ -15,6 +15,7 @@ use crate::{
     },
     domain::{
         campaign::On,
+        geo::Position,
         name::SourceName,
         place::{Beacon, BeaconIdentity},
         source::{Kept, KeptWhy},
@@ -137,6 +138,37 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     let far = Sync { as_of: Some(at(1_000 + 3 * 24 * 3_600)), ..freely() };
     let refused = network.imports.run(&options(far), stores(&ids), AUTHOR).await;
     assert!(matches!(refused, Err(EditError::Invalid(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_moves_too_much_too_far_changes_nothing() {
+    let network = Network::new().await;
+    let ids: Vec<String> = (0..20).map(|id| format!("{id:02}")).collect();
+    let at = |latitude, longitude| Position::new(latitude, longitude).expect("sound");
+    let file = |moved: usize, position: Position| {
+        let there = |i| if i < moved { position } else { at(45.46, 9.19) };
+        let store = |(i, id): (usize, &String)| Row::Store(Store { position: there(i), ..store(id, "Cafe") });
+        rows(ids.iter().enumerate().map(store))
+    };
+    let usual = || Sync::of(source("erp"));
+    network.sync(usual(), file(0, at(0.0, 0.0))).await;
+    let version = network.resources.snapshot().version;
+    let swapped = network.sync(usual(), file(20, at(9.19, 45.46))).await;
+    let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
+    assert_eq!((swapped.held, swapped.moved, network.resources.snapshot().version), (Some(held), 20, version));
+    let first = Move { place: PlaceName::Store(store_name("00")), from: at(45.46, 9.19), to: at(9.19, 45.46) };
+    assert_eq!(swapped.moves[0], first);
+    for (sync, moved, applied) in [
+        (usual(), 3, false),
+        (Sync { max_moved_percent: 15, ..usual() }, 3, true),
+        (usual(), 5, true),
+        (Sync { allow_moves: true, ..usual() }, 20, true),
+    ] {
+        let report = network.sync(sync, file(moved, at(9.19, 45.46))).await;
+        assert_eq!(report.applied, applied, "{moved}: {report:?}");
+    }
+    let report = network.sync(usual(), file(20, at(9.19, 45.54))).await;
+    assert_eq!((report.held, report.changed, report.moved), (None, 20, 0), "another street is an ordinary edit");
 }
 
 #[tokio::test]

@@ -49,6 +49,12 @@ pub struct Syncing {
     /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_removals: u32,
+    /// Move places however far and however many they are
+    #[arg(long, requires = "sync")]
+    allow_moves: bool,
+    /// How many of the places that are there may be moved by more than 10 km, in percent; if more are, nothing is changed
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
+    max_moves: u32,
     /// How many of the file's rows may be refused, in percent; if more are, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 20, requires = "sync")]
     max_refused: u32,
@@ -70,6 +76,8 @@ impl Syncing {
             as_of: as_of.map(timestamp_to_wire),
             allow_removals: self.allow_removals,
             max_removed_percent: Some(self.max_removals),
+            allow_moves: self.allow_moves,
+            max_moved_percent: Some(self.max_moves),
             max_refused_percent: Some(self.max_refused),
             force: self.force,
         }))
@@ -135,6 +143,9 @@ fn summary(report: &pb::ImportPlacesResponse, dry_run: bool) -> String {
             let why = &held.description;
             format!("nothing was changed: {why}; with --allow-removals it would be: {said}")
         }
+        Some(held) if held.why() == pb::HeldWhy::TooManyMoves => {
+            format!("nothing was changed: {}; with --allow-moves it would be: {said}", held.description)
+        }
         Some(held) => format!("nothing was changed: {}", held.description),
         None if dry_run => format!("dry run, nothing was changed; it would be: {said}"),
         None => format!("{said} (catalog version {})", report.catalog_version),
@@ -198,13 +209,15 @@ mod tests {
     fn a_file_that_says_its_day_is_not_made_newer() {
         let day = |day: i64| Timestamp::from_micros(day * 24 * 3_600_000_000);
         let hour = |day: i64, hour: i64| Timestamp::from_micros((day * 24 + hour) * 3_600_000_000);
-        let (max_removals, max_refused) = (10, 20);
+        let (max_removals, max_moves, max_refused) = (10, 10, 20);
         let asked = |as_of, allow_stale| Syncing {
             sync: Some("erp".to_owned()),
             as_of,
             allow_stale,
             allow_removals: false,
             max_removals,
+            allow_moves: false,
+            max_moves,
             max_refused,
             force: false,
         };
