@@ -19,7 +19,7 @@ use crate::{
         importing::{Import, Importing},
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
-        sync_wire::{self, held_to_wire, kept_to_wire, moved_to_wire},
+        sync_wire::{self, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
         wire::required,
     },
 };
@@ -194,7 +194,7 @@ fn row_to_wire(Numbered { number, row, may_be }: Numbered) -> pb::ImportRow {
 /// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
     let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
-    let Report { moved, moves, removed, removals, kept, keeps, held, .. } = report;
+    let Report { moved, moves, removed, removals, kept, keeps, renumbered, renumberings, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
         row: number,
         field: violation.field,
@@ -223,5 +223,7 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         held: held.map(held_to_wire),
         moved,
         moved_places: moves.into_iter().map(moved_to_wire).collect(),
+        renumbered,
+        renumbered_stores: renumberings.into_iter().map(renumbered_to_wire).collect(),
     }
 }

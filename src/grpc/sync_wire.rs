@@ -3,7 +3,7 @@
 //! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
 
 use crate::{
-    app::imports::{Held, Move, Row, Sync},
+    app::imports::{Held, Move, Renumbered, Row, Sync},
     domain::{
         name::{CampaignName, SourceName},
         place::PlaceName,
@@ -101,6 +101,10 @@ pub fn moved_to_wire(Move { place, from, to }: Move) -> pb::MovedPlace {
     }
 }
 
+pub fn renumbered_to_wire(Renumbered { was, is }: Renumbered) -> pb::RenumberedStore {
+    pb::RenumberedStore { was: was.to_string(), is: is.to_string() }
+}
+
 pub fn held_to_wire(held: Held) -> pb::Held {
     let why = match held {
         Held::Empty => pb::HeldWhy::Empty,
@@ -108,6 +112,7 @@ pub fn held_to_wire(held: Held) -> pb::Held {
         Held::Stale { .. } => pb::HeldWhy::Stale,
         Held::TooManyRefused { .. } => pb::HeldWhy::TooManyRefused,
         Held::TooManyRemovals { .. } => pb::HeldWhy::TooManyRemovals,
+        Held::TooManyRenumbered { .. } => pb::HeldWhy::TooManyRenumbered,
         Held::TooManyMoves { .. } => pb::HeldWhy::TooManyMoves,
     };
     pb::Held { why: why.into(), description: held.to_string() }

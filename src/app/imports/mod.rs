@@ -29,6 +29,7 @@ use crate::{
 mod days_tests;
 mod moves;
 mod removal;
+mod renumbered;
 mod report;
 mod rows;
 mod sync;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use self::{
     moves::{FAR_M, Move},
+    renumbered::Renumbered,
     report::{Held, Problem, Report, SmallGeofence},
     sync::Sync,
 };
@@ -52,7 +54,7 @@ pub const MAX_ROWS: usize = 200_000;
 /// Most rows changed under one version of the catalog; and together they have no more corners than one geofence may have
 /// alone, which are some 4 MiB. A part is one transaction, and everybody else's edits wait for it.
 pub const PART: usize = 5_000;
-/// Most problems, small geofences, moves, removals and places kept that a report names; all are counted.
+/// Most problems, small geofences, moves, removals, new ids and places kept that a report names; all are counted.
 pub const MAX_REPORTED: usize = 1_000;
 /// How often a part is computed anew because somebody else's edit came first.
 const TRIES: usize = 4;

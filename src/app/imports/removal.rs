@@ -28,6 +28,14 @@ pub struct Fates {
     pub places: u64,
 }
 
+impl Fates {
+    /// The places of which the file says nothing at all, whether they go or stay.
+    pub fn missing(&self) -> impl Iterator<Item = &PlaceName> {
+        let staying = self.kept.iter().filter(|kept| kept.is_absent()).map(|kept| &kept.place);
+        self.removed.iter().chain(staying)
+    }
+}
+
 pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) -> Fates {
     let mut fates = Fates::default();
     let said: BTreeSet<PlaceName> = sifted.sound.iter().map(Row::place).collect();

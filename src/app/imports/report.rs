@@ -2,7 +2,7 @@
 //!
 //! Law: everything is counted; of each list the first [`MAX_REPORTED`] are named.
 
-use super::{FAR_M, MAX_REPORTED, Move, rows::Difference};
+use super::{FAR_M, MAX_REPORTED, Move, Renumbered, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
@@ -36,6 +36,9 @@ pub struct Report {
     /// Places of the source that no sound row names, and that stay.
     pub kept: u64,
     pub keeps: Vec<Kept>,
+    /// Stores that the file lacks, and that seem to come under another id.
+    pub renumbered: u64,
+    pub renumberings: Vec<Renumbered>,
     /// Why a sync changes nothing.
     pub held: Option<Held>,
 }
@@ -82,6 +85,12 @@ pub enum Held {
         places: u64,
         percent: u32,
     },
+    /// So many of the source's stores seem to come under other ids, and at most a tenth of that many percent may.
+    TooManyRenumbered {
+        renumbered: u64,
+        places: u64,
+        percent: u32,
+    },
     /// So many of the places that rows name and that are there would move far, and at most that many percent may.
     TooManyMoves {
         moved: u64,
@@ -107,6 +116,13 @@ impl std::fmt::Display for Held {
                 f,
                 "the file lacks {missing} of the source's {places} places that the last one had, and at most {percent} percent may go unasked: \
                  it was cut, or its ids are not those of the last one; if it is right, allow the removals"
+            ),
+            Self::TooManyRenumbered { renumbered, places, percent } => write!(
+                f,
+                "{renumbered} of the source's {places} places seem to come under other ids, with the same name at the same \
+                 spot, and at most {} percent may unasked: geofences, campaigns and visits of the old ones do not come \
+                 with them; if it is right, allow the removals",
+                f64::from(*percent) / 10.0
             ),
             Self::TooManyMoves { moved, places, percent } => write!(
                 f,
@@ -155,6 +171,12 @@ impl Report {
     pub(super) fn remove(&mut self, removed: &[PlaceName]) {
         self.removed = removed.len() as u64;
         self.removals = removed.iter().take(MAX_REPORTED).cloned().collect();
+    }
+
+    pub(super) fn renumber(&mut self, all: Vec<Renumbered>) {
+        self.renumbered = all.len() as u64;
+        self.renumberings = all;
+        self.renumberings.truncate(MAX_REPORTED);
     }
 
     pub(super) fn keep(&mut self, kept: &[Kept]) {

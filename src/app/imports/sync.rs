@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use super::{
     known,
     removal::{Fates, fates},
+    renumbered::renumbered,
     report::{Held, Report},
     rows::Sifted,
 };
@@ -29,6 +30,8 @@ pub const DEFAULT_REMOVED_PERCENT: u32 = 10;
 pub const DEFAULT_REFUSED_PERCENT: u32 = 20;
 /// Percent of the places that are there and that rows name which may move far unasked, if nobody says otherwise.
 pub const DEFAULT_MOVED_PERCENT: u32 = 10;
+/// So many stores may have new ids whatever their share: a shop or two that changed hands are no new numbering.
+const FEW_RENUMBERED: u64 = 2;
 /// How far a file may be of the future: it speaks of a day, and the day begins earlier in the east. A mistyped year would
 /// make every later file stale.
 const MAX_AHEAD: Duration = Duration::from_secs(2 * 24 * 3_600);
@@ -120,6 +123,7 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     }
     let fates = fates(sync, sifted, catalog, now);
     let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
+    sifted.report.renumber(renumbered(fates.missing(), &sifted.sound, catalog));
     let missing = missing(&fates, known(sync, catalog));
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.remove(&fates.removed);
@@ -132,12 +136,16 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
 /// What the file asks for more of than it may.
 fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Option<Held> {
     let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
-    let Report { refused, moved, changed, unchanged, .. } = sifted.report;
+    let Report { refused, moved, changed, unchanged, renumbered, .. } = sifted.report;
     let (rows, percent) = (sifted.rows, sync.max_refused_percent);
     if exceeds(refused, percent, rows) {
         return Some(Held::TooManyRefused { refused, rows, percent });
     }
     let percent = sync.max_removed_percent;
+    // Each of them loses more than a store that is closed.
+    if !sync.allow_removals && renumbered > FEW_RENUMBERED && exceeds(renumbered * 10, percent, places) {
+        return Some(Held::TooManyRenumbered { renumbered, places, percent });
+    }
     if !sync.allow_removals && exceeds(missing, percent, places) {
         return Some(Held::TooManyRemovals { missing, places, percent });
     }

@@ -114,6 +114,7 @@ pub fn tell_cut(word: &str, row: u64) -> anyhow::Result<ExitCode> {
 /// Tells what went, what stayed and what it comes to.
 pub fn tell(report: &pb::ImportPlacesResponse, dry_run: bool) -> anyhow::Result<ExitCode> {
     kept(&report.kept_places).iter().for_each(note);
+    renumbered(report).iter().for_each(note);
     if report.kept_places.len() >= MAX_REPORTED {
         note(format!("of {} places that stay the first {MAX_REPORTED} are named", report.kept));
     }
@@ -139,7 +140,7 @@ fn summary(report: &pb::ImportPlacesResponse, dry_run: bool) -> String {
         Some(held) if held.why() == pb::HeldWhy::TooManyRefused => {
             format!("nothing was changed: {} (--max-refused)", held.description)
         }
-        Some(held) if held.why() == pb::HeldWhy::TooManyRemovals => {
+        Some(held) if matches!(held.why(), pb::HeldWhy::TooManyRemovals | pb::HeldWhy::TooManyRenumbered) => {
             let why = &held.description;
             format!("nothing was changed: {why}; with --allow-removals it would be: {said}")
         }
@@ -185,9 +186,39 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     lines
 }
 
+/// The stores that seem to have a new id, on one line.
+fn renumbered(report: &pb::ImportPlacesResponse) -> Option<String> {
+    let id = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let pair = |store: &pb::RenumberedStore| format!("{} is now {}", id(&store.was), id(&store.is));
+    let word = if report.renumbered == 1 { "store seems" } else { "stores seem" };
+    let pairs: Vec<String> = report.renumbered_stores.iter().take(NAMED_IF_HELD).map(pair).collect();
+    let dots = if report.renumbered > pairs.len() as u64 { " …" } else { "" };
+    let told = format!(
+        "warning: {} {word} to have a new id, and geofences, campaigns and visits of the old one do not come with it: {}{dots}",
+        report.renumbered,
+        pairs.join(", ")
+    );
+    (report.renumbered > 0).then_some(told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stores_that_seem_to_have_a_new_id_are_told_with_both() {
+        let store = |id: u32| pb::RenumberedStore {
+            was: format!("organizations/acme/stores/{id}"),
+            is: format!("organizations/acme/stores/x{id}"),
+        };
+        let of = |count: u32| {
+            let renumbered_stores = (1..=count).map(store).collect();
+            renumbered(&pb::ImportPlacesResponse { renumbered: count.into(), renumbered_stores, ..Default::default() })
+        };
+        assert_eq!(of(0), None);
+        assert!(of(1).is_some_and(|told| told.contains("1 store seems") && told.ends_with(": 1 is now x1")));
+        assert!(of(12).is_some_and(|told| told.contains("12 stores seem") && told.ends_with("10 is now x10 …")));
+    }
 
     #[test]
     fn what_stays_is_told_by_reason_and_by_campaign() {
