@@ -8,7 +8,7 @@ use tonic::{Status, Streaming};
 use crate::{
     app::imports::{MAX_ROWS, Numbered, Options, Problem, Report, Row, SmallGeofence},
     domain::{
-        name::{GeofenceName, OrganizationName, StoreName},
+        name::{GeofenceName, OrganizationName, SourceName, StoreName},
         place::{Geofence, PlaceName, Store},
         violation::{Invalid, Violations},
     },
@@ -194,6 +194,7 @@ fn row_to_wire(Numbered { number, row, may_be }: Numbered) -> pb::ImportRow {
 /// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
     let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
+    let Report { adopted, sources, .. } = report;
     let Report { moved, moves, removed, removals, kept, keeps, renumbered, renumberings, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
         row: number,
@@ -223,6 +224,8 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         held: held.map(held_to_wire),
         moved,
         moved_places: moves.into_iter().map(moved_to_wire).collect(),
+        adopted,
+        sources: sources.iter().map(SourceName::to_string).collect(),
         renumbered,
         renumbered_stores: renumberings.into_iter().map(renumbered_to_wire).collect(),
     }

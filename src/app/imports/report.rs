@@ -2,11 +2,13 @@
 //!
 //! Law: everything is counted; of each list the first [`MAX_REPORTED`] are named.
 
-use super::{FAR_M, MAX_REPORTED, Move, Renumbered, rows::Difference};
+use std::collections::BTreeSet;
+
+use super::{FAR_M, MAX_REPORTED, Move, Renumbered, Sync, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
-        name::GeofenceName,
+        name::{GeofenceName, SourceName},
         place::{Geofence, PlaceName},
         source::Kept,
         time::Timestamp,
@@ -28,6 +30,10 @@ pub struct Report {
     /// Of those changed: places that it moves far.
     pub moved: u64,
     pub moves: Vec<Move>,
+    /// Of those changed: places of no source that become the sync's.
+    pub adopted: u64,
+    /// Without a sync: the sources whose places rows name.
+    pub sources: BTreeSet<SourceName>,
     /// The catalog that holds it.
     pub catalog_version: u64,
     /// Places of the source that went.
@@ -140,6 +146,17 @@ impl Report {
             Difference::New => self.created += 1,
             Difference::Other(_) => self.changed += 1,
             Difference::None => self.unchanged += 1,
+        }
+    }
+
+    /// Whose place a row names that is there already.
+    pub(super) fn note_source(&mut self, source: Option<&SourceName>, sync: Option<&Sync>) {
+        match (source, sync) {
+            (None, Some(_)) => self.adopted += 1,
+            (Some(source), None) if self.sources.len() < MAX_REPORTED && !self.sources.contains(source) => {
+                self.sources.insert(source.clone());
+            }
+            (Some(_), _) | (None, None) => {}
         }
     }
 

@@ -99,7 +99,13 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     }
     sifted.refuse(refusals);
     let sync = options.sync.as_ref();
-    sifted.sound.iter().for_each(|row| sifted.report.count(&difference(row, sync, catalog)));
+    for row in &sifted.sound {
+        let difference = difference(row, sync, catalog);
+        sifted.report.count(&difference);
+        if !matches!(difference, Difference::New) {
+            sifted.report.note_source(source_of(row, catalog), sync);
+        }
+    }
     sifted.report.note_moves(far_moves(&sifted.sound, catalog));
     sifted
 }

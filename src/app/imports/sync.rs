@@ -183,7 +183,7 @@ fn bad_file(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Option<Held> {
 impl Report {
     /// A bad file's rows are no news of any place.
     fn forget_rows(&mut self) {
-        (self.created, self.changed, self.unchanged, self.moved) = (0, 0, 0, 0);
+        (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
         self.moves.clear();
     }
 }

@@ -157,6 +157,7 @@ impl Import {
             Err(broken) => return tell_broken(broken),
         };
         tell_problems(word, &refused, &report);
+        unsynced(&report).iter().for_each(note);
         say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))
     }
@@ -226,6 +227,19 @@ fn tell_broken(Broken { why, in_parts }: Broken) -> anyhow::Result<ExitCode> {
     Ok(NOT_KNOWN.into())
 }
 
+/// That rows are of files which are synced, and this was no sync.
+fn unsynced(report: &pb::ImportPlacesResponse) -> Option<String> {
+    let sources: Vec<&str> = report.sources.iter().filter_map(|name| name.rsplit('/').next()).collect();
+    let word = if report.applied { "are" } else { "would be" };
+    let told = format!(
+        "warning: this is no sync, and some rows are places of the source {}, which has after its next sync what its own file \
+         says; the {} created {word} of no source, and no sync removes them: is --sync missing?",
+        sources.join(", "),
+        report.created
+    );
+    (!sources.is_empty()).then_some(told)
+}
+
 fn summary(report: &pb::ImportPlacesResponse, refused_here: u64, dry_run: bool) -> String {
     let pb::ImportPlacesResponse { applied, created, changed, unchanged, refused, .. } = report;
     let refused = refused + refused_here;
@@ -258,6 +272,15 @@ mod tests {
         }
         assert_eq!((delimiter("|"), delimiter("tab")), (Ok(b'|'), Ok(b'\t')));
         assert!(delimiter("||").is_err() && delimiter("é").is_err());
+    }
+
+    #[test]
+    fn who_imports_the_file_of_a_source_without_a_sync_is_told() {
+        let report = pb::ImportPlacesResponse { created: 2, ..Default::default() };
+        assert_eq!(unsynced(&report), None);
+        let sources = vec!["organizations/acme/sources/erp".to_owned()];
+        let told = unsynced(&pb::ImportPlacesResponse { sources, ..report }).expect("one source");
+        assert!(told.contains("of the source erp, which") && told.contains("the 2 created would be of no"), "{told}");
     }
 
     #[test]

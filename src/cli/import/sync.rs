@@ -118,6 +118,10 @@ pub fn tell(report: &pb::ImportPlacesResponse, dry_run: bool) -> anyhow::Result<
     if report.kept_places.len() >= MAX_REPORTED {
         note(format!("of {} places that stay the first {MAX_REPORTED} are named", report.kept));
     }
+    if report.adopted > 0 {
+        let word = if report.applied { "are" } else { "would be" };
+        note(format!("{} places were of no source, and {word} this one's from now on", report.adopted));
+    }
     let word = if report.applied { "removed" } else { "would be removed" };
     let shown = if report.held.is_some() { NAMED_IF_HELD } else { MAX_REPORTED };
     for place in report.removed_places.iter().take(shown) {
