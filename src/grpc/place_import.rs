@@ -6,11 +6,11 @@
 use tonic::{Status, Streaming};
 
 use crate::{
-    app::imports::{MAX_ROWS, Numbered, Options, Problem, Report, Row, SmallGeofence},
+    app::imports::{MAX_ROWS, Numbered, Optional, Options, Problem, Report, Row, SmallGeofence},
     domain::{
         name::{GeofenceName, OrganizationName, SourceName, StoreName},
         place::{Geofence, PlaceName, Store},
-        violation::{Invalid, Violations},
+        violation::{Invalid, Violations, at_most},
     },
     engine::catalog::Entry,
     grpc::{
@@ -69,13 +69,17 @@ pub(super) async fn receive(
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
-    let pb::ImportOptions { parent, dry_run, allow_partial, sync } = wire;
+    let pb::ImportOptions { parent, dry_run, allow_partial, unsaid_fields, sync } = wire;
     let mut wrong = Violations::default();
     let network = wrong.take("options.parent", OrganizationName::parse(parent));
     network.iter().try_for_each(|network| access.reaches(network))?;
     let sync = wrong.nest("options.sync", sync.as_ref().map(sync_wire::read).transpose());
+    wrong.take("options.unsaid_fields", at_most(Optional::ALL.len(), unsaid_fields.len()));
+    let fields = unsaid_fields.iter().take(Optional::ALL.len()).enumerate();
+    let unsaid = fields.filter_map(|(i, field)| wrong.take(format!("options.unsaid_fields[{i}]"), field.parse()));
+    let unsaid = unsaid.collect();
     let (network, sync) = wrong.finish(network.zip(sync))?;
-    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, sync })
+    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, unsaid, sync })
 }
 
 #[derive(Default)]

@@ -37,12 +37,14 @@ mod sync;
 mod sync_tests;
 #[cfg(test)]
 mod tests;
+mod unsaid;
 
 pub use self::{
     moves::{FAR_M, Move},
     renumbered::Renumbered,
     report::{Held, Problem, Report, SmallGeofence},
     sync::Sync,
+    unsaid::{Optional, Unsaid},
 };
 use self::{
     rows::{Sifted, check_stores, edit, sift},
@@ -68,6 +70,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Apply the sound rows even if others are refused; a sync does so anyway.
     pub allow_partial: bool,
+    /// Fields that no row says, which stay as they are.
+    pub unsaid: Unsaid,
     /// The rows are the whole of a source.
     pub sync: Option<Sync>,
 }
@@ -187,7 +191,7 @@ impl Imports {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
-                let edits = part.iter().map(|row| edit(row, sync, catalog));
+                let edits = part.iter().map(|row| edit(row, options, catalog));
                 edits.filter_map(Result::transpose).collect()
             })
             .await?;

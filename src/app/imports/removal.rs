@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Row, Sync, rows::Sifted};
+use super::{Row, Sync, rows::Sifted, unsaid::store_of};
 use crate::{
     app::{place_use::named, places::released},
     domain::{
@@ -92,7 +92,7 @@ fn unsaid(source: &SourceName, said: &BTreeSet<PlaceName>, catalog: &Catalog) ->
 /// The stores that geofences of the file belong to: as their rows say, or as they are if their rows were refused.
 fn housing(sifted: &Sifted, catalog: &Catalog) -> BTreeSet<StoreName> {
     let sound = sifted.sound.iter().filter_map(|row| match row {
-        Row::Geofence(geofence) => geofence.store.clone(),
+        Row::Geofence(geofence) => store_of(geofence, &sifted.unsaid, catalog).cloned(),
         Row::Store(_) => None,
     });
     let refused = sifted.may_be.iter().filter_map(|place| match place {

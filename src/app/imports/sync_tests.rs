@@ -40,7 +40,7 @@ fn unread(number: u64, ids: &[&str]) -> Numbered {
 }
 
 fn options(sync: Sync) -> Options {
-    Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) }
+    Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid: Unsaid::new(), sync: Some(sync) }
 }
 
 /// A file of any length, and with any faults, may take the place of the last one.

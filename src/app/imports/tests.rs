@@ -14,7 +14,7 @@ fn rows(rows: Vec<Row>) -> Vec<Numbered> {
 }
 
 fn options(dry_run: bool, allow_partial: bool) -> Options {
-    Options { network: owner("acme"), dry_run, allow_partial, sync: None }
+    Options { network: owner("acme"), dry_run, allow_partial, unsaid: Unsaid::new(), sync: None }
 }
 
 fn counts(report: &Report) -> [u64; 4] {

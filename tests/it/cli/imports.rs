@@ -106,6 +106,32 @@ async fn a_place_may_be_let_go_over_the_wire() {
     assert_eq!(update("").await.expect("let go").into_inner().source, "");
 }
 
+#[tokio::test]
+async fn what_the_file_has_no_column_for_stays_as_it_was_set_by_hand() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stations.csv");
+    let name = || "organizations/acme/stores/1".to_owned();
+    let run = async |file: String| {
+        std::fs::write(&path, file).expect("written");
+        assert_eq!(sync(&server, &key, &path, &[]).await.code, Some(0));
+        let store = server.places().get_store(bearing(&key, pb::GetStoreRequest { name: name() })).await;
+        store.expect("there").into_inner()
+    };
+    run(written("2026-03-12", [line(1)])).await;
+    let (address, tags) = ("Via Po 7".to_owned(), vec!["motorway".to_owned()]);
+    let store = Some(pb::Store { name: name(), address: address.clone(), tags: tags.clone(), ..Default::default() });
+    let update = pb::UpdateStoreRequest { store, update_mask: None };
+    server.places().update_store(bearing(&key, update)).await.expect("set by hand");
+    let kept = run(written("2026-03-13", [line(1).replace("Station", "Stazione")])).await;
+    assert_eq!((kept.display_name.as_str(), kept.address, kept.tags), ("Stazione 1", address, tags.clone()));
+    let file =
+        "Estrazione del 2026-03-14\nidImpianto|Nome Impianto|Latitudine|Longitudine|Indirizzo\n1|Uno|45.1|9.1|\n";
+    let emptied = run(file.to_owned()).await;
+    assert_eq!((emptied.address.as_str(), emptied.tags), ("", tags), "a column that is empty empties");
+}
+
 /// The day's file as it was published, unpacked.
 fn unpacked(path: &str) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
