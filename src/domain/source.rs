@@ -15,7 +15,8 @@ pub const MAX_ABSENTEES: usize = 1_000;
 /// Most campaigns named of one place that is kept for them.
 const MAX_CAMPAIGNS: usize = 10;
 
-/// What is known of a file that keeps places in step. Made, and changed, by its syncs alone.
+/// What is known of a file that keeps places in step. Made, and changed, by its syncs alone; it may be
+/// deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     pub name: SourceName,

@@ -27,6 +27,7 @@ use crate::{
 
 #[cfg(test)]
 mod days_tests;
+mod deletion;
 mod moves;
 mod removal;
 mod renumbered;

@@ -9,6 +9,8 @@ pub(super) mod progress;
 pub(super) mod send;
 mod sync;
 
+pub(super) use sync::stays;
+
 use std::{
     io::Read,
     path::{Path, PathBuf},

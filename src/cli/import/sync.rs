@@ -165,6 +165,24 @@ fn exit_code(report: &pb::ImportPlacesResponse) -> ExitCode {
     }
 }
 
+/// A place and why it stays.
+pub fn stays(place: &pb::KeptPlace) -> String {
+    match place.why() {
+        KeptWhy::Targeted => format!("{}: {} names it", place.place, place.campaigns.join(", ")),
+        other => format!("{}: {}", place.place, reason(other)),
+    }
+}
+
+fn reason(why: KeptWhy) -> &'static str {
+    match why {
+        KeptWhy::RowRefused => "the row was refused",
+        KeptWhy::RowUntold => "it cannot be told which places some refused rows mean, and nothing was removed",
+        KeptWhy::HasDependents => "a geofence or beacon belongs to it that does not go with it",
+        KeptWhy::Targeted => "a campaign names it",
+        KeptWhy::Unspecified => "the server says so",
+    }
+}
+
 /// A line for each reason, and one for each place that campaigns keep.
 fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -172,14 +190,10 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     for place in places {
         let why = match place.why() {
             KeptWhy::Targeted => {
-                let campaigns = place.campaigns.join(", ");
-                lines.push(format!("kept: {}: {campaigns} names it (--force removes it)", place.place));
+                lines.push(format!("kept: {} (--force removes it)", stays(place)));
                 continue;
             }
-            KeptWhy::RowRefused => "the row was refused",
-            KeptWhy::RowUntold => "it cannot be told which places some refused rows mean, and nothing was removed",
-            KeptWhy::HasDependents => "a geofence or beacon belongs to it that does not go with it",
-            KeptWhy::Unspecified => "the server says so",
+            other => reason(other),
         };
         reasons.entry(why).or_default().push(&place.place);
     }

@@ -132,6 +132,37 @@ async fn what_the_file_has_no_column_for_stays_as_it_was_set_by_hand() {
     assert_eq!((emptied.address.as_str(), emptied.tags), ("", tags), "a column that is empty empties");
 }
 
+#[tokio::test]
+async fn a_source_is_listed_shown_and_deleted() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stations.csv");
+    let mut far = line(2).replace("45.2|9.1", "9.1|45.2");
+    far.insert_str(0, &line(1));
+    for (file, said) in [(line(1) + &line(2), "2 created"), (far, "1 of 2 places would move by more than 10 km")] {
+        std::fs::write(&path, written("2026-03-12", [file])).expect("written");
+        let ran = sync(&server, &key, &path, &[]).await;
+        assert!(ran.out.contains(said), "{ran:?}");
+    }
+    let of = |action: &'static str| ["source", action, "stations", "--network", "acme"];
+    let run = async |arguments: &[&str]| call(server.address, &key, arguments).await;
+    let name = "organizations/acme/sources/stations";
+    for told in [run(&["source", "list", "--network", "acme"]).await, run(&of("show")).await] {
+        let line = told.out.lines().nth(1).unwrap_or_default();
+        assert!(line.starts_with(name) && line.contains("2026-03-12T00:00:00Z") && line.ends_with("0"), "{told:?}");
+    }
+    let refused = run(&of("delete")).await;
+    assert!(refused.code == Some(1) && refused.err.contains("2 places are still of"), "{refused:?}");
+    let deleted = run(&[&of("delete")[..], &["--force"]].concat()).await;
+    assert_eq!((deleted.code, deleted.out.as_str()), (Some(0), ""), "{deleted:?}");
+    assert!(deleted.err.contains("deleted; its places stay"), "{deleted:?}");
+    assert_eq!(run(&of("show")).await.code, Some(1));
+    let stores = pb::ListStoresRequest { parent: "organizations/acme".into(), ..Default::default() };
+    let stores = server.places().list_stores(bearing(&key, stores)).await.expect("listed").into_inner().stores;
+    assert!(stores.len() == 2 && stores.iter().all(|store| store.source.is_empty()), "{stores:?}");
+}
+
 /// The day's file as it was published, unpacked.
 fn unpacked(path: &str) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
