@@ -196,6 +196,10 @@ async fn two_real_days_of_fuel_stations() {
         let ran = run(file).await;
         assert!(ran.code == Some(2) && ran.out.contains(counted), "{counted}: {ran:?}");
     }
+    let swapped = ["--map", "brand=Bandiera", "--map", "latitude=Longitudine", "--map", "longitude=Latitudine"];
+    let swapped = sync(&server, &key, &path, &swapped).await;
+    let said = "nothing was changed: 23590 of 23590 places would move by more than 10 km";
+    assert!(swapped.code == Some(1) && swapped.out.contains(said), "{swapped:?}");
     let stale = run(&first).await;
     assert!(stale.code == Some(1) && stale.out.contains("of 2026-03-12T00:00:00Z"), "{stale:?}");
 }
