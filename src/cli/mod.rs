@@ -31,6 +31,7 @@ mod output;
 mod ping;
 mod serve;
 mod settings;
+mod source;
 mod till;
 mod zoned;
 
@@ -65,6 +66,7 @@ enum Command {
     /// See it work: two people walk past the shops of Helsinki
     Demo(demo::Demo),
     Import(import::Import),
+    Source(source::Sources),
     Codes(codes::Codes),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -91,6 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Serve(serve) => serve.run(variables).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => block_on(demo.run()).map(|()| ExitCode::SUCCESS),
         Command::Import(import) => block_on(import.run()),
+        Command::Source(sources) => block_on(sources.run()),
         Command::Codes(codes) => block_on(codes.run()),
         Command::Backup(backup) => block_on(backup.run(variables)),
         Command::Restore(restore) => block_on(restore.run(variables)),

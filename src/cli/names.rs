@@ -34,7 +34,7 @@ pub fn store(text: &str, of: &OrganizationName) -> Result<StoreName, Mistakes> {
 /// `organizations/acme/sources/erp`, or `erp` of that organization.
 pub fn source(text: &str, of: &OrganizationName) -> Result<SourceName, Mistakes> {
     let name = if text.contains('/') { SourceName::parse(text) } else { of.source(text) };
-    name.map_err(|invalid| Mistakes(vec![format!("--sync: {invalid}")]))
+    name.map_err(|invalid| Mistakes(vec![format!("the source {text:?}: {invalid}")]))
 }
 
 /// `organizations/acme/campaigns/umbrella`, or `acme/umbrella`.

@@ -4,9 +4,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{name::SourceName, time::Timestamp};
+use super::{
+    name::{CampaignName, SourceName},
+    place::PlaceName,
+    time::Timestamp,
+};
 
-/// What is known of a file that keeps places in step. Made, and changed, by its syncs alone.
+/// Most places that a source remembers by name.
+pub const MAX_ABSENTEES: usize = 1_000;
+/// Most campaigns named of one place that is kept for them.
+const MAX_CAMPAIGNS: usize = 10;
+
+/// What is known of a file that keeps places in step. Made, and changed, by its syncs alone; it may be
+/// deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     pub name: SourceName,
@@ -21,6 +31,57 @@ pub struct Source {
     /// How many places of the source it said nothing of, not even in a refused row, and that stayed all the same.
     #[serde(default)]
     pub absent: u64,
+    /// The first of them, at most [`MAX_ABSENTEES`], and why they stayed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absentees: Vec<Kept>,
     /// When the last sync was done.
     pub synced_at: Timestamp,
+}
+
+/// A place that no sound row names, and why it stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub place: PlaceName,
+    pub why: KeptWhy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptWhy {
+    RowRefused,
+    /// It cannot be told which places some refused rows mean.
+    RowUntold,
+    /// By these campaigns, the first of them.
+    Targeted(Vec<CampaignName>),
+    /// Something belongs to it that does not go with it.
+    HasDependents,
+}
+
+impl Kept {
+    /// With the first of its campaigns.
+    pub fn new(place: PlaceName, mut why: KeptWhy) -> Self {
+        if let KeptWhy::Targeted(campaigns) = &mut why {
+            campaigns.truncate(MAX_CAMPAIGNS);
+        }
+        Self { place, why }
+    }
+
+    /// Whether the file said nothing at all of it, not even in a refused row.
+    pub fn is_absent(&self) -> bool {
+        self.why != KeptWhy::RowRefused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_stored_before_absentees_were_is_read_and_written_as_it_was() {
+        let old =
+            r#"{"name":"organizations/a/sources/erp","as_of":null,"rows":7,"refused":0,"absent":2,"synced_at":5}"#;
+        let read: Source = serde_json::from_str(old).expect("sound");
+        assert!(read.absentees.is_empty());
+        assert_eq!(serde_json::to_string(&read).expect("plain"), old);
+    }
 }

@@ -6,11 +6,11 @@
 use tonic::{Status, Streaming};
 
 use crate::{
-    app::imports::{MAX_ROWS, Numbered, Options, Problem, Report, Row, SmallGeofence},
+    app::imports::{MAX_ROWS, Numbered, Optional, Options, Problem, Report, Row, SmallGeofence},
     domain::{
-        name::{GeofenceName, OrganizationName, StoreName},
+        name::{GeofenceName, OrganizationName, SourceName, StoreName},
         place::{Geofence, PlaceName, Store},
-        violation::{Invalid, Violations},
+        violation::{Invalid, Violations, at_most},
     },
     engine::catalog::Entry,
     grpc::{
@@ -19,7 +19,7 @@ use crate::{
         importing::{Import, Importing},
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
-        sync_wire::{self, held_to_wire, kept_to_wire},
+        sync_wire::{self, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
         wire::required,
     },
 };
@@ -69,13 +69,17 @@ pub(super) async fn receive(
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
-    let pb::ImportOptions { parent, dry_run, allow_partial, sync } = wire;
+    let pb::ImportOptions { parent, dry_run, allow_partial, unsaid_fields, sync } = wire;
     let mut wrong = Violations::default();
     let network = wrong.take("options.parent", OrganizationName::parse(parent));
     network.iter().try_for_each(|network| access.reaches(network))?;
     let sync = wrong.nest("options.sync", sync.as_ref().map(sync_wire::read).transpose());
+    wrong.take("options.unsaid_fields", at_most(Optional::ALL.len(), unsaid_fields.len()));
+    let fields = unsaid_fields.iter().take(Optional::ALL.len()).enumerate();
+    let unsaid = fields.filter_map(|(i, field)| wrong.take(format!("options.unsaid_fields[{i}]"), field.parse()));
+    let unsaid = unsaid.collect();
     let (network, sync) = wrong.finish(network.zip(sync))?;
-    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, sync })
+    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, unsaid, sync })
 }
 
 #[derive(Default)]
@@ -194,7 +198,8 @@ fn row_to_wire(Numbered { number, row, may_be }: Numbered) -> pb::ImportRow {
 /// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
     let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
-    let Report { removed, removals, kept, keeps, held, .. } = report;
+    let Report { adopted, sources, .. } = report;
+    let Report { moved, moves, removed, removals, kept, keeps, renumbered, renumberings, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
         row: number,
         field: violation.field,
@@ -221,5 +226,11 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         kept,
         kept_places: keeps.into_iter().map(kept_to_wire).collect(),
         held: held.map(held_to_wire),
+        moved,
+        moved_places: moves.into_iter().map(moved_to_wire).collect(),
+        adopted,
+        sources: sources.iter().map(SourceName::to_string).collect(),
+        renumbered,
+        renumbered_stores: renumberings.into_iter().map(renumbered_to_wire).collect(),
     }
 }

@@ -220,6 +220,14 @@ impl PlaceService for PlaceGrpc {
         Ok(Response::new(pb::ListSourcesResponse { sources, next_page_token }))
     }
 
+    async fn delete_source(&self, request: Request<pb::DeleteSourceRequest>) -> Answer<pb::DeleteSourceResponse> {
+        let access = Self::access(request.extensions())?;
+        let pb::DeleteSourceRequest { name, etag, force } = request.get_ref();
+        let (name, etag) = resource::versioned::<Source>(&access, name, etag)?;
+        self.imports.delete_source(&name, etag, *force, access.author()).await?;
+        Ok(Response::new(pb::DeleteSourceResponse {}))
+    }
+
     async fn import_places(
         &self,
         request: Request<Streaming<pb::ImportPlacesRequest>>,

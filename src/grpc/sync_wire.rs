@@ -3,18 +3,18 @@
 //! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
 
 use crate::{
-    app::imports::{Held, Kept, KeptWhy, Row, Sync},
+    app::imports::{Held, Move, Renumbered, Row, Sync},
     domain::{
         name::{CampaignName, SourceName},
         place::PlaceName,
-        source::Source,
+        source::{Kept, KeptWhy, Source},
         violation::{Invalid, Violations, at_most},
     },
     engine::catalog::Entry,
     grpc::{
         pb,
         resource::Wire,
-        wire::{optional_timestamp, required, timestamp, timestamp_to_wire},
+        wire::{optional_timestamp, position_to_wire, required, timestamp, timestamp_to_wire},
     },
 };
 
@@ -23,20 +23,30 @@ const MAX_MEANT: usize = 10;
 
 /// Takes the sync of an import apart.
 pub fn read(wire: &pb::ImportSync) -> Result<Sync, Violations> {
-    let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, max_refused_percent, force } = wire;
+    let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, allow_moves, .. } = wire;
+    let pb::ImportSync { max_moved_percent, max_refused_percent, force, .. } = wire;
     let mut wrong = Violations::default();
     let name = if source.is_empty() { Err(required()) } else { SourceName::parse(source) };
     let name = wrong.take("source", name);
     let as_of = wrong.take("as_of", optional_timestamp(*as_of));
-    let percent = wrong.take("max_removed_percent", max_removed_percent.map(percent).transpose());
-    let refused = wrong.take("max_refused_percent", max_refused_percent.map(self::percent).transpose());
-    let sync = name.zip(as_of).zip(percent.zip(refused)).map(|((name, as_of), (percent, refused))| {
-        let usual = Sync::of(name);
-        let max_removed_percent = percent.unwrap_or(usual.max_removed_percent);
-        let max_refused_percent = refused.unwrap_or(usual.max_refused_percent);
-        let (allow_removals, force) = (*allow_removals, *force);
-        Sync { as_of, allow_removals, max_removed_percent, max_refused_percent, force, ..usual }
-    });
+    let mut percent = |field, said: &Option<u32>| wrong.take(field, said.map(percent).transpose());
+    let removed = percent("max_removed_percent", max_removed_percent);
+    let moved = percent("max_moved_percent", max_moved_percent);
+    let refused = percent("max_refused_percent", max_refused_percent);
+    let sync = || {
+        let usual = Sync::of(name?);
+        Some(Sync {
+            as_of: as_of?,
+            allow_removals: *allow_removals,
+            max_removed_percent: removed?.unwrap_or(usual.max_removed_percent),
+            allow_moves: *allow_moves,
+            max_moved_percent: moved?.unwrap_or(usual.max_moved_percent),
+            max_refused_percent: refused?.unwrap_or(usual.max_refused_percent),
+            force: *force,
+            ..usual
+        })
+    };
+    let sync = sync();
     wrong.finish(sync)
 }
 
@@ -67,6 +77,34 @@ pub fn kept_to_wire(Kept { place, why }: Kept) -> pb::KeptPlace {
     pb::KeptPlace { place: place.to_string(), why: why.into(), campaigns }
 }
 
+fn kept_from_wire(wire: &pb::KeptPlace) -> Result<Kept, Violations> {
+    let mut wrong = Violations::default();
+    let place = wrong.take("place", PlaceName::parse(&wire.place));
+    let campaigns = wire.campaigns.iter().map(|campaign| CampaignName::parse(campaign));
+    let campaigns = wrong.take("campaigns", campaigns.collect::<Result<Vec<_>, _>>());
+    let why = match wire.why() {
+        pb::KeptWhy::Unspecified => wrong.take("why", Err(required())),
+        pb::KeptWhy::RowRefused => Some(KeptWhy::RowRefused),
+        pb::KeptWhy::RowUntold => Some(KeptWhy::RowUntold),
+        pb::KeptWhy::Targeted => campaigns.map(KeptWhy::Targeted),
+        pb::KeptWhy::HasDependents => Some(KeptWhy::HasDependents),
+    };
+    wrong.finish(place.zip(why).map(|(place, why)| Kept::new(place, why)))
+}
+
+pub fn moved_to_wire(Move { place, from, to }: Move) -> pb::MovedPlace {
+    pb::MovedPlace {
+        place: place.to_string(),
+        from: Some(position_to_wire(from)),
+        to: Some(position_to_wire(to)),
+        distance_m: from.distance_to(to),
+    }
+}
+
+pub fn renumbered_to_wire(Renumbered { was, is }: Renumbered) -> pb::RenumberedStore {
+    pb::RenumberedStore { was: was.to_string(), is: is.to_string() }
+}
+
 pub fn held_to_wire(held: Held) -> pb::Held {
     let why = match held {
         Held::Empty => pb::HeldWhy::Empty,
@@ -74,6 +112,8 @@ pub fn held_to_wire(held: Held) -> pb::Held {
         Held::Stale { .. } => pb::HeldWhy::Stale,
         Held::TooManyRefused { .. } => pb::HeldWhy::TooManyRefused,
         Held::TooManyRemovals { .. } => pb::HeldWhy::TooManyRemovals,
+        Held::TooManyRenumbered { .. } => pb::HeldWhy::TooManyRenumbered,
+        Held::TooManyMoves { .. } => pb::HeldWhy::TooManyMoves,
     };
     pb::Held { why: why.into(), description: held.to_string() }
 }
@@ -84,28 +124,28 @@ impl Wire for Source {
 
     /// No call takes one; it is read so that whoever gets one may compare it.
     fn read(message: pb::Source, name: SourceName) -> Result<Self, Violations> {
-        let pb::Source { name: _, as_of, rows, refused, absent, sync_time, etag: _ } = message;
+        let pb::Source { name: _, as_of, rows, refused, absent, absent_places, sync_time, etag: _ } = message;
         let mut wrong = Violations::default();
         let as_of = wrong.take("as_of", optional_timestamp(as_of));
         let synced_at = wrong.take("sync_time", timestamp(sync_time));
-        wrong.finish(as_of.zip(synced_at).map(|(as_of, synced_at)| Source {
-            name,
-            as_of,
-            rows,
-            refused,
-            absent,
-            synced_at,
-        }))
+        let absentees = absent_places.iter().enumerate();
+        let absentees =
+            absentees.filter_map(|(i, kept)| wrong.nest(format!("absent_places[{i}]"), kept_from_wire(kept)));
+        let absentees = absentees.collect();
+        let times = as_of.zip(synced_at);
+        let source = |(as_of, synced_at)| Source { name, as_of, rows, refused, absent, absentees, synced_at };
+        wrong.finish(times.map(source))
     }
 
     fn write(entry: &Entry<Self>) -> pb::Source {
-        let Source { name, as_of, rows, refused, absent, synced_at } = entry.value.as_ref();
+        let Source { name, as_of, rows, refused, absent, absentees, synced_at } = entry.value.as_ref();
         pb::Source {
             name: name.to_string(),
             as_of: as_of.map(timestamp_to_wire),
             rows: *rows,
             refused: *refused,
             absent: *absent,
+            absent_places: absentees.iter().cloned().map(kept_to_wire).collect(),
             sync_time: Some(timestamp_to_wire(*synced_at)),
             etag: entry.etag.to_string(),
         }

@@ -27,7 +27,10 @@ use crate::{
 
 #[cfg(test)]
 mod days_tests;
+mod deletion;
+mod moves;
 mod removal;
+mod renumbered;
 mod report;
 mod rows;
 mod sync;
@@ -35,10 +38,14 @@ mod sync;
 mod sync_tests;
 #[cfg(test)]
 mod tests;
+mod unsaid;
 
 pub use self::{
-    report::{Held, Kept, KeptWhy, Problem, Report, SmallGeofence},
+    moves::{FAR_M, Move},
+    renumbered::Renumbered,
+    report::{Held, Problem, Report, SmallGeofence},
     sync::Sync,
+    unsaid::{Optional, Unsaid},
 };
 use self::{
     rows::{Sifted, check_stores, edit, sift},
@@ -50,7 +57,7 @@ pub const MAX_ROWS: usize = 200_000;
 /// Most rows changed under one version of the catalog; and together they have no more corners than one geofence may have
 /// alone, which are some 4 MiB. A part is one transaction, and everybody else's edits wait for it.
 pub const PART: usize = 5_000;
-/// Most problems, small geofences, removals and places kept that a report names; all are counted.
+/// Most problems, small geofences, moves, removals, new ids and places kept that a report names; all are counted.
 pub const MAX_REPORTED: usize = 1_000;
 /// How often a part is computed anew because somebody else's edit came first.
 const TRIES: usize = 4;
@@ -64,6 +71,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Apply the sound rows even if others are refused; a sync does so anyway.
     pub allow_partial: bool,
+    /// Fields that no row says, which stay as they are.
+    pub unsaid: Unsaid,
     /// The rows are the whole of a source.
     pub sync: Option<Sync>,
 }
@@ -125,7 +134,7 @@ impl Imports {
             self.apply(options, &sound, author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
                 self.remove(sync, &removed, author, head).await?;
-                self.conclude(sync, told, author, head).await?;
+                self.conclude(sync, &told, author, head).await?;
             }
         }
         report.catalog_version = self.resources.snapshot().version;
@@ -183,7 +192,7 @@ impl Imports {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
-                let edits = part.iter().map(|row| edit(row, sync, catalog));
+                let edits = part.iter().map(|row| edit(row, options, catalog));
                 edits.filter_map(Result::transpose).collect()
             })
             .await?;
@@ -204,7 +213,7 @@ impl Imports {
     }
 
     /// Writes that the source is in step, last of all: until then the same sync may be run again.
-    async fn conclude(&self, sync: &Sync, told: Told, author: &str, head: u64) -> Result<(), EditError> {
+    async fn conclude(&self, sync: &Sync, told: &Told, author: &str, head: u64) -> Result<(), EditError> {
         let now = self.resources.now();
         self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Row, Sync, report::KeptWhy, rows::Sifted};
+use super::{Row, Sync, rows::Sifted, unsaid::store_of};
 use crate::{
     app::{place_use::named, places::released},
     domain::{
         name::{CampaignName, GeofenceName, SourceName, StoreName},
         place::PlaceName,
+        source::{Kept, KeptWhy},
         time::Timestamp,
     },
     engine::catalog::Catalog,
@@ -22,11 +23,17 @@ use crate::{
 pub struct Fates {
     /// Geofences first, so that no store goes before what belongs to it.
     pub removed: Vec<PlaceName>,
-    pub kept: Vec<(PlaceName, KeptWhy)>,
-    /// Places of which the file says nothing at all, not even in a refused row.
-    pub missing: u64,
+    pub kept: Vec<Kept>,
     /// All places of the source.
     pub places: u64,
+}
+
+impl Fates {
+    /// The places of which the file says nothing at all, whether they go or stay.
+    pub fn missing(&self) -> impl Iterator<Item = &PlaceName> {
+        let staying = self.kept.iter().filter(|kept| kept.is_absent()).map(|kept| &kept.place);
+        self.removed.iter().chain(staying)
+    }
 }
 
 pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) -> Fates {
@@ -43,7 +50,6 @@ pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) ->
     let mut dependents = None;
     for place in unsaid {
         let refused = sifted.may_be.contains(&place);
-        fates.missing += u64::from(!refused);
         let why = match &place {
             _ if refused => Some(KeptWhy::RowRefused),
             _ if sifted.untold > 0 => Some(KeptWhy::RowUntold),
@@ -58,7 +64,7 @@ pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) ->
             PlaceName::Store(_) | PlaceName::Beacon(_) => campaigns.keep(&place).map(KeptWhy::Targeted),
         };
         match why {
-            Some(why) => fates.kept.push((place, why)),
+            Some(why) => fates.kept.push(Kept::new(place, why)),
             None => fates.removed.push(place),
         }
     }
@@ -86,7 +92,7 @@ fn unsaid(source: &SourceName, said: &BTreeSet<PlaceName>, catalog: &Catalog) ->
 /// The stores that geofences of the file belong to: as their rows say, or as they are if their rows were refused.
 fn housing(sifted: &Sifted, catalog: &Catalog) -> BTreeSet<StoreName> {
     let sound = sifted.sound.iter().filter_map(|row| match row {
-        Row::Geofence(geofence) => geofence.store.clone(),
+        Row::Geofence(geofence) => store_of(geofence, &sifted.unsaid, catalog).cloned(),
         Row::Store(_) => None,
     });
     let refused = sifted.may_be.iter().filter_map(|place| match place {

@@ -2,20 +2,20 @@
 //!
 //! Law: everything is counted; of each list the first [`MAX_REPORTED`] are named.
 
-use super::{MAX_REPORTED, rows::Difference};
+use std::collections::BTreeSet;
+
+use super::{FAR_M, MAX_REPORTED, Move, Renumbered, Sync, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
-        name::{CampaignName, GeofenceName},
+        name::{GeofenceName, SourceName},
         place::{Geofence, PlaceName},
+        source::Kept,
         time::Timestamp,
         violation::{Violation, Violations},
     },
     engine::effective::{self, Distances},
 };
-
-/// Most campaigns named of one place that is kept for them.
-const MAX_CAMPAIGNS: usize = 10;
 
 /// What became of the rows; if nothing was applied, what would have.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +27,13 @@ pub struct Report {
     pub refused: u64,
     pub problems: Vec<Problem>,
     pub small: Vec<SmallGeofence>,
+    /// Of those changed: places that it moves far.
+    pub moved: u64,
+    pub moves: Vec<Move>,
+    /// Of those changed: places of no source that become the sync's.
+    pub adopted: u64,
+    /// Without a sync: the sources whose places rows name.
+    pub sources: BTreeSet<SourceName>,
     /// The catalog that holds it.
     pub catalog_version: u64,
     /// Places of the source that went.
@@ -35,6 +42,9 @@ pub struct Report {
     /// Places of the source that no sound row names, and that stay.
     pub kept: u64,
     pub keeps: Vec<Kept>,
+    /// Stores that the file lacks, and that seem to come under another id.
+    pub renumbered: u64,
+    pub renumberings: Vec<Renumbered>,
     /// Why a sync changes nothing.
     pub held: Option<Held>,
 }
@@ -54,24 +64,6 @@ pub struct SmallGeofence {
     pub why: &'static str,
     /// What the presence rule means there.
     pub distances: Vec<Distances>,
-}
-
-/// A place that no sound row names, and why it stays.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
-    pub place: PlaceName,
-    pub why: KeptWhy,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum KeptWhy {
-    RowRefused,
-    /// It cannot be told which places some refused rows mean.
-    RowUntold,
-    /// By these campaigns, the first of them.
-    Targeted(Vec<CampaignName>),
-    /// Something belongs to it that does not go with it.
-    HasDependents,
 }
 
 /// Why a sync as a whole changes nothing.
@@ -99,6 +91,18 @@ pub enum Held {
         places: u64,
         percent: u32,
     },
+    /// So many of the source's stores seem to come under other ids, and at most a tenth of that many percent may.
+    TooManyRenumbered {
+        renumbered: u64,
+        places: u64,
+        percent: u32,
+    },
+    /// So many of the places that rows name and that are there would move far, and at most that many percent may.
+    TooManyMoves {
+        moved: u64,
+        places: u64,
+        percent: u32,
+    },
 }
 
 impl std::fmt::Display for Held {
@@ -119,6 +123,19 @@ impl std::fmt::Display for Held {
                 "the file lacks {missing} of the source's {places} places that the last one had, and at most {percent} percent may go unasked: \
                  it was cut, or its ids are not those of the last one; if it is right, allow the removals"
             ),
+            Self::TooManyRenumbered { renumbered, places, percent } => write!(
+                f,
+                "{renumbered} of the source's {places} places seem to come under other ids, with the same name at the same \
+                 spot, and at most {} percent may unasked: geofences, campaigns and visits of the old ones do not come \
+                 with them; if it is right, allow the removals",
+                f64::from(*percent) / 10.0
+            ),
+            Self::TooManyMoves { moved, places, percent } => write!(
+                f,
+                "{moved} of {places} places would move by more than {} km, and at most {percent} percent may go so far \
+                 unasked: latitude and longitude are swapped, or decimal marks were lost; if it is right, allow the moves",
+                FAR_M / 1_000.0
+            ),
         }
     }
 }
@@ -129,6 +146,17 @@ impl Report {
             Difference::New => self.created += 1,
             Difference::Other(_) => self.changed += 1,
             Difference::None => self.unchanged += 1,
+        }
+    }
+
+    /// Whose place a row names that is there already.
+    pub(super) fn note_source(&mut self, source: Option<&SourceName>, sync: Option<&Sync>) {
+        match (source, sync) {
+            (None, Some(_)) => self.adopted += 1,
+            (Some(source), None) if self.sources.len() < MAX_REPORTED && !self.sources.contains(source) => {
+                self.sources.insert(source.clone());
+            }
+            (Some(_), _) | (None, None) => {}
         }
     }
 
@@ -148,24 +176,28 @@ impl Report {
         }
     }
 
+    pub(super) fn note_moves(&mut self, moves: impl Iterator<Item = Move>) {
+        for far in moves {
+            self.moved += 1;
+            if self.moves.len() < MAX_REPORTED {
+                self.moves.push(far);
+            }
+        }
+    }
+
     pub(super) fn remove(&mut self, removed: &[PlaceName]) {
         self.removed = removed.len() as u64;
         self.removals = removed.iter().take(MAX_REPORTED).cloned().collect();
     }
 
-    pub(super) fn keep(&mut self, place: &PlaceName, why: KeptWhy) {
-        self.kept += 1;
-        if self.keeps.len() < MAX_REPORTED {
-            self.keeps.push(Kept { place: place.clone(), why: why.cut() });
-        }
+    pub(super) fn renumber(&mut self, all: Vec<Renumbered>) {
+        self.renumbered = all.len() as u64;
+        self.renumberings = all;
+        self.renumberings.truncate(MAX_REPORTED);
     }
-}
 
-impl KeptWhy {
-    fn cut(mut self) -> Self {
-        if let Self::Targeted(campaigns) = &mut self {
-            campaigns.truncate(MAX_CAMPAIGNS);
-        }
-        self
+    pub(super) fn keep(&mut self, kept: &[Kept]) {
+        self.kept = kept.len() as u64;
+        self.keeps = kept.iter().take(MAX_REPORTED).cloned().collect();
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use geo::CoordsIter;
 
-use super::{Numbered, Options, Report, Row, Sync};
+use super::{Numbered, Options, Report, Row, Sync, Unsaid, moves::far_moves, unsaid::filled_in};
 use crate::{
     app::{
         places::{check_crowd, check_store, is_at_its_spot},
@@ -39,6 +39,8 @@ pub struct Sifted {
     pub untold: u64,
     /// All there were.
     pub rows: u64,
+    /// As [`Options::unsaid`].
+    pub unsaid: Unsaid,
 }
 
 /// A row that was refused.
@@ -66,7 +68,7 @@ impl Row {
 }
 
 pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted {
-    let mut sifted = Sifted { rows: rows.len() as u64, ..Sifted::default() };
+    let mut sifted = Sifted { rows: rows.len() as u64, unsaid: options.unsaid.clone(), ..Sifted::default() };
     let mut seen = BTreeMap::new();
     let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for Numbered { number, row, may_be } in rows {
@@ -99,7 +101,14 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     }
     sifted.refuse(refusals);
     let sync = options.sync.as_ref();
-    sifted.sound.iter().for_each(|row| sifted.report.count(&difference(row, sync, catalog)));
+    for row in &sifted.sound {
+        let difference = difference(row, options, catalog);
+        sifted.report.count(&difference);
+        if !matches!(difference, Difference::New) {
+            sifted.report.note_source(source_of(row, catalog), sync);
+        }
+    }
+    sifted.report.note_moves(far_moves(&sifted.sound, catalog));
     sifted
 }
 
@@ -216,10 +225,17 @@ pub fn check_stores(part: &[Row], catalog: &Catalog) -> Result<(), EditError> {
     Ok(())
 }
 
-/// The row as it shall be stored. Its source is the sync's, or the one the place has. A geofence that says no detection
-/// keeps the one it has, for files have none of it.
-fn settled<'a>(row: &'a Row, sync: Option<&Sync>, catalog: &Catalog) -> Cow<'a, Row> {
-    let source = sync.map_or_else(|| source_of(row, catalog), |sync| Some(&sync.source)).cloned();
+/// The row as it shall be stored: with what its file does not say. Its source is the sync's, or the one the place has. A
+/// geofence that says no detection keeps the one it has.
+fn settled<'a>(row: &'a Row, options: &Options, catalog: &Catalog) -> Cow<'a, Row> {
+    let source = options.sync.as_ref().map_or_else(|| source_of(row, catalog), |sync| Some(&sync.source)).cloned();
+    match filled_in(row, &options.unsaid, catalog) {
+        Cow::Borrowed(row) => with_source(row, source, catalog),
+        Cow::Owned(row) => Cow::Owned(with_source(&row, source, catalog).into_owned()),
+    }
+}
+
+fn with_source<'a>(row: &'a Row, source: Option<SourceName>, catalog: &Catalog) -> Cow<'a, Row> {
     match row {
         Row::Store(wanted) if wanted.source == source => Cow::Borrowed(row),
         Row::Store(wanted) => {
@@ -246,7 +262,7 @@ pub enum Difference {
     None,
 }
 
-fn difference(row: &Row, sync: Option<&Sync>, catalog: &Catalog) -> Difference {
+fn difference(row: &Row, options: &Options, catalog: &Catalog) -> Difference {
     fn of<K: Kind>(wanted: &K, catalog: &Catalog) -> Difference {
         match K::table(catalog).get(wanted.name()) {
             None => Difference::New,
@@ -254,23 +270,23 @@ fn difference(row: &Row, sync: Option<&Sync>, catalog: &Catalog) -> Difference {
             Some(entry) => Difference::Other(entry.etag),
         }
     }
-    match settled(row, sync, catalog).as_ref() {
+    match settled(row, options, catalog).as_ref() {
         Row::Store(store) => of(store, catalog),
         Row::Geofence(geofence) => of(geofence, catalog),
     }
 }
 
 /// The edit that the row makes necessary, if it does. Fails if the place became another source's meanwhile.
-pub fn edit(row: &Row, sync: Option<&Sync>, catalog: &Catalog) -> Result<Option<Edit>, EditError> {
-    if let Some(theirs) = sync.and_then(|sync| foreign(row, sync, catalog)) {
+pub fn edit(row: &Row, options: &Options, catalog: &Catalog) -> Result<Option<Edit>, EditError> {
+    if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
         return Err(EditError::Changed(theirs.clone().into()));
     }
-    let expected = match difference(row, sync, catalog) {
+    let expected = match difference(row, options, catalog) {
         Difference::New => Expected::Absent,
         Difference::Other(etag) => Expected::Version(etag),
         Difference::None => return Ok(None),
     };
-    Ok(Some(match settled(row, sync, catalog).into_owned() {
+    Ok(Some(match settled(row, options, catalog).into_owned() {
         Row::Store(store) => Edit::put(store, expected),
         Row::Geofence(geofence) => Edit::put(geofence, expected),
     }))

@@ -1,13 +1,14 @@
 //! A file as the whole of its source: what goes because the file no longer names it, and what holds a bad file back.
 //!
-//! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short) changes
+//! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving everything) changes
 //! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     known,
-    removal::fates,
+    removal::{Fates, fates},
+    renumbered::renumbered,
     report::{Held, Report},
     rows::Sifted,
 };
@@ -15,7 +16,7 @@ use crate::{
     domain::{
         name::{OrganizationName, SourceName},
         place::PlaceName,
-        source::Source,
+        source::{Kept, MAX_ABSENTEES, Source},
         time::Timestamp,
         violation::{Invalid, Violations},
     },
@@ -27,6 +28,10 @@ use crate::{
 pub const DEFAULT_REMOVED_PERCENT: u32 = 10;
 /// Percent of a file's rows that may be refused, if nobody says otherwise: one of five stores.
 pub const DEFAULT_REFUSED_PERCENT: u32 = 20;
+/// Percent of the places that are there and that rows name which may move far unasked, if nobody says otherwise.
+pub const DEFAULT_MOVED_PERCENT: u32 = 10;
+/// So many stores may have new ids whatever their share: a shop or two that changed hands are no new numbering.
+const FEW_RENUMBERED: u64 = 2;
 /// How far a file may be of the future: it speaks of a day, and the day begins earlier in the east. A mistyped year would
 /// make every later file stale.
 const MAX_AHEAD: Duration = Duration::from_secs(2 * 24 * 3_600);
@@ -41,6 +46,10 @@ pub struct Sync {
     pub allow_removals: bool,
     /// Percent of the source's places that may go unasked, 0 to 100.
     pub max_removed_percent: u32,
+    /// Move whatever the file moves, however far and however much it is.
+    pub allow_moves: bool,
+    /// Percent of the places that are there and that rows name which may move far unasked, 0 to 100.
+    pub max_moved_percent: u32,
     /// Percent of the file's rows that may be refused, 0 to 100.
     pub max_refused_percent: u32,
     /// Remove also what campaigns name, and stores to which something belongs that stays.
@@ -50,8 +59,16 @@ pub struct Sync {
 impl Sync {
     /// A sync that asks for nothing unusual, of a file of unknown time.
     pub fn of(source: SourceName) -> Self {
-        let (max_removed_percent, max_refused_percent) = (DEFAULT_REMOVED_PERCENT, DEFAULT_REFUSED_PERCENT);
-        Self { source, as_of: None, allow_removals: false, max_removed_percent, max_refused_percent, force: false }
+        Self {
+            source,
+            as_of: None,
+            allow_removals: false,
+            max_removed_percent: DEFAULT_REMOVED_PERCENT,
+            allow_moves: false,
+            max_moved_percent: DEFAULT_MOVED_PERCENT,
+            max_refused_percent: DEFAULT_REFUSED_PERCENT,
+            force: false,
+        }
     }
 
     /// Refuses what no sync may ask.
@@ -73,24 +90,27 @@ impl Sync {
     }
 
     /// The edit that says the sync is done. A file of unknown time leaves the source's time as it is.
-    pub(super) fn conclusion(&self, told: Told, now: Timestamp, catalog: &Catalog) -> Edit {
-        let Told { rows, refused, absent } = told;
+    pub(super) fn conclusion(&self, told: &Told, now: Timestamp, catalog: &Catalog) -> Edit {
+        let Told { rows, refused, absent, absentees } = told.clone();
         let as_of = self.as_of.or_else(|| known(self, catalog)?.as_of);
         let expected = match self.head(catalog) {
             0 => Expected::Absent,
             etag => Expected::Version(etag),
         };
-        Edit::put(Source { name: self.source.clone(), as_of, rows, refused, absent, synced_at: now }, expected)
+        let name = self.source.clone();
+        Edit::put(Source { name, as_of, rows, refused, absent, absentees, synced_at: now }, expected)
     }
 }
 
 /// What the source remembers of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Told {
     pub rows: u64,
     pub refused: u64,
     /// As [`Source::absent`].
     pub absent: u64,
+    /// As [`Source::absentees`].
+    pub absentees: Vec<Kept>,
 }
 
 /// The places that go, geofences first, and what will be remembered; the report says them too, what stays and why, and what
@@ -102,20 +122,48 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
         return (Vec::new(), Told::default());
     }
     let fates = fates(sync, sifted, catalog, now);
-    // As many as the last file lacked were looked at then, and stayed; but what goes now did not.
-    let known = known(sync, catalog).map_or(0, |source| source.absent);
-    let missing = fates.missing.saturating_sub(known).max(fates.removed.len() as u64);
-    let (places, percent) = (fates.places, sync.max_removed_percent);
-    let (refused, rows, most) = (sifted.report.refused, sifted.rows, sync.max_refused_percent);
-    if refused * 100 > u64::from(most) * rows {
-        sifted.report.held = Some(Held::TooManyRefused { refused, rows, percent: most });
-    } else if !sync.allow_removals && missing * 100 > u64::from(percent) * places {
-        sifted.report.held = Some(Held::TooManyRemovals { missing, places, percent });
-    }
+    let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
+    sifted.report.renumber(renumbered(fates.missing(), &sifted.sound, catalog));
+    let missing = missing(&fates, known(sync, catalog));
+    sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.remove(&fates.removed);
-    fates.kept.into_iter().for_each(|(place, why)| sifted.report.keep(&place, why));
-    let told = Told { rows, refused, absent: fates.missing - fates.removed.len() as u64 };
+    sifted.report.keep(&fates.kept);
+    let absentees = fates.kept.into_iter().filter(Kept::is_absent).take(MAX_ABSENTEES).collect();
+    let told = Told { rows: sifted.rows, refused: sifted.report.refused, absent, absentees };
     (fates.removed, told)
+}
+
+/// What the file asks for more of than it may.
+fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Option<Held> {
+    let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
+    let Report { refused, moved, changed, unchanged, renumbered, .. } = sifted.report;
+    let (rows, percent) = (sifted.rows, sync.max_refused_percent);
+    if exceeds(refused, percent, rows) {
+        return Some(Held::TooManyRefused { refused, rows, percent });
+    }
+    let percent = sync.max_removed_percent;
+    // Each of them loses more than a store that is closed.
+    if !sync.allow_removals && renumbered > FEW_RENUMBERED && exceeds(renumbered * 10, percent, places) {
+        return Some(Held::TooManyRenumbered { renumbered, places, percent });
+    }
+    if !sync.allow_removals && exceeds(missing, percent, places) {
+        return Some(Held::TooManyRemovals { missing, places, percent });
+    }
+    let (places, percent) = (changed + unchanged, sync.max_moved_percent);
+    (!sync.allow_moves && exceeds(moved, percent, places)).then_some(Held::TooManyMoves { moved, places, percent })
+}
+
+/// How many places the file lacks, beside those that the last one lacked: these were counted when they went missing, and
+/// what kept them may be over by now. Of what the source does not remember by name as many are left out as stayed, but
+/// nothing that goes.
+fn missing(fates: &Fates, last: Option<&Arc<Source>>) -> u64 {
+    let named: BTreeSet<&PlaceName> = last.iter().flat_map(|last| &last.absentees).map(|kept| &kept.place).collect();
+    let unnamed = last.map_or(0, |last| last.absent.saturating_sub(named.len() as u64));
+    let count =
+        |places: &mut dyn Iterator<Item = &PlaceName>| places.filter(|place| !named.contains(place)).count() as u64;
+    let going = count(&mut fates.removed.iter());
+    let staying = count(&mut fates.kept.iter().filter(|kept| kept.is_absent()).map(|kept| &kept.place));
+    going + staying.saturating_sub(unnamed)
 }
 
 /// What makes a file one that says nothing about its places.
@@ -135,6 +183,7 @@ fn bad_file(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Option<Held> {
 impl Report {
     /// A bad file's rows are no news of any place.
     fn forget_rows(&mut self) {
-        (self.created, self.changed, self.unchanged) = (0, 0, 0);
+        (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
+        self.moves.clear();
     }
 }

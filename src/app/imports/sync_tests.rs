@@ -15,8 +15,10 @@ use crate::{
     },
     domain::{
         campaign::On,
+        geo::Position,
         name::SourceName,
         place::{Beacon, BeaconIdentity},
+        source::{Kept, KeptWhy},
     },
 };
 
@@ -38,7 +40,7 @@ fn unread(number: u64, ids: &[&str]) -> Numbered {
 }
 
 fn options(sync: Sync) -> Options {
-    Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) }
+    Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid: Unsaid::new(), sync: Some(sync) }
 }
 
 /// A file of any length, and with any faults, may take the place of the last one.
@@ -139,6 +141,37 @@ async fn a_bad_file_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_file_that_moves_too_much_too_far_changes_nothing() {
+    let network = Network::new().await;
+    let ids: Vec<String> = (0..20).map(|id| format!("{id:02}")).collect();
+    let at = |latitude, longitude| Position::new(latitude, longitude).expect("sound");
+    let file = |moved: usize, position: Position| {
+        let there = |i| if i < moved { position } else { at(45.46, 9.19) };
+        let store = |(i, id): (usize, &String)| Row::Store(Store { position: there(i), ..store(id, "Cafe") });
+        rows(ids.iter().enumerate().map(store))
+    };
+    let usual = || Sync::of(source("erp"));
+    network.sync(usual(), file(0, at(0.0, 0.0))).await;
+    let version = network.resources.snapshot().version;
+    let swapped = network.sync(usual(), file(20, at(9.19, 45.46))).await;
+    let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
+    assert_eq!((swapped.held, swapped.moved, network.resources.snapshot().version), (Some(held), 20, version));
+    let first = Move { place: PlaceName::Store(store_name("00")), from: at(45.46, 9.19), to: at(9.19, 45.46) };
+    assert_eq!(swapped.moves[0], first);
+    for (sync, moved, applied) in [
+        (usual(), 3, false),
+        (Sync { max_moved_percent: 15, ..usual() }, 3, true),
+        (usual(), 5, true),
+        (Sync { allow_moves: true, ..usual() }, 20, true),
+    ] {
+        let report = network.sync(sync, file(moved, at(9.19, 45.46))).await;
+        assert_eq!(report.applied, applied, "{moved}: {report:?}");
+    }
+    let report = network.sync(usual(), file(20, at(9.19, 45.54))).await;
+    assert_eq!((report.held, report.changed, report.moved), (None, 20, 0), "another street is an ordinary edit");
+}
+
+#[tokio::test]
 async fn a_refused_row_keeps_its_place_and_one_of_no_place_keeps_all() {
     let network = Network::new().await;
     network.sync(freely(), stores(&["1", "2", "3"])).await;
@@ -168,6 +201,8 @@ async fn what_a_live_campaign_targets_goes_by_force_only() {
     assert_eq!((counts(&report), report.applied), ([0, 0, 1, 0, 0, 1], false));
     let report = network.sync(freely(), stores(&["2"])).await;
     assert_eq!(report.keeps[0].why, KeptWhy::Targeted(vec![coffee.name]));
+    let known: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
+    assert_eq!((known.absent, &known.absentees), (1, &report.keeps), "who was not there tonight can read it");
     assert_eq!(network.stores(), ["1", "2"]);
     let forced = network.sync(Sync { force: true, ..freely() }, stores(&["2"])).await;
     assert_eq!((counts(&forced), network.stores()), ([0, 0, 1, 0, 1, 0], vec!["2".into()]));
@@ -211,7 +246,7 @@ async fn what_stayed_though_it_was_missing_is_not_missed_again() {
     granted(&network.resources).await;
     let campaigns = Campaigns::new(network.resources.clone());
     let coffee = campaign(On::Entered, &["stores/00", "stores/01", "stores/02"]);
-    campaigns.create(coffee, AUTHOR).await.expect("made");
+    campaigns.create(coffee.clone(), AUTHOR).await.expect("made");
     for (missing, held, removed, kept) in
         [(2, false, 0, 2), (3, false, 0, 3), (5, false, 2, 3), (5, false, 0, 3), (8, true, 3, 3)]
     {
@@ -226,6 +261,12 @@ async fn what_stayed_though_it_was_missing_is_not_missed_again() {
     assert_eq!((source.rows, source.absent), (15, 3));
     let others = network.sync(usual(), stores(&[&all[..3], &all[8..]].concat())).await;
     assert_eq!((others.held.is_some(), others.removed), (true, 3), "those that are back make no room for others");
+
+    campaigns.delete(&coffee.name, None, AUTHOR).await.expect("over");
+    let report = network.sync(usual(), stores(&all[8..])).await;
+    assert_eq!((report.held.is_some(), report.removed), (true, 6), "three of them were not missed before");
+    let report = network.sync(usual(), stores(&all[5..])).await;
+    assert_eq!((report.held, report.removed), (None, 3), "what nothing keeps any more goes, however much it is");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ fn rows(rows: Vec<Row>) -> Vec<Numbered> {
 }
 
 fn options(dry_run: bool, allow_partial: bool) -> Options {
-    Options { network: owner("acme"), dry_run, allow_partial, sync: None }
+    Options { network: owner("acme"), dry_run, allow_partial, unsaid: Unsaid::new(), sync: None }
 }
 
 fn counts(report: &Report) -> [u64; 4] {
@@ -83,6 +83,26 @@ async fn more_rows_than_a_part_come_in_several_versions() {
     let many = (0..PART + 1).map(|i| Row::Store(store(&i.to_string(), "Cafe"))).collect();
     let report = imports.run(&options(false, false), rows(many), AUTHOR).await.expect("applied");
     assert_eq!((report.created, report.catalog_version), (PART as u64 + 1, 4));
+}
+
+#[tokio::test]
+async fn a_sync_adopts_what_an_import_without_one_made() {
+    let imports = Imports::new(resources().await);
+    let erp = owner("acme").source("erp").expect("sound");
+    let file = |ids: &[&str]| rows(ids.iter().map(|id| Row::Store(store(id, "Cafe"))).collect());
+    let sync = Sync { allow_removals: true, ..Sync::of(erp.clone()) };
+    let sync = Options { sync: Some(sync), ..options(false, false) };
+    let run = async |options: &Options, ids: &[&str]| imports.run(options, file(ids), AUTHOR).await.expect("applied");
+    assert!(run(&options(false, false), &["1"]).await.sources.is_empty(), "there is no source yet");
+    let first = run(&sync, &["1", "2"]).await;
+    assert_eq!((counts(&first), first.adopted), ([1, 1, 0, 0], 1));
+    let plain = run(&options(false, false), &["1", "2", "3", "4"]).await;
+    assert_eq!((counts(&plain), plain.adopted, plain.sources), ([2, 0, 2, 0], 0, [erp].into()), "whose the others are");
+    let second = run(&sync, &["1", "2", "3"]).await;
+    assert_eq!((counts(&second), second.adopted, second.removed), ([0, 1, 2, 0], 1, 0));
+    let third = run(&sync, &["1"]).await;
+    assert_eq!((third.adopted, third.removed), (0, 2), "what it adopted goes as what it made");
+    assert!(imports.resources.get::<Store>(&store_name("4")).await.is_ok(), "what no file of it ever named stays");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use csv::ByteRecord;
 
-use super::{Field, Fields, File, Reading, Unreadable, Values, degrees, id_of, store};
+use super::{Field, Fields, File, Reading, Unreadable, Values, degrees, fields::unsaid, id_of, store};
 use crate::{
     app::imports::{Numbered, Row},
     domain::{
@@ -32,7 +32,8 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
     let columns = columns(header.iter(), reading)?;
     check_header(&columns, reading)?;
     let fields = Fields::new(reading);
-    let mut file = File::default();
+    let unsaid = unsaid(&fields, |name| columns.contains_key(&name.to_lowercase()));
+    let mut file = File { unsaid, ..File::default() };
     let mut lines = Lines { rest: bytes, at: 0, number: 1 + reading.skip_lines as u64 };
     let mut records = reader.into_byte_records().peekable();
     while let Some(record) = records.next() {
@@ -202,7 +203,10 @@ fn position(wrong: &mut Violations, values: &Values<'_>) -> Option<Position> {
 mod tests {
     use super::*;
     use crate::{
-        app::place_files::{Format, parse},
+        app::{
+            imports::Optional,
+            place_files::{Format, parse},
+        },
         domain::{name::OrganizationName, time::TimeZone},
     };
 
@@ -244,6 +248,20 @@ mod tests {
         let typo = Reading { map: vec![(Field::Address, "adress".to_owned())], ..comma };
         let said = parse(b"id,name,lat,lng,address\n1,a,2,3,b\n", &typo).expect_err("no such column").to_string();
         assert!(said.contains("no column \"adress\" (--map address=COLUMN)"), "{said}");
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_says_nothing_and_one_that_is_empty_does() {
+        let unsaid = |header: &str, map: Vec<(Field, String)>| {
+            let file = format!("id|name|lat|lon|{header}\n1|a|45|9|\n");
+            let file = super::super::read(file.as_bytes(), &Reading { map, ..reading() }).expect("readable");
+            file.unsaid.into_iter().map(Optional::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(unsaid("note", Vec::new()), "address brand opening_hours country tags store");
+        assert_eq!(unsaid("Indirizzo", Vec::new()), "brand opening_hours country tags store");
+        assert_eq!(unsaid("category", Vec::new()), "address brand opening_hours country store", "which makes tags");
+        let map = vec![(Field::Brand, "Bandiera".to_owned())];
+        assert_eq!(unsaid("bandiera", map), "address opening_hours country tags store");
     }
 
     #[test]

@@ -5,7 +5,10 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use super::Reading;
-use crate::domain::{text::quoted, violation::Invalid};
+use crate::{
+    app::imports::{Optional, Unsaid},
+    domain::{text::quoted, violation::Invalid},
+};
 
 /// What a place file can say of a place, beside its id and outline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +104,21 @@ impl<'a> Fields<'a> {
         let mapped = self.reading.map.iter().find(|(mapped, _)| *mapped == field);
         mapped.map_or_else(|| field.usual().to_vec(), |(_, name)| vec![name.as_str()])
     }
+}
+
+/// What a file says nothing of, by whether it has a column or property of a name: that all of it leaves the field empty, or
+/// that one row does, is something else.
+pub fn unsaid(fields: &Fields<'_>, has: impl Fn(&str) -> bool) -> Unsaid {
+    let columns = |optional| match optional {
+        Optional::Address => &[Field::Address][..],
+        Optional::Brand => &[Field::Brand],
+        Optional::OpeningHours => &[Field::OpeningHours],
+        Optional::Country => &[Field::Country],
+        Optional::Tags => &[Field::Category, Field::Tags],
+        Optional::Store => &[Field::Store],
+    };
+    let is_said = |optional| columns(optional).iter().any(|field| fields.names(*field).into_iter().any(&has));
+    Optional::ALL.into_iter().filter(|optional| !is_said(*optional)).collect()
 }
 
 /// The values of one row by name; a name that the row does not have gives none.

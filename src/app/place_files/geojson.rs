@@ -3,12 +3,19 @@
 //! Law: a feature that is not sound is refused alone; coordinates of another reference system are refused as a whole,
 //! for they would look sound and lie elsewhere.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use geojson::{Feature, GeometryValue, feature::Id};
 use serde_json::Value;
 
-use super::{Fields, File, Reading, Unreadable, Values, fields::is_said, geofence, id_of, stamp, store};
+use super::{
+    Fields, File, Reading, Unreadable, Values,
+    fields::{is_said, unsaid},
+    geofence, id_of, stamp, store,
+};
 use crate::{
     app::imports::{Numbered, Row},
     domain::{
@@ -27,11 +34,13 @@ pub fn read(bytes: &[u8], reading: &Reading) -> Result<File, Unreadable> {
     let as_of = file.get("timestamp").and_then(Value::as_str).and_then(|text| stamp::time(text).ok());
     let features = features(file)?;
     check_ids(&features, reading)?;
+    let names: HashSet<&str> = features.iter().flat_map(names_of).collect();
+    let unsaid = unsaid(&fields, |name| names.iter().any(|had| had.eq_ignore_ascii_case(name)));
     let numbered = |(number, value): (u64, Value)| {
         let may_be = may_be(&value, reading);
         Numbered { number, row: row(value, &fields, reading), may_be }
     };
-    Ok(File { rows: (1..).zip(features).map(numbered).collect(), as_of, cut_in: None })
+    Ok(File { rows: (1..).zip(features).map(numbered).collect(), as_of, cut_in: None, unsaid })
 }
 
 /// The places that a feature may mean, whatever else is wrong with it: what had an outline yesterday may have none today.
@@ -59,17 +68,22 @@ fn features(mut file: Value) -> Result<Vec<Value>, Unreadable> {
     }
 }
 
+/// The names of a feature's properties.
+fn names_of(feature: &Value) -> impl Iterator<Item = &str> {
+    let properties = feature.get("properties").and_then(Value::as_object);
+    properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str))
+}
+
 /// If no feature has an id, each would be refused for the same reason.
 fn check_ids(features: &[Value], reading: &Reading) -> Result<(), Unreadable> {
     const SHOWN: usize = 50;
     let wanted = &reading.id_from;
-    let properties = features.iter().filter_map(|feature| feature.get("properties")?.as_object());
-    let names = || properties.clone().flat_map(|properties| properties.keys());
+    let names = || features.iter().flat_map(names_of);
     let own = |feature: &Value| wanted == "id" && feature.get("id").is_some();
     if features.is_empty() || features.iter().any(own) || names().any(|name| name.eq_ignore_ascii_case(wanted)) {
         return Ok(());
     }
-    let had: BTreeSet<&str> = names().map(String::as_str).collect();
+    let had: BTreeSet<&str> = names().collect();
     let had = had.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
     Err(Unreadable(format!("no feature has the property {} (--id-from); they have: {had}", quoted(wanted))))
 }
@@ -160,7 +174,10 @@ fn shape(polygons: &[Vec<Vec<geojson::Position>>]) -> Result<Shape, Invalid> {
 mod tests {
     use super::*;
     use crate::{
-        app::place_files::{Format, parse},
+        app::{
+            imports::Optional,
+            place_files::{Format, parse},
+        },
         domain::name::OrganizationName,
     };
 
@@ -225,6 +242,18 @@ mod tests {
             assert!(row.row.is_err() && row.may_be.is_empty(), "{nothing}: {row:?}");
         }
         assert_eq!(of("7").may_be.len(), 2, "a store or a geofence");
+    }
+
+    #[test]
+    fn a_property_that_no_feature_has_says_nothing() {
+        let feature = |properties: &str| {
+            format!(r#"{{"type":"Feature","id":7,"properties":{{"name":"Esso"{properties}}},"geometry":null}}"#)
+        };
+        let features = [feature(""), feature(r#","Brand":null"#), feature(r#","tags":["a"]"#)].join(",");
+        let file = format!(r#"{{"type":"FeatureCollection","features":[{features}]}}"#);
+        let file = super::super::read(file.as_bytes(), &reading()).expect("readable");
+        let unsaid: Vec<&str> = file.unsaid.into_iter().map(Optional::as_str).collect();
+        assert_eq!(unsaid, ["address", "opening_hours", "country", "store"], "one that has it is enough");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Places out of files: GeoJSON, CSV and map extracts become the rows of an import.
 //!
 //! Laws: a file that cannot be read is refused as a whole; a wrong row is refused alone, by the number, column and value
-//! that its owner will look for; the same file gives the same names every time.
+//! that its owner will look for; the same file gives the same names every time. What a file has no column for it does not
+//! say.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,7 @@ pub use ids::id_of;
 pub use osm::OsmFilter;
 pub use stamp::time as time_of;
 
-use super::imports::{Numbered, Row};
+use super::imports::{Numbered, Row, Unsaid};
 use crate::domain::{
     geo::Position,
     name::{OrganizationName, StoreName},
@@ -88,6 +89,8 @@ pub struct File {
     pub as_of: Option<Timestamp>,
     /// The row in which the file breaks off: the last one, if it lacks values and a line end, or the end of a quote.
     pub cut_in: Option<u64>,
+    /// Fields that it has no column for; of a map, tags that none of its elements has.
+    pub unsaid: Unsaid,
 }
 
 /// Reads the whole file.

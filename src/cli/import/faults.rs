@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    app::{imports::MAX_REPORTED, place_files::Format},
+    app::{
+        imports::{FAR_M, MAX_REPORTED},
+        place_files::Format,
+    },
     cli::output::note,
     domain::violation::Violations,
     grpc::pb,
@@ -15,6 +18,9 @@ use crate::{
 const SHOWN: usize = 1_000;
 /// Rows that are named of those with the same fault, and places of those with the same warning.
 const NAMED: usize = 5;
+
+/// Places that are named of those that move far.
+const NAMED_MOVES: usize = 10;
 
 /// Rows that were refused before they were sent.
 pub type Refused = Vec<(u64, Violations)>;
@@ -43,6 +49,24 @@ pub fn tell_problems(word: &str, refused: &Refused, report: &pb::ImportPlacesRes
         note(format!("the server names its first {MAX_REPORTED} faults; there may be more"));
     }
     warnings(word, &report.small_geofences).iter().for_each(note);
+    moves(report).iter().for_each(note);
+}
+
+/// A line for each place that moves far.
+fn moves(report: &pb::ImportPlacesResponse) -> Vec<String> {
+    let at = |position: &Option<pb::LatLng>| {
+        let pb::LatLng { latitude, longitude } = position.unwrap_or_default();
+        format!("{latitude},{longitude}")
+    };
+    let line = |moved: &pb::MovedPlace| {
+        let (from, to, km) = (at(&moved.from), at(&moved.to), moved.distance_m / 1_000.0);
+        format!("warning: {}: moves by {km:.0} km, from {from} to {to}", moved.place)
+    };
+    let mut lines: Vec<String> = report.moved_places.iter().take(NAMED_MOVES).map(line).collect();
+    if report.moved > lines.len() as u64 {
+        lines.push(format!("warning: {} places in all move by more than {} km", report.moved, FAR_M / 1_000.0));
+    }
+    lines
 }
 
 fn faults<'a>(word: &str, all: impl Iterator<Item = (u64, &'a str, &'a str)>) -> Vec<String> {
@@ -90,6 +114,21 @@ mod tests {
             told,
             ["line 1: has 3 values", "1200 lines (2, 3, 4, 5, 6 …): name: is missing", "line 4: lat: was 91"]
         );
+    }
+
+    #[test]
+    fn of_places_that_move_far_some_are_told_with_both_positions() {
+        let at = |latitude, longitude| Some(pb::LatLng { latitude, longitude });
+        let moved = |id: u32| pb::MovedPlace {
+            place: format!("s{id}"),
+            from: at(45.5, 9.0),
+            to: at(9.0, 45.5),
+            distance_m: 5_400_100.0,
+        };
+        let moved_places: Vec<_> = (0..12).map(moved).collect();
+        let told = moves(&pb::ImportPlacesResponse { moved: 12, moved_places, ..Default::default() });
+        assert_eq!((told.len(), told[0].as_str()), (11, "warning: s0: moves by 5400 km, from 45.5,9 to 9,45.5"));
+        assert_eq!(told[10], "warning: 12 places in all move by more than 10 km");
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(super) mod progress;
 pub(super) mod send;
 mod sync;
 
+pub(super) use sync::stays;
+
 use std::{
     io::Read,
     path::{Path, PathBuf},
@@ -32,7 +34,7 @@ use super::{
 };
 use crate::{
     app::{
-        imports::Numbered,
+        imports::{Numbered, Optional, Unsaid},
         place_files::{self, Field, File, OsmFilter, Reading},
     },
     config::Mistakes,
@@ -50,6 +52,10 @@ const NOTHING: u8 = 1;
 /// Places are known by their id, so importing again changes only what changed; nothing is deleted, but by --sync. If a row
 /// is wrong, nothing is imported (with --sync or --allow-partial the other rows are): every fault is printed with its row
 /// (the line of a CSV file, the number of a GeoJSON feature from 1) and column. Needs an owner, network or operator key.
+///
+/// Address, brand, opening hours, country, tags (with the category) and a geofence's store stay as they are in places that are
+/// there if the file has no column for them, no feature the property, or no element of a map the tag; a column that is there
+/// and empty empties them. Detection settings stay in a geofence whose row says none of them.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial, --sync or --dry-run, some rows
 /// were refused, or some places stay that the file does not name. 4: it broke off after all rows were sent, and parts of it may
@@ -150,13 +156,14 @@ impl Import {
         let sound: Vec<Numbered> = file.rows.into_iter().filter(|row| row.row.is_ok()).collect();
         // Rows refused here hold everything back as those refused there do; what the others would do is told anyway.
         let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
-        let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options() };
+        let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options(&file.unsaid) };
         let progress = Progress::new(sound.len() as u64, "rows");
         let report = match send::send(&self.connection, options, sound, progress).await {
             Ok((report, _)) => report,
             Err(broken) => return tell_broken(broken),
         };
         tell_problems(word, &refused, &report);
+        unsynced(&report).iter().for_each(note);
         say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))
     }
@@ -164,7 +171,7 @@ impl Import {
     /// All rows are sent, those refused here as well: they keep their places.
     async fn sync(&self, file: File, sync: pb::ImportSync, word: &str) -> anyhow::Result<ExitCode> {
         let refused = refused(&file);
-        let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options() };
+        let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options(&file.unsaid) };
         let progress = Progress::new(file.rows.len() as u64, "rows");
         let report = match send::send(&self.connection, options, file.rows, progress).await {
             Ok((report, _)) => report,
@@ -174,8 +181,9 @@ impl Import {
         sync::tell(&report, self.dry_run)
     }
 
-    fn options(&self) -> pb::ImportOptions {
-        pb::ImportOptions { parent: self.network.to_string(), ..Default::default() }
+    fn options(&self, unsaid: &Unsaid) -> pb::ImportOptions {
+        let unsaid_fields = unsaid.iter().map(Optional::to_string).collect();
+        pb::ImportOptions { parent: self.network.to_string(), unsaid_fields, ..Default::default() }
     }
 
     fn reading(&self) -> anyhow::Result<Reading> {
@@ -226,6 +234,19 @@ fn tell_broken(Broken { why, in_parts }: Broken) -> anyhow::Result<ExitCode> {
     Ok(NOT_KNOWN.into())
 }
 
+/// That rows are of files which are synced, and this was no sync.
+fn unsynced(report: &pb::ImportPlacesResponse) -> Option<String> {
+    let sources: Vec<&str> = report.sources.iter().filter_map(|name| name.rsplit('/').next()).collect();
+    let word = if report.applied { "are" } else { "would be" };
+    let told = format!(
+        "warning: this is no sync, and some rows are places of the source {}, which has after its next sync what its own file \
+         says; the {} created {word} of no source, and no sync removes them: is --sync missing?",
+        sources.join(", "),
+        report.created
+    );
+    (!sources.is_empty()).then_some(told)
+}
+
 fn summary(report: &pb::ImportPlacesResponse, refused_here: u64, dry_run: bool) -> String {
     let pb::ImportPlacesResponse { applied, created, changed, unchanged, refused, .. } = report;
     let refused = refused + refused_here;
@@ -258,6 +279,15 @@ mod tests {
         }
         assert_eq!((delimiter("|"), delimiter("tab")), (Ok(b'|'), Ok(b'\t')));
         assert!(delimiter("||").is_err() && delimiter("é").is_err());
+    }
+
+    #[test]
+    fn who_imports_the_file_of_a_source_without_a_sync_is_told() {
+        let report = pb::ImportPlacesResponse { created: 2, ..Default::default() };
+        assert_eq!(unsynced(&report), None);
+        let sources = vec!["organizations/acme/sources/erp".to_owned()];
+        let told = unsynced(&pb::ImportPlacesResponse { sources, ..report }).expect("one source");
+        assert!(told.contains("of the source erp, which") && told.contains("the 2 created would be of no"), "{told}");
     }
 
     #[test]

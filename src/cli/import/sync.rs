@@ -49,6 +49,12 @@ pub struct Syncing {
     /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_removals: u32,
+    /// Move places however far and however many they are
+    #[arg(long, requires = "sync")]
+    allow_moves: bool,
+    /// How many of the places that are there may be moved by more than 10 km, in percent; if more are, nothing is changed
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
+    max_moves: u32,
     /// How many of the file's rows may be refused, in percent; if more are, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 20, requires = "sync")]
     max_refused: u32,
@@ -70,6 +76,8 @@ impl Syncing {
             as_of: as_of.map(timestamp_to_wire),
             allow_removals: self.allow_removals,
             max_removed_percent: Some(self.max_removals),
+            allow_moves: self.allow_moves,
+            max_moved_percent: Some(self.max_moves),
             max_refused_percent: Some(self.max_refused),
             force: self.force,
         }))
@@ -106,8 +114,13 @@ pub fn tell_cut(word: &str, row: u64) -> anyhow::Result<ExitCode> {
 /// Tells what went, what stayed and what it comes to.
 pub fn tell(report: &pb::ImportPlacesResponse, dry_run: bool) -> anyhow::Result<ExitCode> {
     kept(&report.kept_places).iter().for_each(note);
+    renumbered(report).iter().for_each(note);
     if report.kept_places.len() >= MAX_REPORTED {
         note(format!("of {} places that stay the first {MAX_REPORTED} are named", report.kept));
+    }
+    if report.adopted > 0 {
+        let word = if report.applied { "are" } else { "would be" };
+        note(format!("{} places were of no source, and {word} this one's from now on", report.adopted));
     }
     let word = if report.applied { "removed" } else { "would be removed" };
     let shown = if report.held.is_some() { NAMED_IF_HELD } else { MAX_REPORTED };
@@ -131,9 +144,12 @@ fn summary(report: &pb::ImportPlacesResponse, dry_run: bool) -> String {
         Some(held) if held.why() == pb::HeldWhy::TooManyRefused => {
             format!("nothing was changed: {} (--max-refused)", held.description)
         }
-        Some(held) if held.why() == pb::HeldWhy::TooManyRemovals => {
+        Some(held) if matches!(held.why(), pb::HeldWhy::TooManyRemovals | pb::HeldWhy::TooManyRenumbered) => {
             let why = &held.description;
             format!("nothing was changed: {why}; with --allow-removals it would be: {said}")
+        }
+        Some(held) if held.why() == pb::HeldWhy::TooManyMoves => {
+            format!("nothing was changed: {}; with --allow-moves it would be: {said}", held.description)
         }
         Some(held) => format!("nothing was changed: {}", held.description),
         None if dry_run => format!("dry run, nothing was changed; it would be: {said}"),
@@ -149,6 +165,24 @@ fn exit_code(report: &pb::ImportPlacesResponse) -> ExitCode {
     }
 }
 
+/// A place and why it stays.
+pub fn stays(place: &pb::KeptPlace) -> String {
+    match place.why() {
+        KeptWhy::Targeted => format!("{}: {} names it", place.place, place.campaigns.join(", ")),
+        other => format!("{}: {}", place.place, reason(other)),
+    }
+}
+
+fn reason(why: KeptWhy) -> &'static str {
+    match why {
+        KeptWhy::RowRefused => "the row was refused",
+        KeptWhy::RowUntold => "it cannot be told which places some refused rows mean, and nothing was removed",
+        KeptWhy::HasDependents => "a geofence or beacon belongs to it that does not go with it",
+        KeptWhy::Targeted => "a campaign names it",
+        KeptWhy::Unspecified => "the server says so",
+    }
+}
+
 /// A line for each reason, and one for each place that campaigns keep.
 fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -156,14 +190,10 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     for place in places {
         let why = match place.why() {
             KeptWhy::Targeted => {
-                let campaigns = place.campaigns.join(", ");
-                lines.push(format!("kept: {}: {campaigns} names it (--force removes it)", place.place));
+                lines.push(format!("kept: {} (--force removes it)", stays(place)));
                 continue;
             }
-            KeptWhy::RowRefused => "the row was refused",
-            KeptWhy::RowUntold => "it cannot be told which places some refused rows mean, and nothing was removed",
-            KeptWhy::HasDependents => "a geofence or beacon belongs to it that does not go with it",
-            KeptWhy::Unspecified => "the server says so",
+            other => reason(other),
         };
         reasons.entry(why).or_default().push(&place.place);
     }
@@ -174,9 +204,39 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     lines
 }
 
+/// The stores that seem to have a new id, on one line.
+fn renumbered(report: &pb::ImportPlacesResponse) -> Option<String> {
+    let id = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let pair = |store: &pb::RenumberedStore| format!("{} is now {}", id(&store.was), id(&store.is));
+    let word = if report.renumbered == 1 { "store seems" } else { "stores seem" };
+    let pairs: Vec<String> = report.renumbered_stores.iter().take(NAMED_IF_HELD).map(pair).collect();
+    let dots = if report.renumbered > pairs.len() as u64 { " …" } else { "" };
+    let told = format!(
+        "warning: {} {word} to have a new id, and geofences, campaigns and visits of the old one do not come with it: {}{dots}",
+        report.renumbered,
+        pairs.join(", ")
+    );
+    (report.renumbered > 0).then_some(told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stores_that_seem_to_have_a_new_id_are_told_with_both() {
+        let store = |id: u32| pb::RenumberedStore {
+            was: format!("organizations/acme/stores/{id}"),
+            is: format!("organizations/acme/stores/x{id}"),
+        };
+        let of = |count: u32| {
+            let renumbered_stores = (1..=count).map(store).collect();
+            renumbered(&pb::ImportPlacesResponse { renumbered: count.into(), renumbered_stores, ..Default::default() })
+        };
+        assert_eq!(of(0), None);
+        assert!(of(1).is_some_and(|told| told.contains("1 store seems") && told.ends_with(": 1 is now x1")));
+        assert!(of(12).is_some_and(|told| told.contains("12 stores seem") && told.ends_with("10 is now x10 …")));
+    }
 
     #[test]
     fn what_stays_is_told_by_reason_and_by_campaign() {
@@ -198,13 +258,15 @@ mod tests {
     fn a_file_that_says_its_day_is_not_made_newer() {
         let day = |day: i64| Timestamp::from_micros(day * 24 * 3_600_000_000);
         let hour = |day: i64, hour: i64| Timestamp::from_micros((day * 24 + hour) * 3_600_000_000);
-        let (max_removals, max_refused) = (10, 20);
+        let (max_removals, max_moves, max_refused) = (10, 10, 20);
         let asked = |as_of, allow_stale| Syncing {
             sync: Some("erp".to_owned()),
             as_of,
             allow_stale,
             allow_removals: false,
             max_removals,
+            allow_moves: false,
+            max_moves,
             max_refused,
             force: false,
         };

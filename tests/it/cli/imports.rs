@@ -106,6 +106,63 @@ async fn a_place_may_be_let_go_over_the_wire() {
     assert_eq!(update("").await.expect("let go").into_inner().source, "");
 }
 
+#[tokio::test]
+async fn what_the_file_has_no_column_for_stays_as_it_was_set_by_hand() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stations.csv");
+    let name = || "organizations/acme/stores/1".to_owned();
+    let run = async |file: String| {
+        std::fs::write(&path, file).expect("written");
+        assert_eq!(sync(&server, &key, &path, &[]).await.code, Some(0));
+        let store = server.places().get_store(bearing(&key, pb::GetStoreRequest { name: name() })).await;
+        store.expect("there").into_inner()
+    };
+    run(written("2026-03-12", [line(1)])).await;
+    let (address, tags) = ("Via Po 7".to_owned(), vec!["motorway".to_owned()]);
+    let store = Some(pb::Store { name: name(), address: address.clone(), tags: tags.clone(), ..Default::default() });
+    let update = pb::UpdateStoreRequest { store, update_mask: None };
+    server.places().update_store(bearing(&key, update)).await.expect("set by hand");
+    let kept = run(written("2026-03-13", [line(1).replace("Station", "Stazione")])).await;
+    assert_eq!((kept.display_name.as_str(), kept.address, kept.tags), ("Stazione 1", address, tags.clone()));
+    let file =
+        "Estrazione del 2026-03-14\nidImpianto|Nome Impianto|Latitudine|Longitudine|Indirizzo\n1|Uno|45.1|9.1|\n";
+    let emptied = run(file.to_owned()).await;
+    assert_eq!((emptied.address.as_str(), emptied.tags), ("", tags), "a column that is empty empties");
+}
+
+#[tokio::test]
+async fn a_source_is_listed_shown_and_deleted() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stations.csv");
+    let mut far = line(2).replace("45.2|9.1", "9.1|45.2");
+    far.insert_str(0, &line(1));
+    for (file, said) in [(line(1) + &line(2), "2 created"), (far, "1 of 2 places would move by more than 10 km")] {
+        std::fs::write(&path, written("2026-03-12", [file])).expect("written");
+        let ran = sync(&server, &key, &path, &[]).await;
+        assert!(ran.out.contains(said), "{ran:?}");
+    }
+    let of = |action: &'static str| ["source", action, "stations", "--network", "acme"];
+    let run = async |arguments: &[&str]| call(server.address, &key, arguments).await;
+    let name = "organizations/acme/sources/stations";
+    for told in [run(&["source", "list", "--network", "acme"]).await, run(&of("show")).await] {
+        let line = told.out.lines().nth(1).unwrap_or_default();
+        assert!(line.starts_with(name) && line.contains("2026-03-12T00:00:00Z") && line.ends_with("0"), "{told:?}");
+    }
+    let refused = run(&of("delete")).await;
+    assert!(refused.code == Some(1) && refused.err.contains("2 places are still of"), "{refused:?}");
+    let deleted = run(&[&of("delete")[..], &["--force"]].concat()).await;
+    assert_eq!((deleted.code, deleted.out.as_str()), (Some(0), ""), "{deleted:?}");
+    assert!(deleted.err.contains("deleted; its places stay"), "{deleted:?}");
+    assert_eq!(run(&of("show")).await.code, Some(1));
+    let stores = pb::ListStoresRequest { parent: "organizations/acme".into(), ..Default::default() };
+    let stores = server.places().list_stores(bearing(&key, stores)).await.expect("listed").into_inner().stores;
+    assert!(stores.len() == 2 && stores.iter().all(|store| store.source.is_empty()), "{stores:?}");
+}
+
 /// The day's file as it was published, unpacked.
 fn unpacked(path: &str) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -139,6 +196,10 @@ async fn two_real_days_of_fuel_stations() {
         let ran = run(file).await;
         assert!(ran.code == Some(2) && ran.out.contains(counted), "{counted}: {ran:?}");
     }
+    let swapped = ["--map", "brand=Bandiera", "--map", "latitude=Longitudine", "--map", "longitude=Latitudine"];
+    let swapped = sync(&server, &key, &path, &swapped).await;
+    let said = "nothing was changed: 23590 of 23590 places would move by more than 10 km";
+    assert!(swapped.code == Some(1) && swapped.out.contains(said), "{swapped:?}");
     let stale = run(&first).await;
     assert!(stale.code == Some(1) && stale.out.contains("of 2026-03-12T00:00:00Z"), "{stale:?}");
 }

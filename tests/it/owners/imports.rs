@@ -79,12 +79,14 @@ async fn a_stream_out_of_order_is_refused() {
     let key = acme.key_of(Scope::Network).await;
     let options = || pb::ImportOptions { parent: acme.organization.clone(), ..Default::default() };
     let part = |part| pb::ImportPlacesRequest { part };
+    let odd = pb::ImportOptions { unsaid_fields: vec!["tags".into(), "position".into()], ..options() };
     let rows = |count| Some(Part::Rows(pb::ImportRows { rows: vec![pb::ImportRow::default(); count] }));
     let end = |rows| part(Some(Part::End(pb::ImportEnd { rows })));
     let first = part(Some(Part::Options(options())));
     for (parts, field) in [
         (vec![], "options"),
         (vec![part(rows(1))], "options"),
+        (vec![part(Some(Part::Options(odd)))], "options.unsaid_fields[1]"),
         (vec![first.clone(), first.clone()], "options"),
         (vec![first.clone(), part(None)], "rows"),
         (vec![first.clone(), part(rows(1))], "end"),

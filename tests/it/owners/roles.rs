@@ -127,6 +127,9 @@ async fn places(tour: &mut Tour<'_>) {
     let beacon = Some(pb::Beacon { name: tour.under("beacons"), ..Default::default() });
     call!(tour, places.update_beacon, Network, UpdateBeaconRequest { beacon: beacon, .. });
     call!(tour, places.delete_beacon, Network, DeleteBeaconRequest { name: tour.under("beacons"), .. });
+    call!(tour, places.get_source, Network, GetSourceRequest { name: tour.under("sources") });
+    call!(tour, places.list_sources, Network, ListSourcesRequest { parent: tour.parent(), .. });
+    call!(tour, places.delete_source, Network, DeleteSourceRequest { name: tour.under("sources"), .. });
     let options = pb::ImportOptions { parent: tour.parent(), dry_run: true, ..Default::default() };
     let stream = bearing(tour.credential, tokio_stream::iter(messages(options, Vec::new(), |_| ())));
     let imported = tour.server.places().import_places(stream).await.map(drop);

@@ -13,7 +13,7 @@ use std::{
 use geo::{Centroid, LineString, MultiLineString, Polygon};
 
 use self::pbf::Kind;
-use super::{Fields, File, Reading, Unreadable, Values, id_of, store};
+use super::{Fields, File, Reading, Unreadable, Values, fields::unsaid, id_of, store};
 use crate::{
     app::imports::{Numbered, Row},
     domain::{
@@ -139,9 +139,10 @@ pub fn read(bytes: &[u8], reading: &Reading) -> Result<File, Unreadable> {
     .map_err(refuse)?;
     let parts = parts(bytes, &found, &ways).map_err(refuse)?;
     let fields = Fields::new(reading);
-    let named = found.iter().filter(|found| found.name().is_some());
-    let rows = named.map(|found| found.numbered(&parts, &fields, reading)).collect();
-    Ok(File { rows, as_of, cut_in: None })
+    let named = || found.iter().filter(|found| found.name().is_some());
+    let unsaid = unsaid(&fields, |name| named().any(|found| found.value(name).is_some()));
+    let rows = named().map(|found| found.numbered(&parts, &fields, reading)).collect();
+    Ok(File { rows, as_of, cut_in: None, unsaid })
 }
 
 fn parts(bytes: &[u8], found: &[Found], ways: &BTreeSet<i64>) -> Result<Parts, pbf::Unsound> {
