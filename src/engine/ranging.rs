@@ -149,7 +149,7 @@ mod tests {
         let sighting = |&s| Sighting { beacon: identity, rssi_dbm: None, read: ping.clock.reading(at(s)) };
         ping.sightings = readings.iter().map(sighting).collect();
         let before = presence.clone();
-        listen(&catalog.areas, &before, presence, &ping)
+        listen(&catalog.areas, &before, presence, &ping.in_order())
     }
 
     #[test]
@@ -163,6 +163,15 @@ mod tests {
             1,
             "after ten minutes of silence"
         );
+    }
+
+    #[test]
+    fn readings_by_a_clock_that_is_ahead_are_no_echo_of_one_another() {
+        let door = beacon("door").identity;
+        let told = |readings: &[i64]| heard(&mut DevicePresence::default(), 10, readings, door).transitions;
+        assert!(told(&[100, 101]).is_empty());
+        let told = told(&[100, 101, 102]);
+        assert_eq!(told.iter().map(|heard| heard.at).collect::<Vec<_>>(), [at(10)]);
     }
 
     #[test]
