@@ -174,7 +174,8 @@ fn locate(
     step.transitions.extend(heard.transitions);
     // Of one moment by name, whatever the index's layout: replay compares the order.
     step.transitions.sort_by(|a, b| (a.at, &a.area).cmp(&(b.at, &b.area)));
-    outcome.decision.next = silence::next(areas, &step.presence, ping.clock.received_at);
+    let newest = ping.newest_fix().filter(|_| !ping.is_suspect());
+    outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
     let now = ping.clock.received_at;
     if step.presence != device.presence {
         outcome.effect = Effect::Soft;

@@ -27,6 +27,7 @@ mod wanted;
 use std::{mem, time::Duration};
 
 pub use order::clock_was_set;
+pub use passing::is_way_known;
 pub use rule::AT_ONCE;
 use rule::Seen;
 pub use wanted::{is_dwell_overdue, is_silence_overdue, wanted_at};
