@@ -41,8 +41,8 @@ pub struct Fired {
     pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
-    /// When campaigns run that wait for who leaves: times apart from each other, rising.
-    pub exits: Vec<Range<Timestamp>>,
+    /// When campaigns run that wait for who leaves, brand by brand: times apart from each other, rising.
+    pub exits: Vec<(OrganizationName, Vec<Range<Timestamp>>)>,
     /// The area itself, if it is there only for its campaigns.
     pub around: Option<AreaEntry>,
 }

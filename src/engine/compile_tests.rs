@@ -199,7 +199,8 @@ fn exits_are_awaited_while_any_campaign_for_them_runs() {
     let area = Area::Geofence(fence.name.clone());
     let catalog = fixture::catalog(byes.chain([fence.into()]).collect());
     let fired = catalog.areas.fired(Mark::of(&area), &area).expect("there are campaigns");
-    assert_eq!(fired.exits, [(0, 4), (5, 6), (7, 9)].map(|(starts, ends)| hour(starts)..hour(ends)));
+    let awaited = [(0, 4), (5, 6), (7, 9)].map(|(starts, ends)| hour(starts)..hour(ends)).to_vec();
+    assert_eq!(fired.exits, [(fixture::acme(), awaited)]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn decide_of(question: &Question<'_>) -> Outcome {
     let tried = device
         .filter(|device| device.test)
         .and_then(|device| Tried::by(question.catalog, question.device, &device.presence, question.ping));
-    let areas = &Known::trying(&question.catalog.areas, tried.as_ref());
+    let areas = &Known::trying(&question.catalog.areas, tried.as_ref()).of_app(&question.app.name);
     match (question.profile.consents.permit::<Location>(), device) {
         (Some(permit), Some(device)) => {
             locate(question, areas, (device, permit), &mut outcome);

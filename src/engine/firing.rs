@@ -255,8 +255,12 @@ pub(super) fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) ->
     };
     let dwells: BTreeSet<_> = campaigns.iter().filter_map(dwell).collect();
     let dwells = dwells.into_iter().collect();
-    let leaving = campaigns.iter().filter(|campaign| campaign.trigger.on == On::Exited);
-    let exits = apart(leaving.map(|campaign| campaign.limits.runs()).collect());
+    let leaving: Vec<&Armed> = campaigns.iter().filter(|campaign| campaign.trigger.on == On::Exited).collect();
+    let exits = leaving.chunk_by(|a, b| a.name.owner() == b.name.owner()).map(|own| {
+        let runs = own.iter().map(|campaign| campaign.limits.runs()).collect();
+        (own[0].name.organization(), apart(runs))
+    });
+    let exits = exits.collect();
     (!campaigns.is_empty()).then_some(Fired { campaigns, dwells, exits, around })
 }
 
