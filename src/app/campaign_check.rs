@@ -17,12 +17,13 @@ use crate::{
 };
 
 /// What has come since an active campaign was checked that keeps it from firing, or its coupon from being redeemed, where
-/// it was meant to; none of one that is not active.
-pub fn problems(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
+/// it was meant to; none of one that is not active. That others come before it keeps none from being activated.
+pub fn problems(campaign: &Campaign, catalog: &Catalog, now: Timestamp) -> Vec<Obstacle> {
     if campaign.state != CampaignState::Active {
         return Vec::new();
     }
-    let faults = catalog.areas.problems_of(&campaign.name).iter();
+    let crowd = faults::of_crowd(&catalog.areas, campaign, now);
+    let faults = catalog.areas.problems_of(&campaign.name).iter().chain(crowd.as_ref());
     let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
     faults.chain(of_coupon(campaign, catalog)).collect()
 }

@@ -39,8 +39,8 @@ impl Campaigns {
 
     /// What keeps the campaign, if it is active, from doing all that it was meant to, as of now.
     pub fn problems(&self, name: &CampaignName) -> Vec<Obstacle> {
-        let catalog = self.resources.snapshot();
-        catalog.campaigns.get(name).map(|entry| problems(&entry.value, &catalog)).unwrap_or_default()
+        let (catalog, now) = (self.resources.snapshot(), self.resources.now());
+        catalog.campaigns.get(name).map(|entry| problems(&entry.value, &catalog, now)).unwrap_or_default()
     }
 
     /// Files it as a draft, whatever its state says. A draft may be anything but too large to be asked.

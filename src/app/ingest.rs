@@ -352,7 +352,7 @@ fn answered(visitor: &Visitor<'_>, profile: &Profile, decision: Decision, record
 
 /// What the record shall be after the decision.
 fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
-    let Outcome { decision, mut profile, takes, returned, .. } = outcome;
+    let Outcome { decision, mut profile, takes, wanted, returned, .. } = outcome;
     let expected = before.revision.version;
     profile.revision.version = expected + 1;
     profile.revision.soft = 0;
@@ -368,6 +368,7 @@ fn commit(visitor: &Visitor<'_>, before: &Profile, outcome: Outcome) -> Commit {
             decision: decision.id,
         }),
         takes,
+        wanted,
         decision: Some(decision),
         profiles: vec![ProfileWrite { expected, profile }],
         ..Commit::default()

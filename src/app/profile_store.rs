@@ -5,7 +5,8 @@
 //! then one indexed read confirms it. If the cache fails, SQL is asked by a bounded number of callers at once. A copy
 //! that may be older than what this node wrote is not used ([`Doubts`]), but for what only it knows of where devices were,
 //! which no write by another node changes. While a stream of a profile is open, its newest
-//! copy is in this node's memory ([`OpenProfiles`]), and the cache is not asked.
+//! copy is in this node's memory ([`OpenProfiles`]), and the cache is not asked; but what it knows of the person's other
+//! devices, which may ping other nodes meanwhile, is not written over.
 
 use std::{
     sync::{
@@ -57,6 +58,11 @@ pub enum Read {
     Overloaded,
 }
 
+/// Whether the person has several devices.
+fn has_others(copy: &CachedProfile) -> bool {
+    copy.profile.devices.len() > 1
+}
+
 /// Reads profiles and keeps the cache fed.
 pub struct ProfileStore {
     pub records: Arc<dyn Records>,
@@ -81,7 +87,7 @@ impl Drop for Opened {
         // Without a runtime the process is ending, and with it what was soft.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                store.put_soft(copy.clone()).await;
+                store.put_soft(store.with_others(copy.clone()).await).await;
                 store.open.saved(&copy);
             });
         }
@@ -124,7 +130,7 @@ impl ProfileStore {
             }
             Ok(None) => {
                 self.counters.misses.fetch_add(1, Relaxed);
-                self.recorded(name, self.open.last(name), now).await
+                self.recorded(name, self.open.last(name).as_slice(), now).await
             }
             Err(failure) => {
                 self.cache_failed(&failure);
@@ -146,7 +152,10 @@ impl ProfileStore {
                 self.keep(copy.clone()).await;
                 Ok(Read::Found(copy))
             }
-            Some(_) => self.recorded(&name, Some(copy), now).await,
+            Some(_) => {
+                let held: Vec<CachedProfile> = std::iter::once(copy).chain(self.held(&name).await).collect();
+                self.recorded(&name, &held, now).await
+            }
             // Erased, or gone into another profile: what this node still holds of the person goes as well.
             None => {
                 self.forget(&name, version, now).await.ok();
@@ -166,38 +175,44 @@ impl ProfileStore {
             self.counters.refused_fallbacks.fetch_add(1, Relaxed);
             return Ok(Read::Overloaded);
         };
-        self.recorded(name, self.open.last(name).or(cached), now).await
+        let held: Vec<CachedProfile> = cached.into_iter().chain(self.open.last(name)).collect();
+        self.recorded(name, &held, now).await
     }
 
     /// The profile as last committed, whatever the cache says; but what only that knows of its devices is true as well.
     pub async fn from_record(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
-        self.recorded(name, self.held(name).await, now).await
+        self.recorded(name, &self.held(name).await, now).await
     }
 
-    /// The newest copy on this node or in the cache, even one in doubt.
-    async fn held(&self, name: &ProfileName) -> Option<CachedProfile> {
-        match self.open.last(name) {
-            Some(copy) => Some(copy),
-            None => self.cache.get(name).await.ok().flatten(),
+    /// The newest copies in the cache and on this node, even in doubt; what both know to the same moment this node knows better.
+    /// The cache is not asked for what only this node can know.
+    async fn held(&self, name: &ProfileName) -> Vec<CachedProfile> {
+        let own = self.open.last(name);
+        let cached = match own.as_ref().is_none_or(has_others) {
+            true => self.cache.get(name).await.ok().flatten(),
+            false => None,
+        };
+        cached.into_iter().chain(own).collect()
+    }
+
+    /// The copy that this node has of an open profile, with what the cache knows of the person's other devices.
+    async fn with_others(&self, copy: CachedProfile) -> CachedProfile {
+        if !has_others(&copy) {
+            return copy;
         }
+        let Ok(Some(cached)) = self.cache.get(&copy.profile.name).await else { return copy };
+        let newest = if copy.profile.revision < cached.profile.revision { &cached } else { &copy };
+        let mut profile = Profile::clone(&newest.profile);
+        [&cached, &copy].iter().for_each(|held| profile.recall(&held.profile));
+        CachedProfile { profile: Arc::new(profile), confirmed_at: newest.confirmed_at }
     }
 
-    async fn recorded(
-        &self,
-        name: &ProfileName,
-        held: Option<CachedProfile>,
-        now: Timestamp,
-    ) -> Result<Read, StoreError> {
+    async fn recorded(&self, name: &ProfileName, held: &[CachedProfile], now: Timestamp) -> Result<Read, StoreError> {
         let Some(mut profile) = self.records.profile(name).await? else {
             self.forget_held(name, now).await;
             return Ok(Read::Absent);
         };
-        if let Some(CachedProfile { profile: held, .. }) = held
-            && profile.recall(&held)
-        {
-            // What the cache has of the same version may not know it.
-            profile.revision.soft = held.revision.soft + 1;
-        }
+        held.iter().for_each(|held| profile.recall(&held.profile));
         let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: now };
         self.keep(copy.clone()).await;
         Ok(Read::Found(copy))
@@ -206,11 +221,7 @@ impl ProfileStore {
     /// As last committed, with what only the cache knows since then; none if it is not there.
     pub async fn newest(&self, name: &ProfileName) -> Result<Option<Profile>, StoreError> {
         let Some(mut profile) = self.records.profile(name).await? else { return Ok(None) };
-        let Some(CachedProfile { profile: held, .. }) = self.held(name).await else { return Ok(Some(profile)) };
-        if held.revision.version == profile.revision.version {
-            return Ok(Some(Arc::unwrap_or_clone(held)));
-        }
-        profile.recall(&held);
+        self.held(name).await.iter().for_each(|held| profile.recall(&held.profile));
         Ok(Some(profile))
     }
 
@@ -236,7 +247,11 @@ impl ProfileStore {
         let result = self.records.commit(commit).await;
         for profile in written {
             match &result {
-                Ok(Committed::Done) => self.keep(CachedProfile { profile, confirmed_at: at }).await,
+                Ok(Committed::Done) => {
+                    let copy = CachedProfile { profile, confirmed_at: at };
+                    let is_open = self.open.get(&copy.profile.name).is_some();
+                    self.keep(if is_open { self.with_others(copy).await } else { copy }).await;
+                }
                 Ok(Committed::Exhausted(_) | Committed::Asked(_)) | Err(StoreError::Full(_)) => {}
                 // Whoever wrote it did not live to put it: nobody else will.
                 Ok(Committed::Repeated(_)) => self.put_newest(&profile.name, at).await,

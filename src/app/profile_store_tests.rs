@@ -1,6 +1,10 @@
-//! What is held of a profile that ended, whatever the cache does and whoever goes away.
+//! What is held of a profile that ended, whatever the cache does and whoever goes away; and of one whose devices ping several
+//! nodes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::{sync::watch, time::timeout};
@@ -11,12 +15,12 @@ use super::{
 };
 use crate::{
     domain::{
-        consent::Consents,
+        consent::{Consent, Consents, Purpose},
         decision::Decision,
         name::{AppName, DeviceName, ProfileName},
         offer::DecisionId,
-        ping::PingId,
-        profile::{Personal, Profile, Revision},
+        ping::{PingId, Reading},
+        profile::{Device, Personal, Platform, Profile, Revision},
         time::Timestamp,
     },
     ports::{
@@ -24,19 +28,19 @@ use crate::{
     },
 };
 
-/// A record where everybody has ended.
-struct AllEnded;
+/// A record of somebody, or where everybody has ended.
+struct Recorded(Mutex<Option<Profile>>);
 
 #[async_trait]
-impl Records for AllEnded {
+impl Records for Recorded {
     async fn profile(&self, _: &ProfileName) -> Result<Option<Profile>, StoreError> {
-        Ok(None)
+        Ok(self.0.lock().expect("sound").clone())
     }
-    async fn profile_version(&self, _: &ProfileName) -> Result<Option<u64>, StoreError> {
-        Ok(None)
+    async fn profile_version(&self, name: &ProfileName) -> Result<Option<u64>, StoreError> {
+        Ok(self.profile(name).await?.map(|profile| profile.revision.version))
     }
-    async fn is_erased(&self, _: &ProfileName) -> Result<bool, StoreError> {
-        Ok(true)
+    async fn is_erased(&self, name: &ProfileName) -> Result<bool, StoreError> {
+        Ok(self.profile(name).await?.is_none())
     }
     async fn profile_of(&self, _: &DeviceName) -> Result<Option<ProfileName>, StoreError> {
         Ok(None)
@@ -48,7 +52,13 @@ impl Records for AllEnded {
         Ok(None)
     }
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        Ok(if commit.profiles.is_empty() { Committed::Done } else { Committed::Stale })
+        let mut recorded = self.0.lock().expect("sound");
+        match (commit.profiles.into_iter().next(), &mut *recorded) {
+            (Some(write), Some(profile)) => *profile = write.profile,
+            (Some(_), None) => return Ok(Committed::Stale),
+            (None, _) => {}
+        }
+        Ok(Committed::Done)
     }
     async fn erase(&self, _: &ProfileName, _: Timestamp) -> Result<Option<u64>, StoreError> {
         Ok(None)
@@ -83,7 +93,11 @@ impl ProfileCache for Reluctant {
         Ok(self.copy.borrow().clone())
     }
     async fn put(&self, copy: CachedProfile) -> Result<(), StoreError> {
-        self.copy.send_replace(Some(copy));
+        let revision = |copy: &CachedProfile| copy.profile.revision;
+        self.copy.send_if_modified(|held| {
+            let is_newer = held.as_ref().map(revision) < Some(revision(&copy));
+            is_newer.then(|| *held = Some(copy)).is_some()
+        });
         Ok(())
     }
     async fn forget(&self, _: &ProfileName, version: u64) -> Result<(), StoreError> {
@@ -99,14 +113,29 @@ impl ProfileCache for Reluctant {
 
 /// The name of somebody who has ended, of whom the cache still has this version.
 async fn ended(version: u64, forgets: Forgets) -> (Arc<ProfileStore>, Arc<Reluctant>, CachedProfile) {
-    let name = AppName::parse("organizations/acme/apps/town").expect("sound").profile("ada").expect("sound");
-    let mut profile = Profile::new(name, at(0), Consents::default(), Personal::default());
+    let mut profile = ada();
     profile.revision = Revision { version, soft: 0 };
     let copy = CachedProfile { profile: Arc::new(profile), confirmed_at: at(0) };
-    let (forgets, asked) = (watch::Sender::new(forgets), watch::Sender::new(0));
-    let cache = Arc::new(Reluctant { copy: watch::Sender::new(Some(copy.clone())), forgets, asked });
-    let store = ProfileStore::new(Arc::new(AllEnded), cache.clone(), &ProfileStoreConfig::default());
-    (Arc::new(store), cache, copy)
+    let cache = Reluctant::of(&copy, forgets);
+    (node(None, &cache), cache, copy)
+}
+
+fn ada() -> Profile {
+    let name = AppName::parse("organizations/acme/apps/town").expect("sound").profile("ada").expect("sound");
+    Profile::new(name, at(0), Consents::default(), Personal::default())
+}
+
+impl Reluctant {
+    fn of(copy: &CachedProfile, forgets: Forgets) -> Arc<Self> {
+        let (forgets, asked) = (watch::Sender::new(forgets), watch::Sender::new(0));
+        Arc::new(Self { copy: watch::Sender::new(Some(copy.clone())), forgets, asked })
+    }
+}
+
+/// One over a record of its own.
+fn node(recorded: Option<Profile>, cache: &Arc<Reluctant>) -> Arc<ProfileStore> {
+    let record = Arc::new(Recorded(Mutex::new(recorded)));
+    Arc::new(ProfileStore::new(record, cache.clone(), &ProfileStoreConfig::default()))
 }
 
 async fn is_found(store: &ProfileStore, name: &ProfileName) -> bool {
@@ -155,4 +184,76 @@ async fn an_erasure_is_told_to_the_cache_even_if_its_caller_goes_away() {
     // The clock goes on only when nobody has anything left to do.
     timeout(Duration::from_secs(1), held.wait_for(Option::is_none)).await.expect("forgotten").expect("open");
     assert!(!is_found(&store, &copy.profile.name).await);
+}
+
+/// Ada with a phone and a watch, who agreed to location.
+fn of_two_devices() -> Profile {
+    let mut ada = ada();
+    let agreed = Consent { granted: true, text_version: "1".into(), given_at: at(0) };
+    ada.consents.set(Purpose::Location, agreed);
+    for id in ["phone", "watch"] {
+        let device = Device {
+            language: "en".into(),
+            platform: Platform::Other,
+            time_zone: None,
+            app_version: None,
+            test: false,
+            token_epoch: 0,
+            registered_at: at(0),
+            presence: Default::default(),
+        };
+        ada.devices.insert(device_of(&ada, id), device);
+    }
+    ada.revision.version = 1;
+    ada
+}
+
+fn device_of(profile: &Profile, id: &str) -> DeviceName {
+    profile.name.app().device(id).expect("sound")
+}
+
+/// The copy after that device was seen at that second, which only the cache needs to know.
+fn seen(copy: &CachedProfile, id: &str, second: i64) -> CachedProfile {
+    let mut profile = Profile::clone(&copy.profile);
+    let device = profile.devices.get_mut(&device_of(&copy.profile, id)).expect("there");
+    device.presence.newest_fix = Some(Reading::new(at(second), at(second)));
+    profile.revision.soft += 1;
+    CachedProfile { profile: Arc::new(profile), ..copy.clone() }
+}
+
+fn last_seen(copy: &CachedProfile) -> [Option<Timestamp>; 2] {
+    let newest = |id| copy.profile.devices.get(&device_of(&copy.profile, id))?.presence.newest_fix;
+    ["phone", "watch"].map(|id| newest(id).map(|read| read.event))
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_device_is_that_pings_another_node_is_not_written_over_by_the_node_of_a_stream() {
+    let ada = of_two_devices();
+    let first = CachedProfile { profile: Arc::new(ada.clone()), confirmed_at: at(0) };
+    let cache = Reluctant::of(&first, Forgets::AtOnce);
+    let node = node(Some(ada.clone()), &cache);
+    let stream = node.open(&ada.name);
+    assert!(is_found(&node, &ada.name).await);
+    cache.put(seen(&first, "watch", 10)).await.expect("by another node");
+    node.keep_soft(seen(&seen(&first, "phone", 11), "phone", 12)).await;
+
+    let mut after = ada.clone();
+    after.revision.version = 2;
+    let saved = after.devices.get_mut(&device_of(&ada, "phone")).expect("there");
+    (saved.presence.newest_fix, saved.presence.saved_at) = (Some(Reading::new(at(13), at(13))), Some(at(13)));
+    let profiles = vec![ProfileWrite { expected: 1, profile: after }];
+    node.commit(Commit { profiles, at: at(13), ..Commit::default() }).await.expect("made");
+    let copy = cache.get(&ada.name).await.expect("read").expect("there");
+    assert_eq!((copy.profile.revision.version, last_seen(&copy)), (2, [Some(at(13)), Some(at(10))]));
+
+    let (by_other, by_stream) = (seen(&seen(&copy, "watch", 19), "watch", 20), seen(&copy, "phone", 21));
+    cache.put(by_other).await.expect("by another node");
+    node.keep_soft(by_stream).await;
+    drop(stream);
+    let mut held = cache.copy.subscribe();
+    let is_known = |held: &Option<CachedProfile>| held.as_ref().map(last_seen) == Some([Some(at(21)), Some(at(20))]);
+    timeout(Duration::from_secs(1), held.wait_for(is_known)).await.expect("what both know").expect("open");
+
+    let Read::Found(read) = node.from_record(&ada.name, at(30)).await.expect("read") else { panic!("absent") };
+    assert_eq!(last_seen(&read), [Some(at(21)), Some(at(20))]);
 }

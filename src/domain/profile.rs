@@ -166,11 +166,11 @@ impl Profile {
         self.consents = consents;
     }
 
-    /// Takes over what a copy from before knows of the devices and the record does not: where they were seen since. Says
-    /// whether there was anything.
-    pub fn recall(&mut self, held: &Profile) -> bool {
+    /// Takes over what another copy knows of the devices and this one, mostly the record's, does not: where they were seen
+    /// since. Then it is newer than both, for neither may know all of it.
+    pub fn recall(&mut self, held: &Profile) {
         if ![&self.consents, &held.consents].iter().all(|consents| consents.granted(Purpose::Location)) {
-            return false;
+            return;
         }
         let mut has_news = false;
         for (name, known) in held.devices.iter() {
@@ -181,7 +181,9 @@ impl Profile {
                 has_news = true;
             }
         }
-        has_news
+        if has_news {
+            self.revision.soft = self.revision.soft.max(held.revision.soft) + 1;
+        }
     }
 
     /// The visits for storage and for another copy of the profile: to keep them, not to decide by.

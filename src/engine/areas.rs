@@ -2,7 +2,13 @@
 //!
 //! Law: everything here is of one version of the catalog, and shares with the next version what an edit leaves alone.
 
-use std::{cell::Cell, collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     armed::Armed,
@@ -20,7 +26,7 @@ use crate::domain::{
     campaign::On,
     dwelt::Dwelt,
     geo::Position,
-    name::{BeaconName, CampaignName, GeofenceName, StoreName},
+    name::{BeaconName, CampaignName, GeofenceName, OrganizationName, StoreName},
     place::{Beacon, BeaconIdentity, Geofence, Store},
     presence::{Area, TransitionKind},
     shape::Shape,
@@ -35,8 +41,8 @@ pub struct Fired {
     pub campaigns: Vec<Armed>,
     /// Dwell thresholds that some campaign waits for, rising.
     pub dwells: Vec<Duration>,
-    /// When campaigns run that wait for who leaves: times apart from each other, rising.
-    pub exits: Vec<Range<Timestamp>>,
+    /// When campaigns run that wait for who leaves, brand by brand: times apart from each other, rising.
+    pub exits: Vec<(OrganizationName, Vec<Range<Timestamp>>)>,
     /// The area itself, if it is there only for its campaigns.
     pub around: Option<AreaEntry>,
 }
@@ -77,6 +83,8 @@ pub struct Areas {
     pub(super) fired: SharedMap<(Mark, Area), Arc<Fired>>,
     pub(super) targets: Targets,
     pub(super) problems: Arc<BTreeMap<CampaignName, Vec<Fault>>>,
+    /// Where organizations have more campaigns than a ping considers.
+    pub(super) crowded: Arc<BTreeMap<OrganizationName, BTreeSet<Area>>>,
 }
 
 impl Areas {
@@ -102,6 +110,12 @@ impl Areas {
     pub fn fired(&self, mark: Mark, area: &Area) -> Option<&Arc<Fired>> {
         let compare = |(of, other): &(Mark, Area)| of.cmp(&mark).then_with(|| other.cmp(area));
         self.fired.find_measured(|(of, _)| of.number(), mark.number(), compare)
+    }
+
+    /// What may fire at the area, by name.
+    pub(super) fn campaigns(&self, area: &Area) -> &[Armed] {
+        let fired = self.fired(Mark::of(area), area);
+        fired.map(|fired| fired.campaigns.as_slice()).unwrap_or_default()
     }
 
     /// Whether an area is no more because no active campaign asks for it, while its store is still there.

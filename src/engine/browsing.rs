@@ -119,18 +119,19 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     (previews.collect(), notes)
 }
 
-/// Whether the campaign's audience, or a segment that it names, has a condition about visits.
+/// Whether the campaign waits for a later visit, or its audience, or a segment that it names, has a condition about visits.
 fn asks_for_visits(catalog: &Catalog, campaign: &Campaign) -> bool {
     let is_asked = |rule: &Rule| matches!(rule, Rule::Visits { .. } | Rule::LastVisit { .. });
     let audience = &campaign.audience;
     let mut rules = audience.terms().iter().flat_map(|term| term.rule.nodes());
-    rules.any(|rule| match rule {
+    let is_asked_by = |rule: &Rule| match rule {
         Rule::Segment(name) => {
             let segment = catalog.segments.get(name);
             segment.is_some_and(|segment| segment.value.audience.rule().nodes().any(is_asked))
         }
         rule => is_asked(rule),
-    })
+    };
+    !campaign.trigger.visit.is_any() || rules.any(is_asked_by)
 }
 
 /// Those of one spot that the gates let pass if what fires them happened: each supposition is made once.

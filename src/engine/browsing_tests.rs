@@ -30,15 +30,13 @@ use crate::domain::{
 fn street() -> Vec<Resource> {
     let cafe = store("cafe", 100.0);
     let of_cafe = Some(cafe.name.clone());
-    let fifth = NthVisit { at_least: 5, every: 0 };
-    let near = campaign("near", On::Near { radius_m: 50 }, "stores/cafe");
     vec![
         Beacon { store: of_cafe.clone(), ..beacon("door") }.into(),
         Geofence { store: of_cafe, ..geofence("terrace", 100.0, 60.0) }.into(),
         cafe.into(),
         geofence("square", -700.0, 200.0).into(),
         geofence("far", 1_300.0, 100.0).into(),
-        Campaign { trigger: Trigger { visit: fifth, ..near.trigger.clone() }, ..near }.into(),
+        campaign("near", On::Near { radius_m: 50 }, "stores/cafe").into(),
         campaign("heard", On::Heard, "beacons/door").into(),
         campaign("left", On::Exited, "geofences/terrace").into(),
         Campaign { priority: Priority::High, ..campaign("square", On::Entered, "geofences/square") }.into(),
@@ -64,7 +62,7 @@ fn titles<'a>(found: &'a (Vec<(String, f64)>, Vec<&'static str>)) -> Vec<&'a str
 #[test]
 fn whoever_looks_around_sees_what_the_gates_let_them() {
     let all = found(&street(), &app(), &person(), 1_000.0);
-    assert_eq!(titles(&all), ["square", "heard", "left", "near"], "whatever fires them, and on whichever visit");
+    assert_eq!(titles(&all), ["square", "heard", "left", "near"], "whatever fires them");
     assert_eq!(all.0.iter().map(|(_, metres)| *metres).collect::<Vec<_>>(), [500.0, 100.0, 100.0, 100.0]);
     assert_eq!(titles(&found(&street(), &app(), &person(), 300.0)), ["heard", "left", "near"]);
     let quiet = QuietHours { from: TimeOfDay::new(11, 0).expect("sound"), to: TimeOfDay::new(13, 0).expect("sound") };
@@ -173,6 +171,34 @@ fn whoever_looks_around_is_asked_as_on_the_visit_that_would_fire_it() {
     assert!(seen(&[3]).next().is_none(), "it would be the second visit");
     assert_eq!(seen(&[3, 4, 5, 6]).collect::<Vec<_>>(), ["fifth"], "it would be the fifth");
     assert!(seen(&[3, 4, 5]).next().is_none());
+}
+
+#[test]
+fn a_preview_waits_for_the_visit_that_its_campaign_waits_for() {
+    let on_visit = |id, on, visit| {
+        let campaign = campaign(id, on, "geofences/quay");
+        Campaign { trigger: Trigger { visit, ..campaign.trigger.clone() }, ..campaign }.into()
+    };
+    let (third, every_other) = (NthVisit { at_least: 3, every: 0 }, NthVisit { at_least: 0, every: 2 });
+    let scanned = On::AppEvent { key: crate::domain::text::EventKey::new("scanned").expect("sound") };
+    let world = [
+        geofence("quay", 0.0, 80.0).into(),
+        on_visit("third", On::Entered, third),
+        on_visit("third-exit", On::Exited, third),
+        on_visit("third-scan", scanned, third),
+        on_visit("second", On::Entered, every_other),
+    ];
+    let seen = |person: &Profile| {
+        let mut seen: Vec<String> =
+            found(&world, &app(), person, 500.0).0.into_iter().map(|(title, _)| title).collect();
+        seen.sort();
+        seen
+    };
+    assert_eq!([seen(&who_was_there(&[])), seen(&who_was_there(&[3]))], [vec![], vec!["second".to_owned()]]);
+    assert_eq!(seen(&who_was_there(&[3, 5])), ["second", "third", "third-exit", "third-scan"]);
+    let mut unknown = who_was_there(&[3, 5]);
+    unknown.consents = consents(&[Purpose::Marketing]);
+    assert!(seen(&unknown).is_empty(), "nothing is known of visits");
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct Choice {
     pub considered: Vec<Considered>,
     /// What those held out would have got, best first.
     pub ghosts: Vec<Ghost>,
+    /// The accounts that must have a unit left for these: of what is spent nobody is held out.
+    pub wanted: Vec<Account>,
 }
 
 /// Chooses at most `max_offers`, and spends the person's caps in the order of the result.
@@ -57,6 +59,7 @@ pub fn choose<'a>(passed: Vec<Candidate<'a>>, mut gates: Gates<'a>, max_offers: 
                 choice.ghosts.extend(ghost(candidate, id));
                 // As of the offer that it stands for.
                 if !is_trial(candidate, &gates) {
+                    choice.wanted.extend(taking::for_offer(candidate, gates.now));
                     gates.spend_ghost(candidate.campaign);
                 }
                 Verdict::Refused(Reason::Holdout { ghost: Some(id), otherwise: None })

@@ -148,7 +148,7 @@ fn described(areas: &Areas) -> impl PartialEq + Debug + use<> {
         list.sort();
         list
     };
-    (fired.collect::<Vec<_>>(), boxed, sorted(nearest), identities, areas.problems.clone())
+    (fired.collect::<Vec<_>>(), boxed, sorted(nearest), identities, (areas.problems.clone(), areas.crowded.clone()))
 }
 
 /// The areas that a campaign means, each place asked by itself.
@@ -199,7 +199,21 @@ fn exits_are_awaited_while_any_campaign_for_them_runs() {
     let area = Area::Geofence(fence.name.clone());
     let catalog = fixture::catalog(byes.chain([fence.into()]).collect());
     let fired = catalog.areas.fired(Mark::of(&area), &area).expect("there are campaigns");
-    assert_eq!(fired.exits, [(0, 4), (5, 6), (7, 9)].map(|(starts, ends)| hour(starts)..hour(ends)));
+    let awaited = [(0, 4), (5, 6), (7, 9)].map(|(starts, ends)| hour(starts)..hour(ends)).to_vec();
+    assert_eq!(fired.exits, [(fixture::acme(), awaited)]);
+}
+
+#[test]
+fn where_an_organization_has_too_many_campaigns_is_known_after_an_edit_too() {
+    let entered = |i: usize| Resource::from(fixture::campaign(&format!("c{i:03}"), On::Entered, "geofences/crowd7"));
+    let mut catalog = fixture::catalog(crowd().chain((0..500).map(entered)).collect());
+    for (stays, crowded) in [(true, 1), (false, 0)] {
+        let (version, last) = (catalog.version + 1, entered(500));
+        let change = CatalogChange { version, name: last.name(), resource: stays.then_some(last) };
+        catalog = catalog.after(&[change]);
+        assert_eq!(catalog.areas.crowded.len(), crowded);
+        assert_eq!(described(&catalog.areas), described(&Areas::compile(&catalog)));
+    }
 }
 
 proptest! {

@@ -29,7 +29,7 @@ use super::{
     visiting,
 };
 use crate::domain::{
-    budget::{AccountId, Holder, Take},
+    budget::{Account, AccountId, Holder, Take},
     consent::{Consented, Location},
     decision::{Considered, Decision, Note, Reason, Verdict},
     geo::Position,
@@ -68,6 +68,8 @@ pub struct Outcome {
     pub effect: Effect,
     /// The units of budgets that offers of this decision need.
     pub takes: Vec<Take>,
+    /// Accounts that must have a unit left for its ghosts, which take none.
+    pub wanted: Vec<Account>,
     /// Offers made earlier that the device says were never shown.
     pub returned: Vec<OfferId>,
 }
@@ -114,6 +116,7 @@ fn decide_of(question: &Question<'_>) -> Outcome {
         profile: question.profile.clone(),
         effect: Effect::Nothing,
         takes: Vec::new(),
+        wanted: Vec::new(),
         returned: Vec::new(),
     };
     let device = question.profile.devices.get(question.device);
@@ -122,7 +125,7 @@ fn decide_of(question: &Question<'_>) -> Outcome {
     let tried = device
         .filter(|device| device.test)
         .and_then(|device| Tried::by(question.catalog, question.device, &device.presence, question.ping));
-    let areas = &Known::trying(&question.catalog.areas, tried.as_ref());
+    let areas = &Known::trying(&question.catalog.areas, tried.as_ref()).of_app(&question.app.name);
     match (question.profile.consents.permit::<Location>(), device) {
         (Some(permit), Some(device)) => {
             locate(question, areas, (device, permit), &mut outcome);
@@ -174,7 +177,8 @@ fn locate(
     step.transitions.extend(heard.transitions);
     // Of one moment by name, whatever the index's layout: replay compares the order.
     step.transitions.sort_by(|a, b| (a.at, &a.area).cmp(&(b.at, &b.area)));
-    outcome.decision.next = silence::next(areas, &step.presence, ping.clock.received_at);
+    let newest = ping.newest_fix().filter(|_| !ping.is_suspect());
+    outcome.decision.next = silence::next(areas, &step.presence, newest, ping.clock.received_at);
     let now = ping.clock.received_at;
     if step.presence != device.presence {
         outcome.effect = Effect::Soft;
@@ -368,6 +372,7 @@ fn record(question: &Question<'_>, choice: Choice, outcome: &mut Outcome) {
         given(offer.id, &offer.campaign, false, offer.trial);
         outcome.decision.offers.push(offer);
     }
+    outcome.wanted = choice.wanted;
     for ghost in choice.ghosts {
         given(ghost.id, &ghost.campaign, true, outcome.decision.test);
         outcome.decision.ghosts.push(ghost);

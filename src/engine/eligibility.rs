@@ -12,7 +12,7 @@ use super::{
     catalog::Catalog,
     gate::{Gate, GateSet},
     grants::Reach,
-    ranking::{Candidate, Cause},
+    ranking::Candidate,
     schedule, taking,
 };
 use crate::domain::{
@@ -224,8 +224,7 @@ impl<'a> Gates<'a> {
     /// The other visits than this that the campaign waits for.
     fn other_visits<'s>(&'s self, candidate: &'s Candidate<'_>) -> impl Iterator<Item = Reason> + 's {
         let nth = candidate.campaign.trigger.visit;
-        let is_asked = !nth.is_any() && !matches!(candidate.cause, Cause::Browsed);
-        is_asked.then(|| self.later_visits(nth, candidate)).into_iter().flatten()
+        (!nth.is_any()).then(|| self.later_visits(nth, candidate)).into_iter().flatten()
     }
 
     fn later_visits<'s>(&'s self, nth: NthVisit, candidate: &'s Candidate<'_>) -> impl Iterator<Item = Reason> + 's {

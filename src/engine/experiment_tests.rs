@@ -171,6 +171,7 @@ fn who_is_held_out_gets_nothing_and_the_next_best_takes_the_place() {
     let ghost = &out.decision.ghosts[0];
     assert_eq!(verdicts(&out), [Reason::Holdout { ghost: Some(ghost.id), otherwise: None }]);
     assert!(out.takes.is_empty(), "a ghost takes no unit");
+    assert_eq!(out.wanted.len(), 1, "but one must be left");
     let kept: Vec<bool> = out.profile.offers.iter().map(|given| given.ghost).collect();
     assert_eq!(kept, [false, true]);
     assert_ne!(ghost.id, out.decision.offers[0].id);

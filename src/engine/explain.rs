@@ -1,9 +1,8 @@
 //! Would this person get this campaign at this place and time, and if not, what would have to be otherwise?
 //!
 //! Laws: every gate answers by the very function that decides ([`Gates::ask`]), and a moment that is promised was asked.
-//! Nothing changes, and nobody competes: that another campaign may rank higher, or too many of the brand come before it, is
-//! for the day itself. It is supposed that
-//! the trigger happens then.
+//! Nothing changes, and nobody competes: that another campaign may rank higher is for the day itself. It is supposed that the
+//! trigger happens then, and nothing else.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -13,6 +12,7 @@ use super::{
     decide::has_distance,
     eligibility::{Gates, Standing},
     experiment::Drawn,
+    foremost::{self, MOST_CONSIDERED},
     gate::Gate,
     happening::area_at,
     known::Known,
@@ -62,7 +62,7 @@ pub struct Case<'a> {
 /// What one question was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// STATE, TRIGGER, HOLDOUT, or the gate's name.
+    /// STATE, TRIGGER, CROWD, HOLDOUT, or the gate's name.
     pub gate: &'static str,
     /// The code and the words of the refusal; none if it passed.
     pub refusal: Option<(&'static str, String)>,
@@ -125,6 +125,12 @@ pub fn explain(case: &Case<'_>) -> Explanation {
         flips.push(Flip::new("TRIGGER", "the person must agree to location"));
     }
     answers.push(Answer { gate: "TRIGGER", refusal });
+    let crowd = spot.crowd(now);
+    if crowd.as_ref().is_some_and(|crowd| crowd.refusal.is_some()) {
+        let words = "fewer campaigns of the organization must be active there, or its priority or weight be higher";
+        flips.push(Flip::new("CROWD", words));
+    }
+    answers.extend(crowd);
     answers.extend(asked.answers);
     flips.extend(asked.flips);
     let would_offer = answers.iter().all(|answer| answer.refusal.is_none());
@@ -249,6 +255,18 @@ impl Spot<'_> {
             Area::Around(name, _) | Area::Store(name) => PlaceName::Store(name.clone()),
             Area::Anywhere => self.case.place.clone(),
         }
+    }
+
+    /// Whether a ping considers it, if the organization has more campaigns that wait for the same there than it does.
+    fn crowd(&self, at: Timestamp) -> Option<Answer> {
+        let (campaigns, campaign) = (self.case.standing.catalog.areas.campaigns(&self.area), self.case.campaign);
+        let crowd = foremost::Standing::among(campaigns, campaign, at);
+        let words = || {
+            let brand = campaign.name.organization();
+            format!("a ping considers at most {MOST_CONSIDERED} campaigns of {brand}, and so many come before it there")
+        };
+        let refusal = crowd.is_left_out().then(|| ("TOO_MANY_CAMPAIGNS", words()));
+        crowd.is_crowd().then_some(Answer { gate: "CROWD", refusal })
     }
 
     /// How much must change for an offer.

@@ -239,3 +239,20 @@ fn a_store_is_asked_for_by_all_its_doors() {
     assert_eq!(of_store(&tagged(&["entrance", "vip"])), ("AUDIENCE", 1, Some(place(&front))), "less must change");
     assert_eq!(of_store(&tagged(&["coffee"])), ("CHOSEN", 0, Some(place(&back))), "by name");
 }
+
+#[test]
+fn a_campaign_that_too_many_come_before_is_explained_so() {
+    let entered = |i: usize| campaign(&format!("c{i:03}"), On::Entered, "geofences/quay");
+    let quay = place("organizations/acme/geofences/quay");
+    let explained = |one: usize, count: usize| {
+        let mut world: Vec<Resource> = (0..count).map(|i| entered(i).into()).collect();
+        world.push(geofence("quay", 0.0, 80.0).into());
+        let explanation = explained_in(world, &entered(one), &person(), &quay);
+        let crowd = explanation.answers.iter().find(|answer| answer.gate == "CROWD");
+        let flips: Vec<&str> = explanation.flips.iter().map(|flip| flip.gate).collect();
+        (crowd.map(|answer| answer.refusal.is_some()), explanation.would_offer, flips.concat())
+    };
+    assert_eq!(explained(500, 500), (Some(true), false, "CROWD".to_owned()), "as if it were active");
+    assert_eq!(explained(499, 501), (Some(false), true, String::new()));
+    assert_eq!(explained(499, 500), (None, true, String::new()), "there is room for all");
+}

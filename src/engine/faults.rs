@@ -5,7 +5,12 @@
 
 use std::{collections::BTreeSet, iter::Peekable, sync::Arc};
 
-use super::{catalog::Catalog, targets::Targets};
+use super::{
+    areas::Areas,
+    catalog::Catalog,
+    foremost::{self, MOST_CONSIDERED},
+    targets::Targets,
+};
 use crate::domain::{
     audience::{Audience, MAX_TERMS_IN_ALL, condition::Visited},
     campaign::{Campaign, On, Target},
@@ -13,13 +18,14 @@ use crate::domain::{
     place::{PlaceName, Store},
     presence::Area,
     text::Tag,
+    time::Timestamp,
 };
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// NOT_GRANTED, TARGET_MISSING, TARGET_CANNOT_FIRE, NO_OPENING_HOURS, SEGMENT_MISSING, AUDIENCE_TOO_LARGE,
-    /// STORE_MISSING or CAMPAIGN_MISSING.
+    /// STORE_MISSING, CAMPAIGN_MISSING or TOO_MANY_CAMPAIGNS.
     pub code: &'static str,
     /// The name of the place, network, segment or campaign it is about.
     pub subject: String,
@@ -82,6 +88,19 @@ pub(super) fn meaning(
     faults.extend(of_size(catalog, campaign));
     faults.extend(of_audiences(catalog, campaign, granted));
     faults
+}
+
+/// That pings leave the campaign out somewhere, as of that moment: too many of its brand come before it. It is no fault of its
+/// own, and others that end are its end.
+pub fn of_crowd(areas: &Areas, campaign: &Campaign, now: Timestamp) -> Option<Fault> {
+    let (area, standing) = foremost::left_out_at(areas, campaign, now)?;
+    let what = format!(
+        "has {} campaigns that come before {}, and a ping considers at most {MOST_CONSIDERED} of an organization",
+        standing.before, campaign.name
+    );
+    let place = place_of(area.clone());
+    let brand = || campaign.name.owner().to_owned();
+    Some(Fault::new("TOO_MANY_CAMPAIGNS", place.map_or_else(brand, |place| place.to_string()), what))
 }
 
 /// The campaign's audience, and those of the segments that it names.

@@ -15,12 +15,12 @@ use super::{
     compile::Touched,
     entry::{AreaEntry, Mark},
     faults::{self, Fault},
-    regions,
+    foremost, regions,
     targets::Findable,
 };
 use crate::domain::{
     campaign::{Campaign, CampaignState, On, Target},
-    name::{CampaignName, StoreName},
+    name::{CampaignName, OrganizationName, StoreName},
     place::PlaceName,
     presence::Area,
     time::Timestamp,
@@ -51,6 +51,8 @@ impl Areas {
             Some(((Mark::of(&area), area), Arc::new(fired)))
         };
         let fired: Vec<_> = fired.into_iter().filter_map(made).collect();
+        self.crowded = Arc::default();
+        fired.iter().for_each(|((_, area), fired)| self.note_crowd(area, &fired.campaigns));
         self.fired = Default::default();
         self.fired.extend(fired);
     }
@@ -114,17 +116,29 @@ impl Areas {
         is_meant.into_iter().filter(is_around).collect()
     }
 
-    fn campaigns(&self, area: &Area) -> &[Armed] {
-        let fired = self.fired(Mark::of(area), area);
-        fired.map(|fired| fired.campaigns.as_slice()).unwrap_or_default()
-    }
-
     fn put_fired(&mut self, next: &Catalog, area: &Area, campaigns: Vec<Armed>) {
         let key = (Mark::of(area), area.clone());
+        self.note_crowd(area, &campaigns);
         match fired_at(next, area, campaigns) {
             Some(fired) => self.fired.insert(key, Arc::new(fired)),
             None => self.fired.remove(&key),
         }
+    }
+
+    /// Remembers which organizations have too many of these campaigns at the area.
+    fn note_crowd(&mut self, area: &Area, campaigns: &[Armed]) {
+        let crowding: Vec<OrganizationName> = foremost::crowding(campaigns).collect();
+        if crowding.is_empty() && !self.crowded.values().any(|areas| areas.contains(area)) {
+            return;
+        }
+        let crowded = Arc::make_mut(&mut self.crowded);
+        for areas in crowded.values_mut() {
+            areas.remove(area);
+        }
+        for owner in crowding {
+            crowded.entry(owner).or_default().insert(area.clone());
+        }
+        crowded.retain(|_, areas| !areas.is_empty());
     }
 
     /// Every area that the touched places are, or were, or lend their tags to.
@@ -241,8 +255,12 @@ pub(super) fn fired_at(catalog: &Catalog, area: &Area, campaigns: Vec<Armed>) ->
     };
     let dwells: BTreeSet<_> = campaigns.iter().filter_map(dwell).collect();
     let dwells = dwells.into_iter().collect();
-    let leaving = campaigns.iter().filter(|campaign| campaign.trigger.on == On::Exited);
-    let exits = apart(leaving.map(|campaign| campaign.limits.runs()).collect());
+    let leaving: Vec<&Armed> = campaigns.iter().filter(|campaign| campaign.trigger.on == On::Exited).collect();
+    let exits = leaving.chunk_by(|a, b| a.name.owner() == b.name.owner()).map(|own| {
+        let runs = own.iter().map(|campaign| campaign.limits.runs()).collect();
+        (own[0].name.organization(), apart(runs))
+    });
+    let exits = exits.collect();
     (!campaigns.is_empty()).then_some(Fired { campaigns, dwells, exits, around })
 }
 

@@ -6,12 +6,20 @@
 
 use std::cmp::Reverse;
 
-use super::ranking::Candidate;
-use crate::domain::{campaign::Priority, time::Timestamp};
+use super::{areas::Areas, armed::Armed, ranking::Candidate};
+use crate::domain::{
+    campaign::{Campaign, Priority},
+    name::OrganizationName,
+    presence::Area,
+    time::Timestamp,
+};
 
 /// Most campaigns of one organization that are considered at once, each counted at each of its places: more than anybody
 /// can tell apart, and about as many as a receipt and its transaction can hold without being felt.
 pub const MOST_CONSIDERED: usize = 500;
+
+/// Most places with too many campaigns that are looked at for one of them, by name: who reads a thousand campaigns waits.
+const MOST_CROWDED: usize = 100;
 
 /// Candidates while they are gathered: of each organization the foremost, at most [`MOST_CONSIDERED`].
 pub struct Foremost<'t> {
@@ -25,7 +33,9 @@ pub struct Foremost<'t> {
 /// What comes before what: what is on trial, for its tester is to see it; what is news; what is within its dates; each
 /// campaign once, at the nearest of its places, before any of them twice; then the class, and what the brand says that it
 /// wants.
-type Order<'c> = (bool, bool, bool, usize, Reverse<Priority>, Reverse<u64>, &'c str);
+type Order<'c> = (bool, bool, bool, usize, Wanted<'c>);
+/// Class, weight and name.
+type Wanted<'c> = (Reverse<Priority>, Reverse<u64>, &'c str);
 
 impl<'t> Foremost<'t> {
     pub fn at(now: Timestamp, room: usize) -> Self {
@@ -79,11 +89,66 @@ impl<'t> Foremost<'t> {
     fn order<'c>(&self, candidate: &'c Candidate<'t>, turn: usize) -> Order<'c> {
         let campaign = candidate.campaign;
         let runs = candidate.trial || campaign.limits.runs().contains(&self.now);
-        // Weights are no numbers to compare, but their bits are: they are never negative.
-        let weight = campaign.weight.get().to_bits();
-        let class = Reverse(campaign.priority);
-        (!candidate.trial, candidate.stale, !runs, turn, class, Reverse(weight), campaign.name.as_str())
+        (!candidate.trial, candidate.stale, !runs, turn, wanted(campaign))
     }
+}
+
+fn wanted(campaign: &Campaign) -> Wanted<'_> {
+    // Weights are no numbers to compare, but their bits are: they are never negative.
+    (Reverse(campaign.priority), Reverse(campaign.weight.get().to_bits()), campaign.name.as_str())
+}
+
+/// The organizations that have more campaigns than count among these, which are in the order of names.
+pub fn crowding(campaigns: &[Armed]) -> impl Iterator<Item = OrganizationName> {
+    // Nearly everywhere there are too few of all together.
+    let enough = if campaigns.len() > MOST_CONSIDERED { campaigns } else { &[] };
+    let own = enough.chunk_by(|a, b| a.name.owner() == b.name.owner());
+    own.filter(|own| own.len() > MOST_CONSIDERED).map(|own| own[0].name.organization())
+}
+
+/// Where a campaign stands among those of its organization that wait for the same at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// How many others there are.
+    pub others: usize,
+    /// How many of them are considered before it.
+    pub before: usize,
+}
+
+impl Standing {
+    /// Among these at that moment.
+    pub fn among(campaigns: &[Armed], campaign: &Campaign, at: Timestamp) -> Self {
+        let order = |campaign: &Campaign| !campaign.limits.runs().contains(&at);
+        let (owner, own) = (campaign.name.owner(), (order(campaign), wanted(campaign)));
+        let is_other = |other: &&Armed| other.name.owner() == owner && other.name != campaign.name;
+        let others = campaigns.iter().filter(is_other).filter(|other| other.trigger.on == campaign.trigger.on);
+        others.fold(Self::default(), |sum, other| Self {
+            others: sum.others + 1,
+            before: sum.before + usize::from((order(other), wanted(other)) < own),
+        })
+    }
+
+    pub fn is_crowd(self) -> bool {
+        self.others >= MOST_CONSIDERED
+    }
+
+    pub fn is_left_out(self) -> bool {
+        self.before >= MOST_CONSIDERED
+    }
+}
+
+/// The first area where a campaign is left out from then on, or as soon as it starts.
+pub fn left_out_at<'a>(areas: &'a Areas, campaign: &Campaign, now: Timestamp) -> Option<(&'a Area, Standing)> {
+    let runs = campaign.limits.runs();
+    let at = now.max(runs.start);
+    let crowded = areas.crowded.get(campaign.name.owner()).filter(|_| runs.contains(&at))?;
+    let fires_there = |area: &&Area| {
+        let campaigns = areas.campaigns(area);
+        campaigns.binary_search_by(|other| other.name.cmp(&campaign.name)).is_ok()
+    };
+    let crowded = crowded.iter().take(MOST_CROWDED).filter(fires_there);
+    let standings = crowded.map(|area| (area, Standing::among(areas.campaigns(area), campaign, at)));
+    standings.into_iter().find(|(_, standing)| standing.is_left_out())
 }
 
 impl<'t> Extend<Candidate<'t>> for Foremost<'t> {
@@ -112,6 +177,7 @@ mod tests {
         engine::{
             armed::Armed,
             decide::{Question, decide},
+            faults,
             fixture::{acme, app, at, campaign, catalog, device_name, geofence, here, metres, person},
             ranking::Cause,
         },
@@ -153,6 +219,32 @@ mod tests {
             assert!(!considered.contains(format!("organizations/acme/campaigns/{left_out}").as_str()), "{left_out}");
             assert_eq!(decision.notes, [Note::TooManyCampaigns { campaigns: 1 }]);
         }
+    }
+
+    #[test]
+    fn a_campaign_that_is_left_out_is_told_so_with_the_place() {
+        let own = (0..=MOST_CONSIDERED).map(|i| entered(&format!("c{i:03}")));
+        let mut world: Vec<Resource> = own.map(Resource::from).collect();
+        world.push(geofence("quay", 0.0, 100.0).into());
+        let fault = |world: &[Resource], id: &str| {
+            let catalog = catalog(world.to_vec());
+            let name = acme().campaign(id).expect("sound");
+            let campaign = &catalog.campaigns.get(&name).expect("there").value;
+            faults::of_crowd(&catalog.areas, campaign, at(0)).map(|fault| (fault.code, fault.subject))
+        };
+        let quay = || Some(("TOO_MANY_CAMPAIGNS", "organizations/acme/geofences/quay".to_owned()));
+        assert_eq!((fault(&world, "c499"), fault(&world, "c500")), (None, quay()));
+        let mut ended = entered("c000");
+        ended.limits.ends_at = Some(at(-1));
+        let other = campaign("c001", On::Exited, "geofences/quay");
+        for (i, others) in [(0, ended), (1, other)] {
+            let before = std::mem::replace(&mut world[i], others.into());
+            assert_eq!(fault(&world, "c500"), None, "{i} does not come before it");
+            world[i] = before;
+        }
+        let urgent = Campaign { priority: Priority::High, ..entered("c500") };
+        world[MOST_CONSIDERED] = urgent.into();
+        assert_eq!((fault(&world, "c499"), fault(&world, "c500")), (quay(), None));
     }
 
     #[test]

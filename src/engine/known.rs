@@ -17,10 +17,11 @@ use super::{
     crowd::{self, MOST_AT_ONCE},
     entry::{AreaEntry, AreaView, Mark},
     forest::Bounds,
+    grants::Reach,
     index::Place,
     trial::Tried,
 };
-use crate::domain::{dwelt::Dwelt, geo::Position, place::Store, presence::Area, time::Timestamp};
+use crate::domain::{dwelt::Dwelt, geo::Position, name::AppName, place::Store, presence::Area, time::Timestamp};
 
 /// So many metres around a fix are looked through at once: the next questions are mostly about what is there.
 pub const LOOKED_AROUND_M: f64 = 60.0;
@@ -35,6 +36,8 @@ pub struct Known<'a> {
     areas: &'a Areas,
     /// Of a device that tries campaigns.
     tried: Option<&'a Tried<'a>>,
+    /// Who may reach the people of the app that is asked for; if none is, everybody.
+    reach: Option<Reach<'a>>,
     /// Those that the device was believed to be at have the first numbers.
     believed: RefCell<Arc<[Area]>>,
     spots: RefCell<Vec<Spot<'a>>>,
@@ -86,6 +89,7 @@ impl<'a> Known<'a> {
         Self {
             areas,
             tried,
+            reach: None,
             believed: RefCell::default(),
             spots: RefCell::default(),
             marks: RefCell::default(),
@@ -93,6 +97,11 @@ impl<'a> Known<'a> {
             near: RefCell::new(Near { bounds: DegreeBox::NOWHERE, leaves: Vec::new() }),
             last: Cell::new(0),
         }
+    }
+
+    /// For people of that app.
+    pub fn of_app(self, app: &'a AppName) -> Self {
+        Self { reach: Some(self.areas.grants().reach(app)), ..self }
     }
 
     /// Begins anew with what a device is believed to be at, in that order, and what is around its newest fix.
@@ -293,9 +302,11 @@ impl<'a> Known<'a> {
         Areas::next_dwell(self.view(number), self.fired(number), dwelt)
     }
 
-    /// When campaigns run that wait for who leaves the area of that number.
-    pub fn exits(&self, number: usize) -> &'a [Range<Timestamp>] {
-        self.fired(number).map(|fired| fired.exits.as_slice()).unwrap_or_default()
+    /// When campaigns run that wait for who leaves the area of that number, and may reach them.
+    pub fn exits(&self, number: usize) -> impl Iterator<Item = &'a Range<Timestamp>> {
+        let exits = self.fired(number).map(|fired| fired.exits.as_slice()).unwrap_or_default();
+        let may_reach = |brand: &str| self.reach.as_ref().is_none_or(|reach| reach.has(brand));
+        exits.iter().filter(move |(brand, _)| may_reach(brand.as_str())).flat_map(|(_, runs)| runs)
     }
 }
 

@@ -60,7 +60,7 @@ fn of_more_areas_than_anybody_needs_the_smallest_count() {
     let (device, transitions) = walked(&catalog, &[0.0, 50.0, 10.0]);
     let entered: BTreeSet<String> = transitions.iter().map(|entered| entered.area.to_string()).collect();
     assert!(entered == smallest && transitions.len() == MOST_AT_ONCE, "{} entries", transitions.len());
-    let next = silence::next(&Known::of(&catalog.areas), &device, at(60));
+    let next = silence::next(&Known::of(&catalog.areas), &device, None, at(60));
     assert_eq!(next.safe_radius_m.round(), 484.0, "whoever leaves the smallest is in one that did not count before");
     let (_, transitions) = walked(&catalog, &[0.0, 50.0, 3_000.0, 3_100.0]);
     let left = transitions.iter().filter(|left| matches!(left.kind, TransitionKind::Exited(_)));

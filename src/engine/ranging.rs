@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{areas::Areas, presence::clock_was_set};
+use super::{areas::Areas, entry::Mark, presence::clock_was_set};
 use crate::domain::{
     name::BeaconName,
     ping::{Ping, Reading, STALE_AFTER},
@@ -48,9 +48,10 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Makes room for one more beacon. What is over goes first, then what was not confirmed for longest: who forgot a visit
-    /// would take its next reading for another one.
-    fn makes_room(&mut self, heard: &mut BTreeMap<BeaconName, Hearing>, at: Timestamp) -> bool {
+    /// Makes room for one more beacon. What is over goes first, then of what is not confirmed that which comes last in an
+    /// order of its own, so that a scan repeated keeps the same ones and confirms them: by age, each would make room for the
+    /// next. Visits stay: who forgot one would take its next reading for another one.
+    fn makes_room(&mut self, heard: &mut BTreeMap<BeaconName, Hearing>, name: &BeaconName, at: Timestamp) -> bool {
         if heard.len() >= MAX_HEARD {
             heard.retain(|_, hearing| goes_on(hearing, at));
         }
@@ -58,13 +59,16 @@ impl Heard {
             return true;
         }
         self.crowded += 1;
+        // Not by name: nobody comes first for what they are called.
+        let mark = |name: &BeaconName| Mark::of(&Area::Beacon(name.clone()));
         let unconfirmed = heard.iter().filter(|(_, hearing)| !hearing.confirmed);
-        let oldest = unconfirmed.min_by_key(|(_, hearing)| hearing.last).map(|(name, _)| name.clone());
-        oldest.is_some_and(|oldest| heard.remove(&oldest).is_some())
+        let last = unconfirmed.map(|(name, _)| (mark(name), name)).max();
+        let last = last.filter(|last| (mark(name), name) < *last).map(|(_, name)| name.clone());
+        last.is_some_and(|last| heard.remove(&last).is_some())
     }
 
     fn reading(&mut self, name: &BeaconName, at: Timestamp, presence: &mut DevicePresence, received_at: Timestamp) {
-        if !presence.heard.contains_key(name) && !self.makes_room(&mut presence.heard, at) {
+        if !presence.heard.contains_key(name) && !self.makes_room(&mut presence.heard, name, at) {
             return;
         }
         let started = Hearing { first: at, last: at, confirmed: false };
@@ -145,7 +149,7 @@ mod tests {
         let sighting = |&s| Sighting { beacon: identity, rssi_dbm: None, read: ping.clock.reading(at(s)) };
         ping.sightings = readings.iter().map(sighting).collect();
         let before = presence.clone();
-        listen(&catalog.areas, &before, presence, &ping)
+        listen(&catalog.areas, &before, presence, &ping.in_order())
     }
 
     #[test]
@@ -159,6 +163,15 @@ mod tests {
             1,
             "after ten minutes of silence"
         );
+    }
+
+    #[test]
+    fn readings_by_a_clock_that_is_ahead_are_no_echo_of_one_another() {
+        let door = beacon("door").identity;
+        let told = |readings: &[i64]| heard(&mut DevicePresence::default(), 10, readings, door).transitions;
+        assert!(told(&[100, 101]).is_empty());
+        let told = told(&[100, 101, 102]);
+        assert_eq!(told.iter().map(|heard| heard.at).collect::<Vec<_>>(), [at(10)]);
     }
 
     #[test]
@@ -235,21 +248,30 @@ mod tests {
         let named = |minor: u16| Beacon { identity: identity(minor), ..beacon(&format!("b{minor:04}")) };
         let catalog = catalog((0..1_000).map(|minor| named(minor).into()).collect());
         let mut presence = DevicePresence::default();
-        let mut hear = |received: i64, minors: std::ops::Range<u16>| {
+        let hear = |presence: &mut DevicePresence, received: i64, minors: std::ops::Range<u16>| {
             let mut ping = ping(received, &[]);
             let sighting =
                 |minor| Sighting { beacon: identity(minor), rssi_dbm: None, read: ping.clock.reading(at(received)) };
             ping.sightings = minors.map(sighting).collect();
             let before = presence.clone();
-            let told = listen(&catalog.areas, &before, &mut presence, &ping);
+            let told = listen(&catalog.areas, &before, presence, &ping);
             (told.transitions.len(), told.crowded, presence.heard.len())
         };
-        assert_eq!(hear(0, 0..200), (0, 0, 200));
-        assert_eq!(hear(5, 200..400), (0, 144, MAX_HEARD), "the oldest go");
-        assert_eq!(hear(10, 144..400), (256, 0, MAX_HEARD), "the newest are there");
-        assert_eq!(hear(15, 400..600), (0, 200, MAX_HEARD), "visits stay");
-        assert_eq!(hear(20, 144..400), (0, 0, MAX_HEARD), "and are none anew");
-        assert_eq!(hear(700, 400..600), (0, 0, 200), "until they are silent");
+        let known = &mut presence;
+        assert_eq!(hear(known, 0, 0..200), (0, 0, 200));
+        assert_eq!(hear(known, 5, 200..400), (0, 144, MAX_HEARD), "some of all are taken");
+        let of_either =
+            [0..200, 200..400].map(|minors| minors.into_iter().any(|i| known.heard.contains_key(&named(i).name)));
+        assert_eq!(of_either, [true; 2]);
+        let (mut shuffled, once) = (DevicePresence::default(), known.heard.clone());
+        hear(&mut shuffled, 0, 200..400);
+        hear(&mut shuffled, 5, 0..200);
+        assert!(once.keys().eq(shuffled.heard.keys()), "the same in whatever order they are heard");
+        let again = [hear(known, 10, 0..200), hear(known, 15, 200..400)];
+        assert_eq!(again.map(|(told, ..)| told).iter().sum::<usize>(), MAX_HEARD, "so a scan repeated confirms them");
+        assert_eq!(hear(known, 20, 400..600), (0, 200, MAX_HEARD), "visits stay");
+        assert_eq!(hear(known, 25, 0..400), (0, 144, MAX_HEARD), "and are none anew");
+        assert_eq!(hear(known, 700, 400..600), (0, 0, 200), "until they are silent");
     }
 
     #[test]

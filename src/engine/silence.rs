@@ -10,12 +10,13 @@ use super::{
     entry::AreaView,
     index::Place,
     known::{Known, LOOKED_AROUND_M},
-    presence,
+    presence::{self, WORST_ACCURACY_M},
     shape::Outline,
 };
 use crate::domain::{
     decision::Next,
     geo::Position,
+    ping::Fix,
     presence::{Area, Belief, DevicePresence, Visit},
     time::Timestamp,
 };
@@ -31,9 +32,12 @@ const SEARCH_RADII_M: [f64; 3] = [LOOKED_AROUND_M, 600.0, MAX_RADIUS_M];
 /// More than what rounding does to a distance, in metres.
 const ROUNDING_M: f64 = 0.001;
 
-/// When the next ping can matter (a radius of 0: at once), around the device's newest fix, whichever ping is answered.
-pub fn next(areas: &Known<'_>, device: &DevicePresence, now: Timestamp) -> Next {
-    let radius = centre(device).map_or(0.0, |position| radius(areas, device, position, now));
+/// When the next ping can matter (a radius of 0: at once), around the device's newest fix, whichever ping is answered:
+/// `fix` is the newest of that one.
+pub fn next(areas: &Known<'_>, device: &DevicePresence, fix: Option<&Fix>, now: Timestamp) -> Next {
+    let around_vague = || fix.filter(|fix| is_vague(device, fix)).map(|fix| around_vague(areas, device, fix, now));
+    let radius = centre(device).map(|position| radius(areas, device, position, now)).or_else(around_vague);
+    let radius = radius.unwrap_or(0.0);
     let safe_radius_m = (radius * (1.0 - KEPT_BACK.0) - KEPT_BACK.1).max(0.0);
     let at = presence::wanted_at(areas, device, now, now + MAX_SILENCE);
     Next { safe_radius_m, at }
@@ -50,15 +54,29 @@ fn centre(device: &DevicePresence) -> Option<Position> {
     device.last_seen.filter(|last| device.newest_fix == Some(last.read)).map(|last| last.position)
 }
 
+/// Whether it is the newest fix and was not taken for nothing but its accuracy: then all that was known is still believed.
+fn is_vague(device: &DevicePresence, fix: &Fix) -> bool {
+    let is_newest = device.newest_fix.is_some_and(|newest| newest.is_same(fix.read));
+    is_newest && fix.accuracy.metres() > WORST_ACCURACY_M && device.doubted.is_none()
+}
+
+/// As [`radius`]; but the next fix may also show a way from the last one that was taken: through nothing, if all of it is as
+/// near to that as the nearest place.
+fn around_vague(areas: &Known<'_>, device: &DevicePresence, fix: &Fix, now: Timestamp) -> f64 {
+    let radius = radius(areas, device, fix.position, now);
+    let Some(last) = device.last_seen.filter(|last| presence::is_way_known(last.read, fix.read)) else { return radius };
+    let visits = entered(areas, device, &areas.holding(last.position));
+    let clear_m = entry_within(areas, &visits, &Place::new(last.position), MAX_RADIUS_M);
+    radius.min((clear_m - last.position.distance_to(fix.position)).max(0.0))
+}
+
 fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: Timestamp) -> f64 {
     let is_crowded = areas.is_crowded(position);
     let here = areas.holding(position);
-    let mut visits = Vec::with_capacity(device.areas.len());
-    visits.extend(device.areas.iter().filter_map(|known| Entered::new(areas, &here, known)));
+    let visits = entered(areas, device, &here);
     if visits.iter().filter(|visit| visit.is_here).count() < here.len() {
         return 0.0;
     }
-    visits.sort_unstable_by_key(|visit| visit.view.address());
     let place = Place::new(position);
     let nearest = |limit: f64, visit: &Entered<'_>| {
         let limit = limit.min(visit.nearest_change(areas, &place, now, limit));
@@ -66,14 +84,28 @@ fn radius(areas: &Known<'_>, device: &DevicePresence, position: Position, now: T
         if is_crowded { limit.min(visit.edge_distance(&place, limit)) } else { limit }
     };
     // What is cheap comes first: it bounds how much of the edges of polygons is looked at.
-    let mut limit = visits.iter().filter(|visit| visit.is_round()).fold(MAX_RADIUS_M, nearest);
+    let round = visits.iter().filter(|visit| visit.is_round()).fold(MAX_RADIUS_M, nearest);
+    let limit = entry_within(areas, &visits, &place, round);
+    visits.iter().filter(|visit| !visit.is_round()).fold(limit, nearest)
+}
+
+/// What the device is inside of, in the order of addresses; `here` holds the position that is asked about.
+fn entered<'a>(areas: &Known<'a>, device: &DevicePresence, here: &[usize]) -> Vec<Entered<'a>> {
+    let mut visits = Vec::with_capacity(device.areas.len());
+    visits.extend(device.areas.iter().filter_map(|known| Entered::new(areas, here, known)));
+    visits.sort_unstable_by_key(|visit| visit.view.address());
+    visits
+}
+
+/// Metres to the nearest area that is not entered, at most the limit.
+fn entry_within(areas: &Known<'_>, entered: &[Entered<'_>], place: &Place, mut limit: f64) -> f64 {
     for reach in SEARCH_RADII_M {
-        limit = limit.min(nearest_entry(areas, &visits, &place, reach.min(limit)));
+        limit = limit.min(nearest_entry(areas, entered, place, reach.min(limit)));
         if limit <= reach {
             break;
         }
     }
-    visits.iter().filter(|visit| !visit.is_round()).fold(limit, nearest)
+    limit
 }
 
 /// An area that the device is inside of.
@@ -169,12 +201,17 @@ mod tests {
     use super::*;
     use crate::engine::fixture::{at, catalog, geofence, metres, ping};
 
+    /// Some are too vague to move anybody.
+    fn accuracies() -> impl Strategy<Value = f64> {
+        prop_oneof![4 => 3.0..120.0f64, 1 => Just(1_500.0)]
+    }
+
     proptest! {
         /// The promise itself: whatever a phone reports within the radius before the time, nothing changes.
         #[test]
         fn within_the_safe_radius_nothing_changes(
             fences in prop::collection::vec((-2_000.0..2_000.0f64, 5.0..400.0f64), 1..12),
-            walk in prop::collection::vec((1..90i64, -2_000.0..2_000.0f64, 3.0..120.0f64), 1..12),
+            walk in prop::collection::vec((1..90i64, -2_000.0..2_000.0f64, accuracies()), 1..12),
             turn in 0.0..std::f64::consts::TAU,
             share in 0.0..1.0f64,
             accuracy in 1.0..2_000.0f64,
@@ -183,12 +220,14 @@ mod tests {
             let fences = fences.iter().enumerate().map(|(i, &(east, r))| geofence(&format!("f{i}"), east, r).into());
             let catalog = catalog(fences.collect());
             let areas = &Known::of(&catalog.areas);
-            let (mut device, mut now, mut east) = (DevicePresence::default(), 0, 0.0);
+            let (mut device, mut now, mut east, mut newest) = (DevicePresence::default(), 0, 0.0, None);
             for (pause, to, accuracy) in walk {
                 (now, east) = (now + pause, to);
-                device = presence::step(areas, &device, &ping(now, &[(now, metres(0.0, east), accuracy)])).presence;
+                let ping = ping(now, &[(now, metres(0.0, east), accuracy)]);
+                device = presence::step(areas, &device, &ping).presence;
+                newest = ping.newest_fix().copied();
             }
-            let next = next(areas, &device, at(now));
+            let next = next(areas, &device, newest.as_ref(), at(now));
             let reach = next.safe_radius_m * share;
             let later = now + ((next.at.since(at(now)).as_secs() as f64) * wait) as i64;
             // A radius of 0 promises nothing: the phone is inside a place that it has not entered yet.
@@ -207,8 +246,26 @@ mod tests {
         let before = DevicePresence::default();
         let device =
             presence::step(&Known::of(&catalog.areas), &before, &ping(0, &[(0, metres(0.0, 0.0), 5.0)])).presence;
-        let next = next(&Known::of(&catalog.areas), &device, at(0));
+        let next = next(&Known::of(&catalog.areas), &device, None, at(0));
         assert!((next.safe_radius_m - 4_949.0).abs() < 1e-6 && next.at == at(3_600), "{next:?}");
+    }
+
+    #[test]
+    fn a_vague_fix_makes_no_phone_spin() {
+        let catalog = catalog(vec![geofence("quay", 900.0, 100.0).into()]);
+        let areas = &Known::of(&catalog.areas);
+        let mut device = DevicePresence::default();
+        let mut radius = |seconds, east, accuracy| {
+            let ping = ping(seconds, &[(seconds, metres(0.0, east), accuracy)]);
+            device = presence::step(areas, &device, &ping).presence;
+            next(areas, &device, ping.newest_fix(), at(seconds)).safe_radius_m.round()
+        };
+        assert_eq!(radius(0, 0.0, 3_000.0), 791.0, "nothing else is known");
+        assert_eq!(radius(10, 0.0, 5.0), 791.0);
+        assert_eq!(radius(20, 300.0, 3_000.0), 494.0, "as far as all is near to where it was last seen");
+        assert_eq!(radius(30, -500.0, 3_000.0), 296.0, "the way from there may lead through");
+        assert_eq!(radius(200, -500.0, 3_000.0), 1_286.0, "or is too long ago");
+        assert_eq!(radius(210, 900.0, 3_000.0), 0.0, "there is something to enter");
     }
 
     #[test]
@@ -223,7 +280,7 @@ mod tests {
             )
             .presence;
         }
-        let next = next(&Known::of(&catalog.areas), &device, at(100));
+        let next = next(&Known::of(&catalog.areas), &device, None, at(100));
         assert_eq!(next.at, at(160), "leaving was due at 70 s");
     }
 }

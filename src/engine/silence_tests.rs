@@ -9,11 +9,13 @@ use proptest::{option::of, prelude::*};
 use super::{
     catalog::Catalog,
     decide::{Outcome, Question, decide},
-    fixture::{app, at, campaign, catalog, device_name, geofence, metres, person, ping},
+    fixture::{acme, app, app_name, at, campaign, catalog, device_name, geofence, metres, person, ping},
 };
 use crate::domain::{
-    campaign::On,
+    audience::samples,
+    campaign::{Campaign, On},
     detection::{Detection, Settings},
+    organization::{Grant, Permission},
     ping::Ping,
     place::Geofence,
     presence::TransitionKind,
@@ -196,6 +198,17 @@ fn phones_are_not_asked_more_often_for_campaigns_that_do_not_wait_for_exits() {
     };
     assert_eq!(next(vec![quay(), campaign("hello", On::Entered, "geofences/quay").into()]), at(3_600));
     assert_eq!(next(vec![quay(), campaign("bye", On::Exited, "geofences/quay").into()]), at(480));
+    let theirs = Campaign {
+        name: samples::brand().campaign("bye").expect("sound"),
+        ..campaign("bye", On::Exited, "geofences/quay")
+    };
+    let grant = |id: &str, permission| {
+        let name = acme().grant(id).expect("sound");
+        Grant { name, grantee: samples::brand(), permission }.into()
+    };
+    let placed = || vec![quay(), theirs.clone().into(), grant("places", Permission::TargetPlaces)];
+    assert_eq!(next(placed()), at(3_600), "of a brand that may not reach them");
+    assert_eq!(next([placed(), vec![grant("app", Permission::ReachApp(app_name()))]].concat()), at(480));
     let world = catalog(vec![quay(), campaign("bye", On::Exited, "geofences/quay").into()]);
     let at_the_door = |now| fix((now, 0), 0.0, 160.0, 5.0, None);
     let mut profile = ask(&world, &person(), &fix((0, 0), 0.0, 0.0, 5.0, None)).profile;

@@ -5,7 +5,8 @@
 //! 2. It happens only if every profile in it still has the expected version, and every device still belongs to whom it
 //!    did: else [`Committed::Stale`].
 //! 3. A (device, ping) is answered once: a second commit under it is [`Committed::Repeated`], with the first answer.
-//! 4. No account takes more units than the limit of its budget: else [`Committed::Exhausted`], and nothing happened.
+//! 4. No account takes more units than the limit of its budget, and one that is wanted has a unit left: else
+//!    [`Committed::Exhausted`], and nothing happened.
 //!    Units that a holder has for a while are confirmed by a take of the same holder, not taken again.
 //! 5. For every account, taken = Σ (units − returned) of its holds, at any moment.
 //! 6. An erased profile leaves a tombstone: its name, and nothing else in any table.
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use crate::domain::{
-    budget::{AccountId, Take},
+    budget::{Account, AccountId, Take},
     code::Code,
     decision::Decision,
     name::{CampaignName, DeviceName, ProfileName},
@@ -43,6 +44,8 @@ pub struct Commit {
     pub decision: Option<Decision>,
     /// Units for offers of the decision, the claim or the redemption.
     pub takes: Vec<Take>,
+    /// Accounts that must have a unit left after these takes, though none is taken: of what would have been offered.
+    pub wanted: Vec<Account>,
     /// What became known of offers made earlier.
     pub engagement: Vec<EngagementMark>,
     pub claim: Option<Claim>,

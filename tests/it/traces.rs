@@ -108,12 +108,13 @@ fn follow(world: &Catalog, points: &[Point], thrifty: bool) -> Followed {
             continue;
         }
         followed.pings += 1;
-        let step = presence::step(&Known::of(&world.areas), &device, &ping(point));
+        let ping = ping(point);
+        let step = presence::step(&Known::of(&world.areas), &device, &ping);
         let is_entry = |transition: &&Transition| transition.kind == TransitionKind::Entered;
         followed.entered.extend(step.transitions.iter().filter(is_entry).map(|entry| entry.area.to_string()));
         followed.implausible += step.implausible;
         device = step.presence;
-        quiet = Some((point.position, silence::next(&Known::of(&world.areas), &device, point.at)));
+        quiet = Some((point.position, silence::next(&Known::of(&world.areas), &device, ping.newest_fix(), point.at)));
     }
     followed
 }

@@ -10,6 +10,7 @@ pub fn in_words(gate: &str) -> &str {
     match gate {
         "STATE" => "whether the campaign is active",
         "TRIGGER" => "whether it fires at the place",
+        "CROWD" => "whether a ping considers it among so many",
         "REACH" => "the publisher's permission",
         "DATES" => "the campaign's first and last day",
         "STORE_HOURS" => "the store's opening hours",

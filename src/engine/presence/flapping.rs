@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Time constants of the errors, in seconds.
-const TAUS_S: [f64; 3] = [60.0, 120.0, 300.0];
+pub const TAUS_S: [f64; 3] = [60.0, 120.0, 300.0];
 /// Radii of the circles, in metres.
 const RADII_M: [f64; 3] = [20.0, 50.0, 150.0];
 /// Accuracies of phones, in metres.

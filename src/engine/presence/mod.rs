@@ -24,9 +24,10 @@ mod travel;
 mod travel_tests;
 mod wanted;
 
-use std::{mem, time::Duration};
+use std::{collections::HashMap, mem, time::Duration};
 
 pub use order::clock_was_set;
+pub use passing::is_way_known;
 pub use rule::AT_ONCE;
 use rule::Seen;
 pub use wanted::{is_dwell_overdue, is_silence_overdue, wanted_at};
@@ -312,18 +313,26 @@ impl Step {
                 transition.stale = false;
             }
         }
-        for exit in mem::take(&mut self.told_late) {
-            let [exit, later @ ..] = &mut self.transitions[exit..] else { continue };
+        let told_late = mem::take(&mut self.told_late);
+        let mut last = HashMap::new();
+        if !told_late.is_empty() {
+            let numbers = self.transitions.iter().map(|transition| areas.number(&transition.area));
+            last.extend(numbers.zip(0..));
+        }
+        for index in told_late {
+            let Some(exit) = self.transitions.get_mut(index) else { continue };
             let number = areas.number(&exit.area);
+            if last.get(&number) != Some(&index) {
+                continue;
+            }
             let outline = areas.view(number).and_then(AreaView::outline);
             let is_outside = self.presence.last_seen.is_some_and(|last| {
                 last.read.is_same(newest.read) && outline.is_some_and(|outline| !outline.holds(last.position))
             });
             let is_left = self.beliefs.get(number).copied().flatten().is_none() && is_outside;
-            let is_last = later.iter().all(|later| later.area != exit.area);
             let rule = areas.view(number).map(AreaView::detection);
             let is_late = rule.is_none_or(|rule| rule::is_late_exit(rule, exit.at, newest.read.event));
-            exit.stale = !is_left || !is_last || is_late;
+            exit.stale = !is_left || is_late;
         }
     }
 }

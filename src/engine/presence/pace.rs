@@ -32,20 +32,32 @@ enum Looks {
 struct Pace {
     from: LastSeen,
     elapsed: Duration,
+    /// How long the device was not seen before the fix.
+    unseen: Duration,
     way_m: f64,
     errors_m: f64,
 }
 
 impl Pace {
-    fn between(from: LastSeen, to: &LastSeen, way_m: f64) -> Self {
+    fn between(from: LastSeen, to: &LastSeen, (way_m, unseen): (f64, Duration)) -> Self {
         let errors_m = from.accuracy.metres() + to.accuracy.metres();
-        Self { from, elapsed: to.read.elapsed_since(from.read), way_m, errors_m }
+        Self { from, elapsed: to.read.elapsed_since(from.read), unseen, way_m, errors_m }
     }
 
-    /// Metres that a walker makes at most. Of a long gap nobody knows how much of it was driven: the way may be that of its
-    /// last minutes.
+    /// Metres that a walker makes at most. Of a long time nobody knows how much of it was driven: the way may be that of its
+    /// last minutes, or of as many as errors hide.
     fn walked_m(&self) -> f64 {
-        DRIVING_MPS * self.elapsed.clamp(SPEED_OVER, LONGEST).as_secs_f64()
+        walked_in(self.elapsed.clamp(SPEED_OVER, self.longest()))
+    }
+
+    /// After this driving has shown, however large the errors: hardly ever is one larger than this way.
+    fn longest(&self) -> Duration {
+        shows_after(self.errors_m).mul_f64(1.5).max(LONGEST)
+    }
+
+    /// Errors as large as either make a bus in slow traffic walk, hardly ever as large as both.
+    fn is_surely_walked(&self) -> bool {
+        self.way_m + self.errors_m / 2.0 <= self.walked_m()
     }
 
     /// If the fixes are far enough apart to see a speed.
@@ -57,20 +69,18 @@ impl Pace {
     /// The same if that is no error.
     fn tells(&self) -> Option<Looks> {
         let is_sure = |looks: &Looks| match looks {
-            _ if self.elapsed > LONGEST => true,
             Looks::Fast => self.way_m > self.errors_m,
-            // Errors as large as either make a bus in slow traffic walk, hardly ever as large as both.
-            Looks::Slow => {
-                self.elapsed >= shows_after(self.errors_m) && self.way_m + self.errors_m / 2.0 <= self.walked_m()
-            }
+            Looks::Slow if self.unseen > LONGEST && self.way_m <= walked_in(LONGEST) => true,
+            Looks::Slow if self.elapsed > self.longest() => true,
+            Looks::Slow => self.elapsed >= shows_after(self.errors_m) && self.is_surely_walked(),
         };
         self.looks().filter(is_sure)
     }
 
     /// Whether the device was where it is at the anchor already: then it has not been driving since, whatever it did until
-    /// then.
+    /// then. Of a gap in which it was not seen nobody knows.
     fn stood_still(&self) -> bool {
-        self.elapsed <= LONGEST && self.way_m <= self.errors_m
+        self.unseen <= LONGEST && self.way_m <= self.errors_m && self.is_surely_walked()
     }
 }
 
@@ -79,7 +89,8 @@ impl Step {
     /// known no more.
     pub(super) fn keep_pace(&mut self, fix: &Fix) {
         let (here, at) = (LastSeen::from(fix), fix.read.event);
-        let pace = self.presence.anchor.map(|from| Pace::between(from, &here, self.way_from(from, fix)));
+        let unseen = self.presence.last_seen.map_or(Duration::MAX, |last| fix.read.elapsed_since(last.read));
+        let pace = self.presence.anchor.map(|from| Pace::between(from, &here, (self.way_from(from, fix), unseen)));
         let tells = pace.as_ref().and_then(Pace::tells);
         let drives = fix.speed_mps.map(|speed| speed > DRIVING_MPS);
         let known = self.presence.slow_since.filter(|_| pace.is_some());
@@ -114,9 +125,14 @@ impl Step {
     }
 }
 
+/// Metres that a walker makes at most in this time.
+fn walked_in(time: Duration) -> f64 {
+    DRIVING_MPS * time.as_secs_f64()
+}
+
 /// How long it takes to drive further than these errors.
 fn shows_after(errors_m: f64) -> Duration {
-    Duration::from_secs_f64(errors_m / DRIVING_MPS).clamp(SPEED_OVER, LONGEST)
+    Duration::from_secs_f64(errors_m / DRIVING_MPS).max(SPEED_OVER)
 }
 
 /// When a fix as accurate as the anchor tells whether the device drives, and how long that takes.

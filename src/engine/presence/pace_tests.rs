@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{flapping::Phone, tests::Walk};
+use super::{
+    flapping::{Phone, TAUS_S},
+    tests::Walk,
+};
 use crate::{
     domain::{
         detection::{Detection, Settings},
@@ -150,6 +153,21 @@ fn standing_phones_enter() {
             println!("{said}");
             assert!(100 * entered >= 95 * stays, "{said}");
         }
+    }
+}
+
+#[test]
+fn standing_phones_that_know_only_about_where_they_are_enter_soon_and_drivers_do_not() {
+    for accuracy_m in [150.0, 200.0, 300.0] {
+        let of = |run: u64| Phone::new(run, accuracy_m, TAUS_S[run as usize % TAUS_S.len()]);
+        let stands = |run: &u64| enters(&mut stop_within(1_500.0, 300), &mut of(*run), (60, 600), |_| 0.0);
+        let standing = (0..60).filter(stands).count();
+        assert!(standing >= 54, "{standing} of 60 within ten minutes: {accuracy_m} m, 300 s wanted");
+        // Parked for a quarter of an hour, then through the middle.
+        let east = |now: i64| 5.0 * (now - 900).max(0) as f64 - FAR_M;
+        let drives = |run: &u64| enters(&mut stop_within(800.0, 60), &mut of(10_000 + run), (60, 1_700), east);
+        let driving = (0..60).filter(drives).count();
+        assert_eq!(driving, 0, "{accuracy_m} m, 60 s wanted");
     }
 }
 

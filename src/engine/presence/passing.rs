@@ -9,7 +9,7 @@ use super::{Step, rule};
 use crate::{
     domain::{
         geo::Position,
-        ping::{Fix, STALE_AFTER},
+        ping::{Fix, Reading, STALE_AFTER},
         presence::{LastSeen, Transition, TransitionKind},
         time::Timestamp,
     },
@@ -28,6 +28,12 @@ pub(super) const LONGEST: Duration = Duration::from_secs(120);
 const FASTEST_MPS: f64 = 60.0;
 /// Added to the search around the way, as a share and in metres: lines straight in degrees leave the great circle by less.
 const SLACK: (f64, f64) = (0.01, 1.0);
+
+/// Whether the way to that fix, or to one that is read after it, may be known.
+pub fn is_way_known(from: Reading, to: Reading) -> bool {
+    // Either time may tell that a fix is later, and the longer span counts: see `Reading::elapsed_since`.
+    to.device.since(from.device).min(to.event.since(from.event)) <= LONGEST
+}
 
 /// The way between two fixes, short enough to be known.
 struct Way {

@@ -203,7 +203,7 @@ fn obeying(walk: &mut Walk, from: i64, (east, accuracy): (f64, f64)) -> (Transit
         if let Some(first) = came.transitions.into_iter().next() {
             return (first, pings);
         }
-        now += silence::next(areas, &walk.presence, at(now)).at.since(at(now)).as_secs() as i64;
+        now += silence::next(areas, &walk.presence, None, at(now)).at.since(at(now)).as_secs() as i64;
     }
     panic!("never entered: {:?}", walk.presence.areas);
 }

@@ -81,8 +81,8 @@ fn exit_wanted(areas: &Known<'_>, number: usize, visit: &Visit, now: Timestamp) 
         let asked = if wanted > now { wanted } else { now + ASK_AGAIN };
         (asked < runs.end.min(wanted + EXIT_ASKED_BEFORE)).then_some(asked)
     };
-    let exits = if visit.leaving_since.is_some() { &[] } else { areas.exits(number) };
-    exits.iter().filter_map(asked).min()
+    let is_leaving = visit.leaving_since.is_some();
+    if is_leaving { None } else { areas.exits(number).filter_map(asked).min() }
 }
 
 fn rule<'a>(areas: &Known<'a>, number: usize) -> &'a Detection {

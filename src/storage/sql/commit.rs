@@ -14,7 +14,7 @@ use super::{
     coupons::till_answer,
     error::unsound,
     read, receipts, till,
-    units::Units,
+    units::{self, Units},
 };
 use crate::{
     domain::{
@@ -79,6 +79,7 @@ impl Recorded {
             _ => units.take(batch, &self.commit.takes, until).await?,
         }
         units.settle(batch).await?;
+        units::ask(batch, &self.commit.wanted).await?;
         if let Some(claim) = &self.commit.claim {
             till::claim(batch, claim).await?;
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
-        budget::{AccountId, Holder, Take, Unit},
+        budget::{Account, AccountId, Holder, Take, Unit},
         offer::OfferId,
         time::Timestamp,
     },
@@ -190,6 +190,18 @@ impl Units {
         }
         Ok(())
     }
+}
+
+/// Goes on only if each of these has a unit left; one of which nothing was taken yet is not there.
+pub async fn ask(batch: &mut Batch<'_, '_>, wanted: &[Account]) -> Result<(), Halt> {
+    const SPENT: &str = "SELECT 1 FROM account WHERE id = $1
+        AND taken >= (SELECT limit_units FROM budget WHERE budget.id = account.budget_id)";
+    for account in wanted {
+        if !batch.rows(SPENT, values![account.id.as_str()]).await?.is_empty() {
+            return Err(Halt::Refused(Committed::Exhausted(account.id.clone())));
+        }
+    }
+    Ok(())
 }
 
 /// Adds holds that were deleted to the nameless one of their account. Rows are (account, units still held).

@@ -7,18 +7,19 @@ use dintorni::{
         presence::Area,
         text::{ExperimentId, VariantId},
     },
-    ports::{ArmResult, Committed, EngagementMark, Ledger, Records},
+    ports::{ArmResult, CatalogStore, Commit, Committed, Edit, EngagementMark, Expected, Ledger, Records},
 };
 
 use super::on_every_engine;
 use crate::support::{
     databases::Database,
-    samples::{app, at, campaign_name, offer_id, organization, person, returned},
+    samples::{app, at, campaign, campaign_name, offer_id, organization, person, returned, take},
 };
 
 on_every_engine! {
     people_are_counted_alike_however_often_an_offer_comes_back_unseen
     each_arm_is_counted_until_its_people_or_its_time_are_gone
+    nobody_is_held_out_of_what_is_spent
 }
 
 fn arm(experiment: &str, variant: Option<&str>) -> Arm {
@@ -101,4 +102,26 @@ async fn each_arm_is_counted_until_its_people_or_its_time_are_gone(database: Dat
     assert_eq!(counts(&database, "spring").await, [cake, ("tea".to_owned(), 0, 1, 0)]);
     database.sweep(at(500 * 86_400), 1_000).await;
     assert_eq!(counts(&database, "spring").await, []);
+}
+
+async fn nobody_is_held_out_of_what_is_spent(database: Database) {
+    let (app, coffee) = (app(), campaign_name("coffee"));
+    let (ada, bob) = (person(&app, "ada"), person(&app, "bob"));
+    let edit = Edit::put(campaign("coffee", Some(1)), Expected::Anything);
+    database.sql.append(vec![edit], "tests", at(0)).await.expect("appended");
+    let held_out = |version: u64| {
+        let mut commit = bob.answers(version, &format!("ping-000{version}"), &[]);
+        commit.decision.as_mut().expect("made").ghosts = vec![ghost(arm("spring", None))];
+        commit.wanted = vec![take(offer_id(), &coffee).account];
+        commit
+    };
+    let commit = async |commit| database.sql.commit(commit).await.expect("answers");
+    let offer = offer_id();
+    assert_eq!(commit(held_out(1)).await, Committed::Done, "nothing is taken yet");
+    assert_eq!(commit(ada.answers(1, "ping-0001", &[(offer, &coffee)])).await, Committed::Done, "it took none");
+    let spent = Committed::Exhausted(take(offer, &coffee).account.id);
+    assert_eq!(commit(held_out(2)).await, spent);
+    let back = ada.answers(2, "ping-0002", &[]);
+    assert_eq!(commit(Commit { engagement: vec![returned(offer, at(9))], ..back }).await, Committed::Done);
+    assert_eq!(commit(held_out(2)).await, Committed::Done, "nothing had happened");
 }
