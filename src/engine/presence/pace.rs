@@ -44,10 +44,16 @@ impl Pace {
         Self { from, elapsed: to.read.elapsed_since(from.read), unseen, way_m, errors_m }
     }
 
+    /// Whether the device was not seen for so long that nobody knows how much of it was driven.
+    fn has_gap(&self) -> bool {
+        self.unseen > LONGEST
+    }
+
     /// Metres that a walker makes at most. Of a long time nobody knows how much of it was driven: the way may be that of its
-    /// last minutes, or of as many as errors hide.
+    /// last minutes, or, where there is no gap, of as many as errors hide.
     fn walked_m(&self) -> f64 {
-        walked_in(self.elapsed.clamp(SPEED_OVER, self.longest()))
+        let longest = if self.has_gap() { LONGEST } else { self.longest() };
+        walked_in(self.elapsed.clamp(SPEED_OVER, longest))
     }
 
     /// After this driving has shown, however large the errors: hardly ever is one larger than this way.
@@ -69,8 +75,8 @@ impl Pace {
     /// The same if that is no error.
     fn tells(&self) -> Option<Looks> {
         let is_sure = |looks: &Looks| match looks {
+            _ if self.has_gap() => true,
             Looks::Fast => self.way_m > self.errors_m,
-            Looks::Slow if self.unseen > LONGEST && self.way_m <= walked_in(LONGEST) => true,
             Looks::Slow if self.elapsed > self.longest() => true,
             Looks::Slow => self.elapsed >= shows_after(self.errors_m) && self.is_surely_walked(),
         };
@@ -80,7 +86,7 @@ impl Pace {
     /// Whether the device was where it is at the anchor already: then it has not been driving since, whatever it did until
     /// then. Of a gap in which it was not seen nobody knows.
     fn stood_still(&self) -> bool {
-        self.unseen <= LONGEST && self.way_m <= self.errors_m && self.is_surely_walked()
+        !self.has_gap() && self.way_m <= self.errors_m && self.is_surely_walked()
     }
 }
 

@@ -79,6 +79,17 @@ fn who_was_parked_and_drives_past_does_not_enter_however_often_it_is_seen() {
 }
 
 #[test]
+fn who_was_parked_and_is_seen_again_far_away_does_not_enter_whatever_the_errors() {
+    for (gap_s, way_m) in [(250, 590.0), (200, 450.0)] {
+        let mut walk = stop_within(800.0, 60);
+        for seconds in (0..600).step_by(60) {
+            walk.fix(seconds, metres(0.0, -500.0 - way_m), 200.0);
+        }
+        assert_eq!(walk.fix(540 + gap_s, metres(0.0, -500.0), 200.0), [], "{gap_s} s");
+    }
+}
+
+#[test]
 fn who_stands_enters_however_often_it_is_seen() {
     for every in [1, 2, 4] {
         let mut walk = stop(60);
