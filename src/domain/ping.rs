@@ -110,12 +110,21 @@ impl Reading {
     /// may have been set back; so what is younger in event time than any delay explains was read after it as well.
     pub fn is_after(self, known: Reading) -> bool {
         let is_younger = self.event.since(known.event) > LONGEST_WAY;
-        let is_later = match self.is_ahead() && known.is_ahead() {
+        let is_later = match (self.is_ahead(), known.is_ahead()) {
             // Both were stamped by another clock than the one they were sent by.
-            true => self.stamp > known.stamp,
-            false => (self.device, self.stamp) > (known.device, known.stamp),
+            (true, true) => self.stamp > known.stamp,
+            // That its own clock tells it was read before what the device's tells of the other: see [`Ping::in_order`].
+            (true, false) if self.event < known.event => false,
+            _ => (self.device, self.stamp) > (known.device, known.stamp),
         };
         !self.is_same(known) && (is_later || is_younger)
+    }
+
+    /// What was read next after `known`. When one from ahead was made is only guessed from those it was sent with: it is no
+    /// earlier than what came before it.
+    pub fn next_after(self, known: Option<Reading>) -> Self {
+        let earliest = known.filter(|_| self.is_ahead()).map_or(self.event, |known| known.event);
+        Self { event: self.event.max(earliest), ..self }
     }
 
     /// The same as far as stamps tell: when one from ahead was made is not known, only when it was sent.
@@ -227,8 +236,9 @@ pub struct Ping {
 }
 
 impl Ping {
-    /// Puts the readings in the order of the device's clock, and tells those from ahead apart. Of several fixes of one moment the most accurate speaks for
-    /// all, whichever came first; one that a tool set makes it suspect.
+    /// Puts the readings in the order of the device's clock, and tells those from ahead apart, fixes and sightings each by
+    /// themselves: they may be by different clocks. Of several fixes of one moment the most accurate speaks for all,
+    /// whichever came first; one that a tool set makes it suspect.
     pub fn in_order(mut self) -> Self {
         let accuracy = |a: &Fix, b: &Fix| a.accuracy.metres().total_cmp(&b.accuracy.metres());
         let order = |read: Reading| (read.device, read.stamp);

@@ -18,6 +18,8 @@ const CONFIRMATION: Duration = Duration::from_secs(2);
 /// After this silence the next reading is a new visit. Android scans in the background for 10 s every 5 min, so less
 /// than that is no silence.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
+/// What was heard once and not again for so long may make room: whoever scans has gone on since.
+const PASSED: Duration = Duration::from_secs(2 * 60);
 /// What was heard is forgotten after this, even if no later reading says that it is over: no backlog is older.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -48,12 +50,15 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Makes room for one more beacon. What is over goes first, then of what is not confirmed that which comes last in an
-    /// order of its own, so that a scan repeated keeps the same ones and confirms them: by age, each would make room for the
-    /// next. Visits stay: who forgot one would take its next reading for another one.
+    /// Makes room for one more beacon. What is over goes first, then of what is not confirmed that which was passed by, and
+    /// then that which comes last in an order of its own, so that a scan repeated keeps the same ones and confirms them: by
+    /// age, each would make room for the next. Visits stay: who forgot one would take its next reading for another one.
     fn makes_room(&mut self, heard: &mut BTreeMap<BeaconName, Hearing>, name: &BeaconName, at: Timestamp) -> bool {
         if heard.len() >= MAX_HEARD {
             heard.retain(|_, hearing| goes_on(hearing, at));
+        }
+        if heard.len() >= MAX_HEARD {
+            heard.retain(|_, hearing| hearing.confirmed || at.since(hearing.last) <= PASSED);
         }
         if heard.len() < MAX_HEARD {
             return true;
@@ -118,7 +123,7 @@ pub fn listen(areas: &Areas, before: &DevicePresence, presence: &mut DevicePrese
         let registered = areas.beacons(&sighting.beacon);
         heard.unknown += u32::from(registered.is_empty());
         for name in registered {
-            heard.reading(name, sighting.read.event, presence, ping.clock.received_at);
+            heard.reading(name, sighting.read.next_after(known).event, presence, ping.clock.received_at);
         }
     }
     heard.refresh_backlog(presence, ping.clock.received_at);
@@ -272,6 +277,10 @@ mod tests {
         assert_eq!(hear(known, 20, 400..600), (0, 200, MAX_HEARD), "visits stay");
         assert_eq!(hear(known, 25, 0..400), (0, 144, MAX_HEARD), "and are none anew");
         assert_eq!(hear(known, 700, 400..600), (0, 0, 200), "until they are silent");
+        let passed_by = &mut DevicePresence::default();
+        hear(passed_by, 0, 0..256);
+        assert_eq!(hear(passed_by, 130, 256..400), (0, 0, 144), "what was passed by makes room");
+        assert_eq!(hear(passed_by, 133, 256..400), (144, 0, 144));
     }
 
     #[test]

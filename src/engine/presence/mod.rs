@@ -144,8 +144,9 @@ pub fn step(areas: &Known<'_>, before: &DevicePresence, ping: &Ping) -> Step {
         if !before.may_locate(fix.read) {
             step.out_of_order += 1;
         } else if number >= sent_before && step.is_next(fix) {
+            let fix = Fix { read: fix.read.next_after(step.presence.newest_fix), ..*fix };
             if usable {
-                step.consider(areas, fix, ping.clock.received_at);
+                step.consider(areas, &fix, ping.clock.received_at);
             }
             step.presence.newest_fix = Some(fix.read);
         } else {

@@ -205,6 +205,19 @@ fn a_reading_from_ahead_is_known_still_when_the_clock_has_come_as_far() {
 }
 
 #[test]
+fn readings_from_ahead_are_no_earlier_than_what_came_before_them() {
+    let (inside, outside) = (metres(0.0, 0.0), metres(0.0, 900.0));
+    let mut walk = Walk::around(100.0);
+    walk.fix(2_000, inside, 5.0);
+    let sent = ping(2_060, &[(5_060, outside, 5.0), (5_660, inside, 5.0)]);
+    assert_eq!(walk.ping(&sent), [], "ten minutes before now the first was read: before the known one");
+    let mut walk = Walk::around(100.0);
+    walk.ping(&ping(2_000, &[(5_000, inside, 5.0)]));
+    let told = walk.ping(&ping(2_001, &[(5_600, outside, 5.0), (6_800, inside, 5.0)]));
+    assert_eq!(told.iter().map(|(_, at, _)| *at).collect::<Vec<_>>(), [at(2_000), at(2_001)]);
+}
+
+#[test]
 fn sightings_do_not_outdate_fixes() {
     let mut walk = Walk::around(100.0);
     let mut heard = ping(10, &[]);
