@@ -1,6 +1,11 @@
 //! What accounts say: all of them with their holds, and those of a campaign for its brand.
 
-use super::conn::{Conn, Row, values};
+use std::sync::LazyLock;
+
+use super::{
+    conn::{Conn, Row, Value, values},
+    several::Several,
+};
 use crate::{
     domain::{
         budget::{Account, AccountId, BudgetId, Unit},
@@ -62,19 +67,19 @@ pub async fn of_campaign(
     conn.rows(SQL, values![campaign.as_str(), before, u64::from(most)]).await?.iter().map(account_use).collect()
 }
 
-/// Accounts that one statement asks about.
-const AT_ONCE: usize = 10;
+/// Which of some accounts have no unit left.
+pub static SPENT: LazyLock<Several> = LazyLock::new(|| {
+    const HEAD: &str = "SELECT account.id FROM account JOIN budget ON budget.id = account.budget_id
+        WHERE account.taken >= budget.limit_units AND account.id IN (";
+    Several::new(HEAD, 0, "$1", ")")
+});
 
 /// See [`crate::ports::Ledger::spent`].
 pub async fn spent(conn: &mut Conn<'_>, of: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
-    const SQL: &str = "SELECT account.id FROM account JOIN budget ON budget.id = account.budget_id
-        WHERE account.id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AND account.taken >= budget.limit_units";
     let mut spent = Vec::new();
-    for some in of.chunks(AT_ONCE) {
-        // No account has an empty id.
-        let id = |i: usize| some.get(i).map_or("", AccountId::as_str);
-        let ids = values![id(0), id(1), id(2), id(3), id(4), id(5), id(6), id(7), id(8), id(9)];
-        for row in conn.rows(SQL, ids).await? {
+    for (sql, some) in SPENT.over(of) {
+        let ids: Vec<Value<'_>> = some.iter().map(|id| id.as_str().into()).collect();
+        for row in conn.rows(sql, &ids).await? {
             spent.push(AccountId::of_record(&row.get::<String>(0)?));
         }
     }

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{
+    accounts::SPENT,
     batch::{Batch, Halt},
-    conn::{Conn, Row, values},
+    conn::{Conn, Row, Value, values},
     error::unsound,
 };
 use crate::{
@@ -194,11 +195,10 @@ impl Units {
 
 /// Goes on only if each of these has a unit left; one of which nothing was taken yet is not there.
 pub async fn ask(batch: &mut Batch<'_, '_>, wanted: &[Account]) -> Result<(), Halt> {
-    const SPENT: &str = "SELECT 1 FROM account WHERE id = $1
-        AND taken >= (SELECT limit_units FROM budget WHERE budget.id = account.budget_id)";
-    for account in wanted {
-        if !batch.rows(SPENT, values![account.id.as_str()]).await?.is_empty() {
-            return Err(Halt::Refused(Committed::Exhausted(account.id.clone())));
+    for (sql, accounts) in SPENT.over(wanted) {
+        let ids: Vec<Value<'_>> = accounts.iter().map(|account| account.id.as_str().into()).collect();
+        if let Some(spent) = batch.rows(sql, &ids).await?.first() {
+            return Err(Halt::Refused(Committed::Exhausted(AccountId::of_record(&spent.get::<String>(0)?))));
         }
     }
     Ok(())
