@@ -3,7 +3,10 @@
 //! Law: two readings at least two seconds apart, in one ping or two; a reach is left by silence alone, and unequal
 //! scanning of phones must not make it flicker.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{areas::Areas, entry::Mark, presence::clock_was_set};
 use crate::domain::{
@@ -47,6 +50,13 @@ pub struct Heard {
     pub out_of_order: u32,
     /// Sightings that were forgotten: more is heard than [`MAX_HEARD`].
     pub crowded: u32,
+    /// What is not confirmed, in the order in which it stays, once that was asked.
+    unconfirmed: Option<BTreeSet<(Mark, BeaconName)>>,
+}
+
+/// Not by name: nobody comes first for what they are called.
+fn ranked(name: &BeaconName) -> (Mark, BeaconName) {
+    (Mark::of(&Area::Beacon(name.clone())), name.clone())
 }
 
 impl Heard {
@@ -61,15 +71,15 @@ impl Heard {
             heard.retain(|_, hearing| hearing.confirmed || at.since(hearing.last) <= PASSED);
         }
         if heard.len() < MAX_HEARD {
+            self.unconfirmed = None;
             return true;
         }
         self.crowded += 1;
-        // Not by name: nobody comes first for what they are called.
-        let mark = |name: &BeaconName| Mark::of(&Area::Beacon(name.clone()));
-        let unconfirmed = heard.iter().filter(|(_, hearing)| !hearing.confirmed);
-        let last = unconfirmed.map(|(name, _)| (mark(name), name)).max();
-        let last = last.filter(|last| (mark(name), name) < *last).map(|(_, name)| name.clone());
-        last.is_some_and(|last| heard.remove(&last).is_some())
+        let of_heard =
+            || heard.iter().filter(|(_, hearing)| !hearing.confirmed).map(|(name, _)| ranked(name)).collect();
+        let unconfirmed = self.unconfirmed.get_or_insert_with(of_heard);
+        let is_last = unconfirmed.last().is_none_or(|last| ranked(name) >= *last);
+        !is_last && unconfirmed.pop_last().is_some_and(|(_, last)| heard.remove(&last).is_some())
     }
 
     fn reading(&mut self, name: &BeaconName, at: Timestamp, presence: &mut DevicePresence, received_at: Timestamp) {
@@ -81,9 +91,15 @@ impl Heard {
         if !goes_on(hearing, at) {
             *hearing = started;
         }
+        if let Some(unconfirmed) = self.unconfirmed.as_mut().filter(|_| *hearing == started) {
+            unconfirmed.insert(ranked(name));
+        }
         hearing.last = hearing.last.max(at);
         if !hearing.confirmed && at.since(hearing.first) >= CONFIRMATION {
             hearing.confirmed = true;
+            if let Some(unconfirmed) = &mut self.unconfirmed {
+                unconfirmed.remove(&ranked(name));
+            }
             let stale = received_at.since(at) > STALE_AFTER;
             let area = Area::Beacon(name.clone());
             self.transitions.push(Transition {
