@@ -34,8 +34,15 @@ pub struct Source {
     /// The first of them, at most [`MAX_ABSENTEES`], and why they stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absentees: Vec<Kept>,
-    /// When the last sync was done.
-    pub synced_at: Timestamp,
+    /// When the last sync was done; none while the first one is not.
+    pub synced_at: Option<Timestamp>,
+}
+
+impl Source {
+    /// One whose first sync begins.
+    pub fn new(name: SourceName, as_of: Option<Timestamp>) -> Self {
+        Self { name, as_of, rows: 0, refused: 0, absent: 0, absentees: Vec::new(), synced_at: None }
+    }
 }
 
 /// A place that no sound row names, and why it stays.

@@ -224,8 +224,8 @@ impl PlaceService for PlaceGrpc {
         let access = Self::access(request.extensions())?;
         let pb::DeleteSourceRequest { name, etag, force } = request.get_ref();
         let (name, etag) = resource::versioned::<Source>(&access, name, etag)?;
-        self.imports.delete_source(&name, etag, *force, access.author()).await?;
-        Ok(Response::new(pb::DeleteSourceResponse {}))
+        let let_go = self.imports.delete_source(&name, etag, *force, access.author()).await?;
+        Ok(Response::new(pb::DeleteSourceResponse { let_go }))
     }
 
     async fn import_places(

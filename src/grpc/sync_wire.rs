@@ -14,7 +14,7 @@ use crate::{
     grpc::{
         pb,
         resource::Wire,
-        wire::{optional_timestamp, position_to_wire, required, timestamp, timestamp_to_wire},
+        wire::{optional_timestamp, position_to_wire, required, timestamp_to_wire},
     },
 };
 
@@ -127,7 +127,7 @@ impl Wire for Source {
         let pb::Source { name: _, as_of, rows, refused, absent, absent_places, sync_time, etag: _ } = message;
         let mut wrong = Violations::default();
         let as_of = wrong.take("as_of", optional_timestamp(as_of));
-        let synced_at = wrong.take("sync_time", timestamp(sync_time));
+        let synced_at = wrong.take("sync_time", optional_timestamp(sync_time));
         let absentees = absent_places.iter().enumerate();
         let absentees =
             absentees.filter_map(|(i, kept)| wrong.nest(format!("absent_places[{i}]"), kept_from_wire(kept)));
@@ -146,7 +146,7 @@ impl Wire for Source {
             refused: *refused,
             absent: *absent,
             absent_places: absentees.iter().cloned().map(kept_to_wire).collect(),
-            sync_time: Some(timestamp_to_wire(*synced_at)),
+            sync_time: synced_at.map(timestamp_to_wire),
             etag: entry.etag.to_string(),
         }
     }

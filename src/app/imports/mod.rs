@@ -173,14 +173,20 @@ impl Imports {
         planned.await.map_err(|gone| StoreError::Unavailable(gone.to_string()).into())
     }
 
-    /// Writes of which time a newer file is: from then on one of before is stale, though this sync may break off. Returns
-    /// the source's etag. In its first sync a source has yet to be made.
+    /// Makes the source if this is its first sync, so that none has places without being there; and writes of which time a
+    /// newer file is: from then on one of before is stale, though this sync may break off. Returns the source's etag.
     async fn begin(&self, sync: &Sync, author: &str, head: u64) -> Result<u64, EditError> {
         self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;
-            let newer = known(sync, catalog).filter(|source| sync.as_of.is_some() && source.as_of != sync.as_of);
-            let begun = newer.map(|source| Source { as_of: sync.as_of, ..Source::clone(source) });
-            Ok(begun.map(|begun| Edit::put(begun, Expected::Version(head))).into_iter().collect())
+            let begun = match known(sync, catalog) {
+                None => Some(Edit::put(Source::new(sync.source.clone(), sync.as_of), Expected::Absent)),
+                Some(source) if sync.as_of.is_some() && source.as_of != sync.as_of => {
+                    let newer = Source { as_of: sync.as_of, ..Source::clone(source) };
+                    Some(Edit::put(newer, Expected::Version(head)))
+                }
+                Some(_) => None,
+            };
+            Ok((begun.into_iter().collect(), ()))
         })
         .await?;
         Ok(sync.head(&self.resources.snapshot()))
@@ -188,12 +194,12 @@ impl Imports {
 
     async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
         let sync = options.sync.as_ref();
-        for part in parts(sound) {
+        for part in parts(sound, Row::corners) {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
                 let edits = part.iter().map(|row| edit(row, options, catalog));
-                edits.filter_map(Result::transpose).collect()
+                Ok((edits.filter_map(Result::transpose).collect::<Result<_, _>>()?, ()))
             })
             .await?;
         }
@@ -205,7 +211,7 @@ impl Imports {
         for part in removed.chunks(PART) {
             self.append(author, |catalog| {
                 check_head(Some(sync), Some(head), catalog)?;
-                Ok(removal::edits(sync, part, catalog, now))
+                Ok((removal::edits(sync, part, catalog, now), ()))
             })
             .await?;
         }
@@ -217,36 +223,39 @@ impl Imports {
         let now = self.resources.now();
         self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;
-            Ok(vec![sync.conclusion(told, now, catalog)])
+            Ok((vec![sync.conclusion(told, now, catalog)], ()))
         })
         .await
     }
 
-    async fn append(
+    /// Makes the edits, and returns what comes beside them of the catalog that they were made of.
+    async fn append<T>(
         &self,
         author: &str,
-        edits: impl Fn(&Catalog) -> Result<Vec<Edit>, EditError>,
-    ) -> Result<(), EditError> {
+        edits: impl Fn(&Catalog) -> Result<(Vec<Edit>, T), EditError>,
+    ) -> Result<T, EditError> {
         let editing = self.resources.begin().await;
-        let mut conflict = None;
-        for _ in 0..TRIES {
-            conflict = self.resources.append(&editing, edits(&self.resources.snapshot())?, author).await?;
-            if conflict.is_none() {
-                return Ok(());
+        let mut tries = 0;
+        loop {
+            let (edits, made) = edits(&self.resources.snapshot())?;
+            tries += 1;
+            match self.resources.append(&editing, edits, author).await? {
+                None => return Ok(made),
+                Some(name) if tries == TRIES => return Err(EditError::Changed(name)),
+                Some(_) => {}
             }
         }
-        conflict.map_or(Ok(()), |name| Err(EditError::Changed(name)))
     }
 }
 
-/// All of the rows, in their order.
-fn parts(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
-    let mut rest = rows;
+/// All of them in their order, each part no larger than one may be.
+fn parts<T>(all: &[T], corners: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = all;
     std::iter::from_fn(move || {
-        let mut corners = 0;
-        let fit = rest.iter().take(PART).take_while(|row| {
-            corners += row.corners();
-            corners <= MAX_CORNERS
+        let mut sum = 0;
+        let fit = rest.iter().take(PART).take_while(|one| {
+            sum += corners(one);
+            sum <= MAX_CORNERS
         });
         let (part, later) = rest.split_at_checked(fit.count().max(1))?;
         rest = later;
@@ -272,7 +281,7 @@ fn check_head(sync: Option<&Sync>, head: Head, catalog: &Catalog) -> Result<(), 
     }
 }
 
-/// The source's entry, if a sync of it was ever done.
+/// The source's entry, if a sync of it was ever begun.
 fn known<'a>(sync: &Sync, catalog: &'a Catalog) -> Option<&'a Arc<Source>> {
     catalog.sources.get(&sync.source).map(|entry| &entry.value)
 }

@@ -61,9 +61,16 @@ impl Row {
     /// Corners of its polygons, by which rows differ most in size.
     pub fn corners(&self) -> usize {
         match self {
-            Row::Geofence(Geofence { shape: Shape::Polygons(polygons), .. }) => polygons.geometry().coords_count(),
-            _ => 0,
+            Row::Geofence(geofence) => corners(&geofence.shape),
+            Row::Store(_) => 0,
         }
+    }
+}
+
+pub fn corners(shape: &Shape) -> usize {
+    match shape {
+        Shape::Polygons(polygons) => polygons.geometry().coords_count(),
+        Shape::Circle(_) => 0,
     }
 }
 

@@ -93,12 +93,12 @@ impl Sync {
     pub(super) fn conclusion(&self, told: &Told, now: Timestamp, catalog: &Catalog) -> Edit {
         let Told { rows, refused, absent, absentees } = told.clone();
         let as_of = self.as_of.or_else(|| known(self, catalog)?.as_of);
-        let expected = match self.head(catalog) {
-            0 => Expected::Absent,
-            etag => Expected::Version(etag),
-        };
-        let name = self.source.clone();
-        Edit::put(Source { name, as_of, rows, refused, absent, absentees, synced_at: now }, expected)
+        let source = Source::new(self.source.clone(), as_of);
+        let synced_at = Some(now);
+        Edit::put(
+            Source { rows, refused, absent, absentees, synced_at, ..source },
+            Expected::Version(self.head(catalog)),
+        )
     }
 }
 

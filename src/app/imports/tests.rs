@@ -115,9 +115,9 @@ fn a_part_is_bounded_by_corners_beside_rows() {
     };
     let (small, large) = (Row::Store(store("1", "Cafe")), many(40_000));
     let rows = [vec![large.clone(); 3], vec![small.clone(), many(MAX_CORNERS), large], vec![small; PART + 1]].concat();
-    let sizes: Vec<usize> = parts(&rows).map(<[Row]>::len).collect();
+    let sizes: Vec<usize> = parts(&rows, Row::corners).map(<[Row]>::len).collect();
     assert_eq!(sizes, [2, 2, 1, PART, 2], "the largest goes alone");
-    assert_eq!(parts(&[]).count(), 0);
+    assert_eq!(parts(&[], Row::corners).count(), 0);
 }
 
 #[tokio::test]

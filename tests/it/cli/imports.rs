@@ -156,7 +156,7 @@ async fn a_source_is_listed_shown_and_deleted() {
     assert!(refused.code == Some(1) && refused.err.contains("2 places are still of"), "{refused:?}");
     let deleted = run(&[&of("delete")[..], &["--force"]].concat()).await;
     assert_eq!((deleted.code, deleted.out.as_str()), (Some(0), ""), "{deleted:?}");
-    assert!(deleted.err.contains("deleted; its places stay"), "{deleted:?}");
+    assert!(deleted.err.contains("deleted; 2 places were of it, and stay"), "{deleted:?}");
     assert_eq!(run(&of("show")).await.code, Some(1));
     let stores = pb::ListStoresRequest { parent: "organizations/acme".into(), ..Default::default() };
     let stores = server.places().list_stores(bearing(&key, stores)).await.expect("listed").into_inner().stores;
