@@ -132,9 +132,9 @@ impl std::fmt::Display for Held {
             ),
             Self::TooManyMoves { moved, places, percent } => write!(
                 f,
-                "{moved} of {places} places would move by more than {} km, and at most {percent} percent may go so far \
-                 unasked: latitude and longitude are swapped, or decimal marks were lost; if it is right, allow the moves",
-                FAR_M / 1_000.0
+                "{moved} of {places} places would move by more than {FAR_M} m, and at most {percent} percent may go so far \
+                 unasked: latitude and longitude are swapped, shifted or rounded, or decimal marks were lost, or those of \
+                 the last file were; if it is right, allow the moves"
             ),
         }
     }

@@ -167,8 +167,11 @@ async fn a_file_that_moves_too_much_too_far_changes_nothing() {
         let report = network.sync(sync, file(moved, at(9.19, 45.46))).await;
         assert_eq!(report.applied, applied, "{moved}: {report:?}");
     }
-    let report = network.sync(usual(), file(20, at(9.19, 45.54))).await;
-    assert_eq!((report.held, report.changed, report.moved), (None, 20, 0), "another street is an ordinary edit");
+    let report = network.sync(usual(), file(20, at(9.2, 45.5))).await;
+    let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
+    assert_eq!(report.held, Some(held), "what was rounded to one decimal is in its town, and in no street of it");
+    let report = network.sync(usual(), file(20, at(9.19, 45.464))).await;
+    assert_eq!((report.held, report.changed, report.moved), (None, 20, 0), "along the street is an ordinary edit");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ pub struct Syncing {
     /// Move places however far and however many they are
     #[arg(long, requires = "sync")]
     allow_moves: bool,
-    /// How many of the places that are there may be moved by more than 10 km, in percent; if more are, nothing is changed
+    /// How many of the places that are there may be moved by more than 500 m, in percent; if more are, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_moves: u32,
     /// How many of the file's rows may be refused, in percent; if more are, nothing is changed

@@ -140,7 +140,7 @@ async fn a_source_is_listed_shown_and_deleted() {
     let path = folder.path().join("stations.csv");
     let mut far = line(2).replace("45.2|9.1", "9.1|45.2");
     far.insert_str(0, &line(1));
-    for (file, said) in [(line(1) + &line(2), "2 created"), (far, "1 of 2 places would move by more than 10 km")] {
+    for (file, said) in [(line(1) + &line(2), "2 created"), (far, "1 of 2 places would move by more than 500 m")] {
         std::fs::write(&path, written("2026-03-12", [file])).expect("written");
         let ran = sync(&server, &key, &path, &[]).await;
         assert!(ran.out.contains(said), "{ran:?}");
@@ -198,7 +198,7 @@ async fn two_real_days_of_fuel_stations() {
     }
     let swapped = ["--map", "brand=Bandiera", "--map", "latitude=Longitudine", "--map", "longitude=Latitudine"];
     let swapped = sync(&server, &key, &path, &swapped).await;
-    let said = "nothing was changed: 23590 of 23590 places would move by more than 10 km";
+    let said = "nothing was changed: 23590 of 23590 places would move by more than 500 m";
     assert!(swapped.code == Some(1) && swapped.out.contains(said), "{swapped:?}");
     let stale = run(&first).await;
     assert!(stale.code == Some(1) && stale.out.contains("of 2026-03-12T00:00:00Z"), "{stale:?}");
