@@ -30,8 +30,9 @@ pub const DEFAULT_REMOVED_PERCENT: u32 = 10;
 pub const DEFAULT_REFUSED_PERCENT: u32 = 20;
 /// Percent of the places that are there and that rows name which may move far unasked, if nobody says otherwise.
 pub const DEFAULT_MOVED_PERCENT: u32 = 10;
-/// So many stores may have new ids whatever their share: a shop or two that changed hands are no new numbering.
-const FEW_RENUMBERED: u64 = 2;
+/// So many places may go, move far or have new ids whatever their share, unless none may: a shop or two that close or change
+/// hands are an ordinary day, of whatever network.
+const FEW: u64 = 2;
 /// How far a file may be of the future: it speaks of a day, and the day begins earlier in the east. A mistyped year would
 /// make every later file stale.
 const MAX_AHEAD: Duration = Duration::from_secs(2 * 24 * 3_600);
@@ -136,6 +137,7 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
 /// What the file asks for more of than it may.
 fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Option<Held> {
     let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
+    let exceeds_few = |part, percent, whole| (part > FEW || percent == 0) && exceeds(part, percent, whole);
     let Report { refused, moved, changed, unchanged, renumbered, .. } = sifted.report;
     let (rows, percent) = (sifted.rows, sync.max_refused_percent);
     if exceeds(refused, percent, rows) {
@@ -143,14 +145,14 @@ fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Option<H
     }
     let percent = sync.max_removed_percent;
     // Each of them loses more than a store that is closed.
-    if !sync.allow_removals && renumbered > FEW_RENUMBERED && exceeds(renumbered * 10, percent, places) {
+    if !sync.allow_removals && (renumbered > FEW || percent == 0) && exceeds(renumbered * 10, percent, places) {
         return Some(Held::TooManyRenumbered { renumbered, places, percent });
     }
-    if !sync.allow_removals && exceeds(missing, percent, places) {
+    if !sync.allow_removals && exceeds_few(missing, percent, places) {
         return Some(Held::TooManyRemovals { missing, places, percent });
     }
     let (places, percent) = (changed + unchanged, sync.max_moved_percent);
-    (!sync.allow_moves && exceeds(moved, percent, places)).then_some(Held::TooManyMoves { moved, places, percent })
+    (!sync.allow_moves && exceeds_few(moved, percent, places)).then_some(Held::TooManyMoves { moved, places, percent })
 }
 
 /// How many places the file lacks, beside those that the last one lacked: these were counted when they went missing, and

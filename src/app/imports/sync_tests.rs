@@ -175,6 +175,33 @@ async fn a_file_that_moves_too_much_too_far_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_place_or_two_that_go_or_move_hold_no_small_network_back() {
+    let network = Network::new().await;
+    let far = Position::new(9.19, 45.46).expect("sound");
+    let usual = || Sync::of(source("erp"));
+    let file = |ids: &[&str], moved: usize| {
+        let there = |i| if i < moved { far } else { store("1", "Cafe").position };
+        let row = |(i, id): (usize, &&str)| Row::Store(Store { position: there(i), ..store(id, "Cafe") });
+        rows(ids.iter().enumerate().map(row))
+    };
+    let all = ["a", "b", "c", "d", "e", "f"];
+    network.sync(usual(), file(&all, 0)).await;
+    let none_may_go = Sync { max_removed_percent: 0, ..usual() };
+    let none_may_move = Sync { max_moved_percent: 0, ..usual() };
+    for (sync, ids, moved, applied) in [
+        (usual(), &all[3..], 0, false),
+        (none_may_go, &all[1..], 0, false),
+        (none_may_move, &all[..], 1, false),
+        (usual(), &all[..], 3, false),
+        (usual(), &all[..], 2, true),
+        (usual(), &all[2..], 0, true),
+    ] {
+        let report = network.sync(sync, file(ids, moved)).await;
+        assert_eq!(report.applied, applied, "{ids:?}, {moved}: {report:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_row_keeps_its_place_and_one_of_no_place_keeps_all() {
     let network = Network::new().await;
     network.sync(freely(), stores(&["1", "2", "3"])).await;

@@ -46,13 +46,15 @@ pub struct Syncing {
     /// Remove places however many they are
     #[arg(long, requires = "sync")]
     allow_removals: bool,
-    /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed
+    /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed. Two it may lack
+    /// whatever their share, unless this is 0
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_removals: u32,
     /// Move places however far and however many they are
     #[arg(long, requires = "sync")]
     allow_moves: bool,
-    /// How many of the places that are there may be moved by more than 500 m, in percent; if more are, nothing is changed
+    /// How many of the places that are there may be moved by more than 500 m, in percent; if more are, nothing is changed. Two
+    /// may whatever their share, unless this is 0
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_moves: u32,
     /// How many of the file's rows may be refused, in percent; if more are, nothing is changed

@@ -138,10 +138,11 @@ async fn a_source_is_listed_shown_and_deleted() {
     let key = server.publisher("acme").await.key_of(Scope::Network).await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stations.csv");
-    let mut far = line(2).replace("45.2|9.1", "9.1|45.2");
-    far.insert_str(0, &line(1));
-    for (file, said) in [(line(1) + &line(2), "2 created"), (far, "1 of 2 places would move by more than 500 m")] {
-        std::fs::write(&path, written("2026-03-12", [file])).expect("written");
+    let far: Vec<String> =
+        (1..=3).map(|id| line(id).replace(&format!("45.{id}|9.1"), &format!("9.1|45.{id}"))).collect();
+    let swapped = "3 of 3 places would move by more than 500 m";
+    for (lines, said) in [((1..=3).map(line).collect(), "3 created"), (far, swapped)] {
+        std::fs::write(&path, written("2026-03-12", lines)).expect("written");
         let ran = sync(&server, &key, &path, &[]).await;
         assert!(ran.out.contains(said), "{ran:?}");
     }
@@ -153,14 +154,14 @@ async fn a_source_is_listed_shown_and_deleted() {
         assert!(line.starts_with(name) && line.contains("2026-03-12T00:00:00Z") && line.ends_with("0"), "{told:?}");
     }
     let refused = run(&of("delete")).await;
-    assert!(refused.code == Some(1) && refused.err.contains("2 places are still of"), "{refused:?}");
+    assert!(refused.code == Some(1) && refused.err.contains("3 places are still of"), "{refused:?}");
     let deleted = run(&[&of("delete")[..], &["--force"]].concat()).await;
     assert_eq!((deleted.code, deleted.out.as_str()), (Some(0), ""), "{deleted:?}");
-    assert!(deleted.err.contains("deleted; 2 places were of it, and stay"), "{deleted:?}");
+    assert!(deleted.err.contains("deleted; 3 places were of it, and stay"), "{deleted:?}");
     assert_eq!(run(&of("show")).await.code, Some(1));
     let stores = pb::ListStoresRequest { parent: "organizations/acme".into(), ..Default::default() };
     let stores = server.places().list_stores(bearing(&key, stores)).await.expect("listed").into_inner().stores;
-    assert!(stores.len() == 2 && stores.iter().all(|store| store.source.is_empty()), "{stores:?}");
+    assert!(stores.len() == 3 && stores.iter().all(|store| store.source.is_empty()), "{stores:?}");
 }
 
 /// The day's file as it was published, unpacked.
