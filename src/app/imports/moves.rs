@@ -2,7 +2,7 @@
 //!
 //! Law: only places that are in the catalog move; what moves far is counted, whether or not it holds the file back.
 
-use geo::BoundingRect;
+use geo::{BoundingRect, MapCoords};
 
 use super::Row;
 use crate::{
@@ -60,9 +60,20 @@ fn middle(shape: &Shape) -> Option<(Position, f64)> {
 
 fn middle_of(polygons: &Polygons) -> Option<(Position, f64)> {
     let bounds = polygons.geometry().bounding_rect()?;
-    let (middle, corner) = (bounds.center(), bounds.max());
-    let middle = Position::new(middle.y, middle.x).ok()?;
-    Some((middle, middle.distance_to(Position::new(corner.y, corner.x).ok()?)))
+    // Parts on both sides of the antimeridian are neighbours.
+    let bounds = match bounds.width() > 180.0 {
+        true => polygons
+            .geometry()
+            .map_coords(|at| if at.x < 0.0 { (at.x + 360.0, at.y).into() } else { at })
+            .bounding_rect()?,
+        false => bounds,
+    };
+    let at = |x: f64, y: f64| Position::new(y, if x > 180.0 { x - 360.0 } else { x }).ok();
+    let middle = at(bounds.center().x, bounds.center().y)?;
+    let (low, high) = (bounds.min(), bounds.max());
+    let corners = [(low.x, low.y), (low.x, high.y), (high.x, low.y), (high.x, high.y)];
+    let reaches = corners.into_iter().filter_map(|(x, y)| Some(middle.distance_to(at(x, y)?)));
+    Some((middle, reaches.fold(0.0, f64::max)))
 }
 
 #[cfg(test)]
@@ -112,5 +123,19 @@ mod tests {
         ] {
             assert_eq!(count(Row::Geofence(yard(shape.clone()))), far, "{shape:?}");
         }
+    }
+
+    #[test]
+    fn an_area_cut_at_the_antimeridian_is_where_its_parts_meet() {
+        let part = |west: f64, east: f64| {
+            vec![vec![[west, -17.0], [east, -17.0], [east, -16.0], [west, -16.0], [west, -17.0]]]
+        };
+        let fiji = Polygons::new(&vec![part(179.0, 180.0), part(-180.0, -179.5)]).expect("sound");
+        let (middle, reach) = middle_of(&fiji).expect("it has corners");
+        assert!(middle.distance_to(at(-16.5, 179.75)) < 1.0, "{middle:?}");
+        assert!((90_000.0..110_000.0).contains(&reach), "{reach}");
+        let south = Polygons::new(&vec![vec![vec![[0.0, -60.0], [40.0, -60.0], [40.0, -50.0], [0.0, -60.0]]]]);
+        let (middle, reach) = middle_of(&south.expect("sound")).expect("it has corners");
+        assert!(reach >= middle.distance_to(at(-50.0, 40.0)), "the corners towards the equator are the farther ones");
     }
 }

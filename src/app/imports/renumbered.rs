@@ -7,14 +7,17 @@ use std::collections::HashMap;
 use super::Row;
 use crate::{
     domain::{
+        geo::EARTH_RADIUS_M,
         name::StoreName,
         place::{PlaceName, Store},
     },
     engine::catalog::Catalog,
 };
 
-/// Degrees of latitude, and of longitude, between two spots that are taken for one: some 200 m, a geocoder's whim.
-const NEAR: f64 = 0.002;
+/// Metres between two spots that are taken for one: a geocoder's whim.
+const NEAR_M: f64 = 200.0;
+/// Most stores of one name that are tried in one place: where a geocoder puts what it does not find there are thousands.
+const TRIED: usize = 64;
 
 /// A store that seems to have a new id.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,12 +26,12 @@ pub struct Renumbered {
     pub is: StoreName,
 }
 
-/// A name, however it is written, and a square of the size [`NEAR`].
-type Cell = (String, i64, i64);
+/// A name, however it is written, and a cube of the size [`NEAR_M`]: in space there is no antimeridian and no pole.
+type Cell = (String, [i64; 3]);
 
 fn cell(store: &Store) -> Cell {
-    let [row, column] = [store.position.latitude(), store.position.longitude()].map(|at| (at / NEAR).floor() as i64);
-    (store.display_name.to_lowercase(), row, column)
+    let cube = store.position.unit_vector().map(|at| (at * EARTH_RADIUS_M / NEAR_M).floor() as i64);
+    (store.display_name.to_lowercase(), cube)
 }
 
 /// The pairs of a missing store and a new one; each store is in one.
@@ -56,20 +59,24 @@ pub fn renumbered<'a>(
     new.filter_map(|store| Some(Renumbered { was: take(&mut lost, store)?, is: store.name.clone() })).collect()
 }
 
-/// The lost store that this one seems to be.
+/// The lost store that this one seems to be: the nearest.
 fn take(lost: &mut HashMap<Cell, Vec<&Store>>, store: &Store) -> Option<StoreName> {
-    let (name, row, column) = cell(store);
-    let is_near = |other: &Store| {
-        let (here, there) = (store.position, other.position);
-        (here.latitude() - there.latitude()).abs() <= NEAR && (here.longitude() - there.longitude()).abs() <= NEAR
-    };
-    // A spot on the edge of its square is as near to the next one; that of its own is the likeliest.
-    const NEXT: [i64; 3] = [0, -1, 1];
-    NEXT.iter().flat_map(|up| NEXT.map(|right| (*up, right))).find_map(|(up, right)| {
-        let there = lost.get_mut(&(name.clone(), row + up, column + right))?;
-        let found = there.iter().position(|other| is_near(other))?;
-        Some(there.swap_remove(found).name.clone())
-    })
+    let (name, [x, y, z]) = cell(store);
+    // A spot on the edge of its cube is as near to the next one.
+    const NEXT: [i64; 3] = [-1, 0, 1];
+    let around = NEXT.iter().flat_map(|dx| NEXT.iter().flat_map(move |dy| NEXT.map(|dz| [x + dx, y + dy, z + dz])));
+    let mut nearest: Option<(f64, Cell, usize)> = None;
+    for cube in around {
+        let cell = (name.clone(), cube);
+        for (i, other) in lost.get(&cell).into_iter().flatten().enumerate().take(TRIED) {
+            let metres = store.position.distance_to(other.position);
+            if metres <= NEAR_M && nearest.as_ref().is_none_or(|(least, ..)| metres < *least) {
+                nearest = Some((metres, cell.clone(), i));
+            }
+        }
+    }
+    let (_, cell, i) = nearest?;
+    Some(lost.get_mut(&cell)?.swap_remove(i).name.clone())
 }
 
 #[cfg(test)]
@@ -127,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn another_name_or_another_street_is_another_store() {
         let resources = resources().await;
-        for (id, latitude) in [(1, 45.0), (2, 45.0019), (3, 45.0)] {
+        for (id, latitude) in [(1, 45.0), (2, 45.0017), (3, 45.0)] {
             let Row::Store(store) = shop(id, "Cafe", latitude) else { continue };
             resources.create(store, AUTHOR, |_| Ok(())).await.expect("made");
         }
@@ -137,6 +144,29 @@ mod tests {
         assert_eq!(pairs(&[shop(7, "Bar", 45.0), shop(8, "Cafe", 45.01), shop(1, "Cafe", 45.0)]), 0);
         let same: Vec<Row> = (10..20).map(|id| shop(id, "Cafe", 45.0001)).collect();
         assert_eq!(pairs(&same), 3, "each in one pair alone");
-        assert_eq!(pairs(&[shop(7, "Cafe", 45.0035)]), 1, "near over the edge of a square as well");
+        assert_eq!(pairs(&[shop(7, "Cafe", 45.0034)]), 1, "near over the edge of a cube as well");
+        assert_eq!(pairs(&[shop(7, "Cafe", 45.0036)]), 0, "some 211 m away");
+    }
+
+    #[tokio::test]
+    async fn metres_are_metres_in_the_north_and_over_the_antimeridian() {
+        let resources = resources().await;
+        let there = |latitude, longitude| Position::new(latitude, longitude).expect("sound");
+        let (fiji, north) = (there(-16.8, 179.9995), there(70.0, 25.0));
+        for (id, position) in [("fiji", fiji), ("north", north)] {
+            let store = Store { position, ..store(id, "Cafe") };
+            resources.create(store, AUTHOR, |_| Ok(())).await.expect("made");
+        }
+        let catalog = resources.snapshot();
+        let missing: Vec<PlaceName> = ["fiji", "north"].map(|id| PlaceName::Store(store_name(id))).to_vec();
+        for (position, pairs) in [
+            (there(-16.8, -179.9995), 1),
+            (there(-16.8, -179.998), 0),
+            (there(70.0, 25.005), 1),
+            (there(70.0, 25.006), 0),
+        ] {
+            let row = Row::Store(Store { position, ..store("new", "Cafe") });
+            assert_eq!(renumbered(missing.iter(), &[row], &catalog).len(), pairs, "{position:?}");
+        }
     }
 }
