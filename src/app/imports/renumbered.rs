@@ -8,10 +8,10 @@ use super::Row;
 use crate::{
     domain::{
         geo::EARTH_RADIUS_M,
-        name::StoreName,
+        name::{SourceName, StoreName},
         place::{PlaceName, Store},
     },
-    engine::catalog::Catalog,
+    engine::catalog::{Catalog, Entry},
 };
 
 /// Metres between two spots that are taken for one: a geocoder's whim.
@@ -34,8 +34,10 @@ fn cell(store: &Store) -> Cell {
     (store.display_name.to_lowercase(), cube)
 }
 
-/// The pairs of a missing store and a new one; each store is in one.
+/// The pairs of a missing store and one that is new to the source, be it that an import without a sync made it before; each
+/// store is in one.
 pub fn renumbered<'a>(
+    source: &SourceName,
     missing: impl Iterator<Item = &'a PlaceName>,
     rows: &[Row],
     catalog: &'a Catalog,
@@ -55,7 +57,8 @@ pub fn renumbered<'a>(
         Row::Store(store) => Some(store),
         Row::Geofence(_) => None,
     });
-    let new = stores.filter(|store| !catalog.stores.contains_key(&store.name));
+    let is_of_source = |had: &Entry<Store>| had.value.source.as_ref() == Some(source);
+    let new = stores.filter(|store| !catalog.stores.get(&store.name).is_some_and(is_of_source));
     new.filter_map(|store| Some(Renumbered { was: take(&mut lost, store)?, is: store.name.clone() })).collect()
 }
 
@@ -105,16 +108,18 @@ mod tests {
         (1..).zip((0..shops).map(row)).map(|(number, row)| Numbered::sound(number, row)).collect()
     }
 
-    async fn sync(imports: &Imports, rows: Vec<Numbered>, allow_removals: bool) -> Report {
-        let sync = Sync { allow_removals, ..Sync::of(owner("acme").source("erp").expect("sound")) };
-        let options = Options {
-            network: owner("acme"),
-            dry_run: false,
-            allow_partial: false,
-            unsaid: Unsaid::new(),
-            sync: Some(sync),
-        };
+    fn erp() -> SourceName {
+        owner("acme").source("erp").expect("sound")
+    }
+
+    async fn import(imports: &Imports, rows: Vec<Numbered>, sync: Option<Sync>) -> Report {
+        let options =
+            Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid: Unsaid::new(), sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
+    }
+
+    async fn sync(imports: &Imports, rows: Vec<Numbered>, allow_removals: bool) -> Report {
+        import(imports, rows, Some(Sync { allow_removals, ..Sync::of(erp()) })).await
     }
 
     #[tokio::test]
@@ -132,15 +137,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_tried_the_file_without_a_sync_first_is_told_all_the_same() {
+        let imports = Imports::new(resources().await);
+        sync(&imports, file(100, 0), false).await;
+        assert_eq!(import(&imports, file(100, 3), None).await.created, 3);
+        let many = sync(&imports, file(100, 3), false).await;
+        assert_eq!((many.applied, many.renumbered, many.adopted), (false, 3, 3));
+        import(&imports, file(100, 40), None).await;
+        assert_eq!(sync(&imports, file(100, 40), false).await.renumbered, 40);
+    }
+
+    #[tokio::test]
     async fn another_name_or_another_street_is_another_store() {
         let resources = resources().await;
         for (id, latitude) in [(1, 45.0), (2, 45.0017), (3, 45.0)] {
             let Row::Store(store) = shop(id, "Cafe", latitude) else { continue };
+            let store = Store { source: Some(erp()), ..store };
             resources.create(store, AUTHOR, |_| Ok(())).await.expect("made");
         }
         let catalog = resources.snapshot();
         let missing: Vec<PlaceName> = ["1", "2", "3"].map(|id| PlaceName::Store(store_name(id))).to_vec();
-        let pairs = |rows: &[Row]| renumbered(missing.iter(), rows, &catalog).len();
+        let pairs = |rows: &[Row]| renumbered(&erp(), missing.iter(), rows, &catalog).len();
         assert_eq!(pairs(&[shop(7, "Bar", 45.0), shop(8, "Cafe", 45.01), shop(1, "Cafe", 45.0)]), 0);
         let same: Vec<Row> = (10..20).map(|id| shop(id, "Cafe", 45.0001)).collect();
         assert_eq!(pairs(&same), 3, "each in one pair alone");
@@ -166,7 +183,7 @@ mod tests {
             (there(70.0, 25.006), 0),
         ] {
             let row = Row::Store(Store { position, ..store("new", "Cafe") });
-            assert_eq!(renumbered(missing.iter(), &[row], &catalog).len(), pairs, "{position:?}");
+            assert_eq!(renumbered(&erp(), missing.iter(), &[row], &catalog).len(), pairs, "{position:?}");
         }
     }
 }

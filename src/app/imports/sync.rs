@@ -124,7 +124,7 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     }
     let fates = fates(sync, sifted, catalog, now);
     let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
-    sifted.report.renumber(renumbered(fates.missing(), &sifted.sound, catalog));
+    sifted.report.renumber(renumbered(&sync.source, fates.missing(), &sifted.sound, catalog));
     let missing = missing(&fates, known(sync, catalog));
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.remove(&fates.removed);
