@@ -225,7 +225,7 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         removed_places: removals.iter().map(PlaceName::to_string).collect(),
         kept,
         kept_places: keeps.into_iter().map(kept_to_wire).collect(),
-        held: held.map(held_to_wire),
+        held: held.into_iter().map(held_to_wire).collect(),
         moved,
         moved_places: moves.into_iter().map(moved_to_wire).collect(),
         adopted,

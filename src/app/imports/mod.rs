@@ -265,7 +265,7 @@ fn parts<T>(all: &[T], corners: impl Fn(&T) -> usize) -> impl Iterator<Item = &[
 
 fn may_apply(options: &Options, report: &Report) -> bool {
     match options.sync {
-        Some(_) => report.held.is_none(),
+        Some(_) => report.held.is_empty(),
         None => report.refused == 0 || options.allow_partial,
     }
 }

@@ -45,8 +45,8 @@ pub struct Report {
     /// Stores that the file lacks, and that seem to come under another id.
     pub renumbered: u64,
     pub renumberings: Vec<Renumbered>,
-    /// Why a sync changes nothing.
-    pub held: Option<Held>,
+    /// Why a sync changes nothing: all that stands against it.
+    pub held: Vec<Held>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -117,8 +117,8 @@ pub struct Told {
 /// The places that go, geofences first, and what will be remembered; the report says them too, what stays and why, and what
 /// holds all back.
 pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp) -> (Vec<PlaceName>, Told) {
-    sifted.report.held = bad_file(sync, sifted, catalog);
-    if sifted.report.held.is_some() {
+    if let Some(bad) = bad_file(sync, sifted, catalog) {
+        sifted.report.held.push(bad);
         sifted.report.forget_rows();
         return (Vec::new(), Told::default());
     }
@@ -134,25 +134,29 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     (fates.removed, told)
 }
 
-/// What the file asks for more of than it may.
-fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Option<Held> {
+/// All that the file asks for more of than it may.
+fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held> {
     let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
-    let exceeds_few = |part, percent, whole| (part > FEW || percent == 0) && exceeds(part, percent, whole);
+    let is_many = |part: u64, percent: u32| part > FEW || percent == 0;
     let Report { refused, moved, changed, unchanged, renumbered, .. } = sifted.report;
+    let mut held = Vec::new();
     let (rows, percent) = (sifted.rows, sync.max_refused_percent);
     if exceeds(refused, percent, rows) {
-        return Some(Held::TooManyRefused { refused, rows, percent });
+        held.push(Held::TooManyRefused { refused, rows, percent });
     }
     let percent = sync.max_removed_percent;
     // Each of them loses more than a store that is closed.
-    if !sync.allow_removals && (renumbered > FEW || percent == 0) && exceeds(renumbered * 10, percent, places) {
-        return Some(Held::TooManyRenumbered { renumbered, places, percent });
+    if !sync.allow_removals && is_many(renumbered, percent) && exceeds(renumbered * 10, percent, places) {
+        held.push(Held::TooManyRenumbered { renumbered, places, percent });
     }
-    if !sync.allow_removals && exceeds_few(missing, percent, places) {
-        return Some(Held::TooManyRemovals { missing, places, percent });
+    if !sync.allow_removals && is_many(missing, percent) && exceeds(missing, percent, places) {
+        held.push(Held::TooManyRemovals { missing, places, percent });
     }
     let (places, percent) = (changed + unchanged, sync.max_moved_percent);
-    (!sync.allow_moves && exceeds_few(moved, percent, places)).then_some(Held::TooManyMoves { moved, places, percent })
+    if !sync.allow_moves && is_many(moved, percent) && exceeds(moved, percent, places) {
+        held.push(Held::TooManyMoves { moved, places, percent });
+    }
+    held
 }
 
 /// How many places the file lacks, beside those that the last one lacked: these were counted when they went missing, and

@@ -126,12 +126,12 @@ async fn a_bad_file_changes_nothing_and_says_why() {
         (of(600), [stores(&ids[3..]), vec![unread(99, &[])]].concat(), too_many, 0),
     ] {
         let report = network.sync(sync, file).await;
-        assert_eq!((report.applied, report.held, report.removed), (false, Some(held), removed));
+        assert_eq!((report.applied, report.held, report.removed), (false, vec![held], removed));
     }
     assert_eq!(network.resources.snapshot().version, version);
 
     let report = network.sync(of(500), stores(&ids[2..])).await;
-    assert_eq!((report.held, report.removed), (None, 2), "ten percent may go, and the same time is no older one");
+    assert_eq!((report.held, report.removed), (vec![], 2), "ten percent may go, and the same time is no older one");
     let unknown = network.sync(Sync::of(source("erp")), stores(&ids[2..])).await;
     assert!(unknown.applied);
     assert_eq!(network.resources.get::<Source>(&source("erp")).await.expect("made").value.as_of, Some(at(500)));
@@ -155,7 +155,7 @@ async fn a_file_that_moves_too_much_too_far_changes_nothing() {
     let version = network.resources.snapshot().version;
     let swapped = network.sync(usual(), file(20, at(9.19, 45.46))).await;
     let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
-    assert_eq!((swapped.held, swapped.moved, network.resources.snapshot().version), (Some(held), 20, version));
+    assert_eq!((swapped.held, swapped.moved, network.resources.snapshot().version), (vec![held], 20, version));
     let first = Move { place: PlaceName::Store(store_name("00")), from: at(45.46, 9.19), to: at(9.19, 45.46) };
     assert_eq!(swapped.moves[0], first);
     for (sync, moved, applied) in [
@@ -169,9 +169,9 @@ async fn a_file_that_moves_too_much_too_far_changes_nothing() {
     }
     let report = network.sync(usual(), file(20, at(9.2, 45.5))).await;
     let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
-    assert_eq!(report.held, Some(held), "what was rounded to one decimal is in its town, and in no street of it");
+    assert_eq!(report.held, [held], "what was rounded to one decimal is in its town, and in no street of it");
     let report = network.sync(usual(), file(20, at(9.19, 45.464))).await;
-    assert_eq!((report.held, report.changed, report.moved), (None, 20, 0), "along the street is an ordinary edit");
+    assert_eq!((report.held, report.changed, report.moved), (vec![], 20, 0), "along the street is an ordinary edit");
 }
 
 #[tokio::test]
@@ -199,6 +199,24 @@ async fn a_place_or_two_that_go_or_move_hold_no_small_network_back() {
         let report = network.sync(sync, file(ids, moved)).await;
         assert_eq!(report.applied, applied, "{ids:?}, {moved}: {report:?}");
     }
+}
+
+#[tokio::test]
+async fn all_that_stands_against_a_file_is_told_at_once() {
+    let network = Network::new().await;
+    let ids: Vec<String> = (0..20).map(|id| format!("{id:02}")).collect();
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    network.sync(freely(), stores(&all)).await;
+    let far = Position::new(9.19, 45.46).expect("sound");
+    let moved = rows(all[10..].iter().map(|id| Row::Store(Store { position: far, ..store(id, "Cafe") })));
+    let unread = (100..105).map(|number| unread(number, &[all[number as usize - 100]])).collect();
+    let report = network.sync(Sync::of(source("erp")), [moved, unread].concat()).await;
+    let all = [
+        Held::TooManyRefused { refused: 5, rows: 15, percent: 20 },
+        Held::TooManyRemovals { missing: 5, places: 20, percent: 10 },
+        Held::TooManyMoves { moved: 10, places: 10, percent: 10 },
+    ];
+    assert_eq!((report.held.as_slice(), report.applied), (&all[..], false));
 }
 
 #[tokio::test]
@@ -277,26 +295,26 @@ async fn what_stayed_though_it_was_missing_is_not_missed_again() {
     let campaigns = Campaigns::new(network.resources.clone());
     let coffee = campaign(On::Entered, &["stores/00", "stores/01", "stores/02"]);
     campaigns.create(coffee.clone(), AUTHOR).await.expect("made");
-    for (missing, held, removed, kept) in
-        [(2, false, 0, 2), (3, false, 0, 3), (5, false, 2, 3), (5, false, 0, 3), (8, true, 3, 3)]
+    for (missing, free, removed, kept) in
+        [(2, true, 0, 2), (3, true, 0, 3), (5, true, 2, 3), (5, true, 0, 3), (8, false, 3, 3)]
     {
         let report = network.sync(usual(), stores(&all[missing..])).await;
         assert_eq!(
-            (report.held.is_some(), report.removed, report.kept),
-            (held, removed, kept),
+            (report.held.is_empty(), report.removed, report.kept),
+            (free, removed, kept),
             "{missing}: {report:?}"
         );
     }
     let source: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
     assert_eq!((source.rows, source.absent), (15, 3));
     let others = network.sync(usual(), stores(&[&all[..3], &all[8..]].concat())).await;
-    assert_eq!((others.held.is_some(), others.removed), (true, 3), "those that are back make no room for others");
+    assert_eq!((others.held.is_empty(), others.removed), (false, 3), "those that are back make no room for others");
 
     campaigns.delete(&coffee.name, None, AUTHOR).await.expect("over");
     let report = network.sync(usual(), stores(&all[8..])).await;
-    assert_eq!((report.held.is_some(), report.removed), (true, 6), "three of them were not missed before");
+    assert_eq!((report.held.is_empty(), report.removed), (false, 6), "three of them were not missed before");
     let report = network.sync(usual(), stores(&all[5..])).await;
-    assert_eq!((report.held, report.removed), (None, 3), "what nothing keeps any more goes, however much it is");
+    assert_eq!((report.held, report.removed), (vec![], 3), "what nothing keeps any more goes, however much it is");
 }
 
 #[tokio::test]
@@ -335,7 +353,7 @@ async fn a_file_of_which_much_is_refused_changes_nothing() {
     let most = |max_refused_percent| Sync { max_refused_percent, ..freely() };
     let report = network.sync(most(20), refusing(5)).await;
     let held = Held::TooManyRefused { refused: 5, rows: 20, percent: 20 };
-    assert_eq!((report.applied, report.held), (false, Some(held)));
+    assert_eq!((report.applied, report.held), (false, vec![held]));
     for (sync, count) in [(most(20), 4), (most(25), 5)] {
         assert!(network.sync(sync, refusing(count)).await.applied);
         let source: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
@@ -403,7 +421,7 @@ async fn an_older_file_is_stale_once_a_newer_one_was_begun() {
     assert_eq!(begun, of(0).head(&network.resources.snapshot()));
     assert_eq!(*known().await, Source { as_of: Some(at(600)), ..Source::clone(&first) }, "in step as of before");
     let older = network.sync(of(599), stores(&["2"])).await;
-    assert_eq!(older.held, Some(Held::Stale { as_of: at(599), last: at(600) }));
+    assert_eq!(older.held, [Held::Stale { as_of: at(599), last: at(600) }]);
     assert!(network.sync(of(600), stores(&["3"])).await.applied);
     assert_eq!((network.stores(), known().await.as_of), (vec!["3".into()], Some(at(600))));
 
