@@ -28,6 +28,9 @@ pub struct Source {
     /// How many of them were refused.
     #[serde(default)]
     pub refused: u64,
+    /// Of how many of these it could not be told which places they mean.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub untold: u64,
     /// How many places of the source it said nothing of, not even in a refused row, and that stayed all the same.
     #[serde(default)]
     pub absent: u64,
@@ -41,8 +44,12 @@ pub struct Source {
 impl Source {
     /// One whose first sync begins.
     pub fn new(name: SourceName, as_of: Option<Timestamp>) -> Self {
-        Self { name, as_of, rows: 0, refused: 0, absent: 0, absentees: Vec::new(), synced_at: None }
+        Self { name, as_of, rows: 0, refused: 0, untold: 0, absent: 0, absentees: Vec::new(), synced_at: None }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A place that no sound row names, and why it stays.

@@ -84,8 +84,8 @@ pub enum Held {
         rows: u64,
         percent: u32,
     },
-    /// So many of the source's places are not in the file, beside those that the last one lacked, and at most that many
-    /// percent may be.
+    /// So many of the source's places are not in the file, beside those that the last one lacked and those that rows without
+    /// an id may mean, and at most that many percent may be.
     TooManyRemovals {
         missing: u64,
         places: u64,
@@ -120,8 +120,8 @@ impl std::fmt::Display for Held {
             ),
             Self::TooManyRemovals { missing, places, percent } => write!(
                 f,
-                "the file lacks {missing} of the source's {places} places that the last one had, and at most {percent} percent may go unasked: \
-                 it was cut, or its ids are not those of the last one; if it is right, allow the removals"
+                "the file lacks {missing} of the source's {places} places, beside those that the last one lacked and as many as \
+                 it has rows that cannot be told, and at most {percent} percent may go unasked: it was cut, or its ids are not those of the last one; if it is right, allow the removals"
             ),
             Self::TooManyRenumbered { renumbered, places, percent } => write!(
                 f,

@@ -3,7 +3,7 @@
 //! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving everything) changes
 //! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     known,
@@ -16,7 +16,7 @@ use crate::{
     domain::{
         name::{OrganizationName, SourceName},
         place::PlaceName,
-        source::{Kept, MAX_ABSENTEES, Source},
+        source::{Kept, KeptWhy, MAX_ABSENTEES, Source},
         time::Timestamp,
         violation::{Invalid, Violations},
     },
@@ -92,12 +92,12 @@ impl Sync {
 
     /// The edit that says the sync is done. A file of unknown time leaves the source's time as it is.
     pub(super) fn conclusion(&self, told: &Told, now: Timestamp, catalog: &Catalog) -> Edit {
-        let Told { rows, refused, absent, absentees } = told.clone();
+        let Told { rows, refused, untold, absent, absentees } = told.clone();
         let as_of = self.as_of.or_else(|| known(self, catalog)?.as_of);
         let source = Source::new(self.source.clone(), as_of);
         let synced_at = Some(now);
         Edit::put(
-            Source { rows, refused, absent, absentees, synced_at, ..source },
+            Source { rows, refused, untold, absent, absentees, synced_at, ..source },
             Expected::Version(self.head(catalog)),
         )
     }
@@ -108,6 +108,7 @@ impl Sync {
 pub struct Told {
     pub rows: u64,
     pub refused: u64,
+    pub untold: u64,
     /// As [`Source::absent`].
     pub absent: u64,
     /// As [`Source::absentees`].
@@ -125,12 +126,13 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     let fates = fates(sync, sifted, catalog, now);
     let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
     sifted.report.renumber(renumbered(&sync.source, fates.missing(), &sifted.sound, catalog));
-    let missing = missing(&fates, known(sync, catalog));
+    let missing = missing(&fates, known(sync, catalog), sifted.untold);
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.remove(&fates.removed);
     sifted.report.keep(&fates.kept);
     let absentees = fates.kept.into_iter().filter(Kept::is_absent).take(MAX_ABSENTEES).collect();
-    let told = Told { rows: sifted.rows, refused: sifted.report.refused, absent, absentees };
+    let Sifted { rows, untold, report: Report { refused, .. }, .. } = *sifted;
+    let told = Told { rows, refused, untold, absent, absentees };
     (fates.removed, told)
 }
 
@@ -161,15 +163,19 @@ fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held
 
 /// How many places the file lacks, beside those that the last one lacked: these were counted when they went missing, and
 /// what kept them may be over by now. Of what the source does not remember by name as many are left out as stayed, but
-/// nothing that goes.
-fn missing(fates: &Fates, last: Option<&Arc<Source>>) -> u64 {
-    let named: BTreeSet<&PlaceName> = last.iter().flat_map(|last| &last.absentees).map(|kept| &kept.place).collect();
+/// nothing that goes. Rows of which it cannot be told what they mean may each mean one that is lacking; what the last file's
+/// were taken for is counted now.
+fn missing(fates: &Fates, last: Option<&Arc<Source>>, untold: u64) -> u64 {
+    let named: BTreeMap<&PlaceName, &KeptWhy> =
+        last.iter().flat_map(|last| &last.absentees).map(|kept| (&kept.place, &kept.why)).collect();
     let unnamed = last.map_or(0, |last| last.absent.saturating_sub(named.len() as u64));
     let count =
-        |places: &mut dyn Iterator<Item = &PlaceName>| places.filter(|place| !named.contains(place)).count() as u64;
+        |places: &mut dyn Iterator<Item = &PlaceName>| places.filter(|place| !named.contains_key(place)).count() as u64;
     let going = count(&mut fates.removed.iter());
     let staying = count(&mut fates.kept.iter().filter(|kept| kept.is_absent()).map(|kept| &kept.place));
-    going + staying.saturating_sub(unnamed)
+    let doubtful = fates.missing().filter(|place| named.get(place) == Some(&&KeptWhy::RowUntold)).count() as u64;
+    let uncounted = doubtful.min(last.map_or(0, |last| last.untold));
+    (going + staying.saturating_sub(unnamed) + uncounted).saturating_sub(untold)
 }
 
 /// What makes a file one that says nothing about its places.

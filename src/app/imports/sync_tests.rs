@@ -123,7 +123,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
         (of(600), vec![unread(1, &["3"]), unread(2, &[])], Held::Unreadable { rows: 2 }, 0),
         (of(499), stores(&ids), stale, 0),
         (of(600), stores(&ids[3..]), too_many, 3),
-        (of(600), [stores(&ids[3..]), vec![unread(99, &[])]].concat(), too_many, 0),
+        (of(600), [stores(&ids[4..]), vec![unread(99, &[])]].concat(), too_many, 0),
     ] {
         let report = network.sync(sync, file).await;
         assert_eq!((report.applied, report.held, report.removed), (false, vec![held], removed));
@@ -233,6 +233,26 @@ async fn a_refused_row_keeps_its_place_and_one_of_no_place_keeps_all() {
     assert_eq!(counts(&report), [1, 0, 0, 1, 0, 2], "what is new comes, and nothing goes");
     assert_eq!(report.keeps[0].why, KeptWhy::RowUntold);
     assert_eq!(network.stores(), ["1", "2", "4"]);
+}
+
+#[tokio::test]
+async fn what_rows_without_an_id_may_mean_is_missed_with_the_next_file_only() {
+    let network = Network::new().await;
+    let ids: Vec<String> = (0..20).map(|id| format!("{id:02}")).collect();
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let usual = || Sync::of(source("erp"));
+    network.sync(usual(), stores(&all)).await;
+    for _ in 0..2 {
+        let nameless = (100..104).map(|number| unread(number, &[])).collect();
+        let report = network.sync(usual(), [stores(&all[4..]), nameless].concat()).await;
+        assert_eq!((report.held, report.removed, report.kept), (vec![], 0, 4), "each may be one of them");
+    }
+    let source: Arc<Source> = network.resources.get(&source("erp")).await.expect("made").value;
+    assert_eq!((source.untold, source.absent), (4, 4));
+    let dropped = network.sync(usual(), stores(&all[4..])).await;
+    assert_eq!(dropped.held, [Held::TooManyRemovals { missing: 4, places: 20, percent: 10 }]);
+    let named = network.sync(usual(), stores(&all[2..])).await;
+    assert_eq!((named.held, named.removed), (vec![], 2));
 }
 
 #[tokio::test]
