@@ -28,6 +28,8 @@ use crate::{
 #[cfg(test)]
 mod days_tests;
 mod deletion;
+#[cfg(test)]
+mod guard_tests;
 mod moves;
 mod removal;
 mod renumbered;
