@@ -59,7 +59,7 @@ pub const MAX_ROWS: usize = 200_000;
 /// Most rows changed under one version of the catalog; and together they have no more corners than one geofence may have
 /// alone, which are some 4 MiB. A part is one transaction, and everybody else's edits wait for it.
 pub const PART: usize = 5_000;
-/// Most problems, small geofences, moves, removals, new ids and places kept that a report names; all are counted.
+/// Most problems, small geofences, moves, adoptions, removals, new ids and places kept that a report names; all are counted.
 pub const MAX_REPORTED: usize = 1_000;
 /// How often a part is computed anew because somebody else's edit came first.
 const TRIES: usize = 4;

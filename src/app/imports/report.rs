@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FAR_M, MAX_REPORTED, Move, Renumbered, Sync, rows::Difference};
+use super::{FAR_M, MAX_REPORTED, Move, Renumbered, Row, Sync, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
@@ -32,6 +32,9 @@ pub struct Report {
     pub moves: Vec<Move>,
     /// Of those changed: places of no source that become the sync's.
     pub adopted: u64,
+    pub adoptions: Vec<PlaceName>,
+    /// The sync's source was never in step before.
+    pub first_sync: bool,
     /// Without a sync: the sources whose places rows name.
     pub sources: BTreeSet<SourceName>,
     /// The catalog that holds it.
@@ -150,9 +153,14 @@ impl Report {
     }
 
     /// Whose place a row names that is there already.
-    pub(super) fn note_source(&mut self, source: Option<&SourceName>, sync: Option<&Sync>) {
+    pub(super) fn note_source(&mut self, row: &Row, source: Option<&SourceName>, sync: Option<&Sync>) {
         match (source, sync) {
-            (None, Some(_)) => self.adopted += 1,
+            (None, Some(_)) => {
+                self.adopted += 1;
+                if self.adoptions.len() < MAX_REPORTED {
+                    self.adoptions.push(row.place());
+                }
+            }
             (Some(source), None) if self.sources.len() < MAX_REPORTED && !self.sources.contains(source) => {
                 self.sources.insert(source.clone());
             }

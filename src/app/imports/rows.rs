@@ -112,7 +112,7 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
         let difference = difference(row, options, catalog);
         sifted.report.count(&difference);
         if !matches!(difference, Difference::New) {
-            sifted.report.note_source(source_of(row, catalog), sync);
+            sifted.report.note_source(row, source_of(row, catalog), sync);
         }
     }
     sifted.report.note_moves(far_moves(&sifted.sound, catalog));

@@ -118,6 +118,7 @@ pub struct Told {
 /// The places that go, geofences first, and what will be remembered; the report says them too, what stays and why, and what
 /// holds all back.
 pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp) -> (Vec<PlaceName>, Told) {
+    sifted.report.first_sync = known(sync, catalog).is_none_or(|source| source.synced_at.is_none());
     if let Some(bad) = bad_file(sync, sifted, catalog) {
         sifted.report.held.push(bad);
         sifted.report.forget_rows();
@@ -197,5 +198,6 @@ impl Report {
     fn forget_rows(&mut self) {
         (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
         self.moves.clear();
+        self.adoptions.clear();
     }
 }

@@ -120,10 +120,7 @@ pub fn tell(report: &pb::ImportPlacesResponse, dry_run: bool) -> anyhow::Result<
     if report.kept_places.len() >= MAX_REPORTED {
         note(format!("of {} places that stay the first {MAX_REPORTED} are named", report.kept));
     }
-    if report.adopted > 0 {
-        let word = if report.applied { "are" } else { "would be" };
-        note(format!("{} places were of no source, and {word} this one's from now on", report.adopted));
-    }
+    adopted(report).iter().for_each(note);
     let word = if report.applied { "removed" } else { "would be removed" };
     let shown = if !report.held.is_empty() { NAMED_IF_HELD } else { MAX_REPORTED };
     for place in report.removed_places.iter().take(shown) {
@@ -217,6 +214,21 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     lines
 }
 
+/// The places that become the source's, on one line. A source that is in step has made its own places.
+fn adopted(report: &pb::ImportPlacesResponse) -> Option<String> {
+    let warning = if report.first_sync { "" } else { "warning: the source is in step already: " };
+    let word = if report.applied { "are" } else { "would be" };
+    let named: Vec<&str> = report.adopted_places.iter().take(NAMED_IF_HELD).map(String::as_str).collect();
+    let dots = if report.adopted > named.len() as u64 { ", …" } else { "" };
+    let told = format!(
+        "{warning}{} places were of no source, made by hand or by an import without --sync, and {word} this one's from now on, \
+         to go once its file lacks them: {}{dots}",
+        report.adopted,
+        named.join(", ")
+    );
+    (report.adopted > 0).then_some(told)
+}
+
 /// The stores that seem to have a new id, on one line.
 fn renumbered(report: &pb::ImportPlacesResponse) -> Option<String> {
     let id = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
@@ -249,6 +261,18 @@ mod tests {
         assert_eq!(of(0), None);
         assert!(of(1).is_some_and(|told| told.contains("1 store seems") && told.ends_with(": 1 is now x1")));
         assert!(of(12).is_some_and(|told| told.contains("12 stores seem") && told.ends_with("10 is now x10 …")));
+    }
+
+    #[test]
+    fn what_is_adopted_is_named_and_a_source_in_step_warns_of_it() {
+        let of = |adopted: u64, first_sync| {
+            let adopted_places = (1..=adopted).map(|id| format!("s{id}")).collect();
+            super::adopted(&pb::ImportPlacesResponse { adopted, adopted_places, first_sync, ..Default::default() })
+        };
+        assert_eq!(of(0, false), None);
+        assert!(of(2, true).is_some_and(|told| told.starts_with("2 places were") && told.ends_with(": s1, s2")));
+        let later = of(11, false);
+        assert!(later.is_some_and(|told| told.starts_with("warning: the source is in") && told.ends_with("s10, …")));
     }
 
     #[test]
