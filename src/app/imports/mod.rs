@@ -25,6 +25,7 @@ use crate::{
     ports::{Edit, Expected, StoreError},
 };
 
+mod absentees;
 #[cfg(test)]
 mod days_tests;
 mod deletion;
@@ -43,6 +44,7 @@ mod tests;
 mod unsaid;
 
 pub use self::{
+    absentees::as_of_now,
     moves::{FAR_M, Move},
     renumbered::Renumbered,
     report::{Held, Problem, Report, SmallGeofence},

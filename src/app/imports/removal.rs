@@ -169,7 +169,7 @@ pub fn edits(sync: &Sync, part: &[PlaceName], catalog: &Catalog, now: Timestamp)
 }
 
 /// The place's etag, if it is still one of the source's.
-fn etag_of(place: &PlaceName, source: &SourceName, catalog: &Catalog) -> Option<u64> {
+pub fn etag_of(place: &PlaceName, source: &SourceName, catalog: &Catalog) -> Option<u64> {
     let (etag, of) = match place {
         PlaceName::Store(name) => catalog.stores.get(name).map(|entry| (entry.etag, entry.value.source.as_ref()))?,
         PlaceName::Geofence(name) => {
