@@ -5,7 +5,7 @@
 //! `sync`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, PoisonError, Weak},
 };
 
@@ -52,8 +52,9 @@ pub use self::{
     unsaid::{Optional, Unsaid},
 };
 use self::{
+    removal::Fates,
     rows::{Sifted, check_stores, edit, sift},
-    sync::{Told, plan},
+    sync::{Plan, Told, plan},
 };
 
 /// Most rows of one import: its rows are held until the last has been looked at.
@@ -127,7 +128,7 @@ impl Imports {
         find::<Organization>(&catalog, &options.network)?;
         let checked = options.sync.as_ref().map_or(Ok(()), |sync| sync.check(&options.network, self.resources.now()));
         checked.map_err(EditError::Invalid)?;
-        let (sifted, removed, told) = self.planned(options, rows, &catalog).await?;
+        let (sifted, planned) = self.planned(options, rows, &catalog).await?;
         let Sifted { sound, mut report, .. } = sifted;
         report.applied = !options.dry_run && may_apply(options, &report);
         if report.applied {
@@ -137,7 +138,11 @@ impl Imports {
             };
             self.apply(options, &sound, author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
-                self.remove(sync, &removed, author, head).await?;
+                let Plan { mut told, removed, said } = planned;
+                let fates = self.remove(sync, &said, &removed, author, head).await?;
+                told.note(&fates.kept);
+                report.remove(&fates.removed);
+                report.keep(&fates.kept);
                 self.conclude(sync, &told, author, head).await?;
             }
         }
@@ -166,13 +171,12 @@ impl Imports {
         options: &Options,
         rows: Vec<Numbered>,
         catalog: &Arc<Catalog>,
-    ) -> Result<(Sifted, Vec<PlaceName>, Told), EditError> {
+    ) -> Result<(Sifted, Plan), EditError> {
         let (options, catalog, now) = (options.clone(), catalog.clone(), self.resources.now());
         let planned = tokio::task::spawn_blocking(move || {
             let mut sifted = sift(&options, rows, &catalog);
             let planned = options.sync.as_ref().map(|sync| plan(sync, &mut sifted, &catalog, now));
-            let (removed, told) = planned.unwrap_or_default();
-            (sifted, removed, told)
+            (sifted, planned.unwrap_or_default())
         });
         planned.await.map_err(|gone| StoreError::Unavailable(gone.to_string()).into())
     }
@@ -210,16 +214,25 @@ impl Imports {
         Ok(())
     }
 
-    async fn remove(&self, sync: &Sync, removed: &[PlaceName], author: &str, head: u64) -> Result<(), EditError> {
+    /// Removes what nothing keeps even now, and returns what became of these.
+    async fn remove(
+        &self,
+        sync: &Sync,
+        said: &Arc<BTreeSet<PlaceName>>,
+        removed: &[PlaceName],
+        author: &str,
+        head: u64,
+    ) -> Result<Fates, EditError> {
         let now = self.resources.now();
+        let mut fates = Fates::default();
         for part in removed.chunks(PART) {
-            self.append(author, |catalog| {
+            let part = self.append(author, |catalog| {
                 check_head(Some(sync), Some(head), catalog)?;
-                Ok((removal::edits(sync, part, catalog, now), ()))
-            })
-            .await?;
+                Ok(removal::edits(sync, said, part, catalog, now))
+            });
+            fates.extend(part.await?);
         }
-        Ok(())
+        Ok(fates)
     }
 
     /// Writes that the source is in step, last of all: until then the same sync may be run again.

@@ -204,8 +204,9 @@ impl Report {
         self.renumberings.truncate(MAX_REPORTED);
     }
 
+    /// More places stay.
     pub(super) fn keep(&mut self, kept: &[Kept]) {
-        self.kept = kept.len() as u64;
-        self.keeps = kept.iter().take(MAX_REPORTED).cloned().collect();
+        self.kept += kept.len() as u64;
+        self.keeps.extend(kept.iter().take(MAX_REPORTED.saturating_sub(self.keeps.len())).cloned());
     }
 }

@@ -3,7 +3,11 @@
 //! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving everything) changes
 //! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     known,
@@ -115,26 +119,43 @@ pub struct Told {
     pub absentees: Vec<Kept>,
 }
 
-/// The places that go, geofences first, and what will be remembered; the report says them too, what stays and why, and what
-/// holds all back.
-pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp) -> (Vec<PlaceName>, Told) {
+impl Told {
+    /// Of more places that stay.
+    pub(super) fn note(&mut self, kept: &[Kept]) {
+        let absent = || kept.iter().filter(|kept| kept.is_absent());
+        self.absent += absent().count() as u64;
+        self.absentees.extend(absent().take(MAX_ABSENTEES.saturating_sub(self.absentees.len())).cloned());
+    }
+}
+
+/// What a sync will do.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub told: Told,
+    /// Geofences first.
+    pub removed: Vec<PlaceName>,
+    /// The places that sound rows name.
+    pub said: Arc<BTreeSet<PlaceName>>,
+}
+
+/// The places that go, and what will be remembered; the report says them too, what stays and why, and what holds all back.
+pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp) -> Plan {
     sifted.report.first_sync = known(sync, catalog).is_none_or(|source| source.synced_at.is_none());
     if let Some(bad) = bad_file(sync, sifted, catalog) {
         sifted.report.held.push(bad);
         sifted.report.forget_rows();
-        return (Vec::new(), Told::default());
+        return Plan::default();
     }
     let fates = fates(sync, sifted, catalog, now);
-    let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
     sifted.report.renumber(renumbered(&sync.source, fates.missing(), &sifted.sound, catalog));
     let missing = missing(&fates, known(sync, catalog), sifted.untold);
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.remove(&fates.removed);
     sifted.report.keep(&fates.kept);
-    let absentees = fates.kept.into_iter().filter(Kept::is_absent).take(MAX_ABSENTEES).collect();
     let Sifted { rows, untold, report: Report { refused, .. }, .. } = *sifted;
-    let told = Told { rows, refused, untold, absent, absentees };
-    (fates.removed, told)
+    let mut told = Told { rows, refused, untold, ..Told::default() };
+    told.note(&fates.kept);
+    Plan { told, removed: fates.removed, said: fates.said }
 }
 
 /// All that the file asks for more of than it may.

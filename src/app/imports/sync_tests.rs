@@ -210,6 +210,33 @@ async fn a_place_may_be_let_go_and_none_is_given_a_source_by_hand() {
 }
 
 #[tokio::test]
+async fn what_keeps_a_place_is_asked_again_when_it_goes() {
+    let network = Network::new().await;
+    let fences = [("a", "1"), ("b", "2"), ("c", "3")];
+    let fences = fences.map(|(id, store)| Row::Geofence(geofence(id, Some(store), 80.0)));
+    let file = ["1", "2", "3", "4"].map(|id| Row::Store(store(id, "Cafe"))).into_iter().chain(fences);
+    network.sync(freely(), rows(file)).await;
+    let said = Arc::new([PlaceName::Store(store_name("4"))].into());
+    let planned: Vec<PlaceName> = ["a", "b", "c"].map(|id| PlaceName::Geofence(geofence_name(id))).into();
+    let planned = [planned, ["1", "2", "3"].map(|id| PlaceName::Store(store_name(id))).into()].concat();
+    // After they were looked at, a campaign names one, something comes to another, and a geofence is let go.
+    granted(&network.resources).await;
+    let coffee = campaign(On::Entered, &["stores/1"]);
+    Campaigns::new(network.resources.clone()).create(coffee.clone(), AUTHOR).await.expect("made");
+    network.make(geofence("hand", Some("2"), 80.0)).await;
+    let free = |fence: &Geofence| Ok(Geofence { source: None, ..fence.clone() });
+    Places::new(network.resources.clone()).update(&geofence_name("c"), None, AUTHOR, free).await.expect("let go");
+
+    let head = freely().head(&network.resources.snapshot());
+    let fates = network.imports.remove(&freely(), &said, &planned, AUTHOR, head).await.expect("removed");
+    assert_eq!(fates.removed, [PlaceName::Geofence(geofence_name("b"))]);
+    let kept: Vec<&KeptWhy> = fates.kept.iter().map(|kept| &kept.why).collect();
+    let targeted = KeptWhy::Targeted(vec![coffee.name]);
+    assert_eq!(kept, [&targeted, &targeted, &KeptWhy::HasDependents, &KeptWhy::HasDependents]);
+    assert_eq!(network.stores(), ["1", "2", "3", "4"]);
+}
+
+#[tokio::test]
 async fn a_sync_that_was_cut_short_is_finished_by_the_same_one() {
     let network = Network::new().await;
     network.sync(freely(), stores(&["1", "2", "3"])).await;
@@ -219,12 +246,12 @@ async fn a_sync_that_was_cut_short_is_finished_by_the_same_one() {
     let sound: Vec<Row> = stores(&["3", "4"]).into_iter().filter_map(|row| row.row.ok()).collect();
     network.imports.apply(&options(half.clone()), &sound, AUTHOR, Some(head)).await.expect("applied");
     let gone = [PlaceName::Store(store_name("1"))];
-    network.imports.remove(&half, &gone, AUTHOR, head).await.expect("removed");
+    network.imports.remove(&half, &Arc::default(), &gone, AUTHOR, head).await.expect("removed");
 
     let report = network.sync(half, stores(&["3", "4"])).await;
     assert_eq!((counts(&report), network.stores()), ([0, 0, 2, 0, 1, 0], vec!["3".into(), "4".into()]));
     assert_eq!(network.resources.get::<Source>(&source("erp")).await.expect("made").value.as_of, Some(at(900)));
-    let late = network.imports.remove(&freely(), &gone, AUTHOR, head).await;
+    let late = network.imports.remove(&freely(), &Arc::default(), &gone, AUTHOR, head).await;
     assert!(matches!(late, Err(EditError::Changed(_))), "another sync came first: {late:?}");
 }
 
