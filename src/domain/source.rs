@@ -31,7 +31,8 @@ pub struct Source {
     /// Of how many of these it could not be told which places they mean.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub untold: u64,
-    /// How many places of the source it said nothing of, not even in a refused row, and that stayed all the same.
+    /// How many places of the source it said nothing of, not even in a row that was refused for what it says of them, and
+    /// that stayed all the same.
     #[serde(default)]
     pub absent: u64,
     /// The first of them, at most [`MAX_ABSENTEES`], and why they stayed.

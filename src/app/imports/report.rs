@@ -35,7 +35,7 @@ pub struct Report {
     pub adoptions: Vec<PlaceName>,
     /// The sync's source was never in step before.
     pub first_sync: bool,
-    /// Without a sync: the sources whose places rows name.
+    /// Without a sync: the sources whose places rows name, as they are met.
     pub sources: BTreeSet<SourceName>,
     /// The catalog that holds it.
     pub catalog_version: u64,

@@ -47,7 +47,7 @@ pub struct Sync {
     pub source: SourceName,
     /// The time of which the file speaks, if it is known.
     pub as_of: Option<Timestamp>,
-    /// Remove what the file does not name, however much it is.
+    /// Remove what the file does not name, however much it is, and take whatever new ids it gives.
     pub allow_removals: bool,
     /// Percent of the source's places that may go unasked, 0 to 100.
     pub max_removed_percent: u32,
