@@ -171,6 +171,22 @@ fn unpacked(path: &str) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The file with so few decimals in its last two columns.
+fn rounded(file: &[u8], decimals: usize) -> String {
+    let line = |line: &str| {
+        let mut columns = line.rsplitn(3, '|');
+        let mut number = || columns.next().and_then(|value| value.parse::<f64>().ok());
+        let (longitude, latitude) = (number(), number());
+        match (latitude.zip(longitude), columns.next()) {
+            (Some((latitude, longitude)), Some(rest)) => {
+                format!("{rest}|{latitude:.decimals$}|{longitude:.decimals$}\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    };
+    String::from_utf8_lossy(file).lines().map(line).collect()
+}
+
 #[tokio::test]
 async fn two_real_days_of_fuel_stations() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/it-fuel-stations/raw_first");
@@ -201,6 +217,11 @@ async fn two_real_days_of_fuel_stations() {
     let swapped = sync(&server, &key, &path, &swapped).await;
     let said = "nothing was changed: 23590 of 23590 places would move by more than 500 m";
     assert!(swapped.code == Some(1) && swapped.out.contains(said), "{swapped:?}");
+    for decimals in [1, 2] {
+        let coarse = run(rounded(&second, decimals).as_bytes()).await;
+        let said = " of 23590 places would move by more than 500 m";
+        assert!(coarse.code == Some(1) && coarse.out.contains(said), "{decimals}: {coarse:?}");
+    }
     let stale = run(&first).await;
     assert!(stale.code == Some(1) && stale.out.contains("of 2026-03-12T00:00:00Z"), "{stale:?}");
 }
