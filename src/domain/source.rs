@@ -99,4 +99,12 @@ mod tests {
         assert!(read.absentees.is_empty());
         assert_eq!(serde_json::to_string(&read).expect("plain"), old);
     }
+
+    #[test]
+    fn a_source_whose_first_sync_is_under_way_is_read_as_it_was_written() {
+        let name = SourceName::parse("organizations/a/sources/erp").expect("sound");
+        let begun = Source { untold: 3, ..Source::new(name, Some(Timestamp::from_micros(5))) };
+        let written = serde_json::to_string(&begun).expect("plain");
+        assert_eq!(serde_json::from_str::<Source>(&written).expect("sound"), begun);
+    }
 }
