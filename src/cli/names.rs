@@ -31,9 +31,13 @@ pub fn store(text: &str, of: &OrganizationName) -> Result<StoreName, Mistakes> {
     name.map_err(|invalid| Mistakes(vec![format!("--store: {invalid}")]))
 }
 
-/// `organizations/acme/sources/erp`, or `erp` of that organization.
+/// `organizations/acme/sources/erp`, or `erp` of that organization; another organization's is a mistake.
 pub fn source(text: &str, of: &OrganizationName) -> Result<SourceName, Mistakes> {
     let name = if text.contains('/') { SourceName::parse(text) } else { of.source(text) };
+    let name = name.and_then(|name| match name.organization() == *of {
+        true => Ok(name),
+        false => Err(Invalid::new(format!("must be a source of {of}"))),
+    });
     name.map_err(|invalid| Mistakes(vec![format!("the source {text:?}: {invalid}")]))
 }
 
@@ -98,6 +102,14 @@ mod tests {
         assert_eq!(key("organizations/acme/keys/till", None), Ok(till));
         assert!(key("till", None).is_err() && key("a/b", Some(&acme)).is_err());
         assert_eq!(app("shopper", &acme), app("organizations/acme/apps/shopper", &acme));
+    }
+
+    #[test]
+    fn a_source_is_of_the_network_that_is_said_beside_it() {
+        let acme = organization("acme").expect("sound");
+        let erp = source("organizations/acme/sources/erp", &acme);
+        assert!(erp.is_ok() && erp == source("erp", &acme));
+        assert!(source("organizations/globex/sources/erp", &acme).is_err());
     }
 
     #[test]

@@ -126,8 +126,8 @@ impl Delete {
         let name = names::source(&self.which.name, &self.which.network)?.to_string();
         let mut client = PlaceServiceClient::new(self.connection.open().await?);
         let request = pb::DeleteSourceRequest { name: name.clone(), etag: String::new(), force: self.force };
-        answer(client.delete_source(self.connection.request(request)?).await)?;
-        note(format!("{name}: deleted; its places stay"));
+        let let_go = answer(client.delete_source(self.connection.request(request)?).await)?.let_go;
+        note(format!("{name}: deleted; {let_go} places were of it, and stay"));
         Ok(())
     }
 }

@@ -28,14 +28,29 @@ pub struct Source {
     /// How many of them were refused.
     #[serde(default)]
     pub refused: u64,
-    /// How many places of the source it said nothing of, not even in a refused row, and that stayed all the same.
+    /// Of how many of these it could not be told which places they mean.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub untold: u64,
+    /// How many places of the source it said nothing of, not even in a row that was refused for what it says of them, and
+    /// that stayed all the same.
     #[serde(default)]
     pub absent: u64,
     /// The first of them, at most [`MAX_ABSENTEES`], and why they stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absentees: Vec<Kept>,
-    /// When the last sync was done.
-    pub synced_at: Timestamp,
+    /// When the last sync was done; none while the first one is not.
+    pub synced_at: Option<Timestamp>,
+}
+
+impl Source {
+    /// One whose first sync begins.
+    pub fn new(name: SourceName, as_of: Option<Timestamp>) -> Self {
+        Self { name, as_of, rows: 0, refused: 0, untold: 0, absent: 0, absentees: Vec::new(), synced_at: None }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A place that no sound row names, and why it stays.
@@ -83,5 +98,13 @@ mod tests {
         let read: Source = serde_json::from_str(old).expect("sound");
         assert!(read.absentees.is_empty());
         assert_eq!(serde_json::to_string(&read).expect("plain"), old);
+    }
+
+    #[test]
+    fn a_source_whose_first_sync_is_under_way_is_read_as_it_was_written() {
+        let name = SourceName::parse("organizations/a/sources/erp").expect("sound");
+        let begun = Source { untold: 3, ..Source::new(name, Some(Timestamp::from_micros(5))) };
+        let written = serde_json::to_string(&begun).expect("plain");
+        assert_eq!(serde_json::from_str::<Source>(&written).expect("sound"), begun);
     }
 }

@@ -198,7 +198,7 @@ fn row_to_wire(Numbered { number, row, may_be }: Numbered) -> pb::ImportRow {
 /// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
     let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
-    let Report { adopted, sources, .. } = report;
+    let Report { adopted, adoptions, first_sync, sources, .. } = report;
     let Report { moved, moves, removed, removals, kept, keeps, renumbered, renumberings, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
         row: number,
@@ -225,10 +225,12 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         removed_places: removals.iter().map(PlaceName::to_string).collect(),
         kept,
         kept_places: keeps.into_iter().map(kept_to_wire).collect(),
-        held: held.map(held_to_wire),
+        held: held.into_iter().map(held_to_wire).collect(),
         moved,
         moved_places: moves.into_iter().map(moved_to_wire).collect(),
         adopted,
+        adopted_places: adoptions.iter().map(PlaceName::to_string).collect(),
+        first_sync,
         sources: sources.iter().map(SourceName::to_string).collect(),
         renumbered,
         renumbered_stores: renumberings.into_iter().map(renumbered_to_wire).collect(),

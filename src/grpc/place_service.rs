@@ -8,7 +8,7 @@ use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::{
     app::{
-        imports::Imports,
+        imports::{Imports, as_of_now},
         places::{Place, Places},
     },
     domain::{
@@ -16,7 +16,7 @@ use crate::{
         source::Source,
         violation::Violations,
     },
-    engine::effective,
+    engine::{catalog::Entry, effective},
     grpc::{
         access::{Access, Work},
         detection_wire::distances_to_wire,
@@ -208,7 +208,9 @@ impl PlaceService for PlaceGrpc {
 
     async fn get_source(&self, request: Request<pb::GetSourceRequest>) -> Answer<pb::Source> {
         let access = Self::access(request.extensions())?;
-        self.get::<Source>(&access, &request.get_ref().name).await
+        let resources = self.places.resources();
+        let source = resource::entry::<Source>(&access, resources, &request.get_ref().name).await?;
+        Ok(Response::new(Source::write(&as_of_now(&source, &resources.snapshot()))))
     }
 
     async fn list_sources(&self, request: Request<pb::ListSourcesRequest>) -> Answer<pb::ListSourcesResponse> {
@@ -216,7 +218,10 @@ impl PlaceService for PlaceGrpc {
         let pb::ListSourcesRequest { parent, page_size, page_token } = request.get_ref();
         let request = ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: String::new() };
         let (resources, wrong) = (self.places.resources(), Violations::default());
-        let (sources, next_page_token) = resource::list(&access, resources, &request, wrong, |_: &Source| true).await?;
+        let catalog = resources.snapshot();
+        let write = |source: &Entry<Source>| Source::write(&as_of_now(source, &catalog));
+        let list = resource::list_as(&access, resources, &request, wrong, (|_: &Source| true, write));
+        let (sources, next_page_token) = list.await?;
         Ok(Response::new(pb::ListSourcesResponse { sources, next_page_token }))
     }
 
@@ -224,8 +229,8 @@ impl PlaceService for PlaceGrpc {
         let access = Self::access(request.extensions())?;
         let pb::DeleteSourceRequest { name, etag, force } = request.get_ref();
         let (name, etag) = resource::versioned::<Source>(&access, name, etag)?;
-        self.imports.delete_source(&name, etag, *force, access.author()).await?;
-        Ok(Response::new(pb::DeleteSourceResponse {}))
+        let let_go = self.imports.delete_source(&name, etag, *force, access.author()).await?;
+        Ok(Response::new(pb::DeleteSourceResponse { let_go }))
     }
 
     async fn import_places(

@@ -14,7 +14,7 @@ use crate::{
     grpc::{
         pb,
         resource::Wire,
-        wire::{optional_timestamp, position_to_wire, required, timestamp, timestamp_to_wire},
+        wire::{optional_timestamp, position_to_wire, required, timestamp_to_wire},
     },
 };
 
@@ -124,29 +124,30 @@ impl Wire for Source {
 
     /// No call takes one; it is read so that whoever gets one may compare it.
     fn read(message: pb::Source, name: SourceName) -> Result<Self, Violations> {
-        let pb::Source { name: _, as_of, rows, refused, absent, absent_places, sync_time, etag: _ } = message;
+        let pb::Source { name: _, as_of, rows, refused, untold, absent, absent_places, sync_time, etag: _ } = message;
         let mut wrong = Violations::default();
         let as_of = wrong.take("as_of", optional_timestamp(as_of));
-        let synced_at = wrong.take("sync_time", timestamp(sync_time));
+        let synced_at = wrong.take("sync_time", optional_timestamp(sync_time));
         let absentees = absent_places.iter().enumerate();
         let absentees =
             absentees.filter_map(|(i, kept)| wrong.nest(format!("absent_places[{i}]"), kept_from_wire(kept)));
         let absentees = absentees.collect();
         let times = as_of.zip(synced_at);
-        let source = |(as_of, synced_at)| Source { name, as_of, rows, refused, absent, absentees, synced_at };
+        let source = |(as_of, synced_at)| Source { name, as_of, rows, refused, untold, absent, absentees, synced_at };
         wrong.finish(times.map(source))
     }
 
     fn write(entry: &Entry<Self>) -> pb::Source {
-        let Source { name, as_of, rows, refused, absent, absentees, synced_at } = entry.value.as_ref();
+        let Source { name, as_of, rows, refused, untold, absent, absentees, synced_at } = entry.value.as_ref();
         pb::Source {
             name: name.to_string(),
             as_of: as_of.map(timestamp_to_wire),
             rows: *rows,
             refused: *refused,
+            untold: *untold,
             absent: *absent,
             absent_places: absentees.iter().cloned().map(kept_to_wire).collect(),
-            sync_time: Some(timestamp_to_wire(*synced_at)),
+            sync_time: synced_at.map(timestamp_to_wire),
             etag: entry.etag.to_string(),
         }
     }

@@ -5,7 +5,7 @@
 //! `sync`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, PoisonError, Weak},
 };
 
@@ -25,9 +25,12 @@ use crate::{
     ports::{Edit, Expected, StoreError},
 };
 
+mod absentees;
 #[cfg(test)]
 mod days_tests;
 mod deletion;
+#[cfg(test)]
+mod guard_tests;
 mod moves;
 mod removal;
 mod renumbered;
@@ -41,6 +44,7 @@ mod tests;
 mod unsaid;
 
 pub use self::{
+    absentees::as_of_now,
     moves::{FAR_M, Move},
     renumbered::Renumbered,
     report::{Held, Problem, Report, SmallGeofence},
@@ -48,8 +52,9 @@ pub use self::{
     unsaid::{Optional, Unsaid},
 };
 use self::{
+    removal::Fates,
     rows::{Sifted, check_stores, edit, sift},
-    sync::{Told, plan},
+    sync::{Plan, Told, plan},
 };
 
 /// Most rows of one import: its rows are held until the last has been looked at.
@@ -57,7 +62,7 @@ pub const MAX_ROWS: usize = 200_000;
 /// Most rows changed under one version of the catalog; and together they have no more corners than one geofence may have
 /// alone, which are some 4 MiB. A part is one transaction, and everybody else's edits wait for it.
 pub const PART: usize = 5_000;
-/// Most problems, small geofences, moves, removals, new ids and places kept that a report names; all are counted.
+/// Most problems, small geofences, moves, adoptions, removals, new ids and places kept that a report names; all are counted.
 pub const MAX_REPORTED: usize = 1_000;
 /// How often a part is computed anew because somebody else's edit came first.
 const TRIES: usize = 4;
@@ -123,7 +128,7 @@ impl Imports {
         find::<Organization>(&catalog, &options.network)?;
         let checked = options.sync.as_ref().map_or(Ok(()), |sync| sync.check(&options.network, self.resources.now()));
         checked.map_err(EditError::Invalid)?;
-        let (sifted, removed, told) = self.planned(options, rows, &catalog).await?;
+        let (sifted, planned) = self.planned(options, rows, &catalog).await?;
         let Sifted { sound, mut report, .. } = sifted;
         report.applied = !options.dry_run && may_apply(options, &report);
         if report.applied {
@@ -133,7 +138,11 @@ impl Imports {
             };
             self.apply(options, &sound, author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
-                self.remove(sync, &removed, author, head).await?;
+                let Plan { mut told, removed, said } = planned;
+                let fates = self.remove(sync, &said, &removed, author, head).await?;
+                told.note(&fates.kept);
+                report.remove(&fates.removed);
+                report.keep(&fates.kept);
                 self.conclude(sync, &told, author, head).await?;
             }
         }
@@ -162,25 +171,30 @@ impl Imports {
         options: &Options,
         rows: Vec<Numbered>,
         catalog: &Arc<Catalog>,
-    ) -> Result<(Sifted, Vec<PlaceName>, Told), EditError> {
+    ) -> Result<(Sifted, Plan), EditError> {
         let (options, catalog, now) = (options.clone(), catalog.clone(), self.resources.now());
         let planned = tokio::task::spawn_blocking(move || {
             let mut sifted = sift(&options, rows, &catalog);
             let planned = options.sync.as_ref().map(|sync| plan(sync, &mut sifted, &catalog, now));
-            let (removed, told) = planned.unwrap_or_default();
-            (sifted, removed, told)
+            (sifted, planned.unwrap_or_default())
         });
         planned.await.map_err(|gone| StoreError::Unavailable(gone.to_string()).into())
     }
 
-    /// Writes of which time a newer file is: from then on one of before is stale, though this sync may break off. Returns
-    /// the source's etag. In its first sync a source has yet to be made.
+    /// Makes the source if this is its first sync, so that none has places without being there; and writes of which time a
+    /// newer file is: from then on one of before is stale, though this sync may break off. Returns the source's etag.
     async fn begin(&self, sync: &Sync, author: &str, head: u64) -> Result<u64, EditError> {
         self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;
-            let newer = known(sync, catalog).filter(|source| sync.as_of.is_some() && source.as_of != sync.as_of);
-            let begun = newer.map(|source| Source { as_of: sync.as_of, ..Source::clone(source) });
-            Ok(begun.map(|begun| Edit::put(begun, Expected::Version(head))).into_iter().collect())
+            let begun = match known(sync, catalog) {
+                None => Some(Edit::put(Source::new(sync.source.clone(), sync.as_of), Expected::Absent)),
+                Some(source) if sync.as_of.is_some() && source.as_of != sync.as_of => {
+                    let newer = Source { as_of: sync.as_of, ..Source::clone(source) };
+                    Some(Edit::put(newer, Expected::Version(head)))
+                }
+                Some(_) => None,
+            };
+            Ok((begun.into_iter().collect(), ()))
         })
         .await?;
         Ok(sync.head(&self.resources.snapshot()))
@@ -188,28 +202,37 @@ impl Imports {
 
     async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
         let sync = options.sync.as_ref();
-        for part in parts(sound) {
+        for part in parts(sound, Row::corners) {
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
                 let edits = part.iter().map(|row| edit(row, options, catalog));
-                edits.filter_map(Result::transpose).collect()
+                Ok((edits.filter_map(Result::transpose).collect::<Result<_, _>>()?, ()))
             })
             .await?;
         }
         Ok(())
     }
 
-    async fn remove(&self, sync: &Sync, removed: &[PlaceName], author: &str, head: u64) -> Result<(), EditError> {
+    /// Removes what nothing keeps even now, and returns what became of these.
+    async fn remove(
+        &self,
+        sync: &Sync,
+        said: &Arc<BTreeSet<PlaceName>>,
+        removed: &[PlaceName],
+        author: &str,
+        head: u64,
+    ) -> Result<Fates, EditError> {
         let now = self.resources.now();
+        let mut fates = Fates::default();
         for part in removed.chunks(PART) {
-            self.append(author, |catalog| {
+            let part = self.append(author, |catalog| {
                 check_head(Some(sync), Some(head), catalog)?;
-                Ok(removal::edits(sync, part, catalog, now))
-            })
-            .await?;
+                Ok(removal::edits(sync, said, part, catalog, now))
+            });
+            fates.extend(part.await?);
         }
-        Ok(())
+        Ok(fates)
     }
 
     /// Writes that the source is in step, last of all: until then the same sync may be run again.
@@ -217,36 +240,39 @@ impl Imports {
         let now = self.resources.now();
         self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;
-            Ok(vec![sync.conclusion(told, now, catalog)])
+            Ok((vec![sync.conclusion(told, now, catalog)], ()))
         })
         .await
     }
 
-    async fn append(
+    /// Makes the edits, and returns what comes beside them of the catalog that they were made of.
+    async fn append<T>(
         &self,
         author: &str,
-        edits: impl Fn(&Catalog) -> Result<Vec<Edit>, EditError>,
-    ) -> Result<(), EditError> {
+        edits: impl Fn(&Catalog) -> Result<(Vec<Edit>, T), EditError>,
+    ) -> Result<T, EditError> {
         let editing = self.resources.begin().await;
-        let mut conflict = None;
-        for _ in 0..TRIES {
-            conflict = self.resources.append(&editing, edits(&self.resources.snapshot())?, author).await?;
-            if conflict.is_none() {
-                return Ok(());
+        let mut tries = 0;
+        loop {
+            let (edits, made) = edits(&self.resources.snapshot())?;
+            tries += 1;
+            match self.resources.append(&editing, edits, author).await? {
+                None => return Ok(made),
+                Some(name) if tries == TRIES => return Err(EditError::Changed(name)),
+                Some(_) => {}
             }
         }
-        conflict.map_or(Ok(()), |name| Err(EditError::Changed(name)))
     }
 }
 
-/// All of the rows, in their order.
-fn parts(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
-    let mut rest = rows;
+/// All of them in their order, each part no larger than one may be.
+fn parts<T>(all: &[T], corners: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = all;
     std::iter::from_fn(move || {
-        let mut corners = 0;
-        let fit = rest.iter().take(PART).take_while(|row| {
-            corners += row.corners();
-            corners <= MAX_CORNERS
+        let mut sum = 0;
+        let fit = rest.iter().take(PART).take_while(|one| {
+            sum += corners(one);
+            sum <= MAX_CORNERS
         });
         let (part, later) = rest.split_at_checked(fit.count().max(1))?;
         rest = later;
@@ -256,7 +282,7 @@ fn parts(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
 
 fn may_apply(options: &Options, report: &Report) -> bool {
     match options.sync {
-        Some(_) => report.held.is_none(),
+        Some(_) => report.held.is_empty(),
         None => report.refused == 0 || options.allow_partial,
     }
 }
@@ -272,7 +298,7 @@ fn check_head(sync: Option<&Sync>, head: Head, catalog: &Catalog) -> Result<(), 
     }
 }
 
-/// The source's entry, if a sync of it was ever done.
+/// The source's entry, if a sync of it was ever begun.
 fn known<'a>(sync: &Sync, catalog: &'a Catalog) -> Option<&'a Arc<Source>> {
     catalog.sources.get(&sync.source).map(|entry| &entry.value)
 }

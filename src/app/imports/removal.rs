@@ -3,7 +3,10 @@
 //! Law: only by force goes what a live campaign names, or a store to which something belongs that does not go with it; that
 //! stands alone from then on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Row, Sync, rows::Sifted, unsaid::store_of};
 use crate::{
@@ -26,6 +29,8 @@ pub struct Fates {
     pub kept: Vec<Kept>,
     /// All places of the source.
     pub places: u64,
+    /// Those that sound rows name.
+    pub said: Arc<BTreeSet<PlaceName>>,
 }
 
 impl Fates {
@@ -34,39 +39,69 @@ impl Fates {
         let staying = self.kept.iter().filter(|kept| kept.is_absent()).map(|kept| &kept.place);
         self.removed.iter().chain(staying)
     }
+
+    /// What became of more of them.
+    pub fn extend(&mut self, more: Self) {
+        self.removed.extend(more.removed);
+        self.kept.extend(more.kept);
+    }
+
+    fn add(&mut self, place: PlaceName, why: Option<KeptWhy>) {
+        match why {
+            Some(why) => self.kept.push(Kept::new(place, why)),
+            None => self.removed.push(place),
+        }
+    }
 }
 
-pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) -> Fates {
-    let mut fates = Fates::default();
-    let said: BTreeSet<PlaceName> = sifted.sound.iter().map(Row::place).collect();
-    let (places, unsaid) = unsaid(&sync.source, &said, catalog);
-    fates.places = places;
-    if unsaid.is_empty() {
-        return fates;
+/// Asks of places, geofences before stores, what keeps them though the file says nothing of them.
+struct Question<'a> {
+    sync: &'a Sync,
+    catalog: &'a Catalog,
+    campaigns: Targets,
+    /// The stores that geofences of the file belong to.
+    housing: BTreeSet<StoreName>,
+    /// Known once the first store's turn comes: then it is known of all geofences whether they go.
+    dependents: Option<BTreeSet<StoreName>>,
+}
+
+impl<'a> Question<'a> {
+    fn new(sync: &'a Sync, catalog: &'a Catalog, now: Timestamp, housing: BTreeSet<StoreName>) -> Self {
+        Self { sync, catalog, campaigns: Targets::of(sync, catalog, now), housing, dependents: None }
     }
-    let housing = housing(sifted, catalog);
-    let campaigns = Targets::of(sync, catalog, now);
-    // Of the geofences that go or stay all is known when the first store's turn comes.
-    let mut dependents = None;
-    for place in unsaid {
-        let refused = sifted.may_be.contains(&place);
-        let why = match &place {
-            _ if refused => Some(KeptWhy::RowRefused),
-            _ if sifted.untold > 0 => Some(KeptWhy::RowUntold),
-            PlaceName::Store(store) if campaigns.keep(&place).is_none() => {
-                let dependents = dependents.get_or_insert_with(|| staying(sync, &said, &fates.removed, catalog));
+
+    fn why(&mut self, place: &PlaceName, so_far: &Fates) -> Option<KeptWhy> {
+        let Self { sync, catalog, campaigns, housing, dependents } = self;
+        let said = &so_far.said;
+        match place {
+            PlaceName::Store(store) if campaigns.keep(place).is_none() => {
+                let dependents = dependents.get_or_insert_with(|| staying(sync, said, &so_far.removed, catalog));
                 let is_wanted = housing.contains(store) || dependents.contains(store);
                 is_wanted.then_some(KeptWhy::HasDependents)
             }
             PlaceName::Geofence(fence) => {
-                campaigns.keep_at_store(fence, (&sync.source, &said), catalog).map(KeptWhy::Targeted)
+                campaigns.keep_at_store(fence, (&sync.source, said), catalog).map(KeptWhy::Targeted)
             }
-            PlaceName::Store(_) | PlaceName::Beacon(_) => campaigns.keep(&place).map(KeptWhy::Targeted),
-        };
-        match why {
-            Some(why) => fates.kept.push(Kept::new(place, why)),
-            None => fates.removed.push(place),
+            PlaceName::Store(_) | PlaceName::Beacon(_) => campaigns.keep(place).map(KeptWhy::Targeted),
         }
+    }
+}
+
+pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) -> Fates {
+    let mut fates = Fates { said: Arc::new(sifted.sound.iter().map(Row::place).collect()), ..Fates::default() };
+    let (places, unsaid) = unsaid(&sync.source, &fates.said, catalog);
+    fates.places = places;
+    if unsaid.is_empty() {
+        return fates;
+    }
+    let mut question = Question::new(sync, catalog, now, housing(sifted, catalog));
+    for place in unsaid {
+        let why = match &place {
+            _ if sifted.may_be.contains(&place) => Some(KeptWhy::RowRefused),
+            _ if sifted.untold > 0 => Some(KeptWhy::RowUntold),
+            _ => question.why(&place, &fates),
+        };
+        fates.add(place, why);
     }
     fates
 }
@@ -145,14 +180,24 @@ impl Targets {
     }
 }
 
-/// The edits that remove these places. What was removed, let go or targeted since it was looked at stays as it is.
-pub fn edits(sync: &Sync, part: &[PlaceName], catalog: &Catalog, now: Timestamp) -> Vec<Edit> {
-    let campaigns = Targets::of(sync, catalog, now);
+/// The edits that remove these places, and what becomes of each: all is asked again that kept none of them when they were
+/// looked at. What was removed or let go since is neither gone nor kept.
+pub fn edits(
+    sync: &Sync,
+    said: &Arc<BTreeSet<PlaceName>>,
+    part: &[PlaceName],
+    catalog: &Catalog,
+    now: Timestamp,
+) -> (Vec<Edit>, Fates) {
+    let mut question = Question::new(sync, catalog, now, housed(said, catalog));
+    let mut fates = Fates { said: said.clone(), ..Fates::default() };
     let (mut edits, mut stores, mut geofences) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    for place in part.iter().filter(|place| campaigns.keep(place).is_none()) {
+    for place in part {
         let Some(etag) = etag_of(place, &sync.source, catalog) else { continue };
+        let why = question.why(place, &fates);
         let expected = Expected::Version(etag);
         match place {
+            _ if why.is_some() => {}
             PlaceName::Store(name) => {
                 edits.push(Edit::delete(name.clone(), expected));
                 stores.insert(name.clone());
@@ -163,13 +208,23 @@ pub fn edits(sync: &Sync, part: &[PlaceName], catalog: &Catalog, now: Timestamp)
             }
             PlaceName::Beacon(_) => {}
         }
+        fates.add(place.clone(), why);
     }
     edits.extend(released(catalog, &stores, |place| geofences.contains(place)));
-    edits
+    (edits, fates)
+}
+
+/// The stores that geofences of the file belong to now.
+fn housed(said: &BTreeSet<PlaceName>, catalog: &Catalog) -> BTreeSet<StoreName> {
+    let fences = said.iter().filter_map(|place| match place {
+        PlaceName::Geofence(name) => catalog.geofences.get(name),
+        PlaceName::Store(_) | PlaceName::Beacon(_) => None,
+    });
+    fences.filter_map(|fence| fence.value.store.clone()).collect()
 }
 
 /// The place's etag, if it is still one of the source's.
-fn etag_of(place: &PlaceName, source: &SourceName, catalog: &Catalog) -> Option<u64> {
+pub fn etag_of(place: &PlaceName, source: &SourceName, catalog: &Catalog) -> Option<u64> {
     let (etag, of) = match place {
         PlaceName::Store(name) => catalog.stores.get(name).map(|entry| (entry.etag, entry.value.source.as_ref()))?,
         PlaceName::Geofence(name) => {

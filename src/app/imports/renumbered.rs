@@ -7,14 +7,17 @@ use std::collections::HashMap;
 use super::Row;
 use crate::{
     domain::{
-        name::StoreName,
+        geo::EARTH_RADIUS_M,
+        name::{SourceName, StoreName},
         place::{PlaceName, Store},
     },
-    engine::catalog::Catalog,
+    engine::catalog::{Catalog, Entry},
 };
 
-/// Degrees of latitude, and of longitude, between two spots that are taken for one: some 200 m, a geocoder's whim.
-const NEAR: f64 = 0.002;
+/// Metres between two spots that are taken for one: a geocoder's whim.
+const NEAR_M: f64 = 200.0;
+/// Most stores of one name that are tried in one place: where a geocoder puts what it does not find there are thousands.
+const TRIED: usize = 64;
 
 /// A store that seems to have a new id.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,16 +26,18 @@ pub struct Renumbered {
     pub is: StoreName,
 }
 
-/// A name, however it is written, and a square of the size [`NEAR`].
-type Cell = (String, i64, i64);
+/// A name, however it is written, and a cube of the size [`NEAR_M`]: in space there is no antimeridian and no pole.
+type Cell = (String, [i64; 3]);
 
 fn cell(store: &Store) -> Cell {
-    let [row, column] = [store.position.latitude(), store.position.longitude()].map(|at| (at / NEAR).floor() as i64);
-    (store.display_name.to_lowercase(), row, column)
+    let cube = store.position.unit_vector().map(|at| (at * EARTH_RADIUS_M / NEAR_M).floor() as i64);
+    (store.display_name.to_lowercase(), cube)
 }
 
-/// The pairs of a missing store and a new one; each store is in one.
+/// The pairs of a missing store and one that is new to the source, be it that an import without a sync made it before; each
+/// store is in one.
 pub fn renumbered<'a>(
+    source: &SourceName,
     missing: impl Iterator<Item = &'a PlaceName>,
     rows: &[Row],
     catalog: &'a Catalog,
@@ -52,24 +57,29 @@ pub fn renumbered<'a>(
         Row::Store(store) => Some(store),
         Row::Geofence(_) => None,
     });
-    let new = stores.filter(|store| !catalog.stores.contains_key(&store.name));
+    let is_of_source = |had: &Entry<Store>| had.value.source.as_ref() == Some(source);
+    let new = stores.filter(|store| !catalog.stores.get(&store.name).is_some_and(is_of_source));
     new.filter_map(|store| Some(Renumbered { was: take(&mut lost, store)?, is: store.name.clone() })).collect()
 }
 
-/// The lost store that this one seems to be.
+/// The lost store that this one seems to be: the nearest.
 fn take(lost: &mut HashMap<Cell, Vec<&Store>>, store: &Store) -> Option<StoreName> {
-    let (name, row, column) = cell(store);
-    let is_near = |other: &Store| {
-        let (here, there) = (store.position, other.position);
-        (here.latitude() - there.latitude()).abs() <= NEAR && (here.longitude() - there.longitude()).abs() <= NEAR
-    };
-    // A spot on the edge of its square is as near to the next one; that of its own is the likeliest.
-    const NEXT: [i64; 3] = [0, -1, 1];
-    NEXT.iter().flat_map(|up| NEXT.map(|right| (*up, right))).find_map(|(up, right)| {
-        let there = lost.get_mut(&(name.clone(), row + up, column + right))?;
-        let found = there.iter().position(|other| is_near(other))?;
-        Some(there.swap_remove(found).name.clone())
-    })
+    let (name, [x, y, z]) = cell(store);
+    // A spot on the edge of its cube is as near to the next one.
+    const NEXT: [i64; 3] = [-1, 0, 1];
+    let around = NEXT.iter().flat_map(|dx| NEXT.iter().flat_map(move |dy| NEXT.map(|dz| [x + dx, y + dy, z + dz])));
+    let mut nearest: Option<(f64, Cell, usize)> = None;
+    for cube in around {
+        let cell = (name.clone(), cube);
+        for (i, other) in lost.get(&cell).into_iter().flatten().enumerate().take(TRIED) {
+            let metres = store.position.distance_to(other.position);
+            if metres <= NEAR_M && nearest.as_ref().is_none_or(|(least, ..)| metres < *least) {
+                nearest = Some((metres, cell.clone(), i));
+            }
+        }
+    }
+    let (_, cell, i) = nearest?;
+    Some(lost.get_mut(&cell)?.swap_remove(i).name.clone())
 }
 
 #[cfg(test)]
@@ -98,16 +108,18 @@ mod tests {
         (1..).zip((0..shops).map(row)).map(|(number, row)| Numbered::sound(number, row)).collect()
     }
 
-    async fn sync(imports: &Imports, rows: Vec<Numbered>, allow_removals: bool) -> Report {
-        let sync = Sync { allow_removals, ..Sync::of(owner("acme").source("erp").expect("sound")) };
-        let options = Options {
-            network: owner("acme"),
-            dry_run: false,
-            allow_partial: false,
-            unsaid: Unsaid::new(),
-            sync: Some(sync),
-        };
+    fn erp() -> SourceName {
+        owner("acme").source("erp").expect("sound")
+    }
+
+    async fn import(imports: &Imports, rows: Vec<Numbered>, sync: Option<Sync>) -> Report {
+        let options =
+            Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid: Unsaid::new(), sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
+    }
+
+    async fn sync(imports: &Imports, rows: Vec<Numbered>, allow_removals: bool) -> Report {
+        import(imports, rows, Some(Sync { allow_removals, ..Sync::of(erp()) })).await
     }
 
     #[tokio::test]
@@ -116,27 +128,66 @@ mod tests {
         sync(&imports, file(100, 0), false).await;
         let many = sync(&imports, file(100, 3), false).await;
         let held = Held::TooManyRenumbered { renumbered: 3, places: 100, percent: 10 };
-        assert_eq!((many.held, many.applied, many.renumbered), (Some(held), false, 3), "far fewer than may go");
+        assert_eq!((many.held, many.applied, many.renumbered), (vec![held], false, 3), "far fewer than may go");
         let first = Renumbered { was: store_name("0"), is: store_name("1000") };
         assert_eq!(many.renumberings[0], first);
         let few = sync(&imports, file(100, 2), false).await;
-        assert_eq!((few.held, few.created, few.removed, few.renumbered), (None, 2, 2, 2), "a shop or two are ordinary");
+        assert_eq!(
+            (few.held, few.created, few.removed, few.renumbered),
+            (vec![], 2, 2, 2),
+            "a shop or two are ordinary"
+        );
         assert!(sync(&imports, file(100, 40), true).await.applied, "and whoever looked at it may");
+    }
+
+    #[tokio::test]
+    async fn who_tried_the_file_without_a_sync_first_is_told_all_the_same() {
+        let imports = Imports::new(resources().await);
+        sync(&imports, file(100, 0), false).await;
+        assert_eq!(import(&imports, file(100, 3), None).await.created, 3);
+        let many = sync(&imports, file(100, 3), false).await;
+        assert_eq!((many.applied, many.renumbered, many.adopted), (false, 3, 3));
+        import(&imports, file(100, 40), None).await;
+        assert_eq!(sync(&imports, file(100, 40), false).await.renumbered, 40);
     }
 
     #[tokio::test]
     async fn another_name_or_another_street_is_another_store() {
         let resources = resources().await;
-        for (id, latitude) in [(1, 45.0), (2, 45.0019), (3, 45.0)] {
+        for (id, latitude) in [(1, 45.0), (2, 45.0017), (3, 45.0)] {
             let Row::Store(store) = shop(id, "Cafe", latitude) else { continue };
+            let store = Store { source: Some(erp()), ..store };
             resources.create(store, AUTHOR, |_| Ok(())).await.expect("made");
         }
         let catalog = resources.snapshot();
         let missing: Vec<PlaceName> = ["1", "2", "3"].map(|id| PlaceName::Store(store_name(id))).to_vec();
-        let pairs = |rows: &[Row]| renumbered(missing.iter(), rows, &catalog).len();
+        let pairs = |rows: &[Row]| renumbered(&erp(), missing.iter(), rows, &catalog).len();
         assert_eq!(pairs(&[shop(7, "Bar", 45.0), shop(8, "Cafe", 45.01), shop(1, "Cafe", 45.0)]), 0);
         let same: Vec<Row> = (10..20).map(|id| shop(id, "Cafe", 45.0001)).collect();
         assert_eq!(pairs(&same), 3, "each in one pair alone");
-        assert_eq!(pairs(&[shop(7, "Cafe", 45.0035)]), 1, "near over the edge of a square as well");
+        assert_eq!(pairs(&[shop(7, "Cafe", 45.0034)]), 1, "near over the edge of a cube as well");
+        assert_eq!(pairs(&[shop(7, "Cafe", 45.0036)]), 0, "some 211 m away");
+    }
+
+    #[tokio::test]
+    async fn metres_are_metres_in_the_north_and_over_the_antimeridian() {
+        let resources = resources().await;
+        let there = |latitude, longitude| Position::new(latitude, longitude).expect("sound");
+        let (fiji, north) = (there(-16.8, 179.9995), there(70.0, 25.0));
+        for (id, position) in [("fiji", fiji), ("north", north)] {
+            let store = Store { position, ..store(id, "Cafe") };
+            resources.create(store, AUTHOR, |_| Ok(())).await.expect("made");
+        }
+        let catalog = resources.snapshot();
+        let missing: Vec<PlaceName> = ["fiji", "north"].map(|id| PlaceName::Store(store_name(id))).to_vec();
+        for (position, pairs) in [
+            (there(-16.8, -179.9995), 1),
+            (there(-16.8, -179.998), 0),
+            (there(70.0, 25.005), 1),
+            (there(70.0, 25.006), 0),
+        ] {
+            let row = Row::Store(Store { position, ..store("new", "Cafe") });
+            assert_eq!(renumbered(&erp(), missing.iter(), &[row], &catalog).len(), pairs, "{position:?}");
+        }
     }
 }

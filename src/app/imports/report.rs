@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FAR_M, MAX_REPORTED, Move, Renumbered, Sync, rows::Difference};
+use super::{FAR_M, MAX_REPORTED, Move, Renumbered, Row, Sync, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
@@ -32,7 +32,10 @@ pub struct Report {
     pub moves: Vec<Move>,
     /// Of those changed: places of no source that become the sync's.
     pub adopted: u64,
-    /// Without a sync: the sources whose places rows name.
+    pub adoptions: Vec<PlaceName>,
+    /// The sync's source was never in step before.
+    pub first_sync: bool,
+    /// Without a sync: the sources whose places rows name, as they are met.
     pub sources: BTreeSet<SourceName>,
     /// The catalog that holds it.
     pub catalog_version: u64,
@@ -45,8 +48,8 @@ pub struct Report {
     /// Stores that the file lacks, and that seem to come under another id.
     pub renumbered: u64,
     pub renumberings: Vec<Renumbered>,
-    /// Why a sync changes nothing.
-    pub held: Option<Held>,
+    /// Why a sync changes nothing: all that stands against it.
+    pub held: Vec<Held>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -84,8 +87,8 @@ pub enum Held {
         rows: u64,
         percent: u32,
     },
-    /// So many of the source's places are not in the file, beside those that the last one lacked, and at most that many
-    /// percent may be.
+    /// So many of the source's places are not in the file, beside those that the last one lacked and those that rows without
+    /// an id may mean, and at most that many percent may be.
     TooManyRemovals {
         missing: u64,
         places: u64,
@@ -120,8 +123,8 @@ impl std::fmt::Display for Held {
             ),
             Self::TooManyRemovals { missing, places, percent } => write!(
                 f,
-                "the file lacks {missing} of the source's {places} places that the last one had, and at most {percent} percent may go unasked: \
-                 it was cut, or its ids are not those of the last one; if it is right, allow the removals"
+                "the file lacks {missing} of the source's {places} places, beside those that the last one lacked and as many as \
+                 it has rows that cannot be told, and at most {percent} percent may go unasked: it was cut, or its ids are not those of the last one; if it is right, allow the removals"
             ),
             Self::TooManyRenumbered { renumbered, places, percent } => write!(
                 f,
@@ -132,9 +135,9 @@ impl std::fmt::Display for Held {
             ),
             Self::TooManyMoves { moved, places, percent } => write!(
                 f,
-                "{moved} of {places} places would move by more than {} km, and at most {percent} percent may go so far \
-                 unasked: latitude and longitude are swapped, or decimal marks were lost; if it is right, allow the moves",
-                FAR_M / 1_000.0
+                "{moved} of {places} places would move by more than {FAR_M} m, and at most {percent} percent may go so far \
+                 unasked: latitude and longitude are swapped, shifted or rounded, or decimal marks were lost, or those of \
+                 the last file were; if it is right, allow the moves"
             ),
         }
     }
@@ -150,9 +153,14 @@ impl Report {
     }
 
     /// Whose place a row names that is there already.
-    pub(super) fn note_source(&mut self, source: Option<&SourceName>, sync: Option<&Sync>) {
+    pub(super) fn note_source(&mut self, row: &Row, source: Option<&SourceName>, sync: Option<&Sync>) {
         match (source, sync) {
-            (None, Some(_)) => self.adopted += 1,
+            (None, Some(_)) => {
+                self.adopted += 1;
+                if self.adoptions.len() < MAX_REPORTED {
+                    self.adoptions.push(row.place());
+                }
+            }
             (Some(source), None) if self.sources.len() < MAX_REPORTED && !self.sources.contains(source) => {
                 self.sources.insert(source.clone());
             }
@@ -196,8 +204,9 @@ impl Report {
         self.renumberings.truncate(MAX_REPORTED);
     }
 
+    /// More places stay.
     pub(super) fn keep(&mut self, kept: &[Kept]) {
-        self.kept = kept.len() as u64;
-        self.keeps = kept.iter().take(MAX_REPORTED).cloned().collect();
+        self.kept += kept.len() as u64;
+        self.keeps.extend(kept.iter().take(MAX_REPORTED.saturating_sub(self.keeps.len())).cloned());
     }
 }

@@ -61,9 +61,16 @@ impl Row {
     /// Corners of its polygons, by which rows differ most in size.
     pub fn corners(&self) -> usize {
         match self {
-            Row::Geofence(Geofence { shape: Shape::Polygons(polygons), .. }) => polygons.geometry().coords_count(),
-            _ => 0,
+            Row::Geofence(geofence) => corners(&geofence.shape),
+            Row::Store(_) => 0,
         }
+    }
+}
+
+pub fn corners(shape: &Shape) -> usize {
+    match shape {
+        Shape::Polygons(polygons) => polygons.geometry().coords_count(),
+        Shape::Circle(_) => 0,
     }
 }
 
@@ -105,7 +112,7 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
         let difference = difference(row, options, catalog);
         sifted.report.count(&difference);
         if !matches!(difference, Difference::New) {
-            sifted.report.note_source(source_of(row, catalog), sync);
+            sifted.report.note_source(row, source_of(row, catalog), sync);
         }
     }
     sifted.report.note_moves(far_moves(&sifted.sound, catalog));

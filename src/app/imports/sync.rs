@@ -3,7 +3,11 @@
 //! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving everything) changes
 //! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     known,
@@ -16,7 +20,7 @@ use crate::{
     domain::{
         name::{OrganizationName, SourceName},
         place::PlaceName,
-        source::{Kept, MAX_ABSENTEES, Source},
+        source::{Kept, KeptWhy, MAX_ABSENTEES, Source},
         time::Timestamp,
         violation::{Invalid, Violations},
     },
@@ -30,8 +34,9 @@ pub const DEFAULT_REMOVED_PERCENT: u32 = 10;
 pub const DEFAULT_REFUSED_PERCENT: u32 = 20;
 /// Percent of the places that are there and that rows name which may move far unasked, if nobody says otherwise.
 pub const DEFAULT_MOVED_PERCENT: u32 = 10;
-/// So many stores may have new ids whatever their share: a shop or two that changed hands are no new numbering.
-const FEW_RENUMBERED: u64 = 2;
+/// So many places may go, move far or have new ids whatever their share, unless none may: a shop or two that close or change
+/// hands are an ordinary day, of whatever network.
+const FEW: u64 = 2;
 /// How far a file may be of the future: it speaks of a day, and the day begins earlier in the east. A mistyped year would
 /// make every later file stale.
 const MAX_AHEAD: Duration = Duration::from_secs(2 * 24 * 3_600);
@@ -42,7 +47,7 @@ pub struct Sync {
     pub source: SourceName,
     /// The time of which the file speaks, if it is known.
     pub as_of: Option<Timestamp>,
-    /// Remove what the file does not name, however much it is.
+    /// Remove what the file does not name, however much it is, and take whatever new ids it gives.
     pub allow_removals: bool,
     /// Percent of the source's places that may go unasked, 0 to 100.
     pub max_removed_percent: u32,
@@ -91,14 +96,14 @@ impl Sync {
 
     /// The edit that says the sync is done. A file of unknown time leaves the source's time as it is.
     pub(super) fn conclusion(&self, told: &Told, now: Timestamp, catalog: &Catalog) -> Edit {
-        let Told { rows, refused, absent, absentees } = told.clone();
+        let Told { rows, refused, untold, absent, absentees } = told.clone();
         let as_of = self.as_of.or_else(|| known(self, catalog)?.as_of);
-        let expected = match self.head(catalog) {
-            0 => Expected::Absent,
-            etag => Expected::Version(etag),
-        };
-        let name = self.source.clone();
-        Edit::put(Source { name, as_of, rows, refused, absent, absentees, synced_at: now }, expected)
+        let source = Source::new(self.source.clone(), as_of);
+        let synced_at = Some(now);
+        Edit::put(
+            Source { rows, refused, untold, absent, absentees, synced_at, ..source },
+            Expected::Version(self.head(catalog)),
+        )
     }
 }
 
@@ -107,63 +112,92 @@ impl Sync {
 pub struct Told {
     pub rows: u64,
     pub refused: u64,
+    pub untold: u64,
     /// As [`Source::absent`].
     pub absent: u64,
     /// As [`Source::absentees`].
     pub absentees: Vec<Kept>,
 }
 
-/// The places that go, geofences first, and what will be remembered; the report says them too, what stays and why, and what
-/// holds all back.
-pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp) -> (Vec<PlaceName>, Told) {
-    sifted.report.held = bad_file(sync, sifted, catalog);
-    if sifted.report.held.is_some() {
+impl Told {
+    /// Of more places that stay.
+    pub(super) fn note(&mut self, kept: &[Kept]) {
+        let absent = || kept.iter().filter(|kept| kept.is_absent());
+        self.absent += absent().count() as u64;
+        self.absentees.extend(absent().take(MAX_ABSENTEES.saturating_sub(self.absentees.len())).cloned());
+    }
+}
+
+/// What a sync will do.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub told: Told,
+    /// Geofences first.
+    pub removed: Vec<PlaceName>,
+    /// The places that sound rows name.
+    pub said: Arc<BTreeSet<PlaceName>>,
+}
+
+/// The places that go, and what will be remembered; the report says them too, what stays and why, and what holds all back.
+pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp) -> Plan {
+    sifted.report.first_sync = known(sync, catalog).is_none_or(|source| source.synced_at.is_none());
+    if let Some(bad) = bad_file(sync, sifted, catalog) {
+        sifted.report.held.push(bad);
         sifted.report.forget_rows();
-        return (Vec::new(), Told::default());
+        return Plan::default();
     }
     let fates = fates(sync, sifted, catalog, now);
-    let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
-    sifted.report.renumber(renumbered(fates.missing(), &sifted.sound, catalog));
-    let missing = missing(&fates, known(sync, catalog));
+    sifted.report.renumber(renumbered(&sync.source, fates.missing(), &sifted.sound, catalog));
+    let missing = missing(&fates, known(sync, catalog), sifted.untold);
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.remove(&fates.removed);
     sifted.report.keep(&fates.kept);
-    let absentees = fates.kept.into_iter().filter(Kept::is_absent).take(MAX_ABSENTEES).collect();
-    let told = Told { rows: sifted.rows, refused: sifted.report.refused, absent, absentees };
-    (fates.removed, told)
+    let Sifted { rows, untold, report: Report { refused, .. }, .. } = *sifted;
+    let mut told = Told { rows, refused, untold, ..Told::default() };
+    told.note(&fates.kept);
+    Plan { told, removed: fates.removed, said: fates.said }
 }
 
-/// What the file asks for more of than it may.
-fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Option<Held> {
+/// All that the file asks for more of than it may.
+fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held> {
     let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
+    let is_many = |part: u64, percent: u32| part > FEW || percent == 0;
     let Report { refused, moved, changed, unchanged, renumbered, .. } = sifted.report;
+    let mut held = Vec::new();
     let (rows, percent) = (sifted.rows, sync.max_refused_percent);
     if exceeds(refused, percent, rows) {
-        return Some(Held::TooManyRefused { refused, rows, percent });
+        held.push(Held::TooManyRefused { refused, rows, percent });
     }
     let percent = sync.max_removed_percent;
     // Each of them loses more than a store that is closed.
-    if !sync.allow_removals && renumbered > FEW_RENUMBERED && exceeds(renumbered * 10, percent, places) {
-        return Some(Held::TooManyRenumbered { renumbered, places, percent });
+    if !sync.allow_removals && is_many(renumbered, percent) && exceeds(renumbered * 10, percent, places) {
+        held.push(Held::TooManyRenumbered { renumbered, places, percent });
     }
-    if !sync.allow_removals && exceeds(missing, percent, places) {
-        return Some(Held::TooManyRemovals { missing, places, percent });
+    if !sync.allow_removals && is_many(missing, percent) && exceeds(missing, percent, places) {
+        held.push(Held::TooManyRemovals { missing, places, percent });
     }
     let (places, percent) = (changed + unchanged, sync.max_moved_percent);
-    (!sync.allow_moves && exceeds(moved, percent, places)).then_some(Held::TooManyMoves { moved, places, percent })
+    if !sync.allow_moves && is_many(moved, percent) && exceeds(moved, percent, places) {
+        held.push(Held::TooManyMoves { moved, places, percent });
+    }
+    held
 }
 
 /// How many places the file lacks, beside those that the last one lacked: these were counted when they went missing, and
 /// what kept them may be over by now. Of what the source does not remember by name as many are left out as stayed, but
-/// nothing that goes.
-fn missing(fates: &Fates, last: Option<&Arc<Source>>) -> u64 {
-    let named: BTreeSet<&PlaceName> = last.iter().flat_map(|last| &last.absentees).map(|kept| &kept.place).collect();
+/// nothing that goes. Rows of which it cannot be told what they mean may each mean one that is lacking; what the last file's
+/// were taken for is counted now.
+fn missing(fates: &Fates, last: Option<&Arc<Source>>, untold: u64) -> u64 {
+    let named: BTreeMap<&PlaceName, &KeptWhy> =
+        last.iter().flat_map(|last| &last.absentees).map(|kept| (&kept.place, &kept.why)).collect();
     let unnamed = last.map_or(0, |last| last.absent.saturating_sub(named.len() as u64));
     let count =
-        |places: &mut dyn Iterator<Item = &PlaceName>| places.filter(|place| !named.contains(place)).count() as u64;
+        |places: &mut dyn Iterator<Item = &PlaceName>| places.filter(|place| !named.contains_key(place)).count() as u64;
     let going = count(&mut fates.removed.iter());
     let staying = count(&mut fates.kept.iter().filter(|kept| kept.is_absent()).map(|kept| &kept.place));
-    going + staying.saturating_sub(unnamed)
+    let doubtful = fates.missing().filter(|place| named.get(place) == Some(&&KeptWhy::RowUntold)).count() as u64;
+    let uncounted = doubtful.min(last.map_or(0, |last| last.untold));
+    (going + staying.saturating_sub(unnamed) + uncounted).saturating_sub(untold)
 }
 
 /// What makes a file one that says nothing about its places.
@@ -185,5 +219,6 @@ impl Report {
     fn forget_rows(&mut self) {
         (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
         self.moves.clear();
+        self.adoptions.clear();
     }
 }

@@ -95,11 +95,12 @@ async fn a_sync_adopts_what_an_import_without_one_made() {
     let run = async |options: &Options, ids: &[&str]| imports.run(options, file(ids), AUTHOR).await.expect("applied");
     assert!(run(&options(false, false), &["1"]).await.sources.is_empty(), "there is no source yet");
     let first = run(&sync, &["1", "2"]).await;
-    assert_eq!((counts(&first), first.adopted), ([1, 1, 0, 0], 1));
+    assert_eq!((counts(&first), first.adopted, first.first_sync), ([1, 1, 0, 0], 1, true));
+    assert_eq!(first.adoptions, [PlaceName::Store(store_name("1"))]);
     let plain = run(&options(false, false), &["1", "2", "3", "4"]).await;
     assert_eq!((counts(&plain), plain.adopted, plain.sources), ([2, 0, 2, 0], 0, [erp].into()), "whose the others are");
     let second = run(&sync, &["1", "2", "3"]).await;
-    assert_eq!((counts(&second), second.adopted, second.removed), ([0, 1, 2, 0], 1, 0));
+    assert_eq!((counts(&second), second.adopted, second.removed, second.first_sync), ([0, 1, 2, 0], 1, 0, false));
     let third = run(&sync, &["1"]).await;
     assert_eq!((third.adopted, third.removed), (0, 2), "what it adopted goes as what it made");
     assert!(imports.resources.get::<Store>(&store_name("4")).await.is_ok(), "what no file of it ever named stays");
@@ -115,9 +116,9 @@ fn a_part_is_bounded_by_corners_beside_rows() {
     };
     let (small, large) = (Row::Store(store("1", "Cafe")), many(40_000));
     let rows = [vec![large.clone(); 3], vec![small.clone(), many(MAX_CORNERS), large], vec![small; PART + 1]].concat();
-    let sizes: Vec<usize> = parts(&rows).map(<[Row]>::len).collect();
+    let sizes: Vec<usize> = parts(&rows, Row::corners).map(<[Row]>::len).collect();
     assert_eq!(sizes, [2, 2, 1, PART, 2], "the largest goes alone");
-    assert_eq!(parts(&[]).count(), 0);
+    assert_eq!(parts(&[], Row::corners).count(), 0);
 }
 
 #[tokio::test]

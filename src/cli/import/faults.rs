@@ -60,11 +60,11 @@ fn moves(report: &pb::ImportPlacesResponse) -> Vec<String> {
     };
     let line = |moved: &pb::MovedPlace| {
         let (from, to, km) = (at(&moved.from), at(&moved.to), moved.distance_m / 1_000.0);
-        format!("warning: {}: moves by {km:.0} km, from {from} to {to}", moved.place)
+        format!("warning: {}: moves by {km:.1} km, from {from} to {to}", moved.place)
     };
     let mut lines: Vec<String> = report.moved_places.iter().take(NAMED_MOVES).map(line).collect();
     if report.moved > lines.len() as u64 {
-        lines.push(format!("warning: {} places in all move by more than {} km", report.moved, FAR_M / 1_000.0));
+        lines.push(format!("warning: {} places in all move by more than {FAR_M} m", report.moved));
     }
     lines
 }
@@ -127,8 +127,8 @@ mod tests {
         };
         let moved_places: Vec<_> = (0..12).map(moved).collect();
         let told = moves(&pb::ImportPlacesResponse { moved: 12, moved_places, ..Default::default() });
-        assert_eq!((told.len(), told[0].as_str()), (11, "warning: s0: moves by 5400 km, from 45.5,9 to 9,45.5"));
-        assert_eq!(told[10], "warning: 12 places in all move by more than 10 km");
+        assert_eq!((told.len(), told[0].as_str()), (11, "warning: s0: moves by 5400.1 km, from 45.5,9 to 9,45.5"));
+        assert_eq!(told[10], "warning: 12 places in all move by more than 500 m");
     }
 
     #[test]

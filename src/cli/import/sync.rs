@@ -43,16 +43,18 @@ pub struct Syncing {
     /// Take the file even if it is older than the source's last: to go back to yesterday's after a wrong one
     #[arg(long, requires = "sync", conflicts_with = "as_of")]
     allow_stale: bool,
-    /// Remove places however many they are
+    /// Remove places however many they are, and however many seem to come back under another id
     #[arg(long, requires = "sync")]
     allow_removals: bool,
-    /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed
+    /// How many of the source's places a file may lack, in percent; if it lacks more, nothing is changed. Two it may lack
+    /// whatever their share, unless this is 0
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_removals: u32,
     /// Move places however far and however many they are
     #[arg(long, requires = "sync")]
     allow_moves: bool,
-    /// How many of the places that are there may be moved by more than 10 km, in percent; if more are, nothing is changed
+    /// How many of the places that are there may be moved by more than 500 m, in percent; if more are, nothing is changed. Two
+    /// may whatever their share, unless this is 0
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_moves: u32,
     /// How many of the file's rows may be refused, in percent; if more are, nothing is changed
@@ -118,12 +120,9 @@ pub fn tell(report: &pb::ImportPlacesResponse, dry_run: bool) -> anyhow::Result<
     if report.kept_places.len() >= MAX_REPORTED {
         note(format!("of {} places that stay the first {MAX_REPORTED} are named", report.kept));
     }
-    if report.adopted > 0 {
-        let word = if report.applied { "are" } else { "would be" };
-        note(format!("{} places were of no source, and {word} this one's from now on", report.adopted));
-    }
+    adopted(report).iter().for_each(note);
     let word = if report.applied { "removed" } else { "would be removed" };
-    let shown = if report.held.is_some() { NAMED_IF_HELD } else { MAX_REPORTED };
+    let shown = if !report.held.is_empty() { NAMED_IF_HELD } else { MAX_REPORTED };
     for place in report.removed_places.iter().take(shown) {
         say(format!("{word}: {place}"))?;
     }
@@ -140,28 +139,39 @@ fn summary(report: &pb::ImportPlacesResponse, dry_run: bool) -> String {
     let said = format!(
         "{created} created, {changed} changed, {unchanged} unchanged, {removed} removed, {kept} kept, {refused} refused"
     );
-    match &report.held {
-        Some(held) if held.why() == pb::HeldWhy::TooManyRefused => {
-            format!("nothing was changed: {} (--max-refused)", held.description)
+    if report.held.is_empty() {
+        return match dry_run {
+            true => format!("dry run, nothing was changed; it would be: {said}"),
+            false => format!("{said} (catalog version {})", report.catalog_version),
+        };
+    }
+    let whys: Vec<&str> = report.held.iter().map(|held| held.description.as_str()).collect();
+    let mut flags: Vec<Option<String>> = report.held.iter().map(|held| flag(held.why(), report)).collect();
+    flags.dedup();
+    // Some files no flag makes right.
+    let flags = flags.into_iter().collect::<Option<Vec<_>>>();
+    let rest = flags.map_or(String::new(), |flags| format!("; with {} it would be: {said}", flags.join(" ")));
+    format!("nothing was changed: {}{rest}", whys.join("; and "))
+}
+
+/// What lets the file through, if anything does.
+fn flag(why: pb::HeldWhy, report: &pb::ImportPlacesResponse) -> Option<String> {
+    match why {
+        pb::HeldWhy::TooManyRemovals | pb::HeldWhy::TooManyRenumbered => Some("--allow-removals".to_owned()),
+        pb::HeldWhy::TooManyMoves => Some("--allow-moves".to_owned()),
+        pb::HeldWhy::TooManyRefused => {
+            let rows = report.created + report.changed + report.unchanged + report.refused;
+            Some(format!("--max-refused {}", (report.refused * 100).div_ceil(rows.max(1))))
         }
-        Some(held) if matches!(held.why(), pb::HeldWhy::TooManyRemovals | pb::HeldWhy::TooManyRenumbered) => {
-            let why = &held.description;
-            format!("nothing was changed: {why}; with --allow-removals it would be: {said}")
-        }
-        Some(held) if held.why() == pb::HeldWhy::TooManyMoves => {
-            format!("nothing was changed: {}; with --allow-moves it would be: {said}", held.description)
-        }
-        Some(held) => format!("nothing was changed: {}", held.description),
-        None if dry_run => format!("dry run, nothing was changed; it would be: {said}"),
-        None => format!("{said} (catalog version {})", report.catalog_version),
+        pb::HeldWhy::Empty | pb::HeldWhy::Unreadable | pb::HeldWhy::Stale | pb::HeldWhy::Unspecified => None,
     }
 }
 
 fn exit_code(report: &pb::ImportPlacesResponse) -> ExitCode {
-    match (&report.held, report.refused + report.kept) {
-        (Some(_), _) => NOTHING.into(),
-        (None, 0) => ExitCode::SUCCESS,
-        (None, _) => PARTLY.into(),
+    match (report.held.is_empty(), report.refused + report.kept) {
+        (false, _) => NOTHING.into(),
+        (true, 0) => ExitCode::SUCCESS,
+        (true, _) => PARTLY.into(),
     }
 }
 
@@ -204,6 +214,21 @@ fn kept(places: &[pb::KeptPlace]) -> Vec<String> {
     lines
 }
 
+/// The places that become the source's, on one line. A source that is in step has made its own places.
+fn adopted(report: &pb::ImportPlacesResponse) -> Option<String> {
+    let warning = if report.first_sync { "" } else { "warning: the source is in step already: " };
+    let word = if report.applied { "are" } else { "would be" };
+    let named: Vec<&str> = report.adopted_places.iter().take(NAMED_IF_HELD).map(String::as_str).collect();
+    let dots = if report.adopted > named.len() as u64 { ", …" } else { "" };
+    let told = format!(
+        "{warning}{} places were of no source, made by hand or by an import without --sync, and {word} this one's from now on, \
+         to go once its file lacks them: {}{dots}",
+        report.adopted,
+        named.join(", ")
+    );
+    (report.adopted > 0).then_some(told)
+}
+
 /// The stores that seem to have a new id, on one line.
 fn renumbered(report: &pb::ImportPlacesResponse) -> Option<String> {
     let id = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
@@ -236,6 +261,18 @@ mod tests {
         assert_eq!(of(0), None);
         assert!(of(1).is_some_and(|told| told.contains("1 store seems") && told.ends_with(": 1 is now x1")));
         assert!(of(12).is_some_and(|told| told.contains("12 stores seem") && told.ends_with("10 is now x10 …")));
+    }
+
+    #[test]
+    fn what_is_adopted_is_named_and_a_source_in_step_warns_of_it() {
+        let of = |adopted: u64, first_sync| {
+            let adopted_places = (1..=adopted).map(|id| format!("s{id}")).collect();
+            super::adopted(&pb::ImportPlacesResponse { adopted, adopted_places, first_sync, ..Default::default() })
+        };
+        assert_eq!(of(0, false), None);
+        assert!(of(2, true).is_some_and(|told| told.starts_with("2 places were") && told.ends_with(": s1, s2")));
+        let later = of(11, false);
+        assert!(later.is_some_and(|told| told.starts_with("warning: the source is in") && told.ends_with("s10, …")));
     }
 
     #[test]
@@ -283,9 +320,27 @@ mod tests {
         let report = pb::ImportPlacesResponse { applied: true, removed: 2, ..Default::default() };
         assert_eq!(exit_code(&report), ExitCode::SUCCESS);
         assert_eq!(exit_code(&pb::ImportPlacesResponse { kept: 1, ..report.clone() }), ExitCode::from(PARTLY));
-        let held = Some(pb::Held { why: pb::HeldWhy::Empty.into(), description: "the file has no row".to_owned() });
+        let held = vec![pb::Held { why: pb::HeldWhy::Empty.into(), description: "the file has no row".to_owned() }];
         let held = pb::ImportPlacesResponse { held, applied: false, ..report };
         assert_eq!(exit_code(&held), ExitCode::from(NOTHING));
         assert_eq!(summary(&held, true), "nothing was changed: the file has no row");
+    }
+
+    #[test]
+    fn all_that_holds_a_file_is_told_with_all_flags_that_it_needs() {
+        let held =
+            |(why, description): (pb::HeldWhy, &str)| pb::Held { why: why.into(), description: description.into() };
+        let whys = [
+            (pb::HeldWhy::TooManyRefused, "refused"),
+            (pb::HeldWhy::TooManyRenumbered, "renumbered"),
+            (pb::HeldWhy::TooManyRemovals, "lacks"),
+            (pb::HeldWhy::TooManyMoves, "moves"),
+        ];
+        let held = whys.into_iter().map(held).collect();
+        let report = pb::ImportPlacesResponse { held, refused: 5, unchanged: 10, ..Default::default() };
+        assert!(summary(&report, false).starts_with(
+            "nothing was changed: refused; and renumbered; and lacks; and moves; with --max-refused 34 --allow-removals \
+             --allow-moves it would be: 0 created"
+        ));
     }
 }

@@ -138,10 +138,11 @@ async fn a_source_is_listed_shown_and_deleted() {
     let key = server.publisher("acme").await.key_of(Scope::Network).await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stations.csv");
-    let mut far = line(2).replace("45.2|9.1", "9.1|45.2");
-    far.insert_str(0, &line(1));
-    for (file, said) in [(line(1) + &line(2), "2 created"), (far, "1 of 2 places would move by more than 10 km")] {
-        std::fs::write(&path, written("2026-03-12", [file])).expect("written");
+    let far: Vec<String> =
+        (1..=3).map(|id| line(id).replace(&format!("45.{id}|9.1"), &format!("9.1|45.{id}"))).collect();
+    let swapped = "3 of 3 places would move by more than 500 m";
+    for (lines, said) in [((1..=3).map(line).collect(), "3 created"), (far, swapped)] {
+        std::fs::write(&path, written("2026-03-12", lines)).expect("written");
         let ran = sync(&server, &key, &path, &[]).await;
         assert!(ran.out.contains(said), "{ran:?}");
     }
@@ -153,14 +154,14 @@ async fn a_source_is_listed_shown_and_deleted() {
         assert!(line.starts_with(name) && line.contains("2026-03-12T00:00:00Z") && line.ends_with("0"), "{told:?}");
     }
     let refused = run(&of("delete")).await;
-    assert!(refused.code == Some(1) && refused.err.contains("2 places are still of"), "{refused:?}");
+    assert!(refused.code == Some(1) && refused.err.contains("3 places are still of"), "{refused:?}");
     let deleted = run(&[&of("delete")[..], &["--force"]].concat()).await;
     assert_eq!((deleted.code, deleted.out.as_str()), (Some(0), ""), "{deleted:?}");
-    assert!(deleted.err.contains("deleted; its places stay"), "{deleted:?}");
+    assert!(deleted.err.contains("deleted; 3 places were of it, and stay"), "{deleted:?}");
     assert_eq!(run(&of("show")).await.code, Some(1));
     let stores = pb::ListStoresRequest { parent: "organizations/acme".into(), ..Default::default() };
     let stores = server.places().list_stores(bearing(&key, stores)).await.expect("listed").into_inner().stores;
-    assert!(stores.len() == 2 && stores.iter().all(|store| store.source.is_empty()), "{stores:?}");
+    assert!(stores.len() == 3 && stores.iter().all(|store| store.source.is_empty()), "{stores:?}");
 }
 
 /// The day's file as it was published, unpacked.
@@ -168,6 +169,22 @@ fn unpacked(path: &str) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(std::fs::File::open(path)?).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The file with so few decimals in its last two columns.
+fn rounded(file: &[u8], decimals: usize) -> String {
+    let line = |line: &str| {
+        let mut columns = line.rsplitn(3, '|');
+        let mut number = || columns.next().and_then(|value| value.parse::<f64>().ok());
+        let (longitude, latitude) = (number(), number());
+        match (latitude.zip(longitude), columns.next()) {
+            (Some((latitude, longitude)), Some(rest)) => {
+                format!("{rest}|{latitude:.decimals$}|{longitude:.decimals$}\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    };
+    String::from_utf8_lossy(file).lines().map(line).collect()
 }
 
 #[tokio::test]
@@ -198,8 +215,13 @@ async fn two_real_days_of_fuel_stations() {
     }
     let swapped = ["--map", "brand=Bandiera", "--map", "latitude=Longitudine", "--map", "longitude=Latitudine"];
     let swapped = sync(&server, &key, &path, &swapped).await;
-    let said = "nothing was changed: 23590 of 23590 places would move by more than 10 km";
+    let said = "nothing was changed: 23590 of 23590 places would move by more than 500 m";
     assert!(swapped.code == Some(1) && swapped.out.contains(said), "{swapped:?}");
+    for decimals in [1, 2] {
+        let coarse = run(rounded(&second, decimals).as_bytes()).await;
+        let said = " of 23590 places would move by more than 500 m";
+        assert!(coarse.code == Some(1) && coarse.out.contains(said), "{decimals}: {coarse:?}");
+    }
     let stale = run(&first).await;
     assert!(stale.code == Some(1) && stale.out.contains("of 2026-03-12T00:00:00Z"), "{stale:?}");
 }
