@@ -3,7 +3,7 @@
 //! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
 
 use crate::{
-    app::imports::{Held, Move, Renumbered, Row, Sync},
+    app::imports::{Held, Move, Renumbered, Sync},
     domain::{
         name::{CampaignName, SourceName},
         place::PlaceName,
@@ -55,14 +55,14 @@ fn percent(percent: u32) -> Result<u32, Invalid> {
 }
 
 /// A row that its sender could not read: it was told what is wrong, and the places are of use alone.
-pub fn unread(wire: &pb::UnreadRow) -> (Vec<PlaceName>, Result<Row, Violations>) {
+pub fn unread(wire: &pb::UnreadRow) -> (Vec<PlaceName>, Violations) {
     let mut wrong = Violations::default();
     wrong.take("unread.places", at_most(MAX_MEANT, wire.places.len()));
     let places = wire.places.iter().take(MAX_MEANT).enumerate();
     let places = places.filter_map(|(i, place)| wrong.take(format!("unread.places[{i}]"), PlaceName::parse(place)));
     let places = places.collect();
     // What it may mean is not told if some of it is wrong.
-    if wrong.is_empty() { (places, Err(wrong)) } else { (Vec::new(), Err(wrong)) }
+    if wrong.is_empty() { (places, wrong) } else { (Vec::new(), wrong) }
 }
 
 pub fn kept_to_wire(Kept { place, why }: Kept) -> pb::KeptPlace {

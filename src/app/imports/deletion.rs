@@ -88,14 +88,13 @@ mod tests {
     use super::*;
     use crate::app::{
         fakes::{AUTHOR, geofence, owner, resources, store},
-        imports::{Numbered, Options, Report, Sync, Unsaid},
+        imports::{Numbered, Options, Report, Sync},
     };
 
     async fn sync(imports: &Imports, source: &SourceName, rows: Vec<Row>) -> Report {
         let rows = (1..).zip(rows).map(|(number, row)| Numbered::sound(number, row)).collect();
         let sync = Some(Sync { allow_removals: true, ..Sync::of(source.clone()) });
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid: Unsaid::new(), sync };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
     }
 

@@ -78,7 +78,7 @@ mod tests {
     use crate::{
         app::{
             fakes::{AUTHOR, owner, resources, store, store_name},
-            imports::{Held, Imports, Numbered, Options, Report, Sync, Unsaid},
+            imports::{Held, Imports, Numbered, Options, Report, Sync},
         },
         domain::geo::Position,
     };
@@ -100,13 +100,7 @@ mod tests {
 
     async fn sync(imports: &Imports, rows: Vec<Numbered>, allow_removals: bool) -> Report {
         let sync = Sync { allow_removals, ..Sync::of(owner("acme").source("erp").expect("sound")) };
-        let options = Options {
-            network: owner("acme"),
-            dry_run: false,
-            allow_partial: false,
-            unsaid: Unsaid::new(),
-            sync: Some(sync),
-        };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
     }
 

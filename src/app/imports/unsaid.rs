@@ -1,8 +1,8 @@
-//! Fields of which a file says nothing, for it has no column for them.
+//! Fields of which a row says nothing: its file has no column for them, its feature no property, its element no tag.
 //!
 //! Law: what is not said stays as it is in places that are there; what is said to be empty becomes empty.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt, str::FromStr};
+use std::{borrow::Cow, fmt};
 
 use super::Row;
 use crate::{
@@ -27,11 +27,35 @@ pub enum Optional {
     Store,
 }
 
-/// What no row of a file says.
-pub type Unsaid = BTreeSet<Optional>;
+/// What a row does not say. There is one for each row, so it is small.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unsaid(u8);
+
+impl Unsaid {
+    pub fn contains(self, field: Optional) -> bool {
+        self.0 & (1 << field as u8) != 0
+    }
+
+    pub fn with(self, field: Optional) -> Self {
+        Self(self.0 | (1 << field as u8))
+    }
+
+    /// Those of a store, and then those of a geofence that no store has.
+    pub fn iter(self) -> impl Iterator<Item = Optional> {
+        let all = Optional::OF_STORES.into_iter().chain([Optional::Store]);
+        all.filter(move |field| self.contains(*field))
+    }
+}
+
+impl FromIterator<Optional> for Unsaid {
+    fn from_iter<I: IntoIterator<Item = Optional>>(fields: I) -> Self {
+        fields.into_iter().fold(Self::default(), Self::with)
+    }
+}
 
 impl Optional {
-    pub const ALL: [Self; 6] = [Self::Address, Self::Brand, Self::OpeningHours, Self::Country, Self::Tags, Self::Store];
+    pub const OF_STORES: [Self; 5] = [Self::Address, Self::Brand, Self::OpeningHours, Self::Country, Self::Tags];
+    pub const OF_GEOFENCES: [Self; 2] = [Self::Tags, Self::Store];
 
     /// As the API names it.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +68,21 @@ impl Optional {
             Self::Store => "store",
         }
     }
+
+    /// Those that a place of this kind has.
+    pub fn of(row: &Row) -> &'static [Self] {
+        match row {
+            Row::Store(_) => &Self::OF_STORES,
+            Row::Geofence(_) => &Self::OF_GEOFENCES,
+        }
+    }
+
+    /// The one of this name among those that a kind of place has.
+    pub fn parse(text: &str, among: &[Self]) -> Result<Self, Invalid> {
+        let found = among.iter().find(|field| field.as_str() == text);
+        let known = || among.iter().map(|field| field.as_str()).collect::<Vec<_>>().join(", ");
+        found.copied().ok_or_else(|| Invalid::new(format!("must be one of {}, was {}", known(), quoted(text))))
+    }
 }
 
 impl fmt::Display for Optional {
@@ -52,19 +91,10 @@ impl fmt::Display for Optional {
     }
 }
 
-impl FromStr for Optional {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let found = Self::ALL.into_iter().find(|field| field.as_str() == text);
-        let known = Self::ALL.map(Self::as_str).join(", ");
-        found.ok_or_else(|| Invalid::new(format!("must be one of {known}, was {}", quoted(text))))
-    }
-}
-
 /// The row with what it does not say as it is in the catalog.
-pub fn filled_in<'a>(row: &'a Row, unsaid: &Unsaid, catalog: &Catalog) -> Cow<'a, Row> {
+pub fn filled_in<'a>(row: &'a Row, unsaid: Unsaid, catalog: &Catalog) -> Cow<'a, Row> {
     let filled = match row {
-        _ if unsaid.is_empty() => None,
+        _ if unsaid == Unsaid::default() => None,
         Row::Store(store) => {
             catalog.stores.get(&store.name).map(|had| Row::Store(filled_store(store, &had.value, unsaid)))
         }
@@ -76,9 +106,9 @@ pub fn filled_in<'a>(row: &'a Row, unsaid: &Unsaid, catalog: &Catalog) -> Cow<'a
     filled.map_or(Cow::Borrowed(row), Cow::Owned)
 }
 
-fn filled_store(wanted: &Store, had: &Store, unsaid: &Unsaid) -> Store {
+fn filled_store(wanted: &Store, had: &Store, unsaid: Unsaid) -> Store {
     let mut store = wanted.clone();
-    for field in unsaid {
+    for field in unsaid.iter() {
         match field {
             Optional::Address => store.address.clone_from(&had.address),
             Optional::Brand => store.brand.clone_from(&had.brand),
@@ -92,21 +122,23 @@ fn filled_store(wanted: &Store, had: &Store, unsaid: &Unsaid) -> Store {
 }
 
 /// None if nothing is to be filled in: shapes are large.
-fn filled_geofence(wanted: &Geofence, had: &Geofence, unsaid: &Unsaid) -> Option<Geofence> {
-    let tags = if unsaid.contains(&Optional::Tags) { &had.tags } else { &wanted.tags };
-    let store = if unsaid.contains(&Optional::Store) { &had.store } else { &wanted.store };
+fn filled_geofence(wanted: &Geofence, had: &Geofence, unsaid: Unsaid) -> Option<Geofence> {
+    let tags = if unsaid.contains(Optional::Tags) { &had.tags } else { &wanted.tags };
+    let store = if unsaid.contains(Optional::Store) { &had.store } else { &wanted.store };
     let is_same = *tags == wanted.tags && *store == wanted.store;
     (!is_same).then(|| Geofence { tags: tags.clone(), store: store.clone(), ..wanted.clone() })
 }
 
 /// The store that a geofence will belong to.
-pub fn store_of<'a>(fence: &'a Geofence, unsaid: &Unsaid, catalog: &'a Catalog) -> Option<&'a StoreName> {
-    let had = catalog.geofences.get(&fence.name).filter(|_| unsaid.contains(&Optional::Store));
+pub fn store_of<'a>(fence: &'a Geofence, unsaid: Unsaid, catalog: &'a Catalog) -> Option<&'a StoreName> {
+    let had = catalog.geofences.get(&fence.name).filter(|_| unsaid.contains(Optional::Store));
     had.map_or(fence.store.as_ref(), |had| had.value.store.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::{
         app::{
@@ -117,7 +149,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn what_a_file_has_no_column_for_stays_as_it_was_set_by_hand() {
+    async fn what_a_row_does_not_say_stays_as_it_was_set_by_hand() {
         let imports = Imports::new(resources().await);
         let tagged = |word: &str| BTreeSet::from([Tag::new(word).expect("sound")]);
         let cafe = Store {
@@ -133,9 +165,10 @@ mod tests {
         let bare = Store { tags: BTreeSet::new(), ..store("1", "Bar") };
         let run = async |unsaid: &[Optional]| {
             let rows = [Row::Store(bare.clone()), Row::Geofence(geofence("g", None, 90.0))];
-            let rows = (1..).zip(rows).map(|(number, row)| Numbered::sound(number, row)).collect();
             let unsaid = unsaid.iter().copied().collect();
-            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid, sync: None };
+            let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
+            let rows = (1..).zip(rows).map(numbered).collect();
+            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
             let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
             let store = imports.resources.get::<Store>(&store_name("1")).await.expect("there").value;
             let fence = imports.resources.get::<Geofence>(&geofence_name("g")).await.expect("there").value;
@@ -143,12 +176,32 @@ mod tests {
         };
         let (shape, kept) = (geofence("g", None, 90.0).shape, Store { display_name: "Bar".into(), ..cafe.clone() });
         let drawn = Geofence { shape, ..yard.clone() };
-        assert_eq!(run(&Optional::ALL).await, (2, kept.clone(), drawn.clone()), "but what is said is as it says");
-        assert_eq!(run(&Optional::ALL).await, (0, kept.clone(), drawn.clone()));
+        let all = [&Optional::OF_STORES[..], &Optional::OF_GEOFENCES].concat();
+        assert_eq!(run(&all).await, (2, kept.clone(), drawn.clone()), "but what is said is as it says");
+        assert_eq!(run(&all).await, (0, kept.clone(), drawn.clone()));
         let said = [Optional::Address, Optional::Tags];
         let half = Store { brand: String::new(), opening_hours: OpeningHours::default(), ..kept };
         assert_eq!(run(&said).await, (2, half, Geofence { store: None, ..drawn.clone() }));
-        assert_eq!(run(&[]).await, (2, bare.clone(), geofence("g", None, 90.0)), "a column that is empty empties");
+        assert_eq!(run(&[]).await, (2, bare.clone(), geofence("g", None, 90.0)), "what is said to be empty is emptied");
+    }
+
+    #[tokio::test]
+    async fn what_one_row_says_another_need_not() {
+        let imports = Imports::new(resources().await);
+        let branded = |id: &str, brand: &str| Store { brand: brand.into(), ..store(id, "Cafe") };
+        for id in ["1", "2", "3"] {
+            imports.resources.create(branded(id, "Q8"), AUTHOR, |_| Ok(())).await.expect("made");
+        }
+        let of = |id: &str, number, brand| Numbered::sound(number, Row::Store(branded(id, brand)));
+        let silent = Numbered { unsaid: Unsaid::default().with(Optional::Brand), ..of("2", 2, "") };
+        let rows = vec![of("1", 1, "Starbucks"), silent, of("3", 3, "")];
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
+        let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
+        assert_eq!((report.changed, report.unchanged), (2, 1));
+        let stores = imports.resources.snapshot();
+        let brands = stores.stores.values().map(|entry| entry.value.brand.clone()).collect::<BTreeSet<_>>();
+        assert_eq!(brands, ["", "Q8", "Starbucks"].map(str::to_owned).into());
+        assert_eq!(stores.stores[&store_name("2")].value.brand, "Q8");
     }
 
     #[tokio::test]
@@ -156,25 +209,29 @@ mod tests {
         let imports = Imports::new(resources().await);
         let source = owner("acme").source("erp").expect("sound");
         let run = async |rows: Vec<Row>, unsaid: Unsaid| {
-            let rows = (1..).zip(rows).map(|(number, row)| Numbered::sound(number, row)).collect();
+            let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
+            let rows = (1..).zip(rows).map(numbered).collect();
             let sync = Some(Sync { allow_removals: true, ..Sync::of(source.clone()) });
-            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid, sync };
+            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
             imports.run(&options, rows, AUTHOR).await.expect("applied")
         };
         let both = vec![Row::Store(store("1", "Cafe")), Row::Geofence(geofence("g", Some("1"), 80.0))];
-        run(both, Unsaid::new()).await;
+        run(both, Unsaid::default()).await;
         let alone = || vec![Row::Geofence(geofence("g", None, 80.0))];
-        let report = run(alone(), [Optional::Store].into()).await;
+        let report = run(alone(), Unsaid::default().with(Optional::Store)).await;
         assert_eq!((report.removed, report.kept, report.unchanged), (0, 1, 1));
-        let report = run(alone(), Unsaid::new()).await;
+        let report = run(alone(), Unsaid::default()).await;
         assert_eq!((report.removed, report.kept, report.changed), (1, 0, 1), "it stands alone from then on");
     }
 
     #[test]
     fn fields_are_read_as_they_are_written() {
-        for field in Optional::ALL {
-            assert_eq!(field.to_string().parse(), Ok(field));
+        for (fields, other) in [(&Optional::OF_STORES[..], "store"), (&Optional::OF_GEOFENCES, "brand")] {
+            for field in fields {
+                assert_eq!(Optional::parse(field.as_str(), fields), Ok(*field));
+            }
+            assert!(Optional::parse(other, fields).is_err(), "{other}");
+            assert_eq!(fields.iter().copied().collect::<Unsaid>().iter().collect::<Vec<_>>(), fields);
         }
-        assert!("position".parse::<Optional>().is_err());
     }
 }

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     app::{
-        imports::{Numbered, Optional, Unsaid},
+        imports::Numbered,
         place_files::{self, Field, File, OsmFilter, Reading},
     },
     config::Mistakes,
@@ -54,8 +54,9 @@ const NOTHING: u8 = 1;
 /// (the line of a CSV file, the number of a GeoJSON feature from 1) and column. Needs an owner, network or operator key.
 ///
 /// Address, brand, opening hours, country, tags (with the category) and a geofence's store stay as they are in places that are
-/// there if the file has no column for them, no feature the property, or no element of a map the tag; a column that is there
-/// and empty empties them. Detection settings stay in a geofence whose row says none of them.
+/// there if the CSV file has no column for them, the feature no such property, or the element of a map no such tag; a value
+/// that is empty, or null, empties them. A map has no empty tags: what was deleted on it is emptied by hand, with UpdateStore.
+/// Detection settings stay in a geofence whose row says none of them.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial, --sync or --dry-run, some rows
 /// were refused, or some places stay that the file does not name. 4: it broke off after all rows were sent, and parts of it may
@@ -156,7 +157,7 @@ impl Import {
         let sound: Vec<Numbered> = file.rows.into_iter().filter(|row| row.row.is_ok()).collect();
         // Rows refused here hold everything back as those refused there do; what the others would do is told anyway.
         let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
-        let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options(&file.unsaid) };
+        let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options() };
         let progress = Progress::new(sound.len() as u64, "rows");
         let report = match send::send(&self.connection, options, sound, progress).await {
             Ok((report, _)) => report,
@@ -171,7 +172,7 @@ impl Import {
     /// All rows are sent, those refused here as well: they keep their places.
     async fn sync(&self, file: File, sync: pb::ImportSync, word: &str) -> anyhow::Result<ExitCode> {
         let refused = refused(&file);
-        let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options(&file.unsaid) };
+        let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options() };
         let progress = Progress::new(file.rows.len() as u64, "rows");
         let report = match send::send(&self.connection, options, file.rows, progress).await {
             Ok((report, _)) => report,
@@ -181,9 +182,8 @@ impl Import {
         sync::tell(&report, self.dry_run)
     }
 
-    fn options(&self, unsaid: &Unsaid) -> pb::ImportOptions {
-        let unsaid_fields = unsaid.iter().map(Optional::to_string).collect();
-        pb::ImportOptions { parent: self.network.to_string(), unsaid_fields, ..Default::default() }
+    fn options(&self) -> pb::ImportOptions {
+        pb::ImportOptions { parent: self.network.to_string(), ..Default::default() }
     }
 
     fn reading(&self) -> anyhow::Result<Reading> {
