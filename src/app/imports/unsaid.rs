@@ -15,7 +15,7 @@ use crate::{
     engine::catalog::Catalog,
 };
 
-/// A field that a place may have or not.
+/// A field that a row need not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Optional {
     Address,
@@ -23,6 +23,8 @@ pub enum Optional {
     OpeningHours,
     Country,
     Tags,
+    /// Every store has one: it may be unsaid, and never empty.
+    TimeZone,
     /// The store of a geofence.
     Store,
 }
@@ -54,7 +56,8 @@ impl FromIterator<Optional> for Unsaid {
 }
 
 impl Optional {
-    pub const OF_STORES: [Self; 5] = [Self::Address, Self::Brand, Self::OpeningHours, Self::Country, Self::Tags];
+    pub const OF_STORES: [Self; 6] =
+        [Self::Address, Self::Brand, Self::OpeningHours, Self::Country, Self::Tags, Self::TimeZone];
     pub const OF_GEOFENCES: [Self; 2] = [Self::Tags, Self::Store];
 
     /// As the API names it.
@@ -65,6 +68,7 @@ impl Optional {
             Self::OpeningHours => "opening_hours",
             Self::Country => "country",
             Self::Tags => "tags",
+            Self::TimeZone => "time_zone",
             Self::Store => "store",
         }
     }
@@ -115,6 +119,7 @@ fn filled_store(wanted: &Store, had: &Store, unsaid: Unsaid) -> Store {
             Optional::OpeningHours => store.opening_hours.clone_from(&had.opening_hours),
             Optional::Country => store.country = had.country,
             Optional::Tags => store.tags.clone_from(&had.tags),
+            Optional::TimeZone => store.time_zone = had.time_zone.clone(),
             Optional::Store => {}
         }
     }
@@ -145,7 +150,7 @@ mod tests {
             fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
             imports::{Imports, Numbered, Options, Sync},
         },
-        domain::{opening::OpeningHours, text::Tag},
+        domain::{opening::OpeningHours, text::Tag, time::TimeZone},
     };
 
     #[tokio::test]
@@ -157,6 +162,7 @@ mod tests {
             brand: "Q8".into(),
             opening_hours: OpeningHours::new("Mo-Fr 08:00-20:00").expect("sound"),
             tags: tagged("terrace"),
+            time_zone: TimeZone::new("Asia/Tokyo").expect("sound"),
             ..store("1", "Cafe")
         };
         let yard = Geofence { tags: tagged("yard"), ..geofence("g", Some("1"), 80.0) };
@@ -180,7 +186,8 @@ mod tests {
         assert_eq!(run(&all).await, (2, kept.clone(), drawn.clone()), "but what is said is as it says");
         assert_eq!(run(&all).await, (0, kept.clone(), drawn.clone()));
         let said = [Optional::Address, Optional::Tags];
-        let half = Store { brand: String::new(), opening_hours: OpeningHours::default(), ..kept };
+        let zone = bare.time_zone.clone();
+        let half = Store { brand: String::new(), opening_hours: OpeningHours::default(), time_zone: zone, ..kept };
         assert_eq!(run(&said).await, (2, half, Geofence { store: None, ..drawn.clone() }));
         assert_eq!(run(&[]).await, (2, bare.clone(), geofence("g", None, 90.0)), "what is said to be empty is emptied");
     }

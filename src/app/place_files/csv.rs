@@ -12,7 +12,7 @@ use csv::ByteRecord;
 
 use super::{Field, Fields, File, Reading, Unreadable, Values, degrees, fields::unsaid, id_of, store};
 use crate::{
-    app::imports::{Numbered, Optional, Row},
+    app::imports::{Numbered, Optional, Row, Unsaid},
     domain::{
         geo::Position,
         place::PlaceName,
@@ -41,9 +41,9 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
         let line = lines.number(record.position().map_or(0, csv::Position::byte));
         let is_last = records.peek().is_none();
         let is_open = is_last && quotes && is_open(lines.rest, &record, delimiter);
-        let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), &fields, reading) };
+        let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), (&fields, unsaid), reading) };
         let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
-        file.rows.push(Numbered { number: line, row, unsaid, may_be });
+        file.rows.push(Numbered::read(line, row, may_be));
         // Many sound files end without a line end, so that one with all its values is believed; but where the last one is
         // empty, and nothing else is wrong with the line, it was cut off.
         let only_last_is_missing = record.iter().next_back() == Some(b"")
@@ -145,9 +145,9 @@ fn row(
     record: &ByteRecord,
     columns: &Columns,
     width: usize,
-    fields: &Fields<'_>,
+    (fields, unsaid): (&Fields<'_>, Unsaid),
     reading: &Reading,
-) -> Result<Row, Violations> {
+) -> Result<(Row, Unsaid), Violations> {
     if record.iter().any(|value| value.contains(&b'\n')) {
         let said = "has a value that begins with a quote and runs over the end of the line; \
                     if quotes are part of the values in this file, say --no-quotes";
@@ -172,7 +172,7 @@ fn row(
     let values = Values::new(fields, &find);
     let position = position(&mut wrong, &values);
     let row = store(&mut wrong, &values, position, reading);
-    wrong.finish(row)
+    wrong.finish(row.map(|row| (row, values.zoned(unsaid))))
 }
 
 /// The place of a line that was refused. If the values cannot be told apart only the first one is where it should be, and
@@ -255,11 +255,20 @@ mod tests {
             assert_eq!(file.rows[0].unsaid, file.unsaid);
             file.unsaid.iter().map(Optional::as_str).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(unsaid("note", Vec::new()), "address brand opening_hours country tags");
-        assert_eq!(unsaid("Indirizzo", Vec::new()), "brand opening_hours country tags");
-        assert_eq!(unsaid("category", Vec::new()), "address brand opening_hours country", "which makes tags");
+        assert_eq!(unsaid("note", Vec::new()), "address brand opening_hours country tags time_zone");
+        assert_eq!(unsaid("Indirizzo", Vec::new()), "brand opening_hours country tags time_zone");
+        assert_eq!(unsaid("category", Vec::new()), "address brand opening_hours country time_zone", "which makes tags");
         let map = vec![(Field::Brand, "Bandiera".to_owned())];
-        assert_eq!(unsaid("bandiera", map), "address opening_hours country tags");
+        assert_eq!(unsaid("bandiera", map), "address opening_hours country tags time_zone");
+    }
+
+    #[test]
+    fn an_empty_zone_is_not_said() {
+        let rows = parse(b"id|name|lat|lon|tz\n1|a|45|9|Asia/Tokyo\n2|a|45|9|\n", &reading()).expect("readable");
+        let said = |row: &Numbered| !row.unsaid.contains(Optional::TimeZone);
+        assert_eq!(rows.iter().map(said).collect::<Vec<_>>(), [true, false]);
+        let Ok(Row::Store(store)) = &rows[1].row else { panic!("{rows:?}") };
+        assert_eq!(store.time_zone, TimeZone::utc(), "should it be new");
     }
 
     #[test]

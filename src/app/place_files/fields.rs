@@ -115,6 +115,7 @@ pub fn unsaid(fields: &Fields<'_>, of: &[Optional], has: impl Fn(&str) -> bool) 
         Optional::OpeningHours => &[Field::OpeningHours],
         Optional::Country => &[Field::Country],
         Optional::Tags => &[Field::Category, Field::Tags],
+        Optional::TimeZone => &[Field::TimeZone],
         Optional::Store => &[Field::Store],
     };
     let is_said = |optional| columns(optional).iter().any(|field| fields.names(*field).into_iter().any(&has));
@@ -155,7 +156,15 @@ impl<'a> Values<'a> {
 
     /// Which of these fields the row does not say: it has none of their names.
     pub fn unsaid(&self, of: &[Optional]) -> Unsaid {
-        unsaid(self.fields, of, |name| (self.find)(name).is_some())
+        let unsaid = unsaid(self.fields, of, |name| (self.find)(name).is_some());
+        if of.contains(&Optional::TimeZone) { self.zoned(unsaid) } else { unsaid }
+    }
+
+    /// What a store's row does not say, if these are the fields that it has no names of: no zone is empty, so that an empty
+    /// one is not said.
+    pub fn zoned(&self, unsaid: Unsaid) -> Unsaid {
+        let is_empty = self.get(Field::TimeZone).1.is_ok_and(|zone| zone.is_empty());
+        if is_empty { unsaid.with(Optional::TimeZone) } else { unsaid }
     }
 
     /// What is no value at all says something that is wrong.

@@ -51,7 +51,7 @@ pub struct Reading {
     pub skip_lines: usize,
     /// The column or property that has the network's own id.
     pub id_from: String,
-    /// The zone of stores that say none.
+    /// The zone of new stores that say none.
     pub time_zone: Option<TimeZone>,
     /// Columns or properties by field, where the usual names do not fit.
     pub map: Vec<(Field, String)>,
@@ -200,7 +200,7 @@ fn store_of(id: &str, network: &OrganizationName) -> Result<Option<StoreName>, I
 
 fn time_zone(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<TimeZone> {
     let usual = || {
-        let missing = || Invalid::new("is missing; --time-zone gives one for the whole file");
+        let missing = || Invalid::new("is missing; --time-zone gives one to stores that say none");
         reading.time_zone.clone().ok_or_else(missing)
     };
     text(wrong, values, Field::TimeZone, |zone| if zone.is_empty() { usual() } else { TimeZone::new(zone) })

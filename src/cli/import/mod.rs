@@ -56,7 +56,7 @@ const NOTHING: u8 = 1;
 /// Address, brand, opening hours, country, tags (with the category) and a geofence's store stay as they are in places that are
 /// there if the CSV file has no column for them, the feature no such property, or the element of a map no such tag; a value
 /// that is empty, or null, empties them. A map has no empty tags: what was deleted on it is emptied by hand, with UpdateStore.
-/// Detection settings stay in a geofence whose row says none of them.
+/// A time zone stays where a row says none or an empty one; --time-zone is for stores that are new. Detection settings stay in a geofence whose row says none of them.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial, --sync or --dry-run, some rows
 /// were refused, or some places stay that the file does not name. 4: it broke off after all rows were sent, and parts of it may
@@ -75,7 +75,7 @@ pub struct Import {
     /// The column or property with your own id of each place; the same id is the same place at the next import
     #[arg(long, value_name = "COLUMN", default_value = "id")]
     id_from: String,
-    /// IANA time zone of stores that say none, such as Europe/Rome
+    /// IANA time zone, such as Europe/Rome, of new stores that say none; those that are there keep theirs
     #[arg(long, value_name = "ZONE", value_parser = TimeZone::new)]
     time_zone: Option<TimeZone>,
     /// Where a field stands if its column has an unusual name: name, latitude, longitude, time_zone, address, brand,
