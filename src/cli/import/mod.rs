@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     app::{
-        imports::Numbered,
+        imports::{Numbered, Optional, Unsaid},
         place_files::{self, Field, File, OsmFilter, Reading},
     },
     config::Mistakes,
@@ -56,7 +56,8 @@ const NOTHING: u8 = 1;
 /// Address, brand, opening hours, country, tags (with the category) and a geofence's store stay as they are in places that are
 /// there if the CSV file has no column for them, the feature no such property, or the element of a map no such tag; a value
 /// that is empty, or null, empties them. A map has no empty tags: what was deleted on it is emptied by hand, with UpdateStore.
-/// A time zone stays where a row says none or an empty one; --time-zone is for stores that are new. Detection settings stay in a geofence whose row says none of them.
+/// A time zone stays where a row says none or an empty one; --time-zone is for stores that are new. Detection
+/// settings stay in a geofence whose row says none of them.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial, --sync or --dry-run, some rows
 /// were refused, or some places stay that the file does not name. 4: it broke off after all rows were sent, and parts of it may
@@ -141,6 +142,7 @@ impl Import {
         let file = place_files::read(&bytes, &reading).with_context(|| self.file.display().to_string())?;
         drop(bytes);
         let word = faults::row_word(reading.format);
+        columnless(file.unsaid).iter().for_each(note);
         match (self.sync.ask(&self.network, file.as_of)?, file.cut_in) {
             (Some(_), Some(row)) => {
                 let why = refused(&file).into_iter().filter(|(refused, _)| *refused == row).collect();
@@ -224,6 +226,12 @@ fn refused(file: &File) -> Refused {
     file.rows.iter().filter_map(|row| Some((row.number, row.row.as_ref().err()?.clone()))).collect()
 }
 
+/// What the header of a file has no column for.
+fn columnless(unsaid: Unsaid) -> Option<String> {
+    let fields: Vec<&str> = unsaid.iter().map(Optional::as_str).collect();
+    (!fields.is_empty()).then(|| format!("no column for {}: what stores have there stays", fields.join(", ")))
+}
+
 /// Tells why an import failed, and what that leaves.
 fn tell_broken(Broken { why, in_parts }: Broken) -> anyhow::Result<ExitCode> {
     if !in_parts {
@@ -279,6 +287,13 @@ mod tests {
         }
         assert_eq!((delimiter("|"), delimiter("tab")), (Ok(b'|'), Ok(b'\t')));
         assert!(delimiter("||").is_err() && delimiter("é").is_err());
+    }
+
+    #[test]
+    fn what_a_file_has_no_column_for_is_told() {
+        assert_eq!(columnless(Unsaid::default()), None);
+        let unsaid = Unsaid::default().with(Optional::Country).with(Optional::Brand);
+        assert_eq!(columnless(unsaid).as_deref(), Some("no column for brand, country: what stores have there stays"));
     }
 
     #[test]

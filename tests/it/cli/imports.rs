@@ -38,6 +38,7 @@ async fn a_sync_follows_the_file_and_a_bad_one_changes_nothing() {
     };
     let first = run(written("2026-03-12", (1..=20).map(line)), &[]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.err.contains("no column for address, brand, opening_hours, country, tags, time_zone: "), "{first:?}");
     assert!(first.err.contains("as of 2026-03-12T00:00:00Z (the file says so)"), "{first:?}");
     assert!(first.out.starts_with("20 created, 0 changed, 0 unchanged, 0 removed, 0 kept, 0 refused"), "{first:?}");
 
