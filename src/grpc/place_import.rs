@@ -19,7 +19,7 @@ use crate::{
         importing::{Import, Importing},
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
-        sync_wire::{self, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
+        sync_wire::{self, emptied_to_wire, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
         wire::required,
     },
 };
@@ -215,7 +215,7 @@ fn row_to_wire(Numbered { number, row, unsaid, may_be }: Numbered) -> pb::Import
 /// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
     let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
-    let Report { adopted, sources, .. } = report;
+    let Report { adopted, sources, emptied, .. } = report;
     let Report { moved, moves, removed, removals, kept, keeps, renumbered, renumberings, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
         row: number,
@@ -248,6 +248,7 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         adopted,
         sources: sources.iter().map(SourceName::to_string).collect(),
         renumbered,
+        emptied_fields: emptied.into_iter().map(emptied_to_wire).collect(),
         renumbered_stores: renumberings.into_iter().map(renumbered_to_wire).collect(),
     }
 }

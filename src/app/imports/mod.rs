@@ -28,6 +28,7 @@ use crate::{
 #[cfg(test)]
 mod days_tests;
 mod deletion;
+mod emptied;
 mod moves;
 mod removal;
 mod renumbered;
@@ -41,6 +42,7 @@ mod tests;
 mod unsaid;
 
 pub use self::{
+    emptied::Emptied,
     moves::{FAR_M, Move},
     renumbered::Renumbered,
     report::{Held, Problem, Report, SmallGeofence},

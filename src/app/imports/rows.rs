@@ -10,7 +10,7 @@ use std::{
 
 use geo::CoordsIter;
 
-use super::{Numbered, Options, Report, Row, Sync, Unsaid, moves::far_moves, unsaid::filled_in};
+use super::{Numbered, Options, Report, Row, Sync, Unsaid, emptied::emptied, moves::far_moves, unsaid::filled_in};
 use crate::{
     app::{
         places::{check_crowd, check_store, is_at_its_spot},
@@ -109,6 +109,7 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
         }
     }
     sifted.report.note_moves(far_moves(&sifted.sound, catalog));
+    sifted.report.emptied = emptied(&sifted, catalog);
     sifted
 }
 

@@ -1,11 +1,12 @@
 //! A file as the whole of its source: what goes because the file no longer names it, and what holds a bad file back.
 //!
-//! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving everything) changes
+//! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving or emptying everything) changes
 //! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
+    emptied::too_many,
     known,
     removal::{Fates, fates},
     renumbered::renumbered,
@@ -50,6 +51,8 @@ pub struct Sync {
     pub allow_moves: bool,
     /// Percent of the places that are there and that rows name which may move far unasked, 0 to 100.
     pub max_moved_percent: u32,
+    /// Empty whatever the file says is empty, in however many places.
+    pub allow_emptied: bool,
     /// Percent of the file's rows that may be refused, 0 to 100.
     pub max_refused_percent: u32,
     /// Remove also what campaigns name, and stores to which something belongs that stays.
@@ -66,6 +69,7 @@ impl Sync {
             max_removed_percent: DEFAULT_REMOVED_PERCENT,
             allow_moves: false,
             max_moved_percent: DEFAULT_MOVED_PERCENT,
+            allow_emptied: false,
             max_refused_percent: DEFAULT_REFUSED_PERCENT,
             force: false,
         }
@@ -125,7 +129,8 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     let absent = fates.kept.iter().filter(|kept| kept.is_absent()).count() as u64;
     sifted.report.renumber(renumbered(fates.missing(), &sifted.sound, catalog));
     let missing = missing(&fates, known(sync, catalog));
-    sifted.report.held = too_much(sync, sifted, missing, fates.places);
+    let held = too_much(sync, sifted, missing, fates.places);
+    sifted.report.held = held.or_else(|| too_many(sync, &sifted.report.emptied));
     sifted.report.remove(&fates.removed);
     sifted.report.keep(&fates.kept);
     let absentees = fates.kept.into_iter().filter(Kept::is_absent).take(MAX_ABSENTEES).collect();
@@ -185,5 +190,6 @@ impl Report {
     fn forget_rows(&mut self) {
         (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
         self.moves.clear();
+        self.emptied.clear();
     }
 }

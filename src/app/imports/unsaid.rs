@@ -8,6 +8,7 @@ use super::Row;
 use crate::{
     domain::{
         name::StoreName,
+        opening::OpeningHours,
         place::{Geofence, Store},
         text::quoted,
         violation::Invalid,
@@ -95,6 +96,27 @@ impl fmt::Display for Optional {
     }
 }
 
+/// Whether the store has something in a field that may be empty.
+pub fn store_has(store: &Store, field: Optional) -> bool {
+    match field {
+        Optional::Address => !store.address.is_empty(),
+        Optional::Brand => !store.brand.is_empty(),
+        Optional::OpeningHours => store.opening_hours != OpeningHours::default(),
+        Optional::Country => store.country.is_some(),
+        Optional::Tags => !store.tags.is_empty(),
+        Optional::TimeZone | Optional::Store => false,
+    }
+}
+
+/// Whether the geofence has something in a field that may be empty.
+pub fn geofence_has(fence: &Geofence, field: Optional) -> bool {
+    match field {
+        Optional::Tags => !fence.tags.is_empty(),
+        Optional::Store => fence.store.is_some(),
+        _ => false,
+    }
+}
+
 /// The row with what it does not say as it is in the catalog.
 pub fn filled_in<'a>(row: &'a Row, unsaid: Unsaid, catalog: &Catalog) -> Cow<'a, Row> {
     let filled = match row {
@@ -150,7 +172,7 @@ mod tests {
             fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
             imports::{Imports, Numbered, Options, Sync},
         },
-        domain::{opening::OpeningHours, text::Tag, time::TimeZone},
+        domain::{text::Tag, time::TimeZone},
     };
 
     #[tokio::test]

@@ -55,6 +55,10 @@ pub struct Syncing {
     /// How many of the places that are there may be moved by more than 10 km, in percent; if more are, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_moves: u32,
+    /// Empty a field in however many places. Without it nothing is changed by a file that empties the same field (the brand, the
+    /// opening hours, ...) in more than 10 % of the places that are there, and in three or more
+    #[arg(long, requires = "sync")]
+    allow_emptied: bool,
     /// How many of the file's rows may be refused, in percent; if more are, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 20, requires = "sync")]
     max_refused: u32,
@@ -78,6 +82,7 @@ impl Syncing {
             max_removed_percent: Some(self.max_removals),
             allow_moves: self.allow_moves,
             max_moved_percent: Some(self.max_moves),
+            allow_emptied: self.allow_emptied,
             max_refused_percent: Some(self.max_refused),
             force: self.force,
         }))
@@ -150,6 +155,9 @@ fn summary(report: &pb::ImportPlacesResponse, dry_run: bool) -> String {
         }
         Some(held) if held.why() == pb::HeldWhy::TooManyMoves => {
             format!("nothing was changed: {}; with --allow-moves it would be: {said}", held.description)
+        }
+        Some(held) if held.why() == pb::HeldWhy::TooManyEmptied => {
+            format!("nothing was changed: {}; with --allow-emptied it would be: {said}", held.description)
         }
         Some(held) => format!("nothing was changed: {}", held.description),
         None if dry_run => format!("dry run, nothing was changed; it would be: {said}"),
@@ -267,6 +275,7 @@ mod tests {
             max_removals,
             allow_moves: false,
             max_moves,
+            allow_emptied: false,
             max_refused,
             force: false,
         };
