@@ -1,7 +1,7 @@
 //! The rows of an import: which are sound, and what each changes.
 //!
-//! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, is
-//! refused alone.
+//! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, or that
+//! says what it does not say, is refused alone.
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,12 @@ use std::{
 
 use geo::CoordsIter;
 
-use super::{Numbered, Options, Report, Row, Sync, Unsaid, emptied::emptied, moves::far_moves, unsaid::filled_in};
+use super::{
+    Numbered, Options, Report, Row, Sync, Unsaid,
+    emptied::emptied,
+    moves::far_moves,
+    unsaid::{check_unsaid, filled_in},
+};
 use crate::{
     app::{
         places::{check_crowd, check_store, is_at_its_spot},
@@ -73,7 +78,8 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for Numbered { number, row, unsaid, may_be } in rows {
         match row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
-            let checked = check_own(&row, number, options, &mut seen, catalog);
+            let checked =
+                check_unsaid(&row, unsaid).and_then(|()| check_own(&row, number, options, &mut seen, catalog));
             refused(checked, number, &row.place()).map(|()| row)
         }) {
             Ok(Row::Store(store)) => stores.push((store, unsaid)),

@@ -1,6 +1,7 @@
 //! Fields of which a row says nothing: its file has no column for them, its feature no property, its element no tag.
 //!
-//! Law: what is not said stays as it is in places that are there; what is said to be empty becomes empty.
+//! Laws: what is not said stays as it is in places that are there, and is empty in new ones; what is said to be empty becomes
+//! empty.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,7 +12,7 @@ use crate::{
         opening::OpeningHours,
         place::{Geofence, Store},
         text::quoted,
-        violation::Invalid,
+        violation::{Invalid, Violations},
     },
     engine::catalog::Catalog,
 };
@@ -115,6 +116,19 @@ pub fn geofence_has(fence: &Geofence, field: Optional) -> bool {
         Optional::Store => fence.store.is_some(),
         _ => false,
     }
+}
+
+/// Refuses what a row says though it is named as unsaid: one of the two is a mistake.
+pub fn check_unsaid(row: &Row, unsaid: Unsaid) -> Result<(), Violations> {
+    let (kind, has): (_, &dyn Fn(Optional) -> bool) = match row {
+        Row::Store(store) => ("store", &|field| store_has(store, field)),
+        Row::Geofence(fence) => ("geofence", &|field| geofence_has(fence, field)),
+    };
+    let mut wrong = Violations::default();
+    for field in unsaid.iter().filter(|field| has(*field)) {
+        wrong.add(format!("{kind}.{field}"), "must be empty, for the row's unsaid_fields name it");
+    }
+    wrong.finish(Some(()))
 }
 
 /// The row with what it does not say as it is in the catalog.
@@ -251,6 +265,21 @@ mod tests {
         assert_eq!((report.removed, report.kept, report.unchanged), (0, 1, 1));
         let report = run(alone(), Unsaid::default()).await;
         assert_eq!((report.removed, report.kept, report.changed), (1, 0, 1), "it stands alone from then on");
+    }
+
+    #[tokio::test]
+    async fn what_a_row_says_and_does_not_say_at_once_refuses_it() {
+        let imports = Imports::new(resources().await);
+        let unsaid: Unsaid = [&Optional::OF_STORES[..], &Optional::OF_GEOFENCES].concat().into_iter().collect();
+        let cafe = Store { brand: "Q8".into(), ..store("1", "Cafe") };
+        let said = [Row::Store(cafe), Row::Geofence(geofence("g", Some("1"), 80.0))];
+        let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
+        let rows = (1..).zip(said).map(numbered).collect();
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: true, sync: None };
+        let report = imports.run(&options, rows, AUTHOR).await.expect("looked at");
+        let told: Vec<&str> = report.problems.iter().map(|problem| problem.violation.field.as_str()).collect();
+        assert_eq!(told, ["store.brand", "store.tags", "geofence.store"], "each store has a zone");
+        assert_eq!((report.refused, report.created), (2, 0));
     }
 
     #[test]
