@@ -6,7 +6,7 @@
 use tonic::{Status, Streaming};
 
 use crate::{
-    app::imports::{MAX_ROWS, Numbered, Optional, Options, Problem, Report, Row, SmallGeofence},
+    app::imports::{MAX_ROWS, Numbered, Optional, Options, Problem, Report, Row, SmallGeofence, Unsaid},
     domain::{
         name::{GeofenceName, OrganizationName, SourceName, StoreName},
         place::{Geofence, PlaceName, Store},
@@ -19,7 +19,7 @@ use crate::{
         importing::{Import, Importing},
         pb::{self, import_places_request::Part, import_row::Place},
         resource::{Wire, stand_in},
-        sync_wire::{self, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
+        sync_wire::{self, emptied_to_wire, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
         wire::required,
     },
 };
@@ -69,17 +69,13 @@ pub(super) async fn receive(
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
-    let pb::ImportOptions { parent, dry_run, allow_partial, unsaid_fields, sync } = wire;
+    let pb::ImportOptions { parent, dry_run, allow_partial, sync } = wire;
     let mut wrong = Violations::default();
     let network = wrong.take("options.parent", OrganizationName::parse(parent));
     network.iter().try_for_each(|network| access.reaches(network))?;
     let sync = wrong.nest("options.sync", sync.as_ref().map(sync_wire::read).transpose());
-    wrong.take("options.unsaid_fields", at_most(Optional::ALL.len(), unsaid_fields.len()));
-    let fields = unsaid_fields.iter().take(Optional::ALL.len()).enumerate();
-    let unsaid = fields.filter_map(|(i, field)| wrong.take(format!("options.unsaid_fields[{i}]"), field.parse()));
-    let unsaid = unsaid.collect();
     let (network, sync) = wrong.finish(network.zip(sync))?;
-    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, unsaid, sync })
+    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, sync })
 }
 
 #[derive(Default)]
@@ -125,21 +121,41 @@ impl Received {
 }
 
 fn row_from_wire(wire: pb::ImportRow, number: u64) -> Numbered {
+    let fields = &wire.unsaid_fields;
     let (may_be, row) = match wire.place {
         None => (Vec::new(), Err(Violations::one("place", required()))),
         Some(Place::Store(message)) => {
             let name = StoreName::parse(&message.name);
             let may_be = name.clone().map(PlaceName::Store).into_iter().collect();
-            (may_be, place(name, message).map(Row::Store))
+            (may_be, with_unsaid(place(name, message).map(Row::Store), fields, &Optional::OF_STORES))
         }
         Some(Place::Geofence(message)) => {
             let name = GeofenceName::parse(&message.name);
             let may_be = name.clone().map(PlaceName::Geofence).into_iter().collect();
-            (may_be, place(name, message).map(Row::Geofence))
+            (may_be, with_unsaid(place(name, message).map(Row::Geofence), fields, &Optional::OF_GEOFENCES))
         }
-        Some(Place::Unread(message)) => sync_wire::unread(&message),
+        Some(Place::Unread(message)) => {
+            let (may_be, wrong) = sync_wire::unread(&message);
+            (may_be, Err(wrong))
+        }
     };
-    Numbered { number, row, may_be }
+    Numbered::read(number, row, may_be)
+}
+
+/// The row with the fields that it does not say, of those that such a place has.
+fn with_unsaid(
+    row: Result<Row, Violations>,
+    fields: &[String],
+    among: &[Optional],
+) -> Result<(Row, Unsaid), Violations> {
+    let mut wrong = Violations::default();
+    let row = wrong.nest("", row);
+    wrong.take("unsaid_fields", at_most(among.len(), fields.len()));
+    let fields = fields.iter().take(among.len()).enumerate();
+    let unsaid =
+        fields.filter_map(|(i, field)| wrong.take(format!("unsaid_fields[{i}]"), Optional::parse(field, among)));
+    let unsaid = unsaid.collect();
+    wrong.finish(row.map(|row| (row, unsaid)))
 }
 
 /// The place of a row; if its name is wrong, its other faults are told as well.
@@ -181,7 +197,7 @@ fn next_part(rows: &mut impl Iterator<Item = Numbered>) -> Option<pb::ImportRows
     (!part.is_empty()).then_some(pb::ImportRows { rows: part })
 }
 
-fn row_to_wire(Numbered { number, row, may_be }: Numbered) -> pb::ImportRow {
+fn row_to_wire(Numbered { number, row, unsaid, may_be }: Numbered) -> pb::ImportRow {
     fn message<P: Wire>(place: P) -> P::Message {
         P::write(&Entry { etag: 0, value: std::sync::Arc::new(place) })
     }
@@ -192,13 +208,14 @@ fn row_to_wire(Numbered { number, row, may_be }: Numbered) -> pb::ImportRow {
         }
         Err(_) => Place::Unread(pb::UnreadRow { places: may_be.iter().map(PlaceName::to_string).collect() }),
     };
-    pb::ImportRow { row: number, place: Some(place) }
+    let unsaid_fields = unsaid.iter().map(|field| field.to_string()).collect();
+    pb::ImportRow { row: number, unsaid_fields, place: Some(place) }
 }
 
 /// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
     let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
-    let Report { adopted, adoptions, first_sync, sources, .. } = report;
+    let Report { adopted, adoptions, first_sync, sources, emptied, .. } = report;
     let Report { moved, moves, removed, removals, kept, keeps, renumbered, renumberings, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
         row: number,
@@ -233,6 +250,7 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         first_sync,
         sources: sources.iter().map(SourceName::to_string).collect(),
         renumbered,
+        emptied_fields: emptied.into_iter().map(emptied_to_wire).collect(),
         renumbered_stores: renumberings.into_iter().map(renumbered_to_wire).collect(),
     }
 }

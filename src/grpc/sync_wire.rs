@@ -3,7 +3,7 @@
 //! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
 
 use crate::{
-    app::imports::{Held, Move, Renumbered, Row, Sync},
+    app::imports::{Emptied, Held, Move, Renumbered, Sync},
     domain::{
         name::{CampaignName, SourceName},
         place::PlaceName,
@@ -24,7 +24,7 @@ const MAX_MEANT: usize = 10;
 /// Takes the sync of an import apart.
 pub fn read(wire: &pb::ImportSync) -> Result<Sync, Violations> {
     let pb::ImportSync { source, as_of, allow_removals, max_removed_percent, allow_moves, .. } = wire;
-    let pb::ImportSync { max_moved_percent, max_refused_percent, force, .. } = wire;
+    let pb::ImportSync { max_moved_percent, max_refused_percent, force, allow_emptied, .. } = wire;
     let mut wrong = Violations::default();
     let name = if source.is_empty() { Err(required()) } else { SourceName::parse(source) };
     let name = wrong.take("source", name);
@@ -41,6 +41,7 @@ pub fn read(wire: &pb::ImportSync) -> Result<Sync, Violations> {
             max_removed_percent: removed?.unwrap_or(usual.max_removed_percent),
             allow_moves: *allow_moves,
             max_moved_percent: moved?.unwrap_or(usual.max_moved_percent),
+            allow_emptied: *allow_emptied,
             max_refused_percent: refused?.unwrap_or(usual.max_refused_percent),
             force: *force,
             ..usual
@@ -55,14 +56,14 @@ fn percent(percent: u32) -> Result<u32, Invalid> {
 }
 
 /// A row that its sender could not read: it was told what is wrong, and the places are of use alone.
-pub fn unread(wire: &pb::UnreadRow) -> (Vec<PlaceName>, Result<Row, Violations>) {
+pub fn unread(wire: &pb::UnreadRow) -> (Vec<PlaceName>, Violations) {
     let mut wrong = Violations::default();
     wrong.take("unread.places", at_most(MAX_MEANT, wire.places.len()));
     let places = wire.places.iter().take(MAX_MEANT).enumerate();
     let places = places.filter_map(|(i, place)| wrong.take(format!("unread.places[{i}]"), PlaceName::parse(place)));
     let places = places.collect();
     // What it may mean is not told if some of it is wrong.
-    if wrong.is_empty() { (places, Err(wrong)) } else { (Vec::new(), Err(wrong)) }
+    if wrong.is_empty() { (places, wrong) } else { (Vec::new(), wrong) }
 }
 
 pub fn kept_to_wire(Kept { place, why }: Kept) -> pb::KeptPlace {
@@ -101,6 +102,10 @@ pub fn moved_to_wire(Move { place, from, to }: Move) -> pb::MovedPlace {
     }
 }
 
+pub fn emptied_to_wire(Emptied { field, emptied, places: _ }: Emptied) -> pb::EmptiedField {
+    pb::EmptiedField { field: field.to_string(), places: emptied }
+}
+
 pub fn renumbered_to_wire(Renumbered { was, is }: Renumbered) -> pb::RenumberedStore {
     pb::RenumberedStore { was: was.to_string(), is: is.to_string() }
 }
@@ -114,6 +119,7 @@ pub fn held_to_wire(held: Held) -> pb::Held {
         Held::TooManyRemovals { .. } => pb::HeldWhy::TooManyRemovals,
         Held::TooManyRenumbered { .. } => pb::HeldWhy::TooManyRenumbered,
         Held::TooManyMoves { .. } => pb::HeldWhy::TooManyMoves,
+        Held::TooManyEmptied { .. } => pb::HeldWhy::TooManyEmptied,
     };
     pb::Held { why: why.into(), description: held.to_string() }
 }

@@ -140,12 +140,12 @@ fn reading() -> Reading {
 
 /// Reads and syncs one file, as `dintorni import --sync` does.
 async fn sync(imports: &Imports, file: &str) -> Option<Report> {
-    let File { rows, as_of, cut_in, unsaid } = place_files::read(file.as_bytes(), &reading()).expect("it has a header");
+    let File { rows, as_of, cut_in, .. } = place_files::read(file.as_bytes(), &reading()).expect("it has a header");
     if cut_in.is_some() {
         return None;
     }
     let sync = Sync { as_of, ..Sync::of(owner("acme").source("stations").expect("sound")) };
-    let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid, sync: Some(sync) };
+    let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) };
     Some(imports.run(&options, rows, AUTHOR).await.expect("looked at"))
 }
 

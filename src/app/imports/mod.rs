@@ -29,6 +29,7 @@ mod absentees;
 #[cfg(test)]
 mod days_tests;
 mod deletion;
+mod emptied;
 #[cfg(test)]
 mod guard_tests;
 mod moves;
@@ -45,6 +46,7 @@ mod unsaid;
 
 pub use self::{
     absentees::as_of_now,
+    emptied::Emptied,
     moves::{FAR_M, Move},
     renumbered::Renumbered,
     report::{Held, Problem, Report, SmallGeofence},
@@ -76,8 +78,6 @@ pub struct Options {
     pub dry_run: bool,
     /// Apply the sound rows even if others are refused; a sync does so anyway.
     pub allow_partial: bool,
-    /// Fields that no row says, which stay as they are.
-    pub unsaid: Unsaid,
     /// The rows are the whole of a source.
     pub sync: Option<Sync>,
 }
@@ -94,14 +94,24 @@ pub enum Row {
 pub struct Numbered {
     pub number: u64,
     pub row: Result<Row, Violations>,
+    /// Fields that it does not say, which stay as they are.
+    pub unsaid: Unsaid,
     /// Of a refused row: every place it may mean; none if that cannot be told.
     pub may_be: Vec<PlaceName>,
 }
 
 impl Numbered {
-    /// A row that says this place.
+    /// A row as it was read, with what it does not say.
+    pub fn read(number: u64, read: Result<(Row, Unsaid), Violations>, may_be: Vec<PlaceName>) -> Self {
+        match read {
+            Ok((row, unsaid)) => Self { number, row: Ok(row), unsaid, may_be },
+            Err(wrong) => Self { number, row: Err(wrong), unsaid: Unsaid::default(), may_be },
+        }
+    }
+
+    /// A row that says this place, and all of it.
     pub fn sound(number: u64, row: Row) -> Self {
-        Self { number, row: Ok(row), may_be: Vec::new() }
+        Self { number, row: Ok(row), unsaid: Unsaid::default(), may_be: Vec::new() }
     }
 }
 
@@ -129,14 +139,14 @@ impl Imports {
         let checked = options.sync.as_ref().map_or(Ok(()), |sync| sync.check(&options.network, self.resources.now()));
         checked.map_err(EditError::Invalid)?;
         let (sifted, planned) = self.planned(options, rows, &catalog).await?;
-        let Sifted { sound, mut report, .. } = sifted;
+        let Sifted { sound, unsaid, mut report, .. } = sifted;
         report.applied = !options.dry_run && may_apply(options, &report);
         if report.applied {
             let head = match &options.sync {
                 Some(sync) => Some(self.begin(sync, author, sync.head(&catalog)).await?),
                 None => None,
             };
-            self.apply(options, &sound, author, head).await?;
+            self.apply(options, (&sound, &unsaid), author, head).await?;
             if let Some((sync, head)) = options.sync.as_ref().zip(head) {
                 let Plan { mut told, removed, said } = planned;
                 let fates = self.remove(sync, &said, &removed, author, head).await?;
@@ -200,13 +210,21 @@ impl Imports {
         Ok(sync.head(&self.resources.snapshot()))
     }
 
-    async fn apply(&self, options: &Options, sound: &[Row], author: &str, head: Head) -> Result<(), EditError> {
+    async fn apply(
+        &self,
+        options: &Options,
+        (sound, unsaid): (&[Row], &[Unsaid]),
+        author: &str,
+        head: Head,
+    ) -> Result<(), EditError> {
         let sync = options.sync.as_ref();
+        let mut unsaid = unsaid.iter().copied();
         for part in parts(sound, Row::corners) {
+            let unsaid: Vec<Unsaid> = unsaid.by_ref().take(part.len()).collect();
             self.append(author, |catalog| {
                 check_head(sync, head, catalog)?;
                 check_stores(part, catalog)?;
-                let edits = part.iter().map(|row| edit(row, options, catalog));
+                let edits = part.iter().zip(&unsaid).map(|(row, unsaid)| edit(row, *unsaid, options, catalog));
                 Ok((edits.filter_map(Result::transpose).collect::<Result<_, _>>()?, ()))
             })
             .await?;

@@ -126,8 +126,8 @@ fn unsaid(source: &SourceName, said: &BTreeSet<PlaceName>, catalog: &Catalog) ->
 
 /// The stores that geofences of the file belong to: as their rows say, or as they are if their rows were refused.
 fn housing(sifted: &Sifted, catalog: &Catalog) -> BTreeSet<StoreName> {
-    let sound = sifted.sound.iter().filter_map(|row| match row {
-        Row::Geofence(geofence) => store_of(geofence, &sifted.unsaid, catalog).cloned(),
+    let sound = sifted.sound.iter().zip(&sifted.unsaid).filter_map(|(row, unsaid)| match row {
+        Row::Geofence(geofence) => store_of(geofence, *unsaid, catalog).cloned(),
         Row::Store(_) => None,
     });
     let refused = sifted.may_be.iter().filter_map(|place| match place {

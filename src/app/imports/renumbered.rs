@@ -88,7 +88,7 @@ mod tests {
     use crate::{
         app::{
             fakes::{AUTHOR, owner, resources, store, store_name},
-            imports::{Held, Imports, Numbered, Options, Report, Sync, Unsaid},
+            imports::{Held, Imports, Numbered, Options, Report, Sync},
         },
         domain::geo::Position,
     };
@@ -113,8 +113,7 @@ mod tests {
     }
 
     async fn import(imports: &Imports, rows: Vec<Numbered>, sync: Option<Sync>) -> Report {
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid: Unsaid::new(), sync };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
     }
 

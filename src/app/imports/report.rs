@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FAR_M, MAX_REPORTED, Move, Renumbered, Row, Sync, rows::Difference};
+use super::{Emptied, FAR_M, MAX_REPORTED, Move, Optional, Renumbered, Row, Sync, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
@@ -30,6 +30,8 @@ pub struct Report {
     /// Of those changed: places that it moves far.
     pub moved: u64,
     pub moves: Vec<Move>,
+    /// Of those changed: how many lose which field.
+    pub emptied: Vec<Emptied>,
     /// Of those changed: places of no source that become the sync's.
     pub adopted: u64,
     pub adoptions: Vec<PlaceName>,
@@ -106,6 +108,14 @@ pub enum Held {
         places: u64,
         percent: u32,
     },
+    /// So many of the places that rows name, that are there and that may have the field would lose it, and at most that many
+    /// percent may.
+    TooManyEmptied {
+        field: Optional,
+        emptied: u64,
+        places: u64,
+        percent: u32,
+    },
 }
 
 impl std::fmt::Display for Held {
@@ -138,6 +148,11 @@ impl std::fmt::Display for Held {
                 "{moved} of {places} places would move by more than {FAR_M} m, and at most {percent} percent may go so far \
                  unasked: latitude and longitude are swapped, shifted or rounded, or decimal marks were lost, or those of \
                  the last file were; if it is right, allow the moves"
+            ),
+            Self::TooManyEmptied { field, emptied, places, percent } => write!(
+                f,
+                "{field} would be emptied in {emptied} of {places} places, and at most {percent} percent may lose it \
+                 unasked: its column is there, and its values were lost; if it is right, allow them to be emptied"
             ),
         }
     }

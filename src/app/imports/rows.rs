@@ -1,7 +1,7 @@
 //! The rows of an import: which are sound, and what each changes.
 //!
-//! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, is
-//! refused alone.
+//! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, or that
+//! says what it does not say, is refused alone.
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,12 @@ use std::{
 
 use geo::CoordsIter;
 
-use super::{Numbered, Options, Report, Row, Sync, Unsaid, moves::far_moves, unsaid::filled_in};
+use super::{
+    Numbered, Options, Report, Row, Sync, Unsaid,
+    emptied::emptied,
+    moves::far_moves,
+    unsaid::{check_unsaid, filled_in},
+};
 use crate::{
     app::{
         places::{check_crowd, check_store, is_at_its_spot},
@@ -31,6 +36,8 @@ use crate::{
 pub struct Sifted {
     /// Stores first.
     pub sound: Vec<Row>,
+    /// What each of these does not say.
+    pub unsaid: Vec<Unsaid>,
     /// The counts of the sound rows, and the faults of the others.
     pub report: Report,
     /// What refused rows may mean.
@@ -39,8 +46,6 @@ pub struct Sifted {
     pub untold: u64,
     /// All there were.
     pub rows: u64,
-    /// As [`Options::unsaid`].
-    pub unsaid: Unsaid,
 }
 
 /// A row that was refused.
@@ -75,47 +80,49 @@ pub fn corners(shape: &Shape) -> usize {
 }
 
 pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted {
-    let mut sifted = Sifted { rows: rows.len() as u64, unsaid: options.unsaid.clone(), ..Sifted::default() };
+    let mut sifted = Sifted { rows: rows.len() as u64, ..Sifted::default() };
     let mut seen = BTreeMap::new();
     let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
-    for Numbered { number, row, may_be } in rows {
+    for Numbered { number, row, unsaid, may_be } in rows {
         match row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
-            let checked = check_own(&row, number, options, &mut seen, catalog);
+            let checked =
+                check_unsaid(&row, unsaid).and_then(|()| check_own(&row, number, options, &mut seen, catalog));
             refused(checked, number, &row.place()).map(|()| row)
         }) {
-            Ok(Row::Store(store)) => stores.push(store),
-            Ok(Row::Geofence(geofence)) => geofences.push((number, geofence)),
+            Ok(Row::Store(store)) => stores.push((store, unsaid)),
+            Ok(Row::Geofence(geofence)) => geofences.push((number, geofence, unsaid)),
             Err(refusal) => refusals.push(refusal),
         }
     }
-    let known: BTreeSet<StoreName> = stores.iter().map(|store| store.name.clone()).collect();
-    sifted.sound.extend(stores.into_iter().map(Row::Store));
+    let known: BTreeSet<StoreName> = stores.iter().map(|(store, _)| store.name.clone()).collect();
+    stores.into_iter().for_each(|(store, unsaid)| sifted.accept(Row::Store(store), unsaid));
     let mut crowds = Crowds { options, seen: &seen, catalog, counts: HashMap::new() };
     // Whatever the order of rows: first those that are there and stay.
-    for (_, geofence) in geofences.iter().filter(|(_, geofence)| is_at_its_spot(geofence, catalog)) {
+    for (_, geofence, _) in geofences.iter().filter(|(_, geofence, _)| is_at_its_spot(geofence, catalog)) {
         *crowds.at(geofence) += 1;
     }
-    for (number, geofence) in geofences {
+    for (number, geofence, unsaid) in geofences {
         let checked = check_reference(&geofence, |store| known.contains(store) || catalog.stores.contains_key(store))
             .and_then(|()| crowds.take(&geofence));
         match refused(checked, number, &PlaceName::Geofence(geofence.name.clone())) {
             Ok(()) => {
                 sifted.report.note_small(number, &geofence);
-                sifted.sound.push(Row::Geofence(geofence));
+                sifted.accept(Row::Geofence(geofence), unsaid);
             }
             Err(refusal) => refusals.push(refusal),
         }
     }
     sifted.refuse(refusals);
     let sync = options.sync.as_ref();
-    for row in &sifted.sound {
-        let difference = difference(row, options, catalog);
+    for (row, unsaid) in sifted.sound.iter().zip(&sifted.unsaid) {
+        let difference = difference(row, *unsaid, options, catalog);
         sifted.report.count(&difference);
         if !matches!(difference, Difference::New) {
             sifted.report.note_source(row, source_of(row, catalog), sync);
         }
     }
     sifted.report.note_moves(far_moves(&sifted.sound, catalog));
+    sifted.report.emptied = emptied(&sifted, catalog);
     sifted
 }
 
@@ -157,6 +164,11 @@ fn refused(checked: Result<(), Violations>, number: u64, place: &PlaceName) -> R
 }
 
 impl Sifted {
+    fn accept(&mut self, row: Row, unsaid: Unsaid) {
+        self.sound.push(row);
+        self.unsaid.push(unsaid);
+    }
+
     fn refuse(&mut self, mut refusals: Vec<Refusal>) {
         refusals.sort_by_key(|refusal| refusal.number);
         for Refusal { number, violations, may_be } in refusals {
@@ -232,11 +244,11 @@ pub fn check_stores(part: &[Row], catalog: &Catalog) -> Result<(), EditError> {
     Ok(())
 }
 
-/// The row as it shall be stored: with what its file does not say. Its source is the sync's, or the one the place has. A
+/// The row as it shall be stored: with what it does not say. Its source is the sync's, or the one the place has. A
 /// geofence that says no detection keeps the one it has.
-fn settled<'a>(row: &'a Row, options: &Options, catalog: &Catalog) -> Cow<'a, Row> {
+fn settled<'a>(row: &'a Row, unsaid: Unsaid, options: &Options, catalog: &Catalog) -> Cow<'a, Row> {
     let source = options.sync.as_ref().map_or_else(|| source_of(row, catalog), |sync| Some(&sync.source)).cloned();
-    match filled_in(row, &options.unsaid, catalog) {
+    match filled_in(row, unsaid, catalog) {
         Cow::Borrowed(row) => with_source(row, source, catalog),
         Cow::Owned(row) => Cow::Owned(with_source(&row, source, catalog).into_owned()),
     }
@@ -269,7 +281,7 @@ pub enum Difference {
     None,
 }
 
-fn difference(row: &Row, options: &Options, catalog: &Catalog) -> Difference {
+fn difference(row: &Row, unsaid: Unsaid, options: &Options, catalog: &Catalog) -> Difference {
     fn of<K: Kind>(wanted: &K, catalog: &Catalog) -> Difference {
         match K::table(catalog).get(wanted.name()) {
             None => Difference::New,
@@ -277,23 +289,23 @@ fn difference(row: &Row, options: &Options, catalog: &Catalog) -> Difference {
             Some(entry) => Difference::Other(entry.etag),
         }
     }
-    match settled(row, options, catalog).as_ref() {
+    match settled(row, unsaid, options, catalog).as_ref() {
         Row::Store(store) => of(store, catalog),
         Row::Geofence(geofence) => of(geofence, catalog),
     }
 }
 
 /// The edit that the row makes necessary, if it does. Fails if the place became another source's meanwhile.
-pub fn edit(row: &Row, options: &Options, catalog: &Catalog) -> Result<Option<Edit>, EditError> {
+pub fn edit(row: &Row, unsaid: Unsaid, options: &Options, catalog: &Catalog) -> Result<Option<Edit>, EditError> {
     if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
         return Err(EditError::Changed(theirs.clone().into()));
     }
-    let expected = match difference(row, options, catalog) {
+    let expected = match difference(row, unsaid, options, catalog) {
         Difference::New => Expected::Absent,
         Difference::Other(etag) => Expected::Version(etag),
         Difference::None => return Ok(None),
     };
-    Ok(Some(match settled(row, options, catalog).into_owned() {
+    Ok(Some(match settled(row, unsaid, options, catalog).into_owned() {
         Row::Store(store) => Edit::put(store, expected),
         Row::Geofence(geofence) => Edit::put(geofence, expected),
     }))

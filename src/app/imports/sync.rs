@@ -1,7 +1,7 @@
 //! A file as the whole of its source: what goes because the file no longer names it, and what holds a bad file back.
 //!
-//! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving everything) changes
-//! nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
+//! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving or
+//! emptying everything) changes nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    emptied::too_many,
     known,
     removal::{Fates, fates},
     renumbered::renumbered,
@@ -55,6 +56,8 @@ pub struct Sync {
     pub allow_moves: bool,
     /// Percent of the places that are there and that rows name which may move far unasked, 0 to 100.
     pub max_moved_percent: u32,
+    /// Empty whatever the file says is empty, in however many places.
+    pub allow_emptied: bool,
     /// Percent of the file's rows that may be refused, 0 to 100.
     pub max_refused_percent: u32,
     /// Remove also what campaigns name, and stores to which something belongs that stays.
@@ -71,6 +74,7 @@ impl Sync {
             max_removed_percent: DEFAULT_REMOVED_PERCENT,
             allow_moves: false,
             max_moved_percent: DEFAULT_MOVED_PERCENT,
+            allow_emptied: false,
             max_refused_percent: DEFAULT_REFUSED_PERCENT,
             force: false,
         }
@@ -150,6 +154,7 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     sifted.report.renumber(renumbered(&sync.source, fates.missing(), &sifted.sound, catalog));
     let missing = missing(&fates, known(sync, catalog), sifted.untold);
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
+    sifted.report.held.extend(too_many(sync, &sifted.report.emptied));
     sifted.report.remove(&fates.removed);
     sifted.report.keep(&fates.kept);
     let Sifted { rows, untold, report: Report { refused, .. }, .. } = *sifted;
@@ -220,5 +225,6 @@ impl Report {
         (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
         self.moves.clear();
         self.adoptions.clear();
+        self.emptied.clear();
     }
 }

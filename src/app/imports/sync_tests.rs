@@ -35,11 +35,11 @@ pub(super) fn stores(ids: &[&str]) -> Vec<Numbered> {
 
 pub(super) fn unread(number: u64, ids: &[&str]) -> Numbered {
     let may_be = ids.iter().map(|id| PlaceName::Store(store_name(id))).collect();
-    Numbered { number, row: Err(Violations::one("lat", "is missing")), may_be }
+    Numbered::read(number, Err(Violations::one("lat", "is missing")), may_be)
 }
 
 pub(super) fn options(sync: Sync) -> Options {
-    Options { network: owner("acme"), dry_run: false, allow_partial: false, unsaid: Unsaid::new(), sync: Some(sync) }
+    Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) }
 }
 
 /// A file of any length, and with any faults, may take the place of the last one.
@@ -244,7 +244,8 @@ async fn a_sync_that_was_cut_short_is_finished_by_the_same_one() {
     let half = Sync { as_of: Some(at(900)), ..freely() };
     let head = half.head(&network.resources.snapshot());
     let sound: Vec<Row> = stores(&["3", "4"]).into_iter().filter_map(|row| row.row.ok()).collect();
-    network.imports.apply(&options(half.clone()), &sound, AUTHOR, Some(head)).await.expect("applied");
+    let all = [Unsaid::default(); 2];
+    network.imports.apply(&options(half.clone()), (&sound, &all), AUTHOR, Some(head)).await.expect("applied");
     let gone = [PlaceName::Store(store_name("1"))];
     network.imports.remove(&half, &Arc::default(), &gone, AUTHOR, head).await.expect("removed");
 

@@ -14,7 +14,7 @@ fn rows(rows: Vec<Row>) -> Vec<Numbered> {
 }
 
 fn options(dry_run: bool, allow_partial: bool) -> Options {
-    Options { network: owner("acme"), dry_run, allow_partial, unsaid: Unsaid::new(), sync: None }
+    Options { network: owner("acme"), dry_run, allow_partial, sync: None }
 }
 
 fn counts(report: &Report) -> [u64; 4] {
@@ -61,8 +61,8 @@ async fn refused_rows_hold_everything_back_unless_parts_are_allowed() {
         let hanging = Row::Geofence(geofence("g", Some("nowhere"), 80.0));
         let mut file =
             rows([sound.to_vec(), vec![hanging, Row::Store(store("1", "Twice")), Row::Store(other)]].concat());
-        let row = Err(Violations::one("store.position", "is required"));
-        file.push(Numbered { number: 6, row, may_be: Vec::new() });
+        let row = Violations::one("store.position", "is required");
+        file.push(Numbered::read(6, Err(row), Vec::new()));
         file
     };
     let held = imports.run(&options(false, false), file(), AUTHOR).await.expect("looked at");

@@ -12,7 +12,7 @@ use csv::ByteRecord;
 
 use super::{Field, Fields, File, Reading, Unreadable, Values, degrees, fields::unsaid, id_of, store};
 use crate::{
-    app::imports::{Numbered, Row},
+    app::imports::{Numbered, Optional, Row, Unsaid},
     domain::{
         geo::Position,
         place::PlaceName,
@@ -32,7 +32,7 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
     let columns = columns(header.iter(), reading)?;
     check_header(&columns, reading)?;
     let fields = Fields::new(reading);
-    let unsaid = unsaid(&fields, |name| columns.contains_key(&name.to_lowercase()));
+    let unsaid = unsaid(&fields, &Optional::OF_STORES, |name| columns.contains_key(&name.to_lowercase()));
     let mut file = File { unsaid, ..File::default() };
     let mut lines = Lines { rest: bytes, at: 0, number: 1 + reading.skip_lines as u64 };
     let mut records = reader.into_byte_records().peekable();
@@ -41,9 +41,9 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
         let line = lines.number(record.position().map_or(0, csv::Position::byte));
         let is_last = records.peek().is_none();
         let is_open = is_last && quotes && is_open(lines.rest, &record, delimiter);
-        let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), &fields, reading) };
+        let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), (&fields, unsaid), reading) };
         let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
-        file.rows.push(Numbered { number: line, row, may_be });
+        file.rows.push(Numbered::read(line, row, may_be));
         // Many sound files end without a line end, so that one with all its values is believed; but where the last one is
         // empty, and nothing else is wrong with the line, it was cut off.
         let only_last_is_missing = record.iter().next_back() == Some(b"")
@@ -118,7 +118,7 @@ fn columns<'a>(header: impl Iterator<Item = &'a str>, reading: &Reading) -> Resu
 
 fn check_header(columns: &Columns, reading: &Reading) -> Result<(), Unreadable> {
     let fields = Fields::new(reading);
-    let find = |name: &str| columns.contains_key(&name.to_lowercase()).then_some(Cow::Borrowed("here"));
+    let find = |name: &str| columns.contains_key(&name.to_lowercase()).then_some(Ok(Cow::Borrowed("here")));
     let values = Values::new(&fields, &find);
     let mut missing = Vec::new();
     if values.id().is_none() {
@@ -128,7 +128,7 @@ fn check_header(columns: &Columns, reading: &Reading) -> Result<(), Unreadable> 
     let needed = [Field::Name, Field::Latitude, Field::Longitude].into_iter();
     for field in needed.clone().chain(mapped.filter(|field| !needed.clone().any(|needed| needed == *field))) {
         let (name, found) = values.get(field);
-        if found.is_empty() {
+        if found.is_ok_and(|found| found.is_empty()) {
             missing.push(format!("{name:?} (--map {field}=COLUMN)"));
         }
     }
@@ -145,9 +145,9 @@ fn row(
     record: &ByteRecord,
     columns: &Columns,
     width: usize,
-    fields: &Fields<'_>,
+    (fields, unsaid): (&Fields<'_>, Unsaid),
     reading: &Reading,
-) -> Result<Row, Violations> {
+) -> Result<(Row, Unsaid), Violations> {
     if record.iter().any(|value| value.contains(&b'\n')) {
         let said = "has a value that begins with a quote and runs over the end of the line; \
                     if quotes are part of the values in this file, say --no-quotes";
@@ -167,12 +167,12 @@ fn row(
     let find = |name: &str| {
         let value = record.get(*columns.get(&name.to_lowercase())?)?;
         // What is none was told above.
-        Some(Cow::Owned(String::from_utf8_lossy(value).into_owned()))
+        Some(Ok(Cow::Owned(String::from_utf8_lossy(value).into_owned())))
     };
     let values = Values::new(fields, &find);
     let position = position(&mut wrong, &values);
     let row = store(&mut wrong, &values, position, reading);
-    wrong.finish(row)
+    wrong.finish(row.map(|row| (row, values.zoned(unsaid))))
 }
 
 /// The place of a line that was refused. If the values cannot be told apart only the first one is where it should be, and
@@ -192,7 +192,7 @@ fn may_be(record: &ByteRecord, columns: &Columns, width: usize, reading: &Readin
 fn position(wrong: &mut Violations, values: &Values<'_>) -> Option<Position> {
     let mut half = |field, check: fn(f64) -> Result<Position, Invalid>| {
         let (column, text) = values.get(field);
-        wrong.take(column, degrees(&text).and_then(|degrees| check(degrees).map(|_| degrees)))
+        wrong.take(column, text.and_then(|text| degrees(&text)).and_then(|degrees| check(degrees).map(|_| degrees)))
     };
     let latitude = half(Field::Latitude, |latitude| Position::new(latitude, 0.0));
     let longitude = half(Field::Longitude, |longitude| Position::new(0.0, longitude));
@@ -203,10 +203,7 @@ fn position(wrong: &mut Violations, values: &Values<'_>) -> Option<Position> {
 mod tests {
     use super::*;
     use crate::{
-        app::{
-            imports::Optional,
-            place_files::{Format, parse},
-        },
+        app::place_files::{Format, parse},
         domain::{name::OrganizationName, time::TimeZone},
     };
 
@@ -255,13 +252,23 @@ mod tests {
         let unsaid = |header: &str, map: Vec<(Field, String)>| {
             let file = format!("id|name|lat|lon|{header}\n1|a|45|9|\n");
             let file = super::super::read(file.as_bytes(), &Reading { map, ..reading() }).expect("readable");
-            file.unsaid.into_iter().map(Optional::as_str).collect::<Vec<_>>().join(" ")
+            assert_eq!(file.rows[0].unsaid, file.unsaid);
+            file.unsaid.iter().map(Optional::as_str).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(unsaid("note", Vec::new()), "address brand opening_hours country tags store");
-        assert_eq!(unsaid("Indirizzo", Vec::new()), "brand opening_hours country tags store");
-        assert_eq!(unsaid("category", Vec::new()), "address brand opening_hours country store", "which makes tags");
+        assert_eq!(unsaid("note", Vec::new()), "address brand opening_hours country tags time_zone");
+        assert_eq!(unsaid("Indirizzo", Vec::new()), "brand opening_hours country tags time_zone");
+        assert_eq!(unsaid("category", Vec::new()), "address brand opening_hours country time_zone", "which makes tags");
         let map = vec![(Field::Brand, "Bandiera".to_owned())];
-        assert_eq!(unsaid("bandiera", map), "address opening_hours country tags store");
+        assert_eq!(unsaid("bandiera", map), "address opening_hours country tags time_zone");
+    }
+
+    #[test]
+    fn an_empty_zone_is_not_said() {
+        let rows = parse(b"id|name|lat|lon|tz\n1|a|45|9|Asia/Tokyo\n2|a|45|9|\n", &reading()).expect("readable");
+        let said = |row: &Numbered| !row.unsaid.contains(Optional::TimeZone);
+        assert_eq!(rows.iter().map(said).collect::<Vec<_>>(), [true, false]);
+        let Ok(Row::Store(store)) = &rows[1].row else { panic!("{rows:?}") };
+        assert_eq!(store.time_zone, TimeZone::utc(), "should it be new");
     }
 
     #[test]

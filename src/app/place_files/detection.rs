@@ -2,7 +2,7 @@
 //!
 //! Law: what is not said is not set.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use super::{Field, Values};
 use crate::domain::{
@@ -23,7 +23,8 @@ const SPANS: [(&str, Field); 4] = [
 pub fn read(wrong: &mut Violations, values: &Values<'_>) -> Option<Detection> {
     let mut number = |field| {
         let (column, text) = values.get(field);
-        wrong.take(column, if text.is_empty() { Ok(None) } else { self::number(&text).map(Some) }).flatten()
+        let read = |text: Cow<'_, str>| if text.is_empty() { Ok(None) } else { self::number(&text).map(Some) };
+        wrong.take(column, text.and_then(read)).flatten()
     };
     let probabilities = (number(Field::EnterProbability), number(Field::ConfirmProbability));
     let leave_margin_m = number(Field::LeaveMarginM);

@@ -106,49 +106,70 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What a file says nothing of, by whether it has a column or property of a name: that all of it leaves the field empty, or
-/// that one row does, is something else.
-pub fn unsaid(fields: &Fields<'_>, has: impl Fn(&str) -> bool) -> Unsaid {
+/// Which of these fields are not said, by whether there is a column or property of a name: that there is one and it is
+/// empty says that the field is.
+pub fn unsaid(fields: &Fields<'_>, of: &[Optional], has: impl Fn(&str) -> bool) -> Unsaid {
     let columns = |optional| match optional {
         Optional::Address => &[Field::Address][..],
         Optional::Brand => &[Field::Brand],
         Optional::OpeningHours => &[Field::OpeningHours],
         Optional::Country => &[Field::Country],
         Optional::Tags => &[Field::Category, Field::Tags],
+        Optional::TimeZone => &[Field::TimeZone],
         Optional::Store => &[Field::Store],
     };
     let is_said = |optional| columns(optional).iter().any(|field| fields.names(*field).into_iter().any(&has));
-    Optional::ALL.into_iter().filter(|optional| !is_said(*optional)).collect()
+    of.iter().copied().filter(|optional| !is_said(*optional)).collect()
 }
 
-/// The values of one row by name; a name that the row does not have gives none.
+/// What stands under a name in one row: none if the row has no such name.
+pub type Found<'a> = Option<Result<Cow<'a, str>, Invalid>>;
+
+/// The values of one row by name.
 pub struct Values<'a> {
     fields: &'a Fields<'a>,
-    find: &'a dyn Fn(&str) -> Option<Cow<'a, str>>,
+    find: &'a dyn Fn(&str) -> Found<'a>,
 }
 
 impl<'a> Values<'a> {
     /// `find` gives the value under a name, compared without regard to case.
-    pub fn new(fields: &'a Fields<'a>, find: &'a dyn Fn(&str) -> Option<Cow<'a, str>>) -> Self {
+    pub fn new(fields: &'a Fields<'a>, find: &'a dyn Fn(&str) -> Found<'a>) -> Self {
         Self { fields, find }
     }
 
     /// The column a field stands in, and its value on one line; if it says nothing, the column all the same; if there
     /// is none, the one it should stand in, and nothing.
-    pub fn get(&self, field: Field) -> (String, Cow<'a, str>) {
+    pub fn get(&self, field: Field) -> (String, Result<Cow<'a, str>, Invalid>) {
         let names = self.fields.names(field);
-        let found = names.iter().find_map(|name| Some((*name, (self.find)(name).filter(|value| is_said(value))?)));
-        match found {
-            Some((name, value)) => (name.to_owned(), Cow::Owned(one_line(&value))),
+        match names.iter().find_map(|name| Some((*name, self.said(name)?))) {
+            Some((name, value)) => (name.to_owned(), value.map(|value| Cow::Owned(one_line(&value)))),
             None => {
                 let there = names.iter().find(|name| (self.find)(name).is_some()).or(names.first());
-                (there.copied().unwrap_or_default().to_owned(), Cow::Borrowed(""))
+                (there.copied().unwrap_or_default().to_owned(), Ok(Cow::Borrowed("")))
             }
         }
     }
 
-    pub fn id(&self) -> Option<Cow<'a, str>> {
-        (self.find)(&self.fields.reading.id_from).filter(|id| is_said(id))
+    pub fn id(&self) -> Found<'a> {
+        self.said(&self.fields.reading.id_from)
+    }
+
+    /// Which of these fields the row does not say: it has none of their names.
+    pub fn unsaid(&self, of: &[Optional]) -> Unsaid {
+        let unsaid = unsaid(self.fields, of, |name| (self.find)(name).is_some());
+        if of.contains(&Optional::TimeZone) { self.zoned(unsaid) } else { unsaid }
+    }
+
+    /// What a store's row does not say, if these are the fields that it has no names of: no zone is empty, so that an empty
+    /// one is not said.
+    pub fn zoned(&self, unsaid: Unsaid) -> Unsaid {
+        let is_empty = self.get(Field::TimeZone).1.is_ok_and(|zone| zone.is_empty());
+        if is_empty { unsaid.with(Optional::TimeZone) } else { unsaid }
+    }
+
+    /// What is no value at all says something that is wrong.
+    fn said(&self, name: &str) -> Found<'a> {
+        (self.find)(name).filter(|value| value.as_ref().map_or(true, |value| is_said(value)))
     }
 }
 

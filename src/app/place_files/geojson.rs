@@ -3,21 +3,18 @@
 //! Law: a feature that is not sound is refused alone; coordinates of another reference system are refused as a whole,
 //! for they would look sound and lie elsewhere.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashSet},
-};
+use std::{borrow::Cow, collections::BTreeSet};
 
 use geojson::{Feature, GeometryValue, feature::Id};
 use serde_json::Value;
 
 use super::{
     Fields, File, Reading, Unreadable, Values,
-    fields::{is_said, unsaid},
+    fields::{Found, is_said},
     geofence, id_of, stamp, store,
 };
 use crate::{
-    app::imports::{Numbered, Row},
+    app::imports::{Numbered, Optional, Row, Unsaid},
     domain::{
         geo::Position,
         place::PlaceName,
@@ -34,13 +31,11 @@ pub fn read(bytes: &[u8], reading: &Reading) -> Result<File, Unreadable> {
     let as_of = file.get("timestamp").and_then(Value::as_str).and_then(|text| stamp::time(text).ok());
     let features = features(file)?;
     check_ids(&features, reading)?;
-    let names: HashSet<&str> = features.iter().flat_map(names_of).collect();
-    let unsaid = unsaid(&fields, |name| names.iter().any(|had| had.eq_ignore_ascii_case(name)));
     let numbered = |(number, value): (u64, Value)| {
         let may_be = may_be(&value, reading);
-        Numbered { number, row: row(value, &fields, reading), may_be }
+        Numbered::read(number, row(value, &fields, reading), may_be)
     };
-    Ok(File { rows: (1..).zip(features).map(numbered).collect(), as_of, cut_in: None, unsaid })
+    Ok(File { rows: (1..).zip(features).map(numbered).collect(), as_of, ..File::default() })
 }
 
 /// The places that a feature may mean, whatever else is wrong with it: what had an outline yesterday may have none today.
@@ -50,7 +45,7 @@ fn may_be(feature: &Value, reading: &Reading) -> Vec<PlaceName> {
     let named = properties.and_then(|all| all.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)));
     let exact = properties.and_then(|all| all.get(wanted));
     let own = feature.get("id").filter(|_| wanted == "id");
-    let id = exact.or(named.map(|(_, value)| value)).or(own).and_then(said).filter(|id| is_said(id));
+    let id = exact.or(named.map(|(_, value)| value)).or(own).and_then(|id| said(id).ok()).filter(|id| is_said(id));
     let Some(id) = id.and_then(|id| id_of(&id).ok()) else { return Vec::new() };
     let (store, geofence) = (reading.network.store(&id), reading.network.geofence(&id));
     store.map(PlaceName::Store).into_iter().chain(geofence.map(PlaceName::Geofence)).collect()
@@ -97,7 +92,7 @@ fn check_reference_system(file: &Value) -> Result<(), Unreadable> {
     Err(Unreadable(said))
 }
 
-fn row(value: Value, fields: &Fields<'_>, reading: &Reading) -> Result<Row, Violations> {
+fn row(value: Value, fields: &Fields<'_>, reading: &Reading) -> Result<(Row, Unsaid), Violations> {
     let feature: Feature = serde_json::from_value(value)
         .map_err(|error| Violations::one("", format!("is not a GeoJSON feature: {error}")))?;
     let find = |name: &str| property(&feature, name);
@@ -122,11 +117,15 @@ fn row(value: Value, fields: &Fields<'_>, reading: &Reading) -> Result<Row, Viol
             wrong.take("geometry", Err(Invalid::new(said)))
         }
     };
-    wrong.finish(row)
+    wrong.finish(row.map(|row| {
+        let unsaid = values.unsaid(Optional::of(&row));
+        (row, unsaid)
+    }))
 }
 
-/// A property as text, or the feature's own id, which stands beside the properties. Lists are joined with `;`.
-fn property<'a>(feature: &Feature, name: &str) -> Option<Cow<'a, str>> {
+/// A property as text, or the feature's own id, which stands beside the properties. Lists are joined with `;`, and null is
+/// empty.
+fn property<'a>(feature: &Feature, name: &str) -> Found<'a> {
     let properties = feature.properties.as_ref();
     let exact = properties.and_then(|properties| properties.get(name));
     let found = exact.or_else(|| {
@@ -135,20 +134,24 @@ fn property<'a>(feature: &Feature, name: &str) -> Option<Cow<'a, str>> {
             .map(|(_, v)| v)
     });
     match (found, &feature.id) {
-        (Some(value), _) => said(value).map(Cow::Owned),
-        (None, Some(Id::String(id))) if name == "id" => Some(Cow::Owned(id.clone())),
-        (None, Some(Id::Number(id))) if name == "id" => Some(Cow::Owned(id.to_string())),
+        (Some(value), _) => Some(said(value).map(Cow::Owned)),
+        (None, Some(Id::String(id))) if name == "id" => Some(Ok(Cow::Owned(id.clone()))),
+        (None, Some(Id::Number(id))) if name == "id" => Some(Ok(Cow::Owned(id.to_string()))),
         _ => None,
     }
 }
 
-fn said(value: &Value) -> Option<String> {
+fn said(value: &Value) -> Result<String, Invalid> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Array(list) => Some(list.iter().filter_map(said).collect::<Vec<_>>().join(";")),
-        Value::Null | Value::Object(_) => None,
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Array(list) => {
+            let said = list.iter().filter(|value| !value.is_null()).map(said);
+            Ok(said.collect::<Result<Vec<_>, _>>()?.join(";"))
+        }
+        Value::Null => Ok(String::new()),
+        Value::Object(_) => Err(Invalid::new("must be text, a number or a list of these, was an object")),
     }
 }
 
@@ -174,10 +177,7 @@ fn shape(polygons: &[Vec<Vec<geojson::Position>>]) -> Result<Shape, Invalid> {
 mod tests {
     use super::*;
     use crate::{
-        app::{
-            imports::Optional,
-            place_files::{Format, parse},
-        },
+        app::place_files::{Format, parse},
         domain::name::OrganizationName,
     };
 
@@ -245,15 +245,27 @@ mod tests {
     }
 
     #[test]
-    fn a_property_that_no_feature_has_says_nothing() {
-        let feature = |properties: &str| {
-            format!(r#"{{"type":"Feature","id":7,"properties":{{"name":"Esso"{properties}}},"geometry":null}}"#)
+    fn each_feature_says_what_it_has_a_property_for() {
+        let point = r#"{"type":"Point","coordinates":[7.4,43.7]}"#;
+        let square = r#"{"type":"Polygon","coordinates":[[[0,0],[2,0],[2,2],[0,2],[0,0]]]}"#;
+        let feature = |properties: &str, geometry: &str| {
+            let usual = r#""name":"Esso","time_zone":"Europe/Monaco""#;
+            format!(r#"{{"type":"Feature","id":7,"properties":{{{usual}{properties}}},"geometry":{geometry}}}"#)
         };
-        let features = [feature(""), feature(r#","Brand":null"#), feature(r#","tags":["a"]"#)].join(",");
-        let file = format!(r#"{{"type":"FeatureCollection","features":[{features}]}}"#);
-        let file = super::super::read(file.as_bytes(), &reading()).expect("readable");
-        let unsaid: Vec<&str> = file.unsaid.into_iter().map(Optional::as_str).collect();
-        assert_eq!(unsaid, ["address", "opening_hours", "country", "store"], "one that has it is enough");
+        let of = |properties: &str, geometry: &str| parsed(&feature(properties, geometry)).remove(0);
+        let unsaid = |properties: &str, geometry: &str| {
+            let row = of(properties, geometry);
+            assert!(row.row.is_ok(), "{row:?}");
+            row.unsaid.iter().map(Optional::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(unsaid("", point), "address brand opening_hours country tags");
+        assert_eq!(unsaid(r#","addr":"","Brand":null"#, point), "opening_hours country tags", "they say it is empty");
+        assert_eq!(unsaid(r#","category":["fuel",null]"#, point), "address brand opening_hours country");
+        assert_eq!((unsaid("", square), unsaid(r#","store":null"#, square)), ("tags store".into(), "tags".into()));
+        for (object, field) in [(r#","brand":{"en":"Esso"}"#, "brand"), (r#","tags":["a",{}]"#, "tags")] {
+            let told = of(object, point).row.expect_err("refused").to_string();
+            assert!(told.contains(&format!("{field}: must be text")) && told.contains("was an object"), "{told}");
+        }
     }
 
     #[test]

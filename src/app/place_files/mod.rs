@@ -1,8 +1,8 @@
 //! Places out of files: GeoJSON, CSV and map extracts become the rows of an import.
 //!
 //! Laws: a file that cannot be read is refused as a whole; a wrong row is refused alone, by the number, column and value
-//! that its owner will look for; the same file gives the same names every time. What a file has no column for it does not
-//! say.
+//! that its owner will look for; the same file gives the same names every time. What a row has no column, property or tag
+//! for it does not say.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ pub struct Reading {
     pub skip_lines: usize,
     /// The column or property that has the network's own id.
     pub id_from: String,
-    /// The zone of stores that say none.
+    /// The zone of new stores that say none.
     pub time_zone: Option<TimeZone>,
     /// Columns or properties by field, where the usual names do not fit.
     pub map: Vec<(Field, String)>,
@@ -89,7 +89,7 @@ pub struct File {
     pub as_of: Option<Timestamp>,
     /// The row in which the file breaks off: the last one, if it lacks values and a line end, or the end of a quote.
     pub cut_in: Option<u64>,
-    /// Fields that it has no column for; of a map, tags that none of its elements has.
+    /// Fields of stores that its header has no column for, so that no row says them; none if it has no header.
     pub unsaid: Unsaid,
 }
 
@@ -173,7 +173,7 @@ fn text<T>(
     read: impl FnOnce(&str) -> Result<T, Invalid>,
 ) -> Option<T> {
     let (column, value) = values.get(field);
-    wrong.take(column, read(&value))
+    wrong.take(column, value.and_then(|value| read(&value)))
 }
 
 /// A code that may be missing.
@@ -190,7 +190,7 @@ fn id(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<
         "id" => "is missing; --id-from names the column that has the id",
         _ => "is missing",
     };
-    let id = values.id().ok_or_else(|| Invalid::new(said));
+    let id = values.id().unwrap_or_else(|| Err(Invalid::new(said)));
     wrong.take(&reading.id_from, id.and_then(|id| id_of(&id)))
 }
 
@@ -200,7 +200,7 @@ fn store_of(id: &str, network: &OrganizationName) -> Result<Option<StoreName>, I
 
 fn time_zone(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<TimeZone> {
     let usual = || {
-        let missing = || Invalid::new("is missing; --time-zone gives one for the whole file");
+        let missing = || Invalid::new("is missing; --time-zone gives one to stores that say none");
         reading.time_zone.clone().ok_or_else(missing)
     };
     text(wrong, values, Field::TimeZone, |zone| if zone.is_empty() { usual() } else { TimeZone::new(zone) })
@@ -212,6 +212,7 @@ fn tags(wrong: &mut Violations, values: &Values<'_>) -> BTreeSet<Tag> {
     let mut wide = None;
     for field in [Field::Category, Field::Tags] {
         let (column, words) = values.get(field);
+        let words = wrong.take(column.as_str(), words).unwrap_or_default();
         for word in words.split([';', ',']).map(str::trim).filter(|word| !word.is_empty()) {
             tags.extend(wrong.take(column.as_str(), ids::tag_of(word)));
         }

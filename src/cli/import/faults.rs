@@ -50,6 +50,7 @@ pub fn tell_problems(word: &str, refused: &Refused, report: &pb::ImportPlacesRes
     }
     warnings(word, &report.small_geofences).iter().for_each(note);
     moves(report).iter().for_each(note);
+    emptied(report).iter().for_each(note);
 }
 
 /// A line for each place that moves far.
@@ -67,6 +68,17 @@ fn moves(report: &pb::ImportPlacesResponse) -> Vec<String> {
         lines.push(format!("warning: {} places in all move by more than {FAR_M} m", report.moved));
     }
     lines
+}
+
+/// A line for each field that places lose.
+fn emptied(report: &pb::ImportPlacesResponse) -> Vec<String> {
+    let word = if report.applied { "was" } else { "would be" };
+    let places = |count| if count == 1 { "place" } else { "places" };
+    let line = |lost: &pb::EmptiedField| {
+        let pb::EmptiedField { field, places: count } = lost;
+        format!("{field} {word} emptied in {count} {}", places(*count))
+    };
+    report.emptied_fields.iter().map(line).collect()
 }
 
 fn faults<'a>(word: &str, all: impl Iterator<Item = (u64, &'a str, &'a str)>) -> Vec<String> {
@@ -129,6 +141,17 @@ mod tests {
         let told = moves(&pb::ImportPlacesResponse { moved: 12, moved_places, ..Default::default() });
         assert_eq!((told.len(), told[0].as_str()), (11, "warning: s0: moves by 5400.1 km, from 45.5,9 to 9,45.5"));
         assert_eq!(told[10], "warning: 12 places in all move by more than 500 m");
+    }
+
+    #[test]
+    fn fields_that_places_lose_are_told_with_their_number() {
+        let of = |field: &str, places| pb::EmptiedField { field: field.to_owned(), places };
+        let emptied_fields = vec![of("opening_hours", 23_000), of("brand", 1)];
+        let report = pb::ImportPlacesResponse { emptied_fields, ..Default::default() };
+        let told = ["opening_hours would be emptied in 23000 places", "brand would be emptied in 1 place"];
+        assert_eq!(emptied(&report), told);
+        let applied = pb::ImportPlacesResponse { applied: true, ..report };
+        assert_eq!(emptied(&applied)[1], "brand was emptied in 1 place");
     }
 
     #[test]

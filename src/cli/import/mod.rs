@@ -54,8 +54,10 @@ const NOTHING: u8 = 1;
 /// (the line of a CSV file, the number of a GeoJSON feature from 1) and column. Needs an owner, network or operator key.
 ///
 /// Address, brand, opening hours, country, tags (with the category) and a geofence's store stay as they are in places that are
-/// there if the file has no column for them, no feature the property, or no element of a map the tag; a column that is there
-/// and empty empties them. Detection settings stay in a geofence whose row says none of them.
+/// there if the CSV file has no column for them, the feature no such property, or the element of a map no such tag; a value
+/// that is empty, or null, empties them. A map has no empty tags: what was deleted on it is emptied by hand, with UpdateStore.
+/// A time zone stays where a row says none or an empty one; --time-zone is for stores that are new. Detection
+/// settings stay in a geofence whose row says none of them.
 ///
 /// Exit code 0: all is as the file says. 1: nothing was changed. 2: with --allow-partial, --sync or --dry-run, some rows
 /// were refused, or some places stay that the file does not name. 4: it broke off after all rows were sent, and parts of it may
@@ -74,7 +76,7 @@ pub struct Import {
     /// The column or property with your own id of each place; the same id is the same place at the next import
     #[arg(long, value_name = "COLUMN", default_value = "id")]
     id_from: String,
-    /// IANA time zone of stores that say none, such as Europe/Rome
+    /// IANA time zone, such as Europe/Rome, of new stores that say none; those that are there keep theirs
     #[arg(long, value_name = "ZONE", value_parser = TimeZone::new)]
     time_zone: Option<TimeZone>,
     /// Where a field stands if its column has an unusual name: name, latitude, longitude, time_zone, address, brand,
@@ -140,6 +142,7 @@ impl Import {
         let file = place_files::read(&bytes, &reading).with_context(|| self.file.display().to_string())?;
         drop(bytes);
         let word = faults::row_word(reading.format);
+        columnless(file.unsaid).iter().for_each(note);
         match (self.sync.ask(&self.network, file.as_of)?, file.cut_in) {
             (Some(_), Some(row)) => {
                 let why = refused(&file).into_iter().filter(|(refused, _)| *refused == row).collect();
@@ -156,7 +159,7 @@ impl Import {
         let sound: Vec<Numbered> = file.rows.into_iter().filter(|row| row.row.is_ok()).collect();
         // Rows refused here hold everything back as those refused there do; what the others would do is told anyway.
         let dry_run = self.dry_run || (!refused.is_empty() && !self.allow_partial);
-        let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options(&file.unsaid) };
+        let options = pb::ImportOptions { dry_run, allow_partial: self.allow_partial, ..self.options() };
         let progress = Progress::new(sound.len() as u64, "rows");
         let report = match send::send(&self.connection, options, sound, progress).await {
             Ok((report, _)) => report,
@@ -171,7 +174,7 @@ impl Import {
     /// All rows are sent, those refused here as well: they keep their places.
     async fn sync(&self, file: File, sync: pb::ImportSync, word: &str) -> anyhow::Result<ExitCode> {
         let refused = refused(&file);
-        let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options(&file.unsaid) };
+        let options = pb::ImportOptions { dry_run: self.dry_run, sync: Some(sync), ..self.options() };
         let progress = Progress::new(file.rows.len() as u64, "rows");
         let report = match send::send(&self.connection, options, file.rows, progress).await {
             Ok((report, _)) => report,
@@ -181,9 +184,8 @@ impl Import {
         sync::tell(&report, self.dry_run)
     }
 
-    fn options(&self, unsaid: &Unsaid) -> pb::ImportOptions {
-        let unsaid_fields = unsaid.iter().map(Optional::to_string).collect();
-        pb::ImportOptions { parent: self.network.to_string(), unsaid_fields, ..Default::default() }
+    fn options(&self) -> pb::ImportOptions {
+        pb::ImportOptions { parent: self.network.to_string(), ..Default::default() }
     }
 
     fn reading(&self) -> anyhow::Result<Reading> {
@@ -222,6 +224,12 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 
 fn refused(file: &File) -> Refused {
     file.rows.iter().filter_map(|row| Some((row.number, row.row.as_ref().err()?.clone()))).collect()
+}
+
+/// What the header of a file has no column for.
+fn columnless(unsaid: Unsaid) -> Option<String> {
+    let fields: Vec<&str> = unsaid.iter().map(Optional::as_str).collect();
+    (!fields.is_empty()).then(|| format!("no column for {}: what stores have there stays", fields.join(", ")))
 }
 
 /// Tells why an import failed, and what that leaves.
@@ -279,6 +287,13 @@ mod tests {
         }
         assert_eq!((delimiter("|"), delimiter("tab")), (Ok(b'|'), Ok(b'\t')));
         assert!(delimiter("||").is_err() && delimiter("é").is_err());
+    }
+
+    #[test]
+    fn what_a_file_has_no_column_for_is_told() {
+        assert_eq!(columnless(Unsaid::default()), None);
+        let unsaid = Unsaid::default().with(Optional::Country).with(Optional::Brand);
+        assert_eq!(columnless(unsaid).as_deref(), Some("no column for brand, country: what stores have there stays"));
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub struct Syncing {
     /// may whatever their share, unless this is 0
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_moves: u32,
+    /// Empty a field in however many places. Without it nothing is changed by a file that empties the same field (the brand, the
+    /// opening hours, ...) in more than 10 % of the places that are there, and in three or more
+    #[arg(long, requires = "sync")]
+    allow_emptied: bool,
     /// How many of the file's rows may be refused, in percent; if more are, nothing is changed
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 20, requires = "sync")]
     max_refused: u32,
@@ -80,6 +84,7 @@ impl Syncing {
             max_removed_percent: Some(self.max_removals),
             allow_moves: self.allow_moves,
             max_moved_percent: Some(self.max_moves),
+            allow_emptied: self.allow_emptied,
             max_refused_percent: Some(self.max_refused),
             force: self.force,
         }))
@@ -159,6 +164,7 @@ fn flag(why: pb::HeldWhy, report: &pb::ImportPlacesResponse) -> Option<String> {
     match why {
         pb::HeldWhy::TooManyRemovals | pb::HeldWhy::TooManyRenumbered => Some("--allow-removals".to_owned()),
         pb::HeldWhy::TooManyMoves => Some("--allow-moves".to_owned()),
+        pb::HeldWhy::TooManyEmptied => Some("--allow-emptied".to_owned()),
         pb::HeldWhy::TooManyRefused => {
             let rows = report.created + report.changed + report.unchanged + report.refused;
             Some(format!("--max-refused {}", (report.refused * 100).div_ceil(rows.max(1))))
@@ -304,6 +310,7 @@ mod tests {
             max_removals,
             allow_moves: false,
             max_moves,
+            allow_emptied: false,
             max_refused,
             force: false,
         };

@@ -38,6 +38,7 @@ async fn a_sync_follows_the_file_and_a_bad_one_changes_nothing() {
     };
     let first = run(written("2026-03-12", (1..=20).map(line)), &[]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.err.contains("no column for address, brand, opening_hours, country, tags, time_zone: "), "{first:?}");
     assert!(first.err.contains("as of 2026-03-12T00:00:00Z (the file says so)"), "{first:?}");
     assert!(first.out.starts_with("20 created, 0 changed, 0 unchanged, 0 removed, 0 kept, 0 refused"), "{first:?}");
 
@@ -121,11 +122,18 @@ async fn what_the_file_has_no_column_for_stays_as_it_was_set_by_hand() {
     };
     run(written("2026-03-12", [line(1)])).await;
     let (address, tags) = ("Via Po 7".to_owned(), vec!["motorway".to_owned()]);
-    let store = Some(pb::Store { name: name(), address: address.clone(), tags: tags.clone(), ..Default::default() });
+    let store = Some(pb::Store {
+        name: name(),
+        address: address.clone(),
+        tags: tags.clone(),
+        time_zone: "Asia/Tokyo".into(),
+        ..Default::default()
+    });
     let update = pb::UpdateStoreRequest { store, update_mask: None };
     server.places().update_store(bearing(&key, update)).await.expect("set by hand");
     let kept = run(written("2026-03-13", [line(1).replace("Station", "Stazione")])).await;
     assert_eq!((kept.display_name.as_str(), kept.address, kept.tags), ("Stazione 1", address, tags.clone()));
+    assert_eq!(kept.time_zone, "Asia/Tokyo", "the flag is for stores that are new");
     let file =
         "Estrazione del 2026-03-14\nidImpianto|Nome Impianto|Latitudine|Longitudine|Indirizzo\n1|Uno|45.1|9.1|\n";
     let emptied = run(file.to_owned()).await;

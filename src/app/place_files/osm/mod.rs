@@ -13,9 +13,9 @@ use std::{
 use geo::{Centroid, LineString, MultiLineString, Polygon};
 
 use self::pbf::Kind;
-use super::{Fields, File, Reading, Unreadable, Values, fields::unsaid, id_of, store};
+use super::{Fields, File, Reading, Unreadable, Values, id_of, store};
 use crate::{
-    app::imports::{Numbered, Row},
+    app::imports::{Numbered, Optional},
     domain::{
         geo::Position,
         place::PlaceName,
@@ -139,10 +139,9 @@ pub fn read(bytes: &[u8], reading: &Reading) -> Result<File, Unreadable> {
     .map_err(refuse)?;
     let parts = parts(bytes, &found, &ways).map_err(refuse)?;
     let fields = Fields::new(reading);
-    let named = || found.iter().filter(|found| found.name().is_some());
-    let unsaid = unsaid(&fields, |name| named().any(|found| found.value(name).is_some()));
-    let rows = named().map(|found| found.numbered(&parts, &fields, reading)).collect();
-    Ok(File { rows, as_of, cut_in: None, unsaid })
+    let named = found.iter().filter(|found| found.name().is_some());
+    let rows = named.map(|found| found.numbered(&parts, &fields, reading)).collect();
+    Ok(File { rows, as_of, ..File::default() })
 }
 
 fn parts(bytes: &[u8], found: &[Found], ways: &BTreeSet<i64>) -> Result<Parts, pbf::Unsound> {
@@ -204,17 +203,16 @@ impl Found {
     }
 
     fn numbered(&self, parts: &Parts, fields: &Fields<'_>, reading: &Reading) -> Numbered {
-        let find = |name: &str| self.value(name);
+        let find = |name: &str| self.value(name).map(Ok);
         let values = Values::new(fields, &find);
         let mut wrong = Violations::default();
         let position = wrong.take("geometry", self.middle(parts));
-        let row: Result<Row, Violations> = {
-            let row = store(&mut wrong, &values, position, reading);
-            wrong.finish(row)
-        };
-        let id = values.id().and_then(|id| reading.network.store(&id_of(&id).ok()?).ok());
+        let row = store(&mut wrong, &values, position, reading);
+        // A map has no empty tags: what was deleted there is not said.
+        let row = wrong.finish(row.map(|row| (row, values.unsaid(&Optional::OF_STORES))));
+        let id = values.id().and_then(|id| reading.network.store(&id_of(&id.ok()?).ok()?).ok());
         let may_be = id.map(PlaceName::Store).into_iter().collect();
-        Numbered { number: self.id.unsigned_abs(), row, may_be }
+        Numbered::read(self.id.unsigned_abs(), row, may_be)
     }
 
     /// A node's point, the centroid of a closed way, and the middle of a relation's outline.
