@@ -259,8 +259,8 @@ impl Spot<'_> {
     /// Whether a ping considers it then, or when it starts, if the organization has more campaigns that wait for the same
     /// there than it does.
     fn crowd(&self, at: Timestamp) -> Option<Answer> {
-        let (campaigns, campaign) = (self.case.standing.catalog.areas.campaigns(&self.area), self.case.campaign);
-        let crowd = foremost::Standing::among(campaigns, campaign, at.max(campaign.limits.runs().start));
+        let (areas, campaign) = (&self.case.standing.catalog.areas, self.case.campaign);
+        let crowd = foremost::Standing::at((areas, &self.area), campaign, at.max(campaign.limits.runs().start));
         let words = || {
             let brand = campaign.name.organization();
             format!("a ping considers at most {MOST_CONSIDERED} campaigns of {brand}, and so many come before it there")

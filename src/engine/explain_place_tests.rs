@@ -7,6 +7,7 @@ use super::{
     eligibility::Standing,
     explain::{Case, Explanation, explain},
     fixture::{acme, app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
+    foremost::LeftOut,
 };
 use crate::domain::{
     audience::{
@@ -20,6 +21,7 @@ use crate::domain::{
     opening::OpeningHours,
     ping::{AppEvent, Ping, Sighting},
     place::{Geofence, PlaceName, Store},
+    presence::Area,
     profile::Profile,
     schedule::{Schedule, Weekdays, WhileOpen, Window},
     text::{EventKey, Tag},
@@ -306,5 +308,23 @@ fn no_moment_is_promised_at_which_too_many_come_before() {
         let explanation = explained_last(in_the_evening.clone(), (499, other));
         let flips: Vec<_> = explanation.flips.iter().map(|flip| (flip.gate, flip.at)).collect();
         assert_eq!((flips, explanation.at), (vec![("SCHEDULE", Some(at(9 * HOUR)))], promised), "{starts}");
+    }
+}
+
+#[test]
+fn an_event_at_a_place_counts_what_is_meant_for_it_and_for_anywhere_together() {
+    let here = |i: usize| campaign(&format!("c{i:03}"), On::AppEvent { key: scan() }, "stores/cafe");
+    let others = (0..500).map(|i| if i < 250 { here(i) } else { Campaign { name: here(i).name, ..anywhere() } });
+    let others: Vec<Resource> = others.map(Resource::from).chain([cafe().into(), beacon("lone").into()]).collect();
+    for last in [anywhere(), Campaign { name: anywhere().name, ..here(0) }] {
+        let world: Vec<Resource> = others.iter().cloned().chain([last.clone().into()]).collect();
+        let areas = catalog(world.clone()).areas;
+        let left_out = LeftOut::of(&areas, acme().as_str(), at(0));
+        let cafe = Area::Store(cafe().name);
+        assert_eq!(left_out.at(&last.name), Some((&cafe, 500)));
+        assert_eq!(told(&explained_in(world.clone(), &last, &person(), &place(CAFE))), "TOO_MANY_CAMPAIGNS");
+        let is_anywhere = last.trigger.at == Target::Anywhere;
+        let alone = if is_anywhere { "CHOSEN" } else { "NOT_TARGETED" };
+        assert_eq!(told(&explained_in(world, &last, &person(), &place(LONE))), alone);
     }
 }

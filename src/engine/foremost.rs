@@ -6,12 +6,12 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use super::{areas::Areas, armed::Armed, ranking::Candidate};
 use crate::domain::{
-    campaign::{Campaign, Priority},
+    campaign::{Campaign, On, Priority},
     name::{CampaignName, OrganizationName},
     presence::Area,
     time::Timestamp,
@@ -98,12 +98,32 @@ fn wanted(campaign: &Campaign) -> Wanted<'_> {
     (Reverse(campaign.priority), Reverse(campaign.weight.get().to_bits()), campaign.name.as_str())
 }
 
-/// The organizations that have more campaigns than count among these, which are in the order of names.
-pub fn crowding(campaigns: &[Armed]) -> impl Iterator<Item = OrganizationName> {
+/// What comes beside these at a place, of those that are meant for anywhere: an event there fires both.
+fn also_fired<'a>(here: &[Armed], anywhere: &'a [Armed]) -> impl Iterator<Item = &'a Armed> {
+    let is_event = |on: &&On| matches!(on, On::AppEvent { .. });
+    // Most places wait for no event, and most organizations have nothing that is meant for anywhere.
+    let here: &[Armed] = if anywhere.is_empty() { &[] } else { here };
+    let events: BTreeSet<&On> = here.iter().map(|campaign| &campaign.trigger.on).filter(is_event).collect();
+    anywhere.iter().filter(move |campaign| events.contains(&campaign.trigger.on))
+}
+
+/// The organizations that have more campaigns than count among these of one area, and those for anywhere that fire with
+/// them; both are in the order of names.
+pub fn crowding(campaigns: &[Armed], anywhere: &[Armed]) -> impl Iterator<Item = OrganizationName> {
     // Nearly everywhere there are too few of all together.
-    let enough = if campaigns.len() > MOST_CONSIDERED { campaigns } else { &[] };
-    let own = enough.chunk_by(|a, b| a.name.owner() == b.name.owner());
-    own.filter(|own| own.len() > MOST_CONSIDERED).map(|own| own[0].name.organization())
+    let enough = if campaigns.len() + anywhere.len() > MOST_CONSIDERED { campaigns } else { &[] };
+    let each = enough.chunk_by(|a, b| a.name.owner() == b.name.owner());
+    let also = |here: &[Armed]| also_fired(here, own(anywhere, here[0].name.owner())).count();
+    let crowds = each.filter(move |here| here.len() + also(here) > MOST_CONSIDERED);
+    crowds.map(|here| here[0].name.organization())
+}
+
+/// That organization's among these, which are in the order of names.
+fn own<'a>(campaigns: &'a [Armed], owner: &str) -> &'a [Armed] {
+    let first = format!("{owner}/");
+    let from = campaigns.partition_point(|campaign| campaign.name.as_str() < first.as_str());
+    let own = &campaigns[from..];
+    &own[..own.partition_point(|campaign| campaign.name.as_str().starts_with(&first))]
 }
 
 /// Where a campaign stands among those of its organization that wait for the same at one place.
@@ -116,12 +136,15 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Among these at that moment.
-    pub fn among(campaigns: &[Armed], campaign: &Campaign, at: Timestamp) -> Self {
+    /// At that moment; an event at a place is also one anywhere.
+    pub fn at((areas, area): (&Areas, &Area), campaign: &Campaign, at: Timestamp) -> Self {
+        let is_event = matches!(campaign.trigger.on, On::AppEvent { .. });
+        let anywhere = if is_event { areas.anywhere_beside(area) } else { &[] };
+        let campaigns = areas.campaigns(area).iter().chain(anywhere);
         let order = |campaign: &Campaign| !campaign.limits.runs().contains(&at);
         let (owner, own) = (campaign.name.owner(), (order(campaign), wanted(campaign)));
         let is_other = |other: &&Armed| other.name.owner() == owner && other.name != campaign.name;
-        let others = campaigns.iter().filter(is_other).filter(|other| other.trigger.on == campaign.trigger.on);
+        let others = campaigns.filter(is_other).filter(|other| other.trigger.on == campaign.trigger.on);
         others.fold(Self::default(), |sum, other| Self {
             others: sum.others + 1,
             before: sum.before + usize::from((order(other), wanted(other)) < own),
@@ -147,7 +170,9 @@ impl LeftOut {
         let mut first = BTreeMap::new();
         let mut seen: HashSet<Vec<*const Campaign>> = HashSet::new();
         for area in areas.crowded.get(owner).into_iter().flatten() {
-            let mut own: Vec<&Campaign> = own(areas.campaigns(area), owner).iter().map(|armed| &**armed).collect();
+            let here = own(areas.campaigns(area), owner);
+            let also = also_fired(here, own(areas.anywhere_beside(area), owner));
+            let mut own: Vec<&Campaign> = here.iter().chain(also).map(|armed| &**armed).collect();
             if !seen.insert(own.iter().map(|&campaign| std::ptr::from_ref(campaign)).collect()) {
                 continue;
             }
@@ -165,12 +190,6 @@ impl LeftOut {
     pub fn at(&self, campaign: &CampaignName) -> Option<(&Area, usize)> {
         self.0.get(campaign).map(|(area, before)| (area, *before))
     }
-}
-
-/// That organization's among these, which are in the order of names.
-fn own<'a>(campaigns: &'a [Armed], owner: &str) -> &'a [Armed] {
-    let mut each = campaigns.chunk_by(|a, b| a.name.owner() == b.name.owner());
-    each.find(|own| own[0].name.owner() == owner).unwrap_or_default()
 }
 
 /// Which of these that wait for the same are left out from then on, or as soon as they start, and how many come before.
@@ -214,13 +233,13 @@ impl<'t> Extend<Candidate<'t>> for Foremost<'t> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, sync::Arc};
+    use std::sync::Arc;
 
     use super::*;
     use crate::{
         domain::{
             audience::samples,
-            campaign::{Campaign, On, Target, Weight},
+            campaign::{Campaign, Target, Weight},
             catalog::Resource,
             decision::{Decision, Note},
             organization::{Grant, Permission},
@@ -335,7 +354,7 @@ mod tests {
             let runs = one.limits.runs();
             let moment = runs.start.max(at(0));
             let last = Area::Geofence(acme().geofence("f101").expect("sound"));
-            let standing = Standing::among(catalog.areas.campaigns(&last), one, moment);
+            let standing = Standing::at((&catalog.areas, &last), one, moment);
             let left_out = LeftOut::of(&catalog.areas, acme().as_str(), at(0));
             let is_left_out = runs.contains(&moment) && standing.is_left_out();
             assert_eq!(left_out.at(&one.name), is_left_out.then_some((&last, standing.before)), "{}", one.name);
