@@ -3,29 +3,48 @@
 //! Law: every reason is told at once, with the name of what it is about; they are the engine's own reasons, so that
 //! what is activated is what fires.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::resources::Obstacle;
 use crate::{
     domain::{
         campaign::{Campaign, CampaignState},
         coupon::RedeemedAt,
-        name::{OrganizationName, StoreName},
+        name::{CampaignName, OrganizationName, StoreName},
         time::Timestamp,
     },
-    engine::{catalog::Catalog, faults},
+    engine::{
+        catalog::{Catalog, Entry},
+        faults,
+        foremost::LeftOut,
+    },
 };
 
-/// What has come since an active campaign was checked that keeps it from firing, or its coupon from being redeemed, where
-/// it was meant to; none of one that is not active. That others come before it keeps none from being activated.
-pub fn problems(campaign: &Campaign, catalog: &Catalog, now: Timestamp) -> Vec<Obstacle> {
-    if campaign.state != CampaignState::Active {
-        return Vec::new();
+/// What is wrong with the campaigns of one organization, as of one moment: who reads a thousand of them asks once what
+/// depends on them all.
+pub struct Problems {
+    catalog: Arc<Catalog>,
+    left_out: LeftOut,
+}
+
+impl Problems {
+    pub fn of(catalog: Arc<Catalog>, brand: &OrganizationName, now: Timestamp) -> Self {
+        let left_out = LeftOut::of(&catalog.areas, brand.as_str(), now);
+        Self { catalog, left_out }
     }
-    let crowd = faults::of_crowd(&catalog.areas, campaign, now);
-    let faults = catalog.areas.problems_of(&campaign.name).iter().chain(crowd.as_ref());
-    let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
-    faults.chain(of_coupon(campaign, catalog)).collect()
+
+    /// What has come since an active campaign was checked that keeps it from firing, or its coupon from being redeemed,
+    /// where it was meant to; none of one that is not active. That others come before it keeps none from being activated.
+    pub fn tell(&self, name: &CampaignName) -> Vec<Obstacle> {
+        let Some(Entry { value: campaign, .. }) = self.catalog.campaigns.get(name) else { return Vec::new() };
+        if campaign.state != CampaignState::Active {
+            return Vec::new();
+        }
+        let crowd = faults::of_crowd(&self.left_out, name);
+        let faults = self.catalog.areas.problems_of(name).iter().chain(crowd.as_ref());
+        let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
+        faults.chain(of_coupon(campaign, &self.catalog)).collect()
+    }
 }
 
 /// Everything that keeps `campaign` from firing under this catalog; none if it may become active.
@@ -81,8 +100,6 @@ fn of_coupon(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{
         app::{
@@ -112,7 +129,8 @@ mod tests {
             Trigger { on: On::Near { radius_m: 60 }, at: Target::Network(owner("acme")), visit: Default::default() };
         let draft = Campaign { trigger, ..campaign(On::Entered, &[]) };
         let name = campaigns.create(draft, AUTHOR).await.expect("made").value.name.clone();
-        let told = || campaigns.problems(&name).iter().map(|problem| problem.code).collect::<Vec<_>>();
+        let problems = || campaigns.problems(&name.organization()).tell(&name);
+        let told = || problems().iter().map(|problem| problem.code).collect::<Vec<_>>();
         campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await.expect("sound");
         assert!(told().is_empty());
         let cafe = store("1", "Cafe").name;
@@ -171,7 +189,8 @@ mod tests {
         assert_eq!((found.len(), &*found[0].subject, &*found[0].description), (1, "organizations/acme", why));
         places.delete::<Store>(&store("1", "Cafe").name, None, true, AUTHOR).await.expect("gone");
         for name in [&anywhere, &sound] {
-            let told: Vec<_> = campaigns.problems(name).iter().map(|problem| problem.code).collect();
+            let problems = campaigns.problems(&name.organization()).tell(name);
+            let told: Vec<_> = problems.iter().map(|problem| problem.code).collect();
             assert_eq!(told, ["STORE_MISSING"], "{name}");
         }
     }

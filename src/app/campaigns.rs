@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use super::{
-    campaign_check::{obstacles, problems},
+    campaign_check::{Problems, obstacles},
     resources::{EditError, Obstacle, Resources, find},
 };
 use crate::{
     domain::{
         audience::MAX_TERMS_IN_ALL,
         campaign::{Campaign, CampaignState},
-        name::CampaignName,
+        name::{CampaignName, OrganizationName},
         organization::Organization,
         violation::Violations,
     },
@@ -37,10 +37,9 @@ impl Campaigns {
         &self.resources
     }
 
-    /// What keeps the campaign, if it is active, from doing all that it was meant to, as of now.
-    pub fn problems(&self, name: &CampaignName) -> Vec<Obstacle> {
-        let (catalog, now) = (self.resources.snapshot(), self.resources.now());
-        catalog.campaigns.get(name).map(|entry| problems(&entry.value, &catalog, now)).unwrap_or_default()
+    /// What keeps active campaigns of the brand from doing all that they were meant to, as of now.
+    pub fn problems(&self, brand: &OrganizationName) -> Problems {
+        Problems::of(self.resources.snapshot(), brand, self.resources.now())
     }
 
     /// Files it as a draft, whatever its state says. A draft may be anything but too large to be asked.

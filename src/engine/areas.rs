@@ -118,6 +118,11 @@ impl Areas {
         fired.map(|fired| fired.campaigns.as_slice()).unwrap_or_default()
     }
 
+    /// What an event at the area may fire besides, by name.
+    pub(super) fn anywhere_beside(&self, area: &Area) -> &[Armed] {
+        if *area == Area::Anywhere { &[] } else { self.campaigns(&Area::Anywhere) }
+    }
+
     /// Whether an area is no more because no active campaign asks for it, while its store is still there.
     pub fn has_lapsed(&self, area: &Area) -> bool {
         let Area::Around(store, _) = area else { return false };

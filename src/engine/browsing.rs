@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     areas::{Areas, Fired},
+    armed::Armed,
     boxes,
     catalog::Catalog,
     choice,
@@ -149,11 +150,9 @@ fn passing<'s>(standing: &Standing<'_>, areas: &Known<'_>, mut candidates: Vec<C
 }
 
 impl Spot<'_> {
-    /// As pings consider them: of one organization no more than count at one place.
+    /// As pings consider them, by name: of one organization no more than count of what fires together at one place.
     fn candidates(&self, person: &Profile, now: Timestamp) -> Vec<Candidate<'_>> {
-        let campaigns = &self.fired.campaigns;
-        let mut candidates = Foremost::at(now, campaigns.len());
-        candidates.extend(campaigns.iter().map(|campaign| Candidate {
+        let candidate = |campaign| Candidate {
             campaign,
             cause: Cause::Browsed,
             area: &self.area,
@@ -164,8 +163,17 @@ impl Spot<'_> {
             distance_m: Some(self.distance_m),
             drawn: Drawn::of(campaign, &person.name),
             trial: false,
-        }));
-        candidates.all().0
+        };
+        let mut campaigns: Vec<&Armed> = self.fired.campaigns.iter().collect();
+        campaigns.sort_by(|a, b| a.trigger.on.cmp(&b.trigger.on));
+        let mut candidates = Vec::with_capacity(campaigns.len());
+        for together in campaigns.chunk_by(|a, b| a.trigger.on == b.trigger.on) {
+            let mut foremost = Foremost::at(now, together.len());
+            foremost.extend(together.iter().copied().map(candidate));
+            candidates.extend(foremost.all().0);
+        }
+        candidates.sort_by(|a, b| a.campaign.name.cmp(&b.campaign.name));
+        candidates
     }
 }
 

@@ -133,6 +133,8 @@ fn what_a_ping_would_leave_out_is_not_seen() {
         found(&world, &app(), &person(), 1_000.0).0.len()
     };
     assert_eq!((seen(last(Priority::Normal)), seen(last(Priority::High))), (0, 1));
+    let leaving = campaign("last", On::Exited, "geofences/square");
+    assert_eq!(seen(leaving), 1, "who leaves fires none of the others");
 }
 
 const MINUTE: i64 = 60;

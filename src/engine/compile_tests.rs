@@ -216,6 +216,29 @@ fn where_an_organization_has_too_many_campaigns_is_known_after_an_edit_too() {
     }
 }
 
+#[test]
+fn where_events_fire_too_many_with_those_for_anywhere_is_known_after_an_edit_too() {
+    let event = || On::AppEvent { key: EventKey::new("scan").expect("sound") };
+    let here = |i: usize| fixture::campaign(&format!("c{i:03}"), event(), "geofences/crowd7");
+    let anywhere = |i: usize| {
+        let mut campaign = here(i);
+        campaign.trigger.at = Target::Anywhere;
+        Resource::from(campaign)
+    };
+    let other = || fixture::campaign("other", On::Entered, "geofences/crowd8").into();
+    let own = (0..250).map(|i| here(i).into()).chain((250..500).map(anywhere)).chain([other()]);
+    let mut catalog = fixture::catalog(crowd().chain(own).collect());
+    for last in [here(500).into(), anywhere(501)] {
+        for (stays, crowded) in [(true, 1), (false, 0)] {
+            let (version, last): (u64, Resource) = (catalog.version + 1, last.clone());
+            let change = CatalogChange { version, name: last.name(), resource: stays.then_some(last) };
+            catalog = catalog.after(&[change]);
+            assert_eq!(catalog.areas.crowded.values().map(BTreeSet::len).sum::<usize>(), crowded);
+            assert_eq!(described(&catalog.areas), described(&Areas::compile(&catalog)));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]

@@ -125,12 +125,11 @@ pub fn explain(case: &Case<'_>) -> Explanation {
         flips.push(Flip::new("TRIGGER", "the person must agree to location"));
     }
     answers.push(Answer { gate: "TRIGGER", refusal });
-    let crowd = spot.crowd(now);
-    if crowd.as_ref().is_some_and(|crowd| crowd.refusal.is_some()) {
+    if spot.is_left_out(now) {
         let words = "fewer campaigns of the organization must be active there, or its priority or weight be higher";
         flips.push(Flip::new("CROWD", words));
     }
-    answers.extend(crowd);
+    answers.extend(spot.crowd(now));
     answers.extend(asked.answers);
     flips.extend(asked.flips);
     let would_offer = answers.iter().all(|answer| answer.refusal.is_none());
@@ -257,10 +256,11 @@ impl Spot<'_> {
         }
     }
 
-    /// Whether a ping considers it, if the organization has more campaigns that wait for the same there than it does.
+    /// Whether a ping considers it then, or when it starts, if the organization has more campaigns that wait for the same
+    /// there than it does.
     fn crowd(&self, at: Timestamp) -> Option<Answer> {
-        let (campaigns, campaign) = (self.case.standing.catalog.areas.campaigns(&self.area), self.case.campaign);
-        let crowd = foremost::Standing::among(campaigns, campaign, at);
+        let (areas, campaign) = (&self.case.standing.catalog.areas, self.case.campaign);
+        let crowd = foremost::Standing::at((areas, &self.area), campaign, at.max(campaign.limits.runs().start));
         let words = || {
             let brand = campaign.name.organization();
             format!("a ping considers at most {MOST_CONSIDERED} campaigns of {brand}, and so many come before it there")
@@ -269,11 +269,17 @@ impl Spot<'_> {
         crowd.is_crowd().then_some(Answer { gate: "CROWD", refusal })
     }
 
+    fn is_left_out(&self, at: Timestamp) -> bool {
+        self.crowd(at).is_some_and(|crowd| crowd.refusal.is_some())
+    }
+
     /// How much must change for an offer.
     fn changes(&self) -> usize {
         let count =
             |asked: (&Gates<'_>, &Candidate<'_>)| Gate::ORDER.into_iter().map(|gate| changes(gate, asked).len()).sum();
-        self.at(self.case.standing.now, |gates, candidate| count((gates, candidate)))
+        let now = self.case.standing.now;
+        let of_gates: usize = self.at(now, |gates, candidate| count((gates, candidate)));
+        of_gates + usize::from(self.is_left_out(now))
     }
 
     /// What must change for the gate to pass, and until when to wait for it.
@@ -326,7 +332,7 @@ impl Spot<'_> {
         None
     }
 
-    /// The first moment at which all gates do.
+    /// The first moment at which all gates do, if a ping considers it then.
     fn first_of_all(&self, from: Timestamp) -> Option<Timestamp> {
         let mut at = from;
         for _ in 0..MOST_ROUNDS {
@@ -335,7 +341,7 @@ impl Spot<'_> {
                 at = self.first((gate, &[]), at)?;
             }
             if at == before {
-                return Some(at);
+                return Some(at).filter(|&at| !self.is_left_out(at));
             }
         }
         None

@@ -7,19 +7,21 @@ use super::{
     eligibility::Standing,
     explain::{Case, Explanation, explain},
     fixture::{acme, app, at, beacon, campaign, catalog, consents, device_name, geofence, here, metres, person, store},
+    foremost::LeftOut,
 };
 use crate::domain::{
     audience::{
         Audience, Rule,
         condition::{Count, PlaceTest, Visited},
     },
-    campaign::{Campaign, On, Target},
+    campaign::{Campaign, Limits, On, Target},
     catalog::Resource,
     consent::Purpose,
     decision::Verdict,
     opening::OpeningHours,
     ping::{AppEvent, Ping, Sighting},
     place::{Geofence, PlaceName, Store},
+    presence::Area,
     profile::Profile,
     schedule::{Schedule, Weekdays, WhileOpen, Window},
     text::{EventKey, Tag},
@@ -255,4 +257,74 @@ fn a_campaign_that_too_many_come_before_is_explained_so() {
     assert_eq!(explained(500, 500), (Some(true), false, "CROWD".to_owned()), "as if it were active");
     assert_eq!(explained(499, 501), (Some(false), true, String::new()));
     assert_eq!(explained(499, 500), (None, true, String::new()), "there is room for all");
+}
+
+#[test]
+fn of_a_store_the_door_is_told_where_few_enough_come_before() {
+    let door = |id: &str| Geofence { store: Some(cafe().name), ..geofence(id, 0.0, 80.0) };
+    let others = (0..500).map(|i| campaign(&format!("c{i:03}"), On::Entered, "geofences/a-door").into());
+    let last = campaign("last", On::Entered, "stores/cafe");
+    let mut world: Vec<Resource> = others.collect();
+    world.extend([cafe().into(), door("a-door").into(), door("b-door").into(), last.clone().into()]);
+    let at = |name: &str| explained_in(world.clone(), &last, &person(), &place(name));
+    assert_eq!(told(&at("organizations/acme/geofences/a-door")), "TOO_MANY_CAMPAIGNS");
+    let of_store = at(CAFE);
+    assert_eq!(told(&of_store), "CHOSEN");
+    assert_eq!(of_store.place, Some(place("organizations/acme/geofences/b-door")));
+}
+
+/// Of the last of 501 at the quay, whose limits are these; so are those of one that comes before it.
+fn explained_last(limits: Limits, (other, its): (usize, Limits)) -> Explanation {
+    let entered = |i: usize| campaign(&format!("c{i:03}"), On::Entered, "geofences/quay");
+    let last = Campaign { limits, ..entered(500) };
+    let others = (0..500).map(entered).enumerate();
+    let others = others.map(|(i, one)| if i == other { Campaign { limits: its.clone(), ..one } } else { one });
+    let mut world: Vec<Resource> = others.map(Resource::from).collect();
+    world.extend([last.clone().into(), geofence("quay", 0.0, 80.0).into()]);
+    explained_in(world, &last, &person(), &place("organizations/acme/geofences/quay"))
+}
+
+#[test]
+fn a_campaign_that_has_not_started_is_asked_who_comes_before_it_then() {
+    let starts = || Limits { starts_at: Some(at(60)), ..Limits::default() };
+    let ends = |seconds| (0, Limits { ends_at: Some(at(seconds)), ..Limits::default() });
+    let explained = |other| {
+        let explanation = explained_last(starts(), other);
+        (told(&explanation), explanation.at)
+    };
+    assert_eq!(explained(ends(30)), ("NOT_STARTED", Some(at(60))));
+    assert_eq!(explained(ends(90)), ("TOO_MANY_CAMPAIGNS", None));
+}
+
+#[test]
+fn no_moment_is_promised_at_which_too_many_come_before() {
+    let time = |text| TimeOfDay::parse(text).expect("sound");
+    let evening = Window { days: Weekdays::ALL, from: time("21:00"), to: time("22:00") };
+    let schedule = Schedule { windows: vec![evening], ..Schedule::default() };
+    let in_the_evening = Limits { schedule, ..Limits::default() };
+    const HOUR: i64 = 3_600;
+    for (starts, promised) in [(10, Some(at(9 * HOUR))), (9, None)] {
+        let other = Limits { starts_at: Some(at(starts * HOUR)), ..Limits::default() };
+        let explanation = explained_last(in_the_evening.clone(), (499, other));
+        let flips: Vec<_> = explanation.flips.iter().map(|flip| (flip.gate, flip.at)).collect();
+        assert_eq!((flips, explanation.at), (vec![("SCHEDULE", Some(at(9 * HOUR)))], promised), "{starts}");
+    }
+}
+
+#[test]
+fn an_event_at_a_place_counts_what_is_meant_for_it_and_for_anywhere_together() {
+    let here = |i: usize| campaign(&format!("c{i:03}"), On::AppEvent { key: scan() }, "stores/cafe");
+    let others = (0..500).map(|i| if i < 250 { here(i) } else { Campaign { name: here(i).name, ..anywhere() } });
+    let others: Vec<Resource> = others.map(Resource::from).chain([cafe().into(), beacon("lone").into()]).collect();
+    for last in [anywhere(), Campaign { name: anywhere().name, ..here(0) }] {
+        let world: Vec<Resource> = others.iter().cloned().chain([last.clone().into()]).collect();
+        let areas = catalog(world.clone()).areas;
+        let left_out = LeftOut::of(&areas, acme().as_str(), at(0));
+        let cafe = Area::Store(cafe().name);
+        assert_eq!(left_out.at(&last.name), Some((&cafe, 500)));
+        assert_eq!(told(&explained_in(world.clone(), &last, &person(), &place(CAFE))), "TOO_MANY_CAMPAIGNS");
+        let is_anywhere = last.trigger.at == Target::Anywhere;
+        let alone = if is_anywhere { "CHOSEN" } else { "NOT_TARGETED" };
+        assert_eq!(told(&explained_in(world, &last, &person(), &place(LONE))), alone);
+    }
 }

@@ -6,19 +6,17 @@
 use std::{collections::BTreeSet, iter::Peekable, sync::Arc};
 
 use super::{
-    areas::Areas,
     catalog::Catalog,
-    foremost::{self, MOST_CONSIDERED},
+    foremost::{LeftOut, MOST_CONSIDERED},
     targets::Targets,
 };
 use crate::domain::{
     audience::{Audience, MAX_TERMS_IN_ALL, condition::Visited},
     campaign::{Campaign, On, Target},
-    name::OrganizationName,
+    name::{CampaignName, OrganizationName},
     place::{PlaceName, Store},
     presence::Area,
     text::Tag,
-    time::Timestamp,
 };
 
 /// One reason.
@@ -90,16 +88,16 @@ pub(super) fn meaning(
     faults
 }
 
-/// That pings leave the campaign out somewhere, as of that moment: too many of its brand come before it. It is no fault of its
-/// own, and others that end are its end.
-pub fn of_crowd(areas: &Areas, campaign: &Campaign, now: Timestamp) -> Option<Fault> {
-    let (area, standing) = foremost::left_out_at(areas, campaign, now)?;
+/// That pings leave the campaign out somewhere: too many of its brand come before it. It is no fault of its own, and others
+/// that end are its end.
+pub fn of_crowd(left_out: &LeftOut, campaign: &CampaignName) -> Option<Fault> {
+    let (area, before) = left_out.at(campaign)?;
     let what = format!(
-        "has {} campaigns that come before {}, and a ping considers at most {MOST_CONSIDERED} of an organization",
-        standing.before, campaign.name
+        "has {before} campaigns that come before {campaign}, and a ping considers at most {MOST_CONSIDERED} of an \
+         organization"
     );
     let place = place_of(area.clone());
-    let brand = || campaign.name.owner().to_owned();
+    let brand = || campaign.owner().to_owned();
     Some(Fault::new("TOO_MANY_CAMPAIGNS", place.map_or_else(brand, |place| place.to_string()), what))
 }
 

@@ -51,10 +51,9 @@ impl Areas {
             Some(((Mark::of(&area), area), Arc::new(fired)))
         };
         let fired: Vec<_> = fired.into_iter().filter_map(made).collect();
-        self.crowded = Arc::default();
-        fired.iter().for_each(|((_, area), fired)| self.note_crowd(area, &fired.campaigns));
         self.fired = Default::default();
         self.fired.extend(fired);
+        self.crowded = Arc::new(self.crowds());
     }
 
     /// Brings what areas fire up to date; returns the circles around stores that may have come, gone or moved.
@@ -75,6 +74,11 @@ impl Areas {
             let firing = firing.map(|&campaign| Armed::of(campaign)).collect();
             self.put_fired(next, &area, firing);
             stirred.extend(Some(area).filter(is_around));
+        }
+        // Events at any place fire what is meant for anywhere, too.
+        let anywhere = |areas: &Self| areas.fired(Mark::of(&Area::Anywhere), &Area::Anywhere).map(Arc::as_ptr);
+        if anywhere(old) != anywhere(self) {
+            self.crowded = Arc::new(self.crowds());
         }
         self.renew_problems((before, next), &campaigns, touched);
         stirred
@@ -125,9 +129,20 @@ impl Areas {
         }
     }
 
+    /// Where which organizations have too many campaigns.
+    fn crowds(&self) -> BTreeMap<OrganizationName, BTreeSet<Area>> {
+        let mut crowds: BTreeMap<OrganizationName, BTreeSet<Area>> = BTreeMap::new();
+        for ((_, area), fired) in self.fired.iter() {
+            for owner in foremost::crowding(&fired.campaigns, self.anywhere_beside(area)) {
+                crowds.entry(owner).or_default().insert(area.clone());
+            }
+        }
+        crowds
+    }
+
     /// Remembers which organizations have too many of these campaigns at the area.
     fn note_crowd(&mut self, area: &Area, campaigns: &[Armed]) {
-        let crowding: Vec<OrganizationName> = foremost::crowding(campaigns).collect();
+        let crowding: Vec<OrganizationName> = foremost::crowding(campaigns, self.anywhere_beside(area)).collect();
         if crowding.is_empty() && !self.crowded.values().any(|areas| areas.contains(area)) {
             return;
         }

@@ -4,12 +4,15 @@
 //! being considered. Which of them are is told by the campaigns, the places and the moment alone, so that it is the same
 //! for everybody who comes there; what is history takes no place of what is news.
 
-use std::cmp::Reverse;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashSet},
+};
 
 use super::{areas::Areas, armed::Armed, ranking::Candidate};
 use crate::domain::{
-    campaign::{Campaign, Priority},
-    name::OrganizationName,
+    campaign::{Campaign, On, Priority},
+    name::{CampaignName, OrganizationName},
     presence::Area,
     time::Timestamp,
 };
@@ -17,9 +20,6 @@ use crate::domain::{
 /// Most campaigns of one organization that are considered at once, each counted at each of its places: more than anybody
 /// can tell apart, and about as many as a receipt and its transaction can hold without being felt.
 pub const MOST_CONSIDERED: usize = 500;
-
-/// Most places with too many campaigns that are looked at for one of them, by name: who reads a thousand campaigns waits.
-const MOST_CROWDED: usize = 100;
 
 /// Candidates while they are gathered: of each organization the foremost, at most [`MOST_CONSIDERED`].
 pub struct Foremost<'t> {
@@ -98,12 +98,32 @@ fn wanted(campaign: &Campaign) -> Wanted<'_> {
     (Reverse(campaign.priority), Reverse(campaign.weight.get().to_bits()), campaign.name.as_str())
 }
 
-/// The organizations that have more campaigns than count among these, which are in the order of names.
-pub fn crowding(campaigns: &[Armed]) -> impl Iterator<Item = OrganizationName> {
+/// What comes beside these at a place, of those that are meant for anywhere: an event there fires both.
+fn also_fired<'a>(here: &[Armed], anywhere: &'a [Armed]) -> impl Iterator<Item = &'a Armed> {
+    let is_event = |on: &&On| matches!(on, On::AppEvent { .. });
+    // Most places wait for no event, and most organizations have nothing that is meant for anywhere.
+    let here: &[Armed] = if anywhere.is_empty() { &[] } else { here };
+    let events: BTreeSet<&On> = here.iter().map(|campaign| &campaign.trigger.on).filter(is_event).collect();
+    anywhere.iter().filter(move |campaign| events.contains(&campaign.trigger.on))
+}
+
+/// The organizations that have more campaigns than count among these of one area, and those for anywhere that fire with
+/// them; both are in the order of names.
+pub fn crowding(campaigns: &[Armed], anywhere: &[Armed]) -> impl Iterator<Item = OrganizationName> {
     // Nearly everywhere there are too few of all together.
-    let enough = if campaigns.len() > MOST_CONSIDERED { campaigns } else { &[] };
-    let own = enough.chunk_by(|a, b| a.name.owner() == b.name.owner());
-    own.filter(|own| own.len() > MOST_CONSIDERED).map(|own| own[0].name.organization())
+    let enough = if campaigns.len() + anywhere.len() > MOST_CONSIDERED { campaigns } else { &[] };
+    let each = enough.chunk_by(|a, b| a.name.owner() == b.name.owner());
+    let also = |here: &[Armed]| also_fired(here, own(anywhere, here[0].name.owner())).count();
+    let crowds = each.filter(move |here| here.len() + also(here) > MOST_CONSIDERED);
+    crowds.map(|here| here[0].name.organization())
+}
+
+/// That organization's among these, which are in the order of names.
+fn own<'a>(campaigns: &'a [Armed], owner: &str) -> &'a [Armed] {
+    let first = format!("{owner}/");
+    let from = campaigns.partition_point(|campaign| campaign.name.as_str() < first.as_str());
+    let own = &campaigns[from..];
+    &own[..own.partition_point(|campaign| campaign.name.as_str().starts_with(&first))]
 }
 
 /// Where a campaign stands among those of its organization that wait for the same at one place.
@@ -116,12 +136,15 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Among these at that moment.
-    pub fn among(campaigns: &[Armed], campaign: &Campaign, at: Timestamp) -> Self {
+    /// At that moment; an event at a place is also one anywhere.
+    pub fn at((areas, area): (&Areas, &Area), campaign: &Campaign, at: Timestamp) -> Self {
+        let is_event = matches!(campaign.trigger.on, On::AppEvent { .. });
+        let anywhere = if is_event { areas.anywhere_beside(area) } else { &[] };
+        let campaigns = areas.campaigns(area).iter().chain(anywhere);
         let order = |campaign: &Campaign| !campaign.limits.runs().contains(&at);
         let (owner, own) = (campaign.name.owner(), (order(campaign), wanted(campaign)));
         let is_other = |other: &&Armed| other.name.owner() == owner && other.name != campaign.name;
-        let others = campaigns.iter().filter(is_other).filter(|other| other.trigger.on == campaign.trigger.on);
+        let others = campaigns.filter(is_other).filter(|other| other.trigger.on == campaign.trigger.on);
         others.fold(Self::default(), |sum, other| Self {
             others: sum.others + 1,
             before: sum.before + usize::from((order(other), wanted(other)) < own),
@@ -137,18 +160,66 @@ impl Standing {
     }
 }
 
-/// The first area where a campaign is left out from then on, or as soon as it starts.
-pub fn left_out_at<'a>(areas: &'a Areas, campaign: &Campaign, now: Timestamp) -> Option<(&'a Area, Standing)> {
-    let runs = campaign.limits.runs();
-    let at = now.max(runs.start);
-    let crowded = areas.crowded.get(campaign.name.owner()).filter(|_| runs.contains(&at))?;
-    let fires_there = |area: &&Area| {
-        let campaigns = areas.campaigns(area);
-        campaigns.binary_search_by(|other| other.name.cmp(&campaign.name)).is_ok()
-    };
-    let crowded = crowded.iter().take(MOST_CROWDED).filter(fires_there);
-    let standings = crowded.map(|area| (area, Standing::among(areas.campaigns(area), campaign, at)));
-    standings.into_iter().find(|(_, standing)| standing.is_left_out())
+/// The campaigns of one organization that pings leave out somewhere, as of one moment.
+#[derive(Debug, Default)]
+pub struct LeftOut(BTreeMap<CampaignName, (Area, usize)>);
+
+impl LeftOut {
+    /// From then on, or as soon as each of them starts. Areas that fire the same campaigns are alike, and looked at once.
+    pub fn of(areas: &Areas, owner: &str, now: Timestamp) -> Self {
+        let mut first = BTreeMap::new();
+        let mut seen: HashSet<Vec<*const Campaign>> = HashSet::new();
+        for area in areas.crowded.get(owner).into_iter().flatten() {
+            let here = own(areas.campaigns(area), owner);
+            let also = also_fired(here, own(areas.anywhere_beside(area), owner));
+            let mut own: Vec<&Campaign> = here.iter().chain(also).map(|armed| &**armed).collect();
+            if !seen.insert(own.iter().map(|&campaign| std::ptr::from_ref(campaign)).collect()) {
+                continue;
+            }
+            own.sort_by_key(|&campaign| (&campaign.trigger.on, wanted(campaign)));
+            for alike in own.chunk_by(|a, b| a.trigger.on == b.trigger.on) {
+                for (campaign, before) in left_out(alike, now) {
+                    first.entry(campaign.name.clone()).or_insert_with(|| (area.clone(), before));
+                }
+            }
+        }
+        Self(first)
+    }
+
+    /// The first area where it is, and how many come before it there.
+    pub fn at(&self, campaign: &CampaignName) -> Option<(&Area, usize)> {
+        self.0.get(campaign).map(|(area, before)| (area, *before))
+    }
+}
+
+/// Which of these that wait for the same are left out from then on, or as soon as they start, and how many come before.
+/// They are in the order of what is wanted.
+fn left_out<'a>(alike: &[&'a Campaign], now: Timestamp) -> Vec<(&'a Campaign, usize)> {
+    let enough = if alike.len() > MOST_CONSIDERED { alike } else { &[] };
+    let starts_and_ends = enough.iter().enumerate().flat_map(|(rank, campaign)| {
+        let runs = campaign.limits.runs();
+        let starts = runs.start.max(now);
+        let both = [(starts, true, rank), (runs.end, false, rank)];
+        both.into_iter().filter(move |_| starts < runs.end)
+    });
+    let mut moments: Vec<(Timestamp, bool, usize)> = starts_and_ends.collect();
+    // What ends then does not run any more.
+    moments.sort_unstable();
+    let (mut running, mut found): (Vec<usize>, Vec<(&Campaign, usize)>) = Default::default();
+    for at_once in moments.chunk_by(|(a, ..), (b, ..)| a == b) {
+        for &(_, starts, rank) in at_once {
+            match running.binary_search(&rank) {
+                Err(before) if starts => running.insert(before, rank),
+                Ok(before) if !starts => drop(running.remove(before)),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        for &(_, _, rank) in at_once.iter().filter(|(_, starts, _)| *starts) {
+            let before = running.partition_point(|&other| other < rank);
+            found.extend((before >= MOST_CONSIDERED).then_some((alike[rank], before)));
+        }
+    }
+    found
 }
 
 impl<'t> Extend<Candidate<'t>> for Foremost<'t> {
@@ -162,16 +233,17 @@ impl<'t> Extend<Candidate<'t>> for Foremost<'t> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, sync::Arc};
+    use std::sync::Arc;
 
     use super::*;
     use crate::{
         domain::{
             audience::samples,
-            campaign::{Campaign, On, Weight},
+            campaign::{Campaign, Target, Weight},
             catalog::Resource,
             decision::{Decision, Note},
             organization::{Grant, Permission},
+            place::PlaceName,
             presence::Area,
         },
         engine::{
@@ -229,8 +301,8 @@ mod tests {
         let fault = |world: &[Resource], id: &str| {
             let catalog = catalog(world.to_vec());
             let name = acme().campaign(id).expect("sound");
-            let campaign = &catalog.campaigns.get(&name).expect("there").value;
-            faults::of_crowd(&catalog.areas, campaign, at(0)).map(|fault| (fault.code, fault.subject))
+            let left_out = LeftOut::of(&catalog.areas, name.owner(), at(0));
+            faults::of_crowd(&left_out, &name).map(|fault| (fault.code, fault.subject))
         };
         let quay = || Some(("TOO_MANY_CAMPAIGNS", "organizations/acme/geofences/quay".to_owned()));
         assert_eq!((fault(&world, "c499"), fault(&world, "c500")), (None, quay()));
@@ -245,6 +317,48 @@ mod tests {
         let urgent = Campaign { priority: Priority::High, ..entered("c500") };
         world[MOST_CONSIDERED] = urgent.into();
         assert_eq!((fault(&world, "c499"), fault(&world, "c500")), (quay(), None));
+    }
+
+    #[test]
+    fn who_is_left_out_is_told_as_of_its_start_and_at_whichever_place() {
+        const PLACES: usize = 102;
+        let fences = || (0..PLACES).map(|i| geofence(&format!("f{i:03}"), 0.0, 100.0));
+        let everywhere = |mut campaign: Campaign| {
+            campaign.trigger.at = Target::Places(fences().map(|fence| PlaceName::Geofence(fence.name)).collect());
+            campaign
+        };
+        let own = |i: usize| {
+            let mut campaign = everywhere(entered(&format!("c{i:03}")));
+            campaign.limits.ends_at = (i == 0).then(|| at(60));
+            campaign
+        };
+        let starting = |id: &str, seconds| {
+            let mut campaign = campaign(id, On::Entered, &format!("geofences/f{:03}", PLACES - 1));
+            campaign.limits.starts_at = Some(at(seconds));
+            campaign
+        };
+        let mut ended = starting("x4", -60);
+        ended.limits.ends_at = Some(at(0));
+        let mut world: Vec<Resource> = fences().map(Resource::from).collect();
+        world.extend((0..MOST_CONSIDERED).map(|i| own(i).into()));
+        world.extend([starting("x1", -60), starting("x2", 59), starting("x3", 60), ended].map(Resource::from));
+        let catalog = catalog(world);
+        let told = |now| {
+            let left_out = LeftOut::of(&catalog.areas, acme().as_str(), now);
+            let before = |id: &str| left_out.at(&acme().campaign(id).expect("sound")).map(|(_, before)| before);
+            ["c499", "x1", "x2", "x3", "x4"].map(before)
+        };
+        assert_eq!(told(at(0)), [None, Some(500), Some(501), Some(501), None]);
+        assert_eq!(told(at(60)), [None, None, Some(500), Some(501), None], "one has ended that came before");
+        for one in catalog.campaigns.values().map(|entry| &entry.value) {
+            let runs = one.limits.runs();
+            let moment = runs.start.max(at(0));
+            let last = Area::Geofence(acme().geofence("f101").expect("sound"));
+            let standing = Standing::at((&catalog.areas, &last), one, moment);
+            let left_out = LeftOut::of(&catalog.areas, acme().as_str(), at(0));
+            let is_left_out = runs.contains(&moment) && standing.is_left_out();
+            assert_eq!(left_out.at(&one.name), is_left_out.then_some((&last, standing.before)), "{}", one.name);
+        }
     }
 
     #[test]

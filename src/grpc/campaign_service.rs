@@ -2,13 +2,16 @@
 //!
 //! Law: every call begins with `CampaignGrpc::access`; whose campaign it is is asked before the campaign is.
 
-use std::{pin::Pin, sync::Arc};
+use std::{cell::OnceCell, pin::Pin, sync::Arc};
 
 use futures_util::stream::{self, Stream};
 use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::{
-    app::{campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools, resources::Obstacle},
+    app::{
+        campaign_check::Problems, campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools,
+        resources::Obstacle,
+    },
     domain::{
         budget::{AccountId, Unit},
         campaign::{Campaign, CampaignState},
@@ -61,14 +64,12 @@ impl CampaignGrpc {
     }
 
     fn answer(&self, campaign: &Entry<Campaign>) -> Response<pb::Campaign> {
-        Response::new(self.with_problems(Campaign::write(campaign)))
+        Response::new(with_problems(campaign, &self.problems(campaign)))
     }
 
-    /// With what keeps it from firing now.
-    fn with_problems(&self, campaign: pb::Campaign) -> pb::Campaign {
-        let problems = CampaignName::parse(&campaign.name).map(|name| self.campaigns.problems(&name));
-        let problems = problems.unwrap_or_default().into_iter().take(MAX_PROBLEMS).map(problem_to_wire).collect();
-        pb::Campaign { problems, ..campaign }
+    /// Of the organization of that campaign.
+    fn problems(&self, campaign: &Entry<Campaign>) -> Problems {
+        self.campaigns.problems(&campaign.value.name.organization())
     }
 }
 
@@ -86,8 +87,8 @@ impl CampaignService for CampaignGrpc {
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
         let access = Self::access(request.extensions())?;
         let name = &request.get_ref().name;
-        let campaign = resource::get::<Campaign>(&access, self.campaigns.resources(), name).await?;
-        Ok(Response::new(self.with_problems(campaign)))
+        let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name).await?;
+        Ok(self.answer(&campaign))
     }
 
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
@@ -98,7 +99,9 @@ impl CampaignService for CampaignGrpc {
         let request =
             ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: state.to_string() };
         let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
-        let write = |entry: &Entry<Campaign>| self.with_problems(Campaign::write(entry));
+        // Asked when the first is written: then all that are listed are known.
+        let problems = OnceCell::new();
+        let write = move |entry: &Entry<Campaign>| with_problems(entry, problems.get_or_init(|| self.problems(entry)));
         let (campaigns, next_page_token) =
             resource::list_as(&access, self.campaigns.resources(), &request, wrong, (keep, write)).await?;
         Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
@@ -197,6 +200,12 @@ impl CampaignService for CampaignGrpc {
             );
         Ok(Response::new(Box::pin(answers)))
     }
+}
+
+/// With what keeps it from firing now.
+fn with_problems(campaign: &Entry<Campaign>, problems: &Problems) -> pb::Campaign {
+    let problems = problems.tell(&campaign.value.name).into_iter().take(MAX_PROBLEMS).map(problem_to_wire).collect();
+    pb::Campaign { problems, ..Campaign::write(campaign) }
 }
 
 fn problem_to_wire(problem: Obstacle) -> pb::CampaignProblem {
