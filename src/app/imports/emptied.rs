@@ -11,7 +11,7 @@ use super::{
 };
 use crate::engine::catalog::Catalog;
 
-/// Percent of the known places that may have a field which may lose it unasked.
+/// Percent of the places that have a field which may lose it unasked.
 const EMPTIED_PERCENT: u32 = 10;
 /// So many may whatever their share: a shop or two of which less is known are no lost column.
 const FEW_EMPTIED: u64 = 2;
@@ -22,23 +22,24 @@ pub struct Emptied {
     pub field: Optional,
     /// How many places.
     pub emptied: u64,
-    /// Of so many that rows name, that are there and that may have one.
+    /// Of so many that rows name and that have something there.
     pub places: u64,
 }
 
 /// What the sound rows empty, most first.
 pub fn emptied(sifted: &Sifted, catalog: &Catalog) -> Vec<Emptied> {
-    let (mut known, mut lost) = (BTreeMap::<Optional, u64>::new(), BTreeMap::<Optional, u64>::new());
+    let (mut filled, mut lost) = (BTreeMap::<Optional, u64>::new(), BTreeMap::<Optional, u64>::new());
     for (row, unsaid) in sifted.sound.iter().zip(&sifted.unsaid) {
         for field in Optional::of(row) {
             let Some((had, has)) = had_and_has(row, *field, catalog) else { break };
-            *known.entry(*field).or_default() += 1;
-            if had && !has && !unsaid.contains(*field) {
-                *lost.entry(*field).or_default() += 1;
+            if had {
+                *filled.entry(*field).or_default() += 1;
+                *lost.entry(*field).or_default() += u64::from(!has && !unsaid.contains(*field));
             }
         }
     }
-    let places = |field| known.get(&field).copied().unwrap_or_default();
+    lost.retain(|_, emptied| *emptied > 0);
+    let places = |field| filled.get(&field).copied().unwrap_or_default();
     let of = |(field, emptied)| Emptied { field, emptied, places: places(field) };
     let mut all: Vec<Emptied> = lost.into_iter().map(of).collect();
     all.sort_by_key(|lost| std::cmp::Reverse(lost.emptied));
@@ -99,7 +100,8 @@ mod tests {
         let said = Unsaid::default();
         assert!(sync(&imports, file(0), said, false).await.emptied.is_empty(), "a new place loses nothing");
         let field = Optional::OpeningHours;
-        let lost = |emptied| vec![Emptied { field, emptied, places: 30 }];
+        let lost_of = |emptied, places| vec![Emptied { field, emptied, places }];
+        let lost = |emptied| lost_of(emptied, 30);
         let four = sync(&imports, file(4), said, false).await;
         let held = Held::TooManyEmptied { field, emptied: 4, places: 30, percent: 10 };
         assert_eq!((four.held, four.applied, four.emptied), (vec![held], false, lost(4)));
@@ -108,8 +110,17 @@ mod tests {
         let three = sync(&imports, file(3), said, false).await;
         assert_eq!((three.held, three.changed, three.emptied), (Vec::new(), 3, lost(3)), "a tenth may");
         let all = sync(&imports, file(30), said, true).await;
-        assert_eq!((all.held, all.changed, all.emptied), (Vec::new(), 27, lost(27)), "and whoever looked at it may");
+        assert_eq!(
+            (all.held, all.changed, all.emptied),
+            (Vec::new(), 27, lost_of(27, 27)),
+            "and whoever looked at it may"
+        );
         assert_eq!(sync(&imports, file(30), said, false).await.emptied, [], "they have nothing to lose");
+
+        let imports = Imports::new(resources().await);
+        sync(&imports, file(27), said, false).await;
+        let three = sync(&imports, file(30), said, false).await;
+        assert_eq!((three.applied, three.emptied), (false, lost_of(3, 3)), "all of the few that had any");
     }
 
     #[tokio::test]

@@ -108,7 +108,7 @@ pub enum Held {
         places: u64,
         percent: u32,
     },
-    /// So many of the places that rows name, that are there and that may have the field would lose it, and at most that many
+    /// So many of the places that rows name and that have something in the field would lose it, and at most that many
     /// percent may.
     TooManyEmptied {
         field: Optional,
