@@ -3,7 +3,10 @@
 //! Law: every reason is told at once, with the name of what it is about; they are the engine's own reasons, so that
 //! what is activated is what fires.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use super::resources::Obstacle;
 use crate::{
@@ -24,13 +27,15 @@ use crate::{
 /// depends on them all.
 pub struct Problems {
     catalog: Arc<Catalog>,
-    left_out: LeftOut,
+    brand: OrganizationName,
+    now: Timestamp,
+    /// Asked of active ones alone.
+    left_out: OnceLock<LeftOut>,
 }
 
 impl Problems {
     pub fn of(catalog: Arc<Catalog>, brand: &OrganizationName, now: Timestamp) -> Self {
-        let left_out = LeftOut::of(&catalog.areas, brand.as_str(), now);
-        Self { catalog, left_out }
+        Self { catalog, brand: brand.clone(), now, left_out: OnceLock::new() }
     }
 
     /// What has come since an active campaign was checked that keeps it from firing, or its coupon from being redeemed,
@@ -40,8 +45,10 @@ impl Problems {
         if campaign.state != CampaignState::Active {
             return Vec::new();
         }
-        let crowd = faults::of_crowd(&self.left_out, name);
-        let faults = self.catalog.areas.problems_of(name).iter().chain(crowd.as_ref());
+        let areas = &self.catalog.areas;
+        let left_out = self.left_out.get_or_init(|| LeftOut::of(areas, self.brand.as_str(), self.now));
+        let crowd = faults::of_crowd(left_out, name);
+        let faults = areas.problems_of(name).iter().chain(crowd.as_ref());
         let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
         faults.chain(of_coupon(campaign, &self.catalog)).collect()
     }
