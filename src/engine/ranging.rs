@@ -21,8 +21,8 @@ const CONFIRMATION: Duration = Duration::from_secs(2);
 /// After this silence the next reading is a new visit. Android scans in the background for 10 s every 5 min, so less
 /// than that is no silence.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
-/// What was heard once and not again for so long may make room: whoever scans has gone on since.
-const PASSED: Duration = Duration::from_secs(2 * 60);
+/// What was heard once and not again for so long may make room: whoever scans has gone on since, also in the background.
+const PASSED: Duration = Duration::from_secs(6 * 60);
 /// What was heard is forgotten after this, even if no later reading says that it is over: no backlog is older.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -295,8 +295,8 @@ mod tests {
         assert_eq!(hear(known, 700, 400..600), (0, 0, 200), "until they are silent");
         let passed_by = &mut DevicePresence::default();
         hear(passed_by, 0, 0..256);
-        assert_eq!(hear(passed_by, 130, 256..400), (0, 0, 144), "what was passed by makes room");
-        assert_eq!(hear(passed_by, 133, 256..400), (144, 0, 144));
+        assert_eq!(hear(passed_by, 370, 256..400), (0, 0, 144), "what was passed by makes room");
+        assert_eq!(hear(passed_by, 373, 256..400), (144, 0, 144));
     }
 
     #[test]

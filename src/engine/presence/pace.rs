@@ -2,7 +2,8 @@
 //!
 //! Law: errors are no speed. The way is measured from an anchor, an earlier fix, which stays until the way from it has told
 //! something: that the device drives, once that way is beyond the errors of both; or that it does not, once driving would
-//! have shown. What looks like driving and may be an error changes nothing, but nobody enters by it.
+//! have shown. What looks like driving and may be an error changes nothing, but nobody enters by it; only of a gap in which
+//! the device was not seen, where more than a walk lies between, it counts as driving: nobody knows that it is an error.
 
 use std::time::Duration;
 
