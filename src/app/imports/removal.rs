@@ -189,7 +189,10 @@ pub fn edits(
     catalog: &Catalog,
     now: Timestamp,
 ) -> (Vec<Edit>, Fates) {
-    let mut question = Question::new(sync, catalog, now, housed(said, catalog));
+    let has_stores = part.iter().any(|place| matches!(place, PlaceName::Store(_)));
+    // What is housed is asked of stores alone.
+    let housing = if has_stores { housed(said, catalog) } else { BTreeSet::new() };
+    let mut question = Question::new(sync, catalog, now, housing);
     let mut fates = Fates { said: said.clone(), ..Fates::default() };
     let (mut edits, mut stores, mut geofences) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for place in part {

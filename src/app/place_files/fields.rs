@@ -141,7 +141,9 @@ impl<'a> Values<'a> {
     /// is none, the one it should stand in, and nothing.
     pub fn get(&self, field: Field) -> (String, Result<Cow<'a, str>, Invalid>) {
         let names = self.fields.names(field);
-        match names.iter().find_map(|name| Some((*name, self.said(name)?))) {
+        let said = || names.iter().filter_map(|name| Some((*name, self.said(name)?)));
+        // Of several usual names one may hold what is no text, such as the parts of an address.
+        match said().find(|(_, value)| value.is_ok()).or_else(|| said().next()) {
             Some((name, value)) => (name.to_owned(), value.map(|value| Cow::Owned(one_line(&value)))),
             None => {
                 let there = names.iter().find(|name| (self.find)(name).is_some()).or(names.first());
