@@ -86,8 +86,7 @@ impl BoxIndex {
     pub fn holding<'a>(&'a self, position: Position, mut visit: impl FnMut(&'a AreaEntry)) {
         let place = Place::new(position);
         self.met(&DegreeBox::at(position), &mut |met| {
-            let told = if met.is_circle { place.is_in_circle_of(&met.bounds) } else { None };
-            if told.unwrap_or_else(|| place.is_in(&met.bounds, met.thing)) {
+            if place.is_in_met(&met) {
                 visit(met.thing);
             }
         });
@@ -135,11 +134,12 @@ impl Place {
     /// Whether the area of this box holds the position. The box of a circle tells the circle but for a few metres, so most
     /// circles are decided upon where they are found, and not looked up in the memory.
     pub(super) fn is_in(&self, bounds: &DegreeBox, entry: &AreaEntry) -> bool {
-        let told = match entry {
-            AreaEntry::Circle(..) | AreaEntry::Around(..) => self.is_in_circle_of(bounds),
-            AreaEntry::Polygons(..) => None,
-        };
-        told.unwrap_or_else(|| entry.view().outline().is_some_and(|outline| outline.holds(self.position)))
+        self.is_in_met(&Met { bounds: *bounds, is_circle: entry.is_circle(), thing: entry })
+    }
+
+    fn is_in_met(&self, met: &Met<'_, AreaEntry>) -> bool {
+        let told = if met.is_circle { self.is_in_circle_of(&met.bounds) } else { None };
+        told.unwrap_or_else(|| met.thing.view().outline().is_some_and(|outline| outline.holds(self.position)))
     }
 
     /// Whether the circle that has this box holds the position; none where that is not sure.

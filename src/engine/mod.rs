@@ -7,9 +7,10 @@
 //! becomes of offers afterwards is in [`engagement`]. [`browsing`] asks the same gates without a ping, and [`explain`], with
 //! what is a [`remedy`]: both as if something had happened, which is [`supposed`].
 //!
-//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`]) and [`nearest`] find, [`known`] remembers for one ping, [`crowd`] says which of too many count (each is an [`entry`]), [`shape`] (with [`edges`], far away on the [`sphere`]) is
-//! exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two fixes, and [`effective`] (from the [`deepest`] point
-//! on) says what all of it means in metres.
+//! Where a position is: [`index`] (of [`packed`] trees of [`boxes`], coarse ones above exact ones) and [`nearest`] find,
+//! [`known`] remembers for one ping, [`crowd`] says which of too many count (each is an [`entry`]), [`shape`] (with
+//! [`edges`], far away on the [`sphere`]) is exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two
+//! fixes, and [`effective`] (from the [`deepest`] point on) says what all of it means in metres.
 //!
 //! What there is: [`catalog`] is the snapshot that all of them read. An edit makes the next one from it: [`compile`] and
 //! [`firing`] change what [`targets`] (with [`regions`]) and [`grants`] say they must, [`shared_map`] and [`forest`] share the rest, and

@@ -103,7 +103,7 @@ impl<T: Thing> Leaf for Boxed<T> {
 }
 
 /// Something whose box was met.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Met<'a, T> {
     pub bounds: DegreeBox,
     pub is_circle: bool,

@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use super::{
     Held, Optional, Row, Sync,
     rows::Sifted,
+    sync::FEW,
     unsaid::{geofence_has, store_has},
 };
 use crate::engine::catalog::Catalog;
 
 /// Percent of the places that have a field which may lose it unasked.
 const EMPTIED_PERCENT: u32 = 10;
-/// So many may whatever their share: a shop or two of which less is known are no lost column.
-const FEW_EMPTIED: u64 = 2;
 
 /// A field that places lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +59,7 @@ fn had_and_has(row: &Row, field: Optional, catalog: &Catalog) -> Option<(bool, b
 pub fn too_many(sync: &Sync, all: &[Emptied]) -> impl Iterator<Item = Held> {
     let percent = EMPTIED_PERCENT;
     let is_many = move |lost: &&Emptied| {
-        lost.emptied > FEW_EMPTIED && lost.emptied * 100 > u64::from(percent) * lost.places && !sync.allow_emptied
+        lost.emptied > FEW && lost.emptied * 100 > u64::from(percent) * lost.places && !sync.allow_emptied
     };
     let held = move |&Emptied { field, emptied, places }| Held::TooManyEmptied { field, emptied, places, percent };
     all.iter().filter(is_many).map(held)

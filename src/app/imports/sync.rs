@@ -35,9 +35,9 @@ pub const DEFAULT_REMOVED_PERCENT: u32 = 10;
 pub const DEFAULT_REFUSED_PERCENT: u32 = 20;
 /// Percent of the places that are there and that rows name which may move far unasked, if nobody says otherwise.
 pub const DEFAULT_MOVED_PERCENT: u32 = 10;
-/// So many places may go, move far or have new ids whatever their share, unless none may: a shop or two that close or change
-/// hands are an ordinary day, of whatever network.
-const FEW: u64 = 2;
+/// So many places may go, move far, have new ids or lose a field whatever their share, unless none may: a shop or two that
+/// close or change hands are an ordinary day, of whatever network.
+pub(super) const FEW: u64 = 2;
 /// How far a file may be of the future: it speaks of a day, and the day begins earlier in the east. A mistyped year would
 /// make every later file stale.
 const MAX_AHEAD: Duration = Duration::from_secs(2 * 24 * 3_600);
