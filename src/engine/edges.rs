@@ -9,6 +9,7 @@ use super::{
     boxes::{DegreeBox, beside},
     forest::Tree,
     packed::{Boxed, Met, Packed, Thing},
+    raster::Raster,
 };
 use crate::domain::{
     geo::{METRES_PER_DEGREE, Position},
@@ -28,6 +29,7 @@ pub struct Edges {
     runs: Packed<Run>,
     /// Where the antimeridian bounds the shape.
     cuts: Vec<[geo::Coord; 2]>,
+    raster: Raster,
 }
 
 /// Some edges one behind the other.
@@ -58,7 +60,11 @@ impl Edges {
                 add_ring(&ring.0, (p as u32, r as u32), length, &mut runs);
             }
         }
-        Self { runs: Packed::new(runs), cuts: cuts(polygons) }
+        let runs = Packed::new(runs);
+        let edges = polygons.geometry().iter().flat_map(rings).flat_map(|ring| ring.0.windows(2));
+        let edges = edges.map(|edge| [edge[0].x_y().into(), edge[1].x_y().into()]);
+        let raster = Raster::new(&runs.bounds(), edges, |at| is_inside(&runs, at, polygons));
+        Self { runs, cuts: cuts(polygons), raster }
     }
 
     /// A box around all of them.
@@ -66,13 +72,14 @@ impl Edges {
         self.runs.bounds()
     }
 
+    /// Whether the shape holds the position, if that is known without looking at its polygons.
+    pub fn tell(&self, position: Position) -> Option<bool> {
+        self.raster.tells(below_the_pole(position))
+    }
+
     /// Whether the shape holds the position: even-odd, so for any winding, and holes are none of it.
     pub fn hold(&self, polygons: &Polygons, position: Position) -> bool {
-        // Nothing is above the North Pole to cross to: what surrounds it goes on just below it.
-        let (x, y) = (position.longitude(), position.latitude().min(BELOW_THE_POLE));
-        let (mut inside, ray) = (false, DegreeBox::new([x, y], [180.0, y]));
-        self.runs.meeting(&ray, &mut |met| inside ^= met.thing.crosses(&met.bounds, [x, y], polygons));
-        inside
+        self.tell(position).unwrap_or_else(|| is_inside(&self.runs, below_the_pole(position), polygons))
     }
 
     /// What bounds the shape, in pieces: the gap between each and the position, which are the least differences in
@@ -106,6 +113,18 @@ impl Edges {
             before = side;
         }
     }
+}
+
+/// Nothing is above the North Pole to cross to: what surrounds it goes on just below it.
+fn below_the_pole(position: Position) -> [f64; 2] {
+    [position.longitude(), position.latitude().min(BELOW_THE_POLE)]
+}
+
+/// Whether a ray to the east crosses an odd number of edges.
+fn is_inside(runs: &Packed<Run>, [x, y]: [f64; 2], polygons: &Polygons) -> bool {
+    let (mut inside, ray) = (false, DegreeBox::new([x, y], [180.0, y]));
+    runs.meeting(&ray, &mut |met| inside ^= met.thing.crosses(&met.bounds, [x, y], polygons));
+    inside
 }
 
 fn add_ring(corners: &[geo::Coord], (polygon, ring): (u32, u32), length: usize, runs: &mut Vec<Boxed<Run>>) {

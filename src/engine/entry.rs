@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     detection::Detection,
-    geo::METRES_PER_DEGREE,
+    geo::{METRES_PER_DEGREE, Position},
     name::StoreName,
     place::{Beacon, Geofence, PlaceName, Store},
     presence::Area,
@@ -105,6 +105,13 @@ impl AreaEntry {
 
     pub fn mark(&self) -> Mark {
         self.view().mark()
+    }
+
+    /// Whether a geofence of polygons holds the position, if its edges alone tell: what it is besides is elsewhere in the
+    /// memory.
+    pub fn tells(&self, position: Position) -> Option<bool> {
+        let Self::Polygons(_, drawn) = self else { return None };
+        drawn.edges.tell(position)
     }
 
     /// Boxes that hold all of it.

@@ -138,7 +138,7 @@ impl Place {
     }
 
     fn is_in_met(&self, met: &Met<'_, AreaEntry>) -> bool {
-        let told = if met.is_circle { self.is_in_circle_of(&met.bounds) } else { None };
+        let told = if met.is_circle { self.is_in_circle_of(&met.bounds) } else { met.thing.tells(self.position) };
         told.unwrap_or_else(|| met.thing.view().outline().is_some_and(|outline| outline.holds(self.position)))
     }
 
