@@ -292,7 +292,7 @@ impl Resources {
                     Err(away) => return other.and(Err(away.into())),
                 },
             };
-            if self.append(&editing, edits, author).await?.is_none() {
+            if let Appended::Version(_) = self.append(&editing, edits, author).await? {
                 return Ok(());
             }
         }
@@ -304,24 +304,22 @@ impl Resources {
         self.editing.lock().await
     }
 
-    /// Appends the edits, if there are any. The name of a resource that was not as expected means that nothing happened,
-    /// and that the snapshot is newer now.
+    /// Appends the edits, if there are any; without them the version is that of the snapshot. A conflict means that nothing
+    /// happened, and that the snapshot is newer now.
     pub async fn append(
         &self,
         _editing: &MutexGuard<'_, ()>,
         edits: Vec<Edit>,
         author: &str,
-    ) -> Result<Option<ResourceName>, EditError> {
+    ) -> Result<Appended, EditError> {
         if edits.is_empty() {
-            return Ok(None);
+            return Ok(Appended::Version(self.snapshot().version));
         }
-        match self.catalog.edit(edits, author, self.now()).await? {
-            Appended::Version(_) => Ok(None),
-            Appended::Conflict(name) => {
-                self.catalog.refresh().await?;
-                Ok(Some(name))
-            }
+        let appended = self.catalog.edit(edits, author, self.now()).await?;
+        if matches!(appended, Appended::Conflict(_)) {
+            self.catalog.refresh().await?;
         }
+        Ok(appended)
     }
 }
 

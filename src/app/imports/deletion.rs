@@ -68,17 +68,16 @@ impl Imports {
     ) -> Result<u64, EditError> {
         let mut count = 0;
         for part in parts(places, |(_, corners)| *corners) {
-            count += self
-                .append(author, |catalog| {
-                    if head(name, catalog) != was {
-                        return Err(EditError::Changed(name.clone().into()));
-                    }
-                    let edits: Vec<Edit> =
-                        part.iter().filter_map(|(place, _)| standing_alone(place, name, catalog)).collect();
-                    let count = edits.len() as u64;
-                    Ok((edits, count))
-                })
-                .await?;
+            let edited = self.append(author, |catalog| {
+                if head(name, catalog) != was {
+                    return Err(EditError::Changed(name.clone().into()));
+                }
+                let edits: Vec<Edit> =
+                    part.iter().filter_map(|(place, _)| standing_alone(place, name, catalog)).collect();
+                let count = edits.len() as u64;
+                Ok((edits, count))
+            });
+            count += edited.await?.0;
         }
         Ok(count)
     }

@@ -22,7 +22,7 @@ use crate::{
         violation::Violations,
     },
     engine::catalog::Catalog,
-    ports::{Edit, Expected, StoreError},
+    ports::{Appended, Edit, Expected, StoreError},
 };
 
 mod absentees;
@@ -194,7 +194,7 @@ impl Imports {
     /// Makes the source if this is its first sync, so that none has places without being there; and writes of which time a
     /// newer file is: from then on one of before is stale, though this sync may break off. Returns the source's etag.
     async fn begin(&self, sync: &Sync, author: &str, head: u64) -> Result<u64, EditError> {
-        self.append(author, |catalog| {
+        let begun = self.append(author, |catalog| {
             check_head(Some(sync), Some(head), catalog)?;
             let begun = match known(sync, catalog) {
                 None => Some(Edit::put(Source::new(sync.source.clone(), sync.as_of), Expected::Absent)),
@@ -204,10 +204,12 @@ impl Imports {
                 }
                 Some(_) => None,
             };
-            Ok((begun.into_iter().collect(), ()))
-        })
-        .await?;
-        Ok(sync.head(&self.resources.snapshot()))
+            let is_new = begun.is_some();
+            Ok((begun.into_iter().collect(), is_new))
+        });
+        // Not the snapshot's: by now that may be of a sync on another node, which this one must not go on as.
+        let (is_new, version) = begun.await?;
+        Ok(if is_new { version } else { head })
     }
 
     async fn apply(
@@ -248,7 +250,7 @@ impl Imports {
                 check_head(Some(sync), Some(head), catalog)?;
                 Ok(removal::edits(sync, said, part, catalog, now))
             });
-            fates.extend(part.await?);
+            fates.extend(part.await?.0);
         }
         Ok(fates)
     }
@@ -260,24 +262,25 @@ impl Imports {
             check_head(Some(sync), Some(head), catalog)?;
             Ok((vec![sync.conclusion(told, now, catalog)], ()))
         })
-        .await
+        .await?;
+        Ok(())
     }
 
-    /// Makes the edits, and returns what comes beside them of the catalog that they were made of.
+    /// Makes the edits, and returns what comes beside them of the catalog that they were made of, and the version they made.
     async fn append<T>(
         &self,
         author: &str,
         edits: impl Fn(&Catalog) -> Result<(Vec<Edit>, T), EditError>,
-    ) -> Result<T, EditError> {
+    ) -> Result<(T, u64), EditError> {
         let editing = self.resources.begin().await;
         let mut tries = 0;
         loop {
             let (edits, made) = edits(&self.resources.snapshot())?;
             tries += 1;
             match self.resources.append(&editing, edits, author).await? {
-                None => return Ok(made),
-                Some(name) if tries == TRIES => return Err(EditError::Changed(name)),
-                Some(_) => {}
+                Appended::Version(version) => return Ok((made, version)),
+                Appended::Conflict(name) if tries == TRIES => return Err(EditError::Changed(name)),
+                Appended::Conflict(_) => {}
             }
         }
     }

@@ -1,5 +1,8 @@
 //! What one sync does to the places of its source, and to nobody else's.
 
+use std::sync::Mutex as Locked;
+
+use async_trait::async_trait;
 use futures_util::FutureExt;
 
 use super::*;
@@ -9,16 +12,20 @@ use crate::{
             Campaigns,
             tests::{campaign, granted},
         },
-        fakes::{AUTHOR, at, geofence, geofence_name, owner, resources, store, store_name},
+        fakes::{AUTHOR, FakeCatalog, Standing, at, geofence, geofence_name, owner, resources, store, store_name},
+        live_catalog::LiveCatalog,
         places::Places,
         resources::Kind,
     },
     domain::{
         campaign::On,
+        catalog::CatalogChange,
         name::SourceName,
         place::{Beacon, BeaconIdentity},
         source::{Kept, KeptWhy},
+        time::Timestamp,
     },
+    ports::CatalogStore,
 };
 
 pub(super) fn source(id: &str) -> SourceName {
@@ -294,4 +301,40 @@ async fn an_older_file_is_stale_once_a_newer_one_was_begun() {
         assert_eq!(network.imports.begin(&nothing_newer, AUTHOR, head).await.expect("begun"), head);
     }
     assert_eq!(network.resources.snapshot().version, version);
+}
+
+/// Another node is quick: right after the next edit it makes one of its own.
+struct Overtaken(Arc<FakeCatalog>, Locked<Option<Edit>>);
+
+#[async_trait]
+impl CatalogStore for Overtaken {
+    async fn head(&self) -> Result<u64, StoreError> {
+        self.0.head().await
+    }
+
+    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.0.changes_since(version).await
+    }
+
+    async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
+        let appended = self.0.append(edits, author, at).await;
+        let theirs = self.1.lock().expect("sound").take();
+        self.0.append(theirs.into_iter().collect(), author, at).await?;
+        appended
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_another_node_overtakes_does_not_go_on_as_that_one() {
+    let made = Arc::<FakeCatalog>::default();
+    let organization =
+        Organization { name: owner("acme"), display_name: "Acme".into(), brand_limits: Default::default() };
+    made.append(vec![Edit::put(organization, Expected::Absent)], AUTHOR, at(0)).await.expect("made");
+    let theirs = Source::new(source("erp"), Some(at(900)));
+    let theirs = Locked::new(Some(Edit::put(theirs, Expected::Anything)));
+    let live = LiveCatalog::load(Arc::new(Overtaken(made, theirs))).await.expect("read");
+    let imports = Imports::new(Arc::new(Resources::new(Arc::new(live), Arc::new(Standing(1_000)))));
+    let ours = Sync { as_of: Some(at(800)), ..freely() };
+    let late = imports.run(&options(ours), stores(&["1"]), AUTHOR).await;
+    assert!(matches!(late, Err(EditError::Changed(_))), "{late:?}");
 }
