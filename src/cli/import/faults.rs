@@ -48,6 +48,9 @@ pub fn tell_problems(word: &str, refused: &Refused, report: &pb::ImportPlacesRes
     if report.problems.len() >= MAX_REPORTED {
         note(format!("the server names its first {MAX_REPORTED} faults; there may be more"));
     }
+    if report.problems.iter().any(|problem| problem.field == "store.time_zone") {
+        note("--time-zone gives one to new stores that say none");
+    }
     warnings(word, &report.small_geofences).iter().for_each(note);
     moves(report).iter().for_each(note);
     emptied(report).iter().for_each(note);

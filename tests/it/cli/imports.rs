@@ -141,6 +141,29 @@ async fn what_the_file_has_no_column_for_stays_as_it_was_set_by_hand() {
 }
 
 #[tokio::test]
+async fn a_zone_is_asked_for_of_new_stores_alone() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shops.csv");
+    let file = path.to_str().expect("text");
+    let run = async |shops: &str, flags: &[&str]| {
+        std::fs::write(&path, format!("id,name,lat,lon\n{shops}")).expect("written");
+        call(server.address, &key, &[&["import", file, "--network", "acme"], flags].concat()).await
+    };
+    let refused = run("1,Bar,45.1,9.1\n", &[]).await;
+    let said = ["line 2: store.time_zone: must be given: the store is new", "--time-zone gives one to new stores"];
+    assert!(refused.code == Some(1) && said.iter().all(|said| refused.err.contains(said)), "{refused:?}");
+    let made = run("1,Bar,45.1,9.1\n", &["--time-zone", "Asia/Tokyo"]).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let renamed = run("1,Bar Centrale,45.1,9.1\n", &[]).await;
+    assert!(renamed.code == Some(0) && renamed.out.contains("0 created, 1 changed"), "{renamed:?}");
+    let name = "organizations/acme/stores/1".to_owned();
+    let kept = server.places().get_store(bearing(&key, pb::GetStoreRequest { name })).await.expect("there");
+    assert_eq!(kept.into_inner().time_zone, "Asia/Tokyo");
+}
+
+#[tokio::test]
 async fn a_source_is_listed_shown_and_deleted() {
     let server = TestServer::start().await;
     let key = server.publisher("acme").await.key_of(Scope::Network).await;
