@@ -89,6 +89,11 @@ impl Aside {
 }
 
 impl Place<'_> {
+    /// Whose it is.
+    pub fn organization(&self) -> &OrganizationName {
+        &self.organization
+    }
+
     /// Does the work when it is its turn. It goes on if the caller goes away in the midst of it, and keeps its turn.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
         let turn = self.aside.turns.take(&self.organization).await;

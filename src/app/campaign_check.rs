@@ -3,12 +3,13 @@
 //! Law: every reason is told at once, with the name of what it is about; they are the engine's own reasons, so that
 //! what is activated is what fires.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::resources::Obstacle;
+use super::{
+    aside::{Aside, Place, Refused},
+    resources::{Obstacle, Resources},
+    turns::Turns,
+};
 use crate::{
     domain::{
         campaign::{Campaign, CampaignState},
@@ -23,21 +24,52 @@ use crate::{
     },
 };
 
+/// Calls that ask what keeps campaigns from firing, or wait for it.
+const AT_ONCE: usize = 256;
+
+/// Tells what keeps active campaigns from doing all that they were meant to.
+pub struct CampaignCheck {
+    resources: Arc<Resources>,
+    aside: Aside,
+}
+
+impl CampaignCheck {
+    pub fn new(resources: Arc<Resources>, turns: Arc<Turns>) -> Self {
+        Self { resources, aside: Aside::new("questions about campaigns", AT_ONCE, turns) }
+    }
+
+    /// A place to ask for campaigns of the brand. An edit takes it first: what is refused for want of one has not happened.
+    ///
+    /// # Errors
+    /// As [`Aside::enter`].
+    pub fn enter(&self, brand: &OrganizationName) -> Result<Place<'_>, Refused> {
+        self.aside.enter(brand.clone())
+    }
+
+    /// As of now. Who is left out of crowds is asked beside the pings: it may take as long as there are places.
+    pub async fn problems(&self, place: &Place<'_>) -> Result<Problems, Refused> {
+        let (catalog, now) = (self.resources.snapshot(), self.resources.now());
+        let brand = place.organization().clone();
+        let left_out = match catalog.areas.has_crowds(&brand) {
+            true => {
+                let catalog = catalog.clone();
+                place.run(move || LeftOut::of(&catalog.areas, brand.as_str(), now)).await?
+            }
+            false => LeftOut::default(),
+        };
+        Ok(Problems { catalog, left_out })
+    }
+}
+
 /// What is wrong with the campaigns of one organization, as of one moment: who reads a thousand of them asks once what
 /// depends on them all.
+#[derive(Default)]
 pub struct Problems {
     catalog: Arc<Catalog>,
-    brand: OrganizationName,
-    now: Timestamp,
-    /// Asked of active ones alone.
-    left_out: OnceLock<LeftOut>,
+    left_out: LeftOut,
 }
 
 impl Problems {
-    pub fn of(catalog: Arc<Catalog>, brand: &OrganizationName, now: Timestamp) -> Self {
-        Self { catalog, brand: brand.clone(), now, left_out: OnceLock::new() }
-    }
-
     /// What has come since an active campaign was checked that keeps it from firing, or its coupon from being redeemed,
     /// where it was meant to; none of one that is not active. That others come before it keeps none from being activated.
     pub fn tell(&self, name: &CampaignName) -> Vec<Obstacle> {
@@ -45,10 +77,8 @@ impl Problems {
         if campaign.state != CampaignState::Active {
             return Vec::new();
         }
-        let areas = &self.catalog.areas;
-        let left_out = self.left_out.get_or_init(|| LeftOut::of(areas, self.brand.as_str(), self.now));
-        let crowd = faults::of_crowd(left_out, name);
-        let faults = areas.problems_of(name).iter().chain(crowd.as_ref());
+        let crowd = faults::of_crowd(&self.left_out, name);
+        let faults = self.catalog.areas.problems_of(name).iter().chain(crowd.as_ref());
         let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
         faults.chain(of_coupon(campaign, &self.catalog)).collect()
     }
@@ -107,9 +137,12 @@ fn of_coupon(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::{
         app::{
+            aside::turns,
             campaigns::{
                 Campaigns,
                 tests::{campaign, codes, granted},
@@ -124,7 +157,18 @@ mod tests {
             coupon::{Codes, Coupon, RedeemedAt},
             place::Store,
         },
+        engine::foremost::MOST_CONSIDERED,
     };
+
+    fn check(resources: &Arc<Resources>) -> CampaignCheck {
+        CampaignCheck::new(resources.clone(), turns())
+    }
+
+    async fn told(check: &CampaignCheck, name: &CampaignName) -> Vec<&'static str> {
+        let place = check.enter(&name.organization()).expect("free");
+        let problems = check.problems(&place).await.expect("told").tell(name);
+        problems.iter().map(|problem| problem.code).collect()
+    }
 
     #[tokio::test]
     async fn an_active_campaign_says_what_has_come_between() {
@@ -136,13 +180,13 @@ mod tests {
             Trigger { on: On::Near { radius_m: 60 }, at: Target::Network(owner("acme")), visit: Default::default() };
         let draft = Campaign { trigger, ..campaign(On::Entered, &[]) };
         let name = campaigns.create(draft, AUTHOR).await.expect("made").value.name.clone();
-        let problems = || campaigns.problems(&name.organization()).tell(&name);
-        let told = || problems().iter().map(|problem| problem.code).collect::<Vec<_>>();
+        let check = check(&resources);
+        let told = async || told(&check, &name).await;
         campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await.expect("sound");
-        assert!(told().is_empty());
+        assert!(told().await.is_empty());
         let cafe = store("1", "Cafe").name;
         places.delete::<Store>(&cafe, None, true, AUTHOR).await.expect("gone");
-        assert_eq!(told(), ["TARGET_MISSING"], "the network has no store left");
+        assert_eq!(told().await, ["TARGET_MISSING"], "the network has no store left");
         let edited = |ends_at| {
             move |campaign: &Campaign| {
                 let limits = Limits { ends_at: Some(crate::app::fakes::at(ends_at)), ..campaign.limits.clone() };
@@ -154,9 +198,9 @@ mod tests {
         let organizations = Organizations::new(resources.clone(), Arc::new(crate::app::fakes::Counting::default()));
         let grant = owner("acme").grant("to-brand").expect("sound");
         organizations.delete_grant(&grant, None, AUTHOR).await.expect("gone");
-        assert_eq!(told(), ["NOT_GRANTED"], "what the network has is its own affair again");
+        assert_eq!(told().await, ["NOT_GRANTED"], "what the network has is its own affair again");
         campaigns.become_state(&name, CampaignState::Paused, None, AUTHOR).await.expect("allowed");
-        assert!(told().is_empty(), "ActivateCampaign tells");
+        assert!(told().await.is_empty(), "ActivateCampaign tells");
     }
 
     #[tokio::test]
@@ -196,9 +240,31 @@ mod tests {
         assert_eq!((found.len(), &*found[0].subject, &*found[0].description), (1, "organizations/acme", why));
         places.delete::<Store>(&store("1", "Cafe").name, None, true, AUTHOR).await.expect("gone");
         for name in [&anywhere, &sound] {
-            let problems = campaigns.problems(&name.organization()).tell(name);
-            let told: Vec<_> = problems.iter().map(|problem| problem.code).collect();
+            let told = told(&check(&resources), name).await;
             assert_eq!(told, ["STORE_MISSING"], "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_is_left_out_of_a_crowd_is_asked_beside_the_pings() {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        places.create(geofence("g", None, 80.0), AUTHOR).await.expect("made");
+        let name = |i: usize| owner("brand").campaign(&format!("c{i:03}")).expect("sound");
+        for i in 0..=MOST_CONSIDERED {
+            campaigns
+                .create(Campaign { name: name(i), ..campaign(On::Entered, &["geofences/g"]) }, AUTHOR)
+                .await
+                .expect("made");
+            campaigns.become_state(&name(i), CampaignState::Active, None, AUTHOR).await.expect("sound");
+        }
+        let turns = Turns::new(1);
+        let check = CampaignCheck::new(resources, turns.clone());
+        let turn = turns.take(&owner("acme")).await;
+        assert!(told(&check, &name(0)).now_or_never().is_none(), "it waits for its turn");
+        drop(turn);
+        assert_eq!(told(&check, &name(MOST_CONSIDERED)).await, ["TOO_MANY_CAMPAIGNS"]);
+        assert!(told(&check, &name(0)).await.is_empty());
     }
 }

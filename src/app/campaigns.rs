@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use super::{
-    campaign_check::{Problems, obstacles},
+    campaign_check::obstacles,
     resources::{EditError, Obstacle, Resources, find},
 };
 use crate::{
     domain::{
         audience::MAX_TERMS_IN_ALL,
         campaign::{Campaign, CampaignState},
-        name::{CampaignName, OrganizationName},
+        name::CampaignName,
         organization::Organization,
         violation::Violations,
     },
@@ -35,11 +35,6 @@ impl Campaigns {
     /// For reading, which asks for nothing more.
     pub fn resources(&self) -> &Resources {
         &self.resources
-    }
-
-    /// What keeps active campaigns of the brand from doing all that they were meant to, as of now.
-    pub fn problems(&self, brand: &OrganizationName) -> Problems {
-        Problems::of(self.resources.snapshot(), brand, self.resources.now())
     }
 
     /// Files it as a draft, whatever its state says. A draft may be anything but too large to be asked.

@@ -1,6 +1,6 @@
 //! What people type for a resource: its whole name, or only the last part where the rest is clear.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     config::Mistakes,
@@ -19,26 +19,30 @@ pub fn organization(text: &str) -> Result<OrganizationName, Invalid> {
     }
 }
 
-/// `organizations/acme/apps/shopper`, or `shopper` of that organization.
+/// `organizations/acme/apps/shopper`, or `shopper` of that organization; another organization's is a mistake.
 pub fn app(text: &str, of: &OrganizationName) -> Result<AppName, Mistakes> {
     let name = if text.contains('/') { AppName::parse(text) } else { of.app(text) };
-    name.map_err(|invalid| Mistakes(vec![format!("--app: {invalid}")]))
+    let own = name.and_then(|name| check_owner(&name.organization(), of, &name).map(|()| name));
+    own.map_err(|invalid| Mistakes(vec![format!("--app: {invalid}")]))
 }
 
-/// `organizations/acme/stores/1`, or `1` of that organization.
+/// `organizations/acme/stores/1`, or `1` of that organization; another organization's is a mistake.
 pub fn store(text: &str, of: &OrganizationName) -> Result<StoreName, Mistakes> {
     let name = if text.contains('/') { StoreName::parse(text) } else { of.store(text) };
-    name.map_err(|invalid| Mistakes(vec![format!("--store: {invalid}")]))
+    let own = name.and_then(|name| check_owner(&name.organization(), of, &name).map(|()| name));
+    own.map_err(|invalid| Mistakes(vec![format!("--store: {invalid}")]))
 }
 
 /// `organizations/acme/sources/erp`, or `erp` of that organization; another organization's is a mistake.
 pub fn source(text: &str, of: &OrganizationName) -> Result<SourceName, Mistakes> {
     let name = if text.contains('/') { SourceName::parse(text) } else { of.source(text) };
-    let name = name.and_then(|name| match name.organization() == *of {
-        true => Ok(name),
-        false => Err(Invalid::new(format!("must be a source of {of}"))),
-    });
-    name.map_err(|invalid| Mistakes(vec![format!("the source {text:?}: {invalid}")]))
+    let own = name.and_then(|name| check_owner(&name.organization(), of, &name).map(|()| name));
+    own.map_err(|invalid| Mistakes(vec![format!("the source {text:?}: {invalid}")]))
+}
+
+/// Refuses a whole name that says another organization than the one that is given beside it.
+fn check_owner(own: &OrganizationName, of: &OrganizationName, name: impl fmt::Display) -> Result<(), Invalid> {
+    if own == of { Ok(()) } else { Err(Invalid::new(format!("must be of {of}, which is given as well, was {name}"))) }
 }
 
 /// `organizations/acme/campaigns/umbrella`, or `acme/umbrella`.
@@ -65,13 +69,15 @@ fn in_full(text: &str, kind: &str) -> String {
     }
 }
 
-/// `organizations/acme/keys/till`, or `till` if the organization is given.
+/// `organizations/acme/keys/till`, or `till` if the organization is given; another organization's is a mistake then.
 pub fn key(text: &str, of: Option<&OrganizationName>) -> Result<KeyName, Mistakes> {
     let name = match (text.contains('/'), of) {
         (false, Some(of)) => of.key(text),
         (false, None) => Err(Invalid::new("give its whole name, organizations/O/keys/K, or --organization as well")),
         (true, _) => KeyName::parse(text),
     };
+    let check = |name: &KeyName| of.map_or(Ok(()), |of| check_owner(&name.organization(), of, name));
+    let name = name.and_then(|name| check(&name).map(|()| name));
     name.map_err(|invalid| Mistakes(vec![format!("the key {text:?}: {invalid}")]))
 }
 
@@ -105,11 +111,22 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_of_the_network_that_is_said_beside_it() {
+    fn a_whole_name_is_of_the_organization_that_is_given_beside_it() {
         let acme = organization("acme").expect("sound");
         let erp = source("organizations/acme/sources/erp", &acme);
         assert!(erp.is_ok() && erp == source("erp", &acme));
-        assert!(source("organizations/globex/sources/erp", &acme).is_err());
+        assert_eq!(store("1", &acme), store("organizations/acme/stores/1", &acme));
+        let till = "organizations/acme/keys/till";
+        assert_eq!(key(till, Some(&acme)), key(till, None));
+        let said = |mistake: Option<Mistakes>| mistake.map(|Mistakes(all)| all.concat()).unwrap_or_default();
+        for (told, name) in [
+            (said(app("organizations/globex/apps/a", &acme).err()), "organizations/globex/apps/a"),
+            (said(store("organizations/globex/stores/1", &acme).err()), "organizations/globex/stores/1"),
+            (said(source("organizations/globex/sources/erp", &acme).err()), "organizations/globex/sources/erp"),
+            (said(key("organizations/globex/keys/till", Some(&acme)).err()), "organizations/globex/keys/till"),
+        ] {
+            assert!(told.contains("organizations/acme") && told.contains(name), "{told}");
+        }
     }
 
     #[test]

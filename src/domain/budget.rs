@@ -176,6 +176,12 @@ impl Unit {
 }
 
 impl AccountId {
+    /// The name of its budget: a campaign's, and what is counted.
+    pub fn budget(&self) -> &str {
+        let ends = self.0.match_indices('/').nth(4);
+        ends.map_or(&self.0, |(end, _)| &self.0[..end])
+    }
+
     pub fn is_of(&self, campaign: &CampaignName) -> bool {
         self.0.strip_prefix(campaign.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }
@@ -298,7 +304,11 @@ mod tests {
         // Sunday 2026-11-22, 23:30 UTC: Monday in Tokyo.
         let at = Timestamp::from_micros(1_795_390_200_000_000);
         let spot = Spot { place: "organizations/a/stores/s", time_zone: Some(&tokyo), at };
-        let named = |budget: Budget| budget.account(&campaign, spot).id.to_string();
+        let named = |budget: Budget| {
+            let Account { id, budget } = budget.account(&campaign, spot);
+            assert_eq!(id.budget(), budget.as_str());
+            id.to_string()
+        };
         let prefix = "organizations/a/campaigns/c";
         let store = "organizations/a/stores/s";
         assert_eq!(named(budget(Unit::Offers, Period::Whole, false, None)), format!("{prefix}/offers"));
@@ -328,7 +338,7 @@ mod tests {
         let pool = Account::pool(&campaign);
         let of = |name| CampaignName::parse(name).is_ok_and(|name| pool.id.is_of(&name));
         assert!(of(prefix) && !of("organizations/a/campaigns/cc") && !of("organizations/b/campaigns/c"));
-        assert_eq!(pool.parts(), ("", ""));
+        assert_eq!((pool.parts(), pool.id.budget()), (("", ""), pool.budget.as_str()));
     }
 
     #[test]

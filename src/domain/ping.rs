@@ -109,7 +109,6 @@ impl Reading {
     /// Whether this was read after `known`: by the device's clock, whose readings no slow network can swap. That clock
     /// may have been set back; so what is younger in event time than any delay explains was read after it as well.
     pub fn is_after(self, known: Reading) -> bool {
-        let is_younger = self.event.since(known.event) > LONGEST_WAY;
         let is_later = match (self.is_ahead(), known.is_ahead()) {
             // Both were stamped by another clock than the one they were sent by.
             (true, true) => self.stamp > known.stamp,
@@ -117,7 +116,12 @@ impl Reading {
             (true, false) if self.event < known.event => false,
             _ => (self.device, self.stamp) > (known.device, known.stamp),
         };
-        !self.is_same(known) && (is_later || is_younger)
+        !self.is_same(known) && (is_later || self.is_younger_than(known))
+    }
+
+    /// Whether no way is so long that this was read before `known`, whatever the device's clock says.
+    pub fn is_younger_than(self, known: Reading) -> bool {
+        self.event.since(known.event) > LONGEST_WAY
     }
 
     /// What was read next after `known`. When one from ahead was made is only guessed from those it was sent with: it is no

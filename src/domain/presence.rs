@@ -201,11 +201,13 @@ impl DevicePresence {
     }
 
     /// Whether `held` is this with what came after it: of the same person and consent, and of the same save, with no reading
-    /// that it does not know.
+    /// that it does not know. Each of two readings is after the other where the device's clock was set back between them: then
+    /// ours tells.
     pub fn goes_on_in(&self, held: &Self) -> bool {
         let of = |presence: &Self| (presence.since, presence.located_since, presence.saved_at);
+        let knows = |held: Reading, saved: Reading| !saved.is_after(held) || held.is_younger_than(saved);
         let is_known = |saved: Option<Reading>, held: Option<Reading>| {
-            saved.is_none_or(|saved| held.is_some_and(|held| !saved.is_after(held)))
+            saved.is_none_or(|saved| held.is_some_and(|held| knows(held, saved)))
         };
         let knows_all =
             is_known(self.newest_fix, held.newest_fix) && is_known(self.newest_sighting, held.newest_sighting);
@@ -294,6 +296,17 @@ mod tests {
             let mut written = saved.clone();
             change(&mut written);
             assert!(!written.goes_on_in(&held), "{what}");
+        }
+    }
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_copy_older() {
+        let presence = |device, event| DevicePresence {
+            newest_fix: Some(Reading::new(at(device), at(event))),
+            ..DevicePresence::default()
+        };
+        let saved = presence(9_000, 1_000);
+        for (held, goes_on) in [(presence(5, 1_061), true), (presence(5, 1_060), false), (presence(5, 900), false)] {
+            assert_eq!((saved.goes_on_in(&held), held.goes_on_in(&saved)), (goes_on, !goes_on), "{held:?}");
         }
     }
 }

@@ -123,6 +123,11 @@ impl Areas {
         if *area == Area::Anywhere { &[] } else { self.campaigns(&Area::Anywhere) }
     }
 
+    /// Whether the organization has more campaigns anywhere than a ping considers.
+    pub fn has_crowds(&self, owner: &OrganizationName) -> bool {
+        self.crowded.contains_key(owner)
+    }
+
     /// Whether an area is no more because no active campaign asks for it, while its store is still there.
     pub fn has_lapsed(&self, area: &Area) -> bool {
         let Area::Around(store, _) = area else { return false };

@@ -7,8 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    areas::{Areas, Fired},
-    armed::Armed,
+    areas::Areas,
     boxes,
     catalog::Catalog,
     choice,
@@ -16,7 +15,7 @@ use super::{
     eligibility::{Gates, Standing},
     entry::{AreaView, Mark},
     experiment::Drawn,
-    foremost::Foremost,
+    foremost::Together,
     known::Known,
     ranking::{self, Candidate, Cause},
     supposed::{self, Supposed},
@@ -79,7 +78,7 @@ struct Spot<'a> {
     view: AreaView<'a>,
     store: Option<&'a Arc<Store>>,
     distance_m: f64,
-    fired: &'a Fired,
+    together: Together<'a>,
 }
 
 /// The best first, each campaign once; and what was so of the person as a whole.
@@ -150,7 +149,7 @@ fn passing<'s>(standing: &Standing<'_>, areas: &Known<'_>, mut candidates: Vec<C
 }
 
 impl Spot<'_> {
-    /// As pings consider them, by name: of one organization no more than count of what fires together at one place.
+    /// Those that a ping would consider if what fires them happened there, by name.
     fn candidates(&self, person: &Profile, now: Timestamp) -> Vec<Candidate<'_>> {
         let candidate = |campaign| Candidate {
             campaign,
@@ -164,16 +163,7 @@ impl Spot<'_> {
             drawn: Drawn::of(campaign, &person.name),
             trial: false,
         };
-        let mut campaigns: Vec<&Armed> = self.fired.campaigns.iter().collect();
-        campaigns.sort_by(|a, b| a.trigger.on.cmp(&b.trigger.on));
-        let mut candidates = Vec::with_capacity(campaigns.len());
-        for together in campaigns.chunk_by(|a, b| a.trigger.on == b.trigger.on) {
-            let mut foremost = Foremost::at(now, together.len());
-            foremost.extend(together.iter().copied().map(candidate));
-            candidates.extend(foremost.all().0);
-        }
-        candidates.sort_by(|a, b| a.campaign.name.cmp(&b.campaign.name));
-        candidates
+        self.together.considered(now).map(candidate).collect()
     }
 }
 
@@ -192,10 +182,12 @@ fn spots(areas: &Areas, position: Position, radius_m: f64) -> Vec<Spot<'_>> {
         }));
     }
     let spot = |area: Area| {
-        let (fired, view) = (areas.fired(Mark::of(&area), &area)?, areas.get(&area)?);
+        areas.fired(Mark::of(&area), &area)?;
+        let view = areas.get(&area)?;
         let store = view.store().and_then(|store| areas.stores.get(store)).map(|entry| &entry.value);
         let distance_m = distance(view, store, Some(position))?;
-        (distance_m <= radius_m).then_some(Spot { area, view, store, distance_m, fired })
+        let together = Together::at(areas, &area);
+        (distance_m <= radius_m).then_some(Spot { area, view, store, distance_m, together })
     };
     let mut spots: Vec<Spot<'_>> = near.into_iter().filter_map(spot).collect();
     spots.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then_with(|| a.area.cmp(&b.area)));

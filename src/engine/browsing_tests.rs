@@ -14,7 +14,7 @@ use crate::domain::{
         Audience, Rule,
         condition::{Ago, Count, Visited},
     },
-    campaign::{Campaign, NthVisit, On, Priority, Trigger},
+    campaign::{Campaign, NthVisit, On, Priority, Target, Trigger},
     catalog::Resource,
     consent::Purpose,
     content::Content,
@@ -23,7 +23,7 @@ use crate::domain::{
     place::{Beacon, Geofence, PlaceName},
     profile::Profile,
     segment::Segment,
-    text::{ExperimentId, VariantId},
+    text::{EventKey, ExperimentId, VariantId},
     time::{QuietHours, TimeOfDay},
 };
 
@@ -137,6 +137,23 @@ fn what_a_ping_would_leave_out_is_not_seen() {
     assert_eq!(seen(leaving), 1, "who leaves fires none of the others");
 }
 
+#[test]
+fn what_is_meant_for_anywhere_is_counted_with_an_event_at_a_place() {
+    let on = |key: &str| On::AppEvent { key: EventKey::new(key).expect("sound") };
+    let trigger = Trigger { on: on("scanned"), at: Target::Anywhere, visit: Default::default() };
+    let others = (0..MOST_CONSIDERED).map(|i| campaign(&format!("c{i:03}"), on("scanned"), "geofences/quay"));
+    let others = others.map(|other| Campaign { trigger: trigger.clone(), ..other });
+    let mut world: Vec<Resource> = others.map(Resource::from).collect();
+    world.push(geofence("quay", 0.0, 80.0).into());
+    let seen = |key, priority| {
+        let last = Campaign { priority, ..campaign("last", on(key), "geofences/quay") };
+        let world: Vec<Resource> = world.iter().cloned().chain([last.into()]).collect();
+        titles(&found(&world, &app(), &person(), 500.0)).len()
+    };
+    assert_eq!([seen("scanned", Priority::Normal), seen("scanned", Priority::High)], [0, 1]);
+    assert_eq!(seen("touched", Priority::Normal), 1, "another event fires none of the others");
+}
+
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
 
@@ -182,7 +199,7 @@ fn a_preview_waits_for_the_visit_that_its_campaign_waits_for() {
         Campaign { trigger: Trigger { visit, ..campaign.trigger.clone() }, ..campaign }.into()
     };
     let (third, every_other) = (NthVisit { at_least: 3, every: 0 }, NthVisit { at_least: 0, every: 2 });
-    let scanned = On::AppEvent { key: crate::domain::text::EventKey::new("scanned").expect("sound") };
+    let scanned = On::AppEvent { key: EventKey::new("scanned").expect("sound") };
     let world = [
         geofence("quay", 0.0, 80.0).into(),
         on_visit("third", On::Entered, third),

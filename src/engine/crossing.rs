@@ -194,6 +194,17 @@ mod tests {
         from.distance_to(to).powi(2) * steepest / (4.0 * EARTH_RADIUS_M)
     }
 
+    /// By the angles from both ends, which owes nothing to chords.
+    fn on_great_circle(from: Position, to: Position, share: f64) -> Position {
+        let angle = from.distance_to(to) / EARTH_RADIUS_M;
+        let parts = [(from, 1.0 - share), (to, share)].map(|(end, part)| {
+            let weight = (angle * part).sin() / angle.sin();
+            end.unit_vector().map(|along| along * weight)
+        });
+        let [x, y, z] = [0, 1, 2].map(|i| parts[0][i] + parts[1][i]);
+        position(z.atan2(x.hypot(y)).to_degrees(), y.atan2(x).to_degrees())
+    }
+
     /// A diamond with a hole in it, cut in two where it crosses the antimeridian.
     fn diamond(lat: f64, lng: f64, half: f64) -> Polygons {
         let ring = |half: f64| {
@@ -208,6 +219,29 @@ mod tests {
     }
 
     proptest! {
+        /// Beside the poles, too, where a way straight in degrees is another one: of long ways metres away.
+        #[test]
+        fn the_way_through_a_circle_is_a_great_circle(
+            lat in prop_oneof![-89.99..-85.5, -85.5..-80.0, 80.0..85.5], lng in 179.9..180.1f64, radius_m in 20.0..500.0f64,
+            aside in -1.1..1.1f64, heading in 0.0..360.0f64, before_m in 20.0..3_500.0f64, behind_m in 20.0..3_500.0f64,
+        ) {
+            let centre = position(lat, lng);
+            let nearest = centre.destination(heading + 90.0, aside * radius_m);
+            let (from, to) = (nearest.destination(heading + 180.0, before_m), nearest.destination(heading, behind_m));
+            let circle = Circle::new(centre, radius_m).expect("sound");
+            let depth = |share: f64| centre.distance_to(on_great_circle(from, to, share)) - radius_m;
+            let deepest = (0..=STEPS).map(|i| depth(f64::from(i) / f64::from(STEPS))).fold(f64::INFINITY, f64::min);
+            let outside = depth(0.0).min(depth(1.0));
+            match chord(Outline::Circle(circle), from, to) {
+                Some(chord) => {
+                    prop_assert!(outside > -0.01 && depth(chord.middle()) < 0.01, "{chord:?}");
+                    let ends = [chord.from, chord.to].map(|share| depth(share).abs());
+                    prop_assert!(ends.iter().all(|m| *m < 0.1), "{chord:?} ends {ends:?} m from the edge");
+                }
+                None => prop_assert!(outside < 0.01 || deepest > -0.1, "{deepest} m deep"),
+            }
+        }
+
         /// What is found lies inside, and what a walk in small steps sees inside is found.
         #[test]
         fn corridors_meet_what_a_walk_along_them_meets(

@@ -15,7 +15,8 @@ use super::{
     compile::Touched,
     entry::{AreaEntry, Mark},
     faults::{self, Fault},
-    foremost, regions,
+    foremost::Together,
+    regions,
     targets::Findable,
 };
 use crate::domain::{
@@ -133,7 +134,7 @@ impl Areas {
     fn crowds(&self) -> BTreeMap<OrganizationName, BTreeSet<Area>> {
         let mut crowds: BTreeMap<OrganizationName, BTreeSet<Area>> = BTreeMap::new();
         for ((_, area), fired) in self.fired.iter() {
-            for owner in foremost::crowding(&fired.campaigns, self.anywhere_beside(area)) {
+            for owner in Together::new(&fired.campaigns, self.anywhere_beside(area)).crowding() {
                 crowds.entry(owner).or_default().insert(area.clone());
             }
         }
@@ -142,7 +143,8 @@ impl Areas {
 
     /// Remembers which organizations have too many of these campaigns at the area.
     fn note_crowd(&mut self, area: &Area, campaigns: &[Armed]) {
-        let crowding: Vec<OrganizationName> = foremost::crowding(campaigns, self.anywhere_beside(area)).collect();
+        let together = Together::new(campaigns, self.anywhere_beside(area));
+        let crowding: Vec<OrganizationName> = together.crowding().collect();
         if crowding.is_empty() && !self.crowded.values().any(|areas| areas.contains(area)) {
             return;
         }

@@ -2,14 +2,18 @@
 //!
 //! Law: every call begins with `CampaignGrpc::access`; whose campaign it is is asked before the campaign is.
 
-use std::{cell::OnceCell, pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 
 use futures_util::stream::{self, Stream};
 use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::{
     app::{
-        campaign_check::Problems, campaign_versions::CampaignVersions, campaigns::Campaigns, pools::Pools,
+        aside::Place,
+        campaign_check::{CampaignCheck, Problems},
+        campaign_versions::CampaignVersions,
+        campaigns::Campaigns,
+        pools::Pools,
         resources::Obstacle,
     },
     domain::{
@@ -38,6 +42,7 @@ use crate::{
 /// Serves campaigns.
 pub struct CampaignGrpc {
     pub campaigns: Arc<Campaigns>,
+    pub check: CampaignCheck,
     pub versions: Arc<CampaignVersions>,
     pub pools: Arc<Pools>,
     pub ledger: Arc<dyn Ledger>,
@@ -59,17 +64,14 @@ impl CampaignGrpc {
 
     async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
         let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
+        let place = self.check.enter(&name.organization())?;
         let campaign = self.versions.become_state(&name, state, etag, access.author()).await?;
-        Ok(self.answer(&campaign))
+        self.answer(&place, &campaign).await
     }
 
-    fn answer(&self, campaign: &Entry<Campaign>) -> Response<pb::Campaign> {
-        Response::new(with_problems(campaign, &self.problems(campaign)))
-    }
-
-    /// Of the organization of that campaign.
-    fn problems(&self, campaign: &Entry<Campaign>) -> Problems {
-        self.campaigns.problems(&campaign.value.name.organization())
+    async fn answer(&self, place: &Place<'_>, campaign: &Entry<Campaign>) -> Answer<pb::Campaign> {
+        let problems = self.check.problems(place).await?;
+        Ok(Response::new(with_problems(campaign, &problems)))
     }
 }
 
@@ -81,14 +83,15 @@ impl CampaignService for CampaignGrpc {
         let id = ("campaign_id", campaign_id.as_str());
         let draft = resource::wanted::<Campaign>(&access, Some(&parent), id, campaign)?;
         let campaign = self.campaigns.create(draft, access.author()).await?;
-        Ok(self.answer(&campaign))
+        Ok(Response::new(Campaign::write(&campaign)))
     }
 
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
         let access = Self::access(request.extensions())?;
         let name = &request.get_ref().name;
         let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name).await?;
-        Ok(self.answer(&campaign))
+        let place = self.check.enter(&campaign.value.name.organization())?;
+        self.answer(&place, &campaign).await
     }
 
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
@@ -99,11 +102,13 @@ impl CampaignService for CampaignGrpc {
         let request =
             ListRequest { parent: Some(parent), page_size: *page_size, page_token, filter: state.to_string() };
         let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
-        // Asked when the first is written: then all that are listed are known.
-        let problems = OnceCell::new();
-        let write = move |entry: &Entry<Campaign>| with_problems(entry, problems.get_or_init(|| self.problems(entry)));
-        let (campaigns, next_page_token) =
-            resource::list_as(&access, self.campaigns.resources(), &request, wrong, (keep, write)).await?;
+        let page = resource::page(&access, self.campaigns.resources(), &request, wrong, keep).await?;
+        // Asked afterwards: then all that are listed are known.
+        let problems = match page.entries().first() {
+            Some(first) => self.check.problems(&self.check.enter(&first.value.name.organization())?).await?,
+            None => Problems::default(),
+        };
+        let (campaigns, next_page_token) = page.write(|campaign| with_problems(campaign, &problems));
         Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
     }
 
@@ -111,9 +116,10 @@ impl CampaignService for CampaignGrpc {
         let access = Self::access(request.extensions())?;
         let pb::UpdateCampaignRequest { campaign, update_mask } = request.into_inner();
         let patch = Patch::<Campaign>::read(&access, campaign, update_mask.as_ref())?;
+        let place = self.check.enter(&patch.name.organization())?;
         let change = |campaign: &Campaign| patch.apply(campaign);
         let campaign = self.campaigns.update(&patch.name, patch.etag, access.author(), change).await?;
-        Ok(self.answer(&campaign))
+        self.answer(&place, &campaign).await
     }
 
     async fn delete_campaign(&self, request: Request<pb::DeleteCampaignRequest>) -> Answer<pb::DeleteCampaignResponse> {
@@ -154,8 +160,9 @@ impl CampaignService for CampaignGrpc {
         let access = Self::access(request.extensions())?;
         let wanted = versions::Wanted::read(&access, request.get_ref())?;
         let versions::Wanted { name, version, etag } = wanted;
+        let place = self.check.enter(&name.organization())?;
         let campaign = self.versions.roll_back(&name, version, etag, access.author()).await?;
-        Ok(self.answer(&campaign))
+        self.answer(&place, &campaign).await
     }
 
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {

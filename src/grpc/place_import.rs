@@ -10,6 +10,7 @@ use crate::{
     domain::{
         name::{GeofenceName, OrganizationName, SourceName, StoreName},
         place::{Geofence, PlaceName, Store},
+        time::TimeZone,
         violation::{Invalid, Violations, at_most},
     },
     engine::catalog::Entry,
@@ -69,13 +70,14 @@ pub(super) async fn receive(
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
-    let pb::ImportOptions { parent, dry_run, allow_partial, sync } = wire;
+    let pb::ImportOptions { parent, dry_run, allow_partial, allow_moves, sync } = wire;
     let mut wrong = Violations::default();
     let network = wrong.take("options.parent", OrganizationName::parse(parent));
     network.iter().try_for_each(|network| access.reaches(network))?;
     let sync = wrong.nest("options.sync", sync.as_ref().map(sync_wire::read).transpose());
     let (network, sync) = wrong.finish(network.zip(sync))?;
-    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, sync })
+    let [dry_run, allow_partial, allow_moves] = [*dry_run, *allow_partial, *allow_moves];
+    Ok(Options { network, dry_run, allow_partial, allow_moves, sync })
 }
 
 #[derive(Default)]
@@ -127,7 +129,7 @@ fn row_from_wire(wire: pb::ImportRow, number: u64) -> Numbered {
         Some(Place::Store(message)) => {
             let name = StoreName::parse(&message.name);
             let may_be = name.clone().map(PlaceName::Store).into_iter().collect();
-            (may_be, with_unsaid(place(name, message).map(Row::Store), fields, &Optional::OF_STORES))
+            (may_be, store(name, message, fields))
         }
         Some(Place::Geofence(message)) => {
             let name = GeofenceName::parse(&message.name);
@@ -140,6 +142,20 @@ fn row_from_wire(wire: pb::ImportRow, number: u64) -> Numbered {
         }
     };
     Numbered::read(number, row, may_be)
+}
+
+/// A store, which may be without a zone if its row does not say any.
+fn store(
+    name: Result<StoreName, Invalid>,
+    mut message: pb::Store,
+    fields: &[String],
+) -> Result<(Row, Unsaid), Violations> {
+    let is_zoneless = message.time_zone.is_empty() && fields.iter().any(|field| field == Optional::TimeZone.as_str());
+    if is_zoneless {
+        TimeZone::utc().name().clone_into(&mut message.time_zone);
+    }
+    let (row, unsaid) = with_unsaid(place(name, message).map(Row::Store), fields, &Optional::OF_STORES)?;
+    Ok((row, if is_zoneless { unsaid.zoneless() } else { unsaid }))
 }
 
 /// The row with the fields that it does not say, of those that such a place has.
@@ -202,7 +218,11 @@ fn row_to_wire(Numbered { number, row, unsaid, may_be }: Numbered) -> pb::Import
         P::write(&Entry { etag: 0, value: std::sync::Arc::new(place) })
     }
     let place = match row {
-        Ok(Row::Store(store)) => Place::Store(pb::Store { etag: String::new(), ..message::<Store>(store) }),
+        Ok(Row::Store(store)) => {
+            let message = message::<Store>(store);
+            let time_zone = if unsaid.is_zoneless() { String::new() } else { message.time_zone.clone() };
+            Place::Store(pb::Store { etag: String::new(), time_zone, ..message })
+        }
         Ok(Row::Geofence(geofence)) => {
             Place::Geofence(pb::Geofence { etag: String::new(), ..message::<Geofence>(geofence) })
         }

@@ -220,8 +220,8 @@ impl PlaceService for PlaceGrpc {
         let (resources, wrong) = (self.places.resources(), Violations::default());
         let catalog = resources.snapshot();
         let write = |source: &Entry<Source>| Source::write(&as_of_now(source, &catalog));
-        let list = resource::list_as(&access, resources, &request, wrong, (|_: &Source| true, write));
-        let (sources, next_page_token) = list.await?;
+        let page = resource::page(&access, resources, &request, wrong, |_: &Source| true).await?;
+        let (sources, next_page_token) = page.write(write);
         Ok(Response::new(pb::ListSourcesResponse { sources, next_page_token }))
     }
 

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 
 use crate::{
-    app::resources::{EditError, Kind, Obstacle, Resources},
+    app::resources::{EditError, Kind, Obstacle, Page, Resources},
     domain::{
         name::{OrganizationName, check_id},
         organization::Organization,
@@ -104,17 +104,24 @@ pub async fn list<K: Wire>(
     wrong: Violations,
     keep: impl Fn(&K) -> bool + Send,
 ) -> Result<(Vec<K::Message>, String), Status> {
-    list_as(access, resources, request, wrong, (keep, K::write)).await
+    Ok(page(access, resources, request, wrong, keep).await?.write(K::write))
 }
 
-/// The same, each written in this way.
-pub async fn list_as<K: Wire>(
+/// The resources of a page before they are written.
+pub struct Listed<K> {
+    page: Page<K>,
+    /// What its token is bound to.
+    of: String,
+}
+
+/// As [`list`] does.
+pub async fn page<K: Wire>(
     access: &Access,
     resources: &Resources,
     request: &ListRequest<'_>,
     mut wrong: Violations,
-    (keep, write): (impl Fn(&K) -> bool + Send, impl Fn(&Entry<K>) -> K::Message + Send),
-) -> Result<(Vec<K::Message>, String), Status> {
+    keep: impl Fn(&K) -> bool + Send,
+) -> Result<Listed<K>, Status> {
     let parent = request.parent.map(|parent| self::parent(access, &mut wrong, parent)).transpose()?.flatten();
     let of = format!("{}\n{}\n{}", K::COLLECTION, request.parent.unwrap_or_default(), request.filter);
     let window = wrong.nest("", pages::window::<K>(request.page_size, request.page_token, &of));
@@ -122,20 +129,31 @@ pub async fn list_as<K: Wire>(
     if let Some(parent) = &parent {
         resources.get::<Organization>(parent).await?;
     }
-    let page = resources.list::<K>(parent.as_ref(), window.after.as_ref(), window.limit, keep);
-    let (mut messages, mut bytes) = (Vec::with_capacity(page.entries.len()), 0);
-    for entry in &page.entries {
-        let message = write(entry);
-        bytes += prost::Message::encoded_len(&message);
-        if bytes > MAX_BYTES && !messages.is_empty() {
-            break;
-        }
-        messages.push(message);
+    Ok(Listed { page: resources.list::<K>(parent.as_ref(), window.after.as_ref(), window.limit, keep), of })
+}
+
+impl<K: Wire> Listed<K> {
+    pub fn entries(&self) -> &[Entry<K>] {
+        &self.page.entries
     }
-    let last = messages.len().checked_sub(1).and_then(|last| page.entries.get(last));
-    let next = last.filter(|_| page.more || messages.len() < page.entries.len());
-    let token = next.map(|entry| pages::token(entry.value.name().clone().into().as_str(), &of));
-    Ok((messages, token.unwrap_or_default()))
+
+    /// As many as fit, each written in this way, and the token of the next page.
+    pub fn write(self, write: impl Fn(&Entry<K>) -> K::Message) -> (Vec<K::Message>, String) {
+        let Self { page, of } = self;
+        let (mut messages, mut bytes) = (Vec::with_capacity(page.entries.len()), 0);
+        for entry in &page.entries {
+            let message = write(entry);
+            bytes += prost::Message::encoded_len(&message);
+            if bytes > MAX_BYTES && !messages.is_empty() {
+                break;
+            }
+            messages.push(message);
+        }
+        let last = messages.len().checked_sub(1).and_then(|last| page.entries.get(last));
+        let next = last.filter(|_| page.more || messages.len() < page.entries.len());
+        let token = next.map(|entry| pages::token(entry.value.name().clone().into().as_str(), &of));
+        (messages, token.unwrap_or_default())
+    }
 }
 
 /// The name that a create request gives by its parent (none for organizations) and the id in `id_field` (`store_id`).

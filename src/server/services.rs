@@ -7,6 +7,7 @@ use crate::{
     app::{
         aside,
         browsing::Browsing,
+        campaign_check::CampaignCheck,
         campaign_versions::CampaignVersions,
         campaigns::Campaigns,
         decisions::Decisions,
@@ -79,6 +80,7 @@ pub(super) struct Services {
     pub auth: Auth,
     tokens: Arc<Tokens>,
     page_secret: [u8; 32],
+    resources: Arc<Resources>,
     devices: Arc<Devices>,
     decisions: Arc<Decisions>,
     edits: Arc<ProfileEdits>,
@@ -128,7 +130,8 @@ impl Services {
             imports: Arc::new(Imports::new(resources.clone())),
             campaigns: Arc::new(Campaigns::new(resources.clone())),
             segments: Arc::new(Segments::new(resources.clone())),
-            pools: Arc::new(Pools::new(resources, coupons.clone())),
+            pools: Arc::new(Pools::new(resources.clone(), coupons.clone())),
+            resources,
             till_limits: Arc::new(config.tills.limits(clock.clone())),
             tills: Arc::new(Tills::new(
                 edits.clone(),
@@ -240,7 +243,8 @@ impl Services {
     fn campaign_service(&self, streams: OpenStreams) -> CampaignGrpc {
         let campaigns = self.campaigns.clone();
         let versions = Arc::new(CampaignVersions::new(campaigns.clone(), self.history.clone()));
-        CampaignGrpc { campaigns, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), streams }
+        let check = CampaignCheck::new(self.resources.clone(), self.turns.clone());
+        CampaignGrpc { campaigns, check, versions, pools: self.pools.clone(), ledger: self.ledger.clone(), streams }
     }
 
     fn segment_service(&self) -> SegmentGrpc {

@@ -62,23 +62,26 @@ async fn a_file_that_moves_too_much_too_far_changes_nothing() {
     network.sync(usual(), file(0, at(0.0, 0.0))).await;
     let version = network.resources.snapshot().version;
     let swapped = network.sync(usual(), file(20, at(9.19, 45.46))).await;
+    let refused = Held::Unreadable { rows: 20 };
+    assert_eq!((swapped.held, swapped.refused, swapped.moved), (vec![refused], 20, 0), "each row tells it by itself");
+    let shifted = network.sync(usual(), file(20, at(4.546, 0.919))).await;
     let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
-    assert_eq!((swapped.held, swapped.moved, network.resources.snapshot().version), (vec![held], 20, version));
-    let first = Move { place: PlaceName::Store(store_name("00")), from: at(45.46, 9.19), to: at(9.19, 45.46) };
-    assert_eq!(swapped.moves[0], first);
+    assert_eq!((shifted.held, shifted.moved, network.resources.snapshot().version), (vec![held], 20, version));
+    let first = Move { place: PlaceName::Store(store_name("00")), from: at(45.46, 9.19), to: at(4.546, 0.919) };
+    assert_eq!(shifted.moves[0], first);
     for (sync, moved, applied) in [
         (usual(), 3, false),
         (Sync { max_moved_percent: 15, ..usual() }, 3, true),
         (usual(), 5, true),
         (Sync { allow_moves: true, ..usual() }, 20, true),
     ] {
-        let report = network.sync(sync, file(moved, at(9.19, 45.46))).await;
+        let report = network.sync(sync, file(moved, at(4.546, 0.919))).await;
         assert_eq!(report.applied, applied, "{moved}: {report:?}");
     }
-    let report = network.sync(usual(), file(20, at(9.2, 45.5))).await;
+    let report = network.sync(usual(), file(20, at(4.5, 0.9))).await;
     let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
     assert_eq!(report.held, [held], "what was rounded to one decimal is in its town, and in no street of it");
-    let report = network.sync(usual(), file(20, at(9.19, 45.464))).await;
+    let report = network.sync(usual(), file(20, at(4.546, 0.923))).await;
     assert_eq!((report.held, report.changed, report.moved), (vec![], 20, 0), "along the street is an ordinary edit");
 }
 

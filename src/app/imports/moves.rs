@@ -1,6 +1,7 @@
 //! What a file moves so far that few were moved so: two columns were swapped, decimals were rounded, marks were lost.
 //!
-//! Law: only places that are in the catalog move; what moves far is counted, whether or not it holds the file back.
+//! Law: only places that are in the catalog move; what moves far is counted, whether or not it holds the file back. Of a row
+//! that exchanges latitude and longitude it is sure by itself.
 
 use geo::{BoundingRect, MapCoords};
 
@@ -27,27 +28,41 @@ pub struct Move {
     pub to: Position,
 }
 
+/// What refuses a row that exchanges latitude and longitude.
+pub const EXCHANGED: &str = "must not be where the place was with latitude and longitude exchanged: they are swapped here, \
+                             or were before; allow_moves takes it all the same";
+
 /// The places that these rows move far, in the order of the rows.
 pub fn far_moves<'a>(rows: &'a [Row], catalog: &'a Catalog) -> impl Iterator<Item = Move> + 'a {
-    rows.iter().filter_map(|row| {
-        let (from, to) = match row {
-            Row::Store(store) => {
-                let had = catalog.stores.get(&store.name)?.value.position;
-                (Some((had, 0.0)), Some((store.position, 0.0)))
+    rows.iter().filter_map(|row| far_move(row, catalog))
+}
+
+fn far_move(row: &Row, catalog: &Catalog) -> Option<Move> {
+    let (from, to) = match row {
+        Row::Store(store) => {
+            let had = catalog.stores.get(&store.name)?.value.position;
+            (Some((had, 0.0)), Some((store.position, 0.0)))
+        }
+        Row::Geofence(geofence) => {
+            let had = &catalog.geofences.get(&geofence.name)?.value.shape;
+            if *had == geofence.shape {
+                return None;
             }
-            Row::Geofence(geofence) => {
-                let had = &catalog.geofences.get(&geofence.name)?.value.shape;
-                if *had == geofence.shape {
-                    return None;
-                }
-                (middle(had), middle(&geofence.shape))
-            }
-        };
-        let ((from, reach), (to, other)) = from.zip(to)?;
-        // An area that is drawn anew lies about where it was.
-        let is_far = from.distance_to(to) > FAR_M.max(reach).max(other);
-        is_far.then(|| Move { place: row.place(), from, to })
-    })
+            (middle(had), middle(&geofence.shape))
+        }
+    };
+    let ((from, reach), (to, other)) = from.zip(to)?;
+    // An area that is drawn anew lies about where it was.
+    let is_far = from.distance_to(to) > FAR_M.max(reach).max(other);
+    is_far.then(|| Move { place: row.place(), from, to })
+}
+
+/// Whether the row puts its place about where it was with latitude and longitude exchanged: no place moves there, however
+/// few there are.
+pub fn is_exchanged(row: &Row, catalog: &Catalog) -> bool {
+    let there = |from: Position| Position::new(from.longitude(), from.latitude()).ok();
+    let is_there = |far: Move| there(far.from).is_some_and(|there| there.distance_to(far.to) <= FAR_M);
+    far_move(row, catalog).is_some_and(is_there)
 }
 
 /// Where a shape is, and how far it reaches from there.
@@ -122,6 +137,30 @@ mod tests {
             (circle(at(24.5, 60.5), 80.0), 1),
         ] {
             assert_eq!(count(Row::Geofence(yard(shape.clone()))), far, "{shape:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_exchanged_is_known_of_one_row() {
+        let resources = resources().await;
+        let shop = |position| Row::Store(Store { position, ..store("1", "Cafe") });
+        let yard = |shape| Row::Geofence(Geofence { shape, ..geofence("g", None, 80.0) });
+        for row in [shop(at(45.46, 9.19)), yard(square(24.0, 1.0))] {
+            match row {
+                Row::Store(store) => drop(resources.create(store, AUTHOR, |_| Ok(())).await.expect("made")),
+                Row::Geofence(fence) => drop(resources.create(fence, AUTHOR, |_| Ok(())).await.expect("made")),
+            }
+        }
+        let catalog = resources.snapshot();
+        for (row, expected) in [
+            (shop(at(9.19, 45.46)), true),
+            (shop(at(9.192, 45.461)), true),
+            (shop(at(9.2, 45.5)), false),
+            (shop(at(45.46, 9.19)), false),
+            (yard(circle(at(24.5, 60.5), 80.0)), true),
+            (yard(square(27.0, 1.0)), false),
+        ] {
+            assert_eq!(is_exchanged(&row, &catalog), expected, "{row:?}");
         }
     }
 

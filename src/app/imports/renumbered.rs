@@ -113,7 +113,8 @@ mod tests {
     }
 
     async fn import(imports: &Imports, rows: Vec<Numbered>, sync: Option<Sync>) -> Report {
-        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
+        let options =
+            Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
     }
 

@@ -1,7 +1,7 @@
 //! The rows of an import: which are sound, and what each changes.
 //!
 //! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, or that
-//! says what it does not say, is refused alone.
+//! says what it does not say, or latitude and longitude exchanged, is refused alone.
 
 use std::{
     borrow::Cow,
@@ -13,8 +13,8 @@ use geo::CoordsIter;
 use super::{
     Numbered, Options, Report, Row, Sync, Unsaid,
     emptied::emptied,
-    moves::far_moves,
-    unsaid::{check_unsaid, filled_in},
+    moves::{EXCHANGED, far_moves, is_exchanged},
+    unsaid::{check_unsaid, check_zone, filled_in},
 };
 use crate::{
     app::{
@@ -85,8 +85,8 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for Numbered { number, row, unsaid, may_be } in rows {
         match row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
-            let checked =
-                check_unsaid(&row, unsaid).and_then(|()| check_own(&row, number, options, &mut seen, catalog));
+            let checked = check_unsaid(&row, unsaid)
+                .and_then(|()| check_own(&row, (number, unsaid), options, &mut seen, catalog));
             refused(checked, number, &row.place()).map(|()| row)
         }) {
             Ok(Row::Store(store)) => stores.push((store, unsaid)),
@@ -181,7 +181,7 @@ impl Sifted {
 
 fn check_own(
     row: &Row,
-    number: u64,
+    (number, unsaid): (u64, Unsaid),
     options: &Options,
     seen: &mut BTreeMap<PlaceName, u64>,
     catalog: &Catalog,
@@ -195,14 +195,28 @@ fn check_own(
     if name.organization() != options.network {
         return refuse(format!("must be a place of {}, was {name}", options.network));
     }
+    check_zone(row, unsaid, catalog)?;
     if let Some(first) = seen.get(&name) {
         return refuse(format!("{name} is in row {first} already"));
     }
     if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
         return refuse(format!("{name} is a place of {theirs}, which alone may sync it"));
     }
+    check_exchanged(row, options, catalog)?;
     seen.insert(name, number);
     Ok(())
+}
+
+fn check_exchanged(row: &Row, options: &Options, catalog: &Catalog) -> Result<(), Violations> {
+    if options.allow_moves || options.sync.as_ref().is_some_and(|sync| sync.allow_moves) || !is_exchanged(row, catalog)
+    {
+        return Ok(());
+    }
+    let field = match row {
+        Row::Store(_) => "store.position",
+        Row::Geofence(_) => "geofence.shape",
+    };
+    Err(Violations::one(field, EXCHANGED))
 }
 
 /// The other source that the row's place belongs to.
@@ -295,10 +309,16 @@ fn difference(row: &Row, unsaid: Unsaid, options: &Options, catalog: &Catalog) -
     }
 }
 
-/// The edit that the row makes necessary, if it does. Fails if the place became another source's meanwhile.
+/// The edit that the row makes necessary, if it does. Fails if the place became another source's meanwhile, or went and with
+/// it the zone that was to stay.
 pub fn edit(row: &Row, unsaid: Unsaid, options: &Options, catalog: &Catalog) -> Result<Option<Edit>, EditError> {
     if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
         return Err(EditError::Changed(theirs.clone().into()));
+    }
+    if let Row::Store(store) = row
+        && check_zone(row, unsaid, catalog).is_err()
+    {
+        return Err(EditError::Changed(store.name.clone().into()));
     }
     let expected = match difference(row, unsaid, options, catalog) {
         Difference::New => Expected::Absent,

@@ -35,6 +35,9 @@ pub enum Optional {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unsaid(u8);
 
+/// Beside a bit for each field.
+const ZONELESS: u8 = 1 << 7;
+
 impl Unsaid {
     pub fn contains(self, field: Optional) -> bool {
         self.0 & (1 << field as u8) != 0
@@ -42,6 +45,15 @@ impl Unsaid {
 
     pub fn with(self, field: Optional) -> Self {
         Self(self.0 | (1 << field as u8))
+    }
+
+    /// Nor does the row say a zone for a store that is new: the one that stands in it means nothing.
+    pub fn zoneless(self) -> Self {
+        Self(self.0 | ZONELESS)
+    }
+
+    pub fn is_zoneless(self) -> bool {
+        self.0 & ZONELESS != 0
     }
 
     /// Those of a store, and then those of a geofence that no store has.
@@ -131,6 +143,16 @@ pub fn check_unsaid(row: &Row, unsaid: Unsaid) -> Result<(), Violations> {
     wrong.finish(Some(()))
 }
 
+/// Refuses a store that has no zone: it is new, and there is none to keep.
+pub fn check_zone(row: &Row, unsaid: Unsaid, catalog: &Catalog) -> Result<(), Violations> {
+    match row {
+        Row::Store(store) if unsaid.is_zoneless() && !catalog.stores.contains_key(&store.name) => {
+            Err(Violations::one("store.time_zone", "must be given: the store is new, and has none that could stay"))
+        }
+        Row::Store(_) | Row::Geofence(_) => Ok(()),
+    }
+}
+
 /// The row with what it does not say as it is in the catalog.
 pub fn filled_in<'a>(row: &'a Row, unsaid: Unsaid, catalog: &Catalog) -> Cow<'a, Row> {
     let filled = match row {
@@ -184,7 +206,8 @@ mod tests {
     use crate::{
         app::{
             fakes::{AUTHOR, geofence, geofence_name, owner, resources, store, store_name},
-            imports::{Imports, Numbered, Options, Sync},
+            imports::{Imports, Numbered, Options, Sync, rows::edit},
+            resources::EditError,
         },
         domain::{text::Tag, time::TimeZone},
     };
@@ -210,7 +233,13 @@ mod tests {
             let unsaid = unsaid.iter().copied().collect();
             let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
             let rows = (1..).zip(rows).map(numbered).collect();
-            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
+            let options = Options {
+                network: owner("acme"),
+                dry_run: false,
+                allow_partial: false,
+                allow_moves: false,
+                sync: None,
+            };
             let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
             let store = imports.resources.get::<Store>(&store_name("1")).await.expect("there").value;
             let fence = imports.resources.get::<Geofence>(&geofence_name("g")).await.expect("there").value;
@@ -229,6 +258,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_store_without_a_zone_keeps_the_one_it_has_and_a_new_one_is_refused() {
+        let imports = Imports::new(resources().await);
+        let tokyo = Store { time_zone: TimeZone::new("Asia/Tokyo").expect("sound"), ..store("1", "Cafe") };
+        imports.resources.create(tokyo.clone(), AUTHOR, |_| Ok(())).await.expect("made");
+        let unsaid = Unsaid::default().with(Optional::TimeZone).zoneless();
+        let rows = [store("1", "Bar"), store("2", "New")].map(Row::Store);
+        let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
+        let rows = (1..).zip(rows).map(numbered).collect();
+        let options =
+            Options { network: owner("acme"), dry_run: false, allow_partial: true, allow_moves: false, sync: None };
+        let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
+        let told: Vec<_> = report.problems.iter().map(|told| (told.number, told.violation.field.as_str())).collect();
+        assert_eq!((report.changed, report.created, told), (1, 0, vec![(2, "store.time_zone")]));
+        let kept = imports.resources.get::<Store>(&tokyo.name).await.expect("there").value;
+        assert_eq!((&*kept.display_name, &kept.time_zone), ("Bar", &tokyo.time_zone));
+        let gone = edit(&Row::Store(store("2", "New")), unsaid, &options, &imports.resources.snapshot());
+        assert!(matches!(gone, Err(EditError::Changed(_))), "one that went meanwhile is not made in another zone");
+    }
+
+    #[tokio::test]
     async fn what_one_row_says_another_need_not() {
         let imports = Imports::new(resources().await);
         let branded = |id: &str, brand: &str| Store { brand: brand.into(), ..store(id, "Cafe") };
@@ -238,7 +287,8 @@ mod tests {
         let of = |id: &str, number, brand| Numbered::sound(number, Row::Store(branded(id, brand)));
         let silent = Numbered { unsaid: Unsaid::default().with(Optional::Brand), ..of("2", 2, "") };
         let rows = vec![of("1", 1, "Starbucks"), silent, of("3", 3, "")];
-        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
+        let options =
+            Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
         assert_eq!((report.changed, report.unchanged), (2, 1));
         let stores = imports.resources.snapshot();
@@ -255,7 +305,8 @@ mod tests {
             let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
             let rows = (1..).zip(rows).map(numbered).collect();
             let sync = Some(Sync { allow_removals: true, ..Sync::of(source.clone()) });
-            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
+            let options =
+                Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync };
             imports.run(&options, rows, AUTHOR).await.expect("applied")
         };
         let both = vec![Row::Store(store("1", "Cafe")), Row::Geofence(geofence("g", Some("1"), 80.0))];
@@ -275,7 +326,8 @@ mod tests {
         let said = [Row::Store(cafe), Row::Geofence(geofence("g", Some("1"), 80.0))];
         let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
         let rows = (1..).zip(said).map(numbered).collect();
-        let options = Options { network: owner("acme"), dry_run: false, allow_partial: true, sync: None };
+        let options =
+            Options { network: owner("acme"), dry_run: false, allow_partial: true, allow_moves: false, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("looked at");
         let told: Vec<&str> = report.problems.iter().map(|problem| problem.violation.field.as_str()).collect();
         assert_eq!(told, ["store.brand", "store.tags", "geofence.store"], "each store has a zone");

@@ -269,6 +269,10 @@ mod tests {
         assert_eq!(rows.iter().map(said).collect::<Vec<_>>(), [true, false]);
         let Ok(Row::Store(store)) = &rows[1].row else { panic!("{rows:?}") };
         assert_eq!(store.time_zone, TimeZone::utc(), "should it be new");
+        assert!(!rows[1].unsaid.is_zoneless());
+        let without = Reading { time_zone: None, ..reading() };
+        let rows = parse(b"id|name|lat|lon|tz\n1|a|45|9|Asia/Tokyo\n2|a|45|9|null\n", &without).expect("readable");
+        assert_eq!(rows.iter().map(|row| row.unsaid.is_zoneless()).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

@@ -165,8 +165,11 @@ impl<'a> Values<'a> {
     /// What a store's row does not say, if these are the fields that it has no names of: no zone is empty, so that an empty
     /// one is not said.
     pub fn zoned(&self, unsaid: Unsaid) -> Unsaid {
-        let is_empty = self.get(Field::TimeZone).1.is_ok_and(|zone| zone.is_empty());
-        if is_empty { unsaid.with(Optional::TimeZone) } else { unsaid }
+        match self.get(Field::TimeZone).1.is_ok_and(|zone| zone.is_empty()) {
+            true if self.fields.reading.time_zone.is_none() => unsaid.with(Optional::TimeZone).zoneless(),
+            true => unsaid.with(Optional::TimeZone),
+            false => unsaid,
+        }
     }
 
     /// What is no value at all says something that is wrong.

@@ -51,7 +51,7 @@ pub struct Reading {
     pub skip_lines: usize,
     /// The column or property that has the network's own id.
     pub id_from: String,
-    /// The zone of new stores that say none.
+    /// The zone of new stores that say none; without it they are refused where it is known that they are new.
     pub time_zone: Option<TimeZone>,
     /// Columns or properties by field, where the usual names do not fit.
     pub map: Vec<(Field, String)>,
@@ -198,12 +198,10 @@ fn store_of(id: &str, network: &OrganizationName) -> Result<Option<StoreName>, I
     if id.is_empty() { Ok(None) } else { network.store(&id_of(id)?).map(Some) }
 }
 
+/// Of a store that says none that of new ones. Where there is none either, [`Values::zoned`] says so.
 fn time_zone(wrong: &mut Violations, values: &Values<'_>, reading: &Reading) -> Option<TimeZone> {
-    let usual = || {
-        let missing = || Invalid::new("is missing; --time-zone gives one to stores that say none");
-        reading.time_zone.clone().ok_or_else(missing)
-    };
-    text(wrong, values, Field::TimeZone, |zone| if zone.is_empty() { usual() } else { TimeZone::new(zone) })
+    let usual = || reading.time_zone.clone().unwrap_or_else(TimeZone::utc);
+    text(wrong, values, Field::TimeZone, |zone| if zone.is_empty() { Ok(usual()) } else { TimeZone::new(zone) })
 }
 
 fn tags(wrong: &mut Violations, values: &Values<'_>) -> BTreeSet<Tag> {

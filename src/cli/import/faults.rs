@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     app::{
-        imports::{FAR_M, MAX_REPORTED},
+        imports::{EXCHANGED, FAR_M, MAX_REPORTED},
         place_files::Format,
     },
     cli::output::note,
@@ -47,6 +47,12 @@ pub fn tell_problems(word: &str, refused: &Refused, report: &pb::ImportPlacesRes
     }
     if report.problems.len() >= MAX_REPORTED {
         note(format!("the server names its first {MAX_REPORTED} faults; there may be more"));
+    }
+    if report.problems.iter().any(|problem| problem.field == "store.time_zone") {
+        note("--time-zone gives one to new stores that say none");
+    }
+    if report.problems.iter().any(|problem| problem.description == EXCHANGED) {
+        note("--allow-moves takes rows of exchanged latitude and longitude all the same");
     }
     warnings(word, &report.small_geofences).iter().for_each(note);
     moves(report).iter().for_each(note);

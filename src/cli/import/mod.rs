@@ -185,7 +185,8 @@ impl Import {
     }
 
     fn options(&self) -> pb::ImportOptions {
-        pb::ImportOptions { parent: self.network.to_string(), ..Default::default() }
+        let allow_moves = self.sync.allow_moves;
+        pb::ImportOptions { parent: self.network.to_string(), allow_moves, ..Default::default() }
     }
 
     fn reading(&self) -> anyhow::Result<Reading> {

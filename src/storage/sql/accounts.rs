@@ -67,18 +67,24 @@ pub async fn of_campaign(
     conn.rows(SQL, values![campaign.as_str(), before, u64::from(most)]).await?.iter().map(account_use).collect()
 }
 
-/// Which of some accounts have no unit left.
-pub static SPENT: LazyLock<Several> = LazyLock::new(|| {
-    const HEAD: &str = "SELECT account.id FROM account JOIN budget ON budget.id = account.budget_id
-        WHERE account.taken >= budget.limit_units AND account.id IN (";
-    Several::new(HEAD, 0, "$1", ")")
+/// Which of some accounts have no unit left: of one that is not there nothing was taken yet.
+static SPENT: LazyLock<Several> = LazyLock::new(|| {
+    const TAIL: &str = ") SELECT asked.id FROM asked JOIN budget ON budget.id = asked.budget_id
+            LEFT JOIN account ON account.id = asked.id
+        WHERE COALESCE(account.taken, 0) >= budget.limit_units";
+    Several::new("WITH asked (id, budget_id) AS (VALUES ", 0, "($1, $2)", TAIL)
 });
+
+/// The questions that tell which of them are spent.
+pub fn asking<'r>(of: &'r [AccountId]) -> impl Iterator<Item = (&'static str, Vec<Value<'r>>)> {
+    let values = |id: &'r AccountId| [id.as_str().into(), id.budget().into()];
+    SPENT.over(of).map(move |(sql, some)| (sql, some.iter().flat_map(values).collect()))
+}
 
 /// See [`crate::ports::Ledger::spent`].
 pub async fn spent(conn: &mut Conn<'_>, of: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
     let mut spent = Vec::new();
-    for (sql, some) in SPENT.over(of) {
-        let ids: Vec<Value<'_>> = some.iter().map(|id| id.as_str().into()).collect();
+    for (sql, ids) in asking(of) {
         for row in conn.rows(sql, &ids).await? {
             spent.push(AccountId::of_record(&row.get::<String>(0)?));
         }

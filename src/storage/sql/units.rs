@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    accounts::SPENT,
+    accounts,
     batch::{Batch, Halt},
-    conn::{Conn, Row, Value, values},
+    conn::{Conn, Row, values},
     error::unsound,
 };
 use crate::{
@@ -193,10 +193,10 @@ impl Units {
     }
 }
 
-/// Goes on only if each of these has a unit left; one of which nothing was taken yet is not there.
+/// Goes on only if each of these has a unit left.
 pub async fn ask(batch: &mut Batch<'_, '_>, wanted: &[Account]) -> Result<(), Halt> {
-    for (sql, accounts) in SPENT.over(wanted) {
-        let ids: Vec<Value<'_>> = accounts.iter().map(|account| account.id.as_str().into()).collect();
+    let ids: Vec<AccountId> = wanted.iter().map(|account| account.id.clone()).collect();
+    for (sql, ids) in accounts::asking(&ids) {
         if let Some(spent) = batch.rows(sql, &ids).await?.first() {
             return Err(Halt::Refused(Committed::Exhausted(AccountId::of_record(&spent.get::<String>(0)?))));
         }

@@ -141,6 +141,29 @@ async fn what_the_file_has_no_column_for_stays_as_it_was_set_by_hand() {
 }
 
 #[tokio::test]
+async fn a_zone_is_asked_for_of_new_stores_alone() {
+    let server = TestServer::start().await;
+    let key = server.publisher("acme").await.key_of(Scope::Network).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shops.csv");
+    let file = path.to_str().expect("text");
+    let run = async |shops: &str, flags: &[&str]| {
+        std::fs::write(&path, format!("id,name,lat,lon\n{shops}")).expect("written");
+        call(server.address, &key, &[&["import", file, "--network", "acme"], flags].concat()).await
+    };
+    let refused = run("1,Bar,45.1,9.1\n", &[]).await;
+    let said = ["line 2: store.time_zone: must be given: the store is new", "--time-zone gives one to new stores"];
+    assert!(refused.code == Some(1) && said.iter().all(|said| refused.err.contains(said)), "{refused:?}");
+    let made = run("1,Bar,45.1,9.1\n", &["--time-zone", "Asia/Tokyo"]).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let renamed = run("1,Bar Centrale,45.1,9.1\n", &[]).await;
+    assert!(renamed.code == Some(0) && renamed.out.contains("0 created, 1 changed"), "{renamed:?}");
+    let name = "organizations/acme/stores/1".to_owned();
+    let kept = server.places().get_store(bearing(&key, pb::GetStoreRequest { name })).await.expect("there");
+    assert_eq!(kept.into_inner().time_zone, "Asia/Tokyo");
+}
+
+#[tokio::test]
 async fn a_source_is_listed_shown_and_deleted() {
     let server = TestServer::start().await;
     let key = server.publisher("acme").await.key_of(Scope::Network).await;
@@ -148,7 +171,7 @@ async fn a_source_is_listed_shown_and_deleted() {
     let path = folder.path().join("stations.csv");
     let far: Vec<String> =
         (1..=3).map(|id| line(id).replace(&format!("45.{id}|9.1"), &format!("9.1|45.{id}"))).collect();
-    let swapped = "3 of 3 places would move by more than 500 m";
+    let swapped = "none of the file's 3 rows is sound";
     for (lines, said) in [((1..=3).map(line).collect(), "3 created"), (far, swapped)] {
         std::fs::write(&path, written("2026-03-12", lines)).expect("written");
         let ran = sync(&server, &key, &path, &[]).await;
@@ -223,8 +246,9 @@ async fn two_real_days_of_fuel_stations() {
     }
     let swapped = ["--map", "brand=Bandiera", "--map", "latitude=Longitudine", "--map", "longitude=Latitudine"];
     let swapped = sync(&server, &key, &path, &swapped).await;
-    let said = "nothing was changed: 23590 of 23590 places would move by more than 500 m";
+    let said = "nothing was changed: none of the file's 23606 rows is sound";
     assert!(swapped.code == Some(1) && swapped.out.contains(said), "{swapped:?}");
+    assert!(swapped.err.contains("store.position: must not be where the place was with latitude and"), "{swapped:?}");
     for decimals in [1, 2] {
         let coarse = run(rounded(&second, decimals).as_bytes()).await;
         let said = " of 23590 places would move by more than 500 m";

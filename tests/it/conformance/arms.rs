@@ -124,4 +124,11 @@ async fn nobody_is_held_out_of_what_is_spent(database: Database) {
     let back = ada.answers(2, "ping-0002", &[]);
     assert_eq!(commit(Commit { engagement: vec![returned(offer, at(9))], ..back }).await, Committed::Done);
     assert_eq!(commit(held_out(2)).await, Committed::Done, "nothing had happened");
+
+    let edit = Edit::put(campaign("milk", Some(0)), Expected::Anything);
+    database.sql.append(vec![edit], "tests", at(10)).await.expect("appended");
+    let milk = take(offer_id(), &campaign_name("milk")).account;
+    let commit = commit(Commit { wanted: vec![milk.clone()], ..held_out(3) }).await;
+    assert_eq!(commit, Committed::Exhausted(milk.id.clone()), "of nothing there is nothing, taken or not");
+    assert_eq!(database.sql.spent(std::slice::from_ref(&milk.id)).await.expect("read"), [milk.id]);
 }
