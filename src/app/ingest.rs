@@ -22,6 +22,7 @@ use crate::{
     domain::{
         budget::AccountId,
         decision::Decision,
+        inputs::Inputs,
         name::{CampaignName, DeviceName, ProfileName},
         organization::App,
         ping::{Ping, PingId},
@@ -273,7 +274,8 @@ impl Ingest {
                 }
                 Effect::Durable => {}
             }
-            let commit = commit(visitor, profile, outcome);
+            let inputs = self.inputs(visitor, profile, &exhausted);
+            let commit = Commit { inputs, ..commit(visitor, profile, outcome) };
             match self.stages.wait(Stage::Commit, self.profiles.commit(commit.clone())).await? {
                 Committed::Done => return Ok(self.done(visitor, commit)),
                 Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer, stale).await,
@@ -288,6 +290,17 @@ impl Ingest {
                 Committed::Asked(_) => return Err(StoreError::Corrupt("no till asks for a ping".to_owned()).into()),
             }
         }
+    }
+
+    /// What may be kept of what the decision is made of, if any of it is.
+    fn inputs(
+        &self,
+        visitor: &Visitor<'_>,
+        profile: &Profile,
+        exhausted: &Arc<BTreeSet<AccountId>>,
+    ) -> Option<Arc<Inputs>> {
+        let permit = profile.consents.permit().filter(|_| self.profiles.records.keeps_inputs())?;
+        Inputs::of(permit, profile, visitor.device, visitor.ping, exhausted).map(Arc::new)
     }
 
     /// Not those of campaigns of which this ping gives units back: the commit knows whether one is left then.
