@@ -22,6 +22,7 @@ pub mod lockouts;
 pub mod nearby;
 pub mod open_profiles;
 pub mod organizations;
+pub mod past_catalogs;
 pub mod people;
 pub mod phone_size;
 pub mod place_files;

@@ -250,9 +250,9 @@ impl CatalogStore for Sql {
         catalog::head(&mut self.engine.reader().await?.conn()).await
     }
 
-    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+    async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError> {
         let mut snapshot = self.engine.snapshot(catalog::LONGEST_READ).await?;
-        catalog::changes_since(&mut snapshot.conn(), version, &self.counters).await
+        catalog::changes_between(&mut snapshot.conn(), (after, until), &self.counters).await
     }
 
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
