@@ -21,6 +21,7 @@ use crate::{
         campaign::{Campaign, Limits, On, Target, Trigger},
         cap::{Cap, Within},
         catalog::{Resource, ResourceName},
+        consent::Purpose,
         decision::{Decision, Reason, Verdict},
         experiment::Experiment,
         inputs::Inputs,
@@ -34,7 +35,9 @@ use crate::{
     },
     engine::{
         decide::{Effect, Question, decide},
-        fixture::{DAY, acme, app, app_name, at, campaign, device_name, geofence, here, metres, person, store},
+        fixture::{
+            DAY, acme, app, app_name, at, campaign, consents, device_name, geofence, here, metres, person, store,
+        },
     },
     ports::{Answer, Commit, Committed, Edit, Expected, Past, Records, StoreError},
 };
@@ -251,6 +254,18 @@ async fn whatever_was_edited_since_the_same_is_decided_again() {
     for id in all.iter().chain(all.iter().rev().step_by(5)) {
         assert_eq!(town.differences(id).await, [], "{id}");
     }
+}
+
+#[tokio::test]
+async fn what_nobody_could_decide_by_is_not_missed() {
+    let mut town = town().await;
+    let coffee = person().personal_of_record().interests.keys().cloned().collect();
+    town.put(Campaign { topics: coffee, ..campaign("coffee", On::Entered, "geofences/quay") }).await;
+    town.profile.consents = consents(&[Purpose::Location, Purpose::Marketing]);
+    let shy = town.ping(&here(0, metres(0.0, 0.0))).id;
+    assert_eq!(town.differences(&shy).await, []);
+    let kept = town.kept.inputs(&shy).await.expect("read").expect("kept");
+    assert!(kept.profile.personal_of_record().interests.is_empty());
 }
 
 #[tokio::test]
