@@ -14,7 +14,8 @@
 //!    only if it is not, was not returned or redeemed: else [`Committed::Stale`]. A
 //!    till's request happens once: a second commit under it is [`Committed::Asked`], with the first answer.
 //! 8. What a decision was made of is kept only if that is wanted, with its receipt and never longer; and gone once its
-//!    person is written without consent to location, and if it was profiled, without consent to profiling.
+//!    person is written without consent to location, and if it was profiled, without consent to profiling. A commit with a
+//!    decision changes no consent.
 
 use std::sync::Arc;
 

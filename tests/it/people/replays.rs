@@ -3,8 +3,8 @@
 use dintorni::grpc::pb::{self, key::Scope};
 use tonic::{Code, Status};
 
-use super::{coffee, square, update, visit};
-use crate::support::harness::{TestServer, bearing, fields, offers, refusal};
+use super::{MINUTE, coffee, square, update, visit};
+use crate::support::harness::{HERE, TestServer, bearing, fields, offers, ping, refusal};
 
 const KEEPING: [(&str, &str); 1] = [("storage.replay_days", "7")];
 
@@ -58,6 +58,27 @@ async fn the_same_is_decided_again_whatever_was_edited_since() {
         assert_eq!((replay.decision, replay.catalog_version), (decision.id.clone(), decision.catalog_version));
     }
     assert_eq!(receipts(&server).await, all, "nothing is recorded");
+}
+
+#[tokio::test]
+async fn what_only_the_cache_knew_is_replayed_as_well() {
+    let server = TestServer::start_with(&KEEPING).await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let phone = acme.phone(1).await;
+    // 150 m from the middle of 200 m, give or take 80 m: it takes two such fixes to be inside.
+    let unsure = async |id: &str| {
+        let mut unsure = ping(id, server.now());
+        unsure.fixes[0].accuracy_m = 80.0;
+        unsure.fixes[0].position = Some(pb::LatLng { latitude: HERE.latitude + 0.00135, ..HERE });
+        server.proximity().ping(bearing(&phone.token, unsure)).await.expect("answered").into_inner()
+    };
+    assert_eq!(unsure("perhaps-1").await.transitions, []);
+    server.clock.advance(MINUTE);
+    let second = unsure("perhaps-2").await;
+    assert_eq!((second.transitions.len(), second.offers.len()), (1, 1));
+    let replay = replay(&server, &server.operator, &second.decision).await.expect("replayed");
+    assert_eq!(replay.differences, []);
 }
 
 fn code(considered: &pb::ConsideredCampaign) -> &str {
