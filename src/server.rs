@@ -103,6 +103,7 @@ pub async fn start(
         ports,
         live: services.live,
         ingest,
+        replays: services.replays,
         limits: services.limits,
         people_limits: services.people_limits,
         health,

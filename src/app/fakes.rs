@@ -40,9 +40,9 @@ impl CatalogStore for FakeCatalog {
         Ok(self.changes.lock().expect("sound").last().map_or(0, |change| change.version))
     }
 
-    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+    async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError> {
         let changes = self.changes.lock().expect("sound");
-        Ok(changes.iter().filter(|change| change.version > version).cloned().collect())
+        Ok(changes.iter().filter(|change| change.version > after && change.version <= until).cloned().collect())
     }
 
     async fn append(&self, edits: Vec<Edit>, _author: &str, _at: Timestamp) -> Result<Appended, StoreError> {

@@ -22,8 +22,8 @@ use crate::{
     domain::{
         budget::AccountId,
         decision::Decision,
+        inputs::Inputs,
         name::{CampaignName, DeviceName, ProfileName},
-        organization::App,
         ping::{Ping, PingId},
         profile::Profile,
         time::Timestamp,
@@ -163,7 +163,7 @@ impl Ingest {
         self.counters.pings.fetch_add(1, Relaxed);
         let DeviceCaller { device, token_epoch, .. } = caller;
         // Before its turn: nobody else waits while an app is looked for.
-        self.catalog.having(|catalog| app_of(catalog, device).is_some()).await?;
+        self.catalog.having(|catalog| catalog.app_of(device).is_some()).await?;
         let mut visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint, looked_for: 0 };
         let mut profile = caller.profile.clone();
         // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
@@ -273,7 +273,8 @@ impl Ingest {
                 }
                 Effect::Durable => {}
             }
-            let commit = commit(visitor, profile, outcome);
+            let inputs = self.inputs(visitor, profile, &exhausted);
+            let commit = Commit { inputs, ..commit(visitor, profile, outcome) };
             match self.stages.wait(Stage::Commit, self.profiles.commit(commit.clone())).await? {
                 Committed::Done => return Ok(self.done(visitor, commit)),
                 Committed::Repeated(answer) => return self.repeat(visitor, profile, &answer, stale).await,
@@ -288,6 +289,17 @@ impl Ingest {
                 Committed::Asked(_) => return Err(StoreError::Corrupt("no till asks for a ping".to_owned()).into()),
             }
         }
+    }
+
+    /// What may be kept of what the decision is made of, if any of it is.
+    fn inputs(
+        &self,
+        visitor: &Visitor<'_>,
+        profile: &Profile,
+        exhausted: &Arc<BTreeSet<AccountId>>,
+    ) -> Option<Arc<Inputs>> {
+        let permit = profile.consents.permit().filter(|_| self.profiles.records.keeps_inputs())?;
+        Inputs::of(permit, profile, visitor.device, visitor.ping, exhausted).map(Arc::new)
     }
 
     /// Not those of campaigns of which this ping gives units back: the commit knows whether one is left then.
@@ -312,7 +324,7 @@ impl Ingest {
         exhausted: &BTreeSet<AccountId>,
     ) -> Result<Outcome, PingError> {
         // An app that was deleted takes its devices' access with it.
-        let app = app_of(catalog, visitor.device).ok_or(PingError::Revoked)?;
+        let app = catalog.app_of(visitor.device).ok_or(PingError::Revoked)?;
         let (device, ping, seed) = (visitor.device, visitor.ping, self.entropy.seed());
         let question = Question { catalog, app, profile, device, ping, seed, exhausted };
         let mut outcome = self.stages.time(Stage::Decide, || decide::decide(&question));
@@ -329,11 +341,6 @@ impl Ingest {
         self.counters.offers.fetch_add(decision.offers.len() as u64, Relaxed);
         answered(visitor, &write.profile, decision, true)
     }
-}
-
-fn app_of<'a>(catalog: &'a Catalog, device: &DeviceName) -> Option<&'a App> {
-    let app = device.app_text();
-    catalog.apps.find(|name| name.as_str().cmp(app)).map(|entry| &*entry.value)
 }
 
 /// The version that had all places which the device was seen at, if the catalog is older and has not: the device would be

@@ -203,13 +203,13 @@ mod tests {
             self.inner.head().await
         }
 
-        async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError> {
             if self.slow.load(Relaxed) {
                 tokio::time::sleep(LONGEST_LOOK * 2).await;
             }
             match self.mute.load(Relaxed) {
                 true => Err(StoreError::Unavailable("mute".into())),
-                false => self.inner.changes_since(version).await,
+                false => self.inner.changes_between(after, until).await,
             }
         }
 

@@ -9,6 +9,7 @@ pub mod campaigns;
 pub mod coupon_search;
 pub mod decisions;
 pub mod devices;
+pub mod differences;
 pub mod doubts;
 pub mod engagement;
 pub mod explain_access;
@@ -22,6 +23,7 @@ pub mod lockouts;
 pub mod nearby;
 pub mod open_profiles;
 pub mod organizations;
+pub mod past_catalogs;
 pub mod people;
 pub mod phone_size;
 pub mod place_files;
@@ -33,6 +35,9 @@ pub mod profile_patch;
 pub mod profile_store;
 #[cfg(test)]
 mod profile_store_tests;
+pub mod replays;
+#[cfg(test)]
+mod replays_tests;
 pub mod resources;
 #[cfg(test)]
 mod resources_tests;

@@ -17,6 +17,7 @@ use crate::{
     domain::{
         consent::{Consent, Consents, Purpose},
         decision::Decision,
+        inputs::Inputs,
         name::{AppName, DeviceName, ProfileName},
         offer::DecisionId,
         ping::{PingId, Reading},
@@ -49,6 +50,12 @@ impl Records for Recorded {
         Ok(None)
     }
     async fn decision(&self, _: &DecisionId) -> Result<Option<Decision>, StoreError> {
+        Ok(None)
+    }
+    fn keeps_inputs(&self) -> bool {
+        false
+    }
+    async fn inputs(&self, _: &DecisionId) -> Result<Option<Inputs>, StoreError> {
         Ok(None)
     }
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

@@ -3,9 +3,9 @@
 //! | exit code | what it means |
 //! |---|---|
 //! | 0 | done, whether or not somebody read standard output to its end (`dintorni … \| head`) |
-//! | 1 | failed, and standard error says why; `import`: nothing was changed; `health`: not everything is SERVING; `load`: no ping was answered well, or a coupon not redeemed exactly once; `codes`: some rows were malformed, the others are in the pool |
+//! | 1 | failed, and standard error says why; `import`: nothing was changed; `health`: not everything is SERVING; `load`: no ping was answered well, or a coupon not redeemed exactly once; `codes`: some rows were malformed, the others are in the pool; `replay`: nothing could be replayed, or something could not |
 //! | 2 | `import` only: done but for the rows that were refused |
-//! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults |
+//! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults; `replay`: something is decided otherwise |
 //! | 4 | `till`: there was no answer, and nobody knows whether it happened; `import`: it broke off, and parts of it may have been applied: import the same file again |
 //! | 64 | wrong flags or settings; nothing was begun |
 //! | 130 | `serve`, `backup`: ended by a signal before its end |
@@ -26,9 +26,11 @@ mod json;
 mod key;
 mod ledger;
 mod load;
+mod moments;
 mod names;
 mod output;
 mod ping;
+mod replay;
 mod serve;
 mod settings;
 mod source;
@@ -52,7 +54,8 @@ const CUT_SHORT: u8 = 130;
 /// worth making here and now.
 ///
 /// Begin with `dintorni demo`, then `dintorni serve`. Exit codes: 0 done, 1 failed, 2 done in part (import), 3
-/// refused (till) or faults found (ledger), 4 not known (till, import), 64 wrong flags or settings, 130 ended by a signal.
+/// refused (till), faults found (ledger) or decided otherwise (replay), 4 not known (till, import), 64 wrong flags or
+/// settings, 130 ended by a signal.
 #[derive(Debug, Parser)]
 #[command(name = "dintorni", version, arg_required_else_help = true)]
 struct Cli {
@@ -72,6 +75,7 @@ enum Command {
     Restore(backup::Restore),
     Ping(ping::Ping),
     Explain(Box<explain::Explain>),
+    Replay(Box<replay::Replay>),
     Till(Box<till::Till>),
     Load(Box<load::Load>),
     Health(health::Health),
@@ -99,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<St
         Command::Restore(restore) => block_on(restore.run(variables)),
         Command::Ping(ping) => block_on(ping.run()),
         Command::Explain(explain) => block_on(explain.run()),
+        Command::Replay(replay) => block_on(replay.run()),
         Command::Till(till) => block_on(till.run()),
         Command::Load(load) => block_on(load.run()),
         Command::Health(health) => block_on(health.run()),

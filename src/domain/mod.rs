@@ -14,7 +14,7 @@
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`dwelt`], [`visits`], [`app_version`], [`few`] |
 //! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`trigger`], [`segment`], [`content`], [`template`], [`link`], [`money`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
 //! | when stores are open | [`opening`] |
-//! | what was decided, and why | [`decision`], [`reason`], [`offer`] |
+//! | what was decided, why, and of what | [`decision`], [`reason`], [`offer`], [`inputs`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
 //! | everything the catalog holds | [`catalog`] |
 
@@ -36,6 +36,7 @@ pub mod dwelt;
 pub mod experiment;
 pub mod few;
 pub mod geo;
+pub mod inputs;
 pub mod link;
 pub mod money;
 pub mod name;

@@ -91,6 +91,12 @@ impl Catalog {
         next
     }
 
+    /// The app of a device.
+    pub fn app_of(&self, device: &DeviceName) -> Option<&App> {
+        let app = device.app_text();
+        self.apps.find(|name| name.as_str().cmp(app)).map(|entry| &*entry.value)
+    }
+
     /// The key one of whose secrets has this SHA-256.
     pub fn key_by_hash(&self, hash: &[u8; 32]) -> Option<&Entry<Key>> {
         self.keys.get(self.key_names.get(hash)?)

@@ -59,7 +59,7 @@ mod explain_tests;
 pub mod faults;
 pub mod firing;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod foremost;
 pub mod forest;
 pub mod gate;

@@ -8,8 +8,10 @@ use tonic::{Request, Response, Status};
 use crate::{
     app::{
         decisions::{Counted, Counts, Decisions, ListError, Reader, Wanted},
+        differences::Difference,
         explanations::{ExplainError, Explanations},
         people::{CallerError, People},
+        replays::{ReplayError, Replayed, Replays},
     },
     domain::{
         decision::{Reason, Verdict},
@@ -38,6 +40,7 @@ pub struct DecisionGrpc {
     pub people: Arc<People>,
     pub decisions: Arc<Decisions>,
     pub explanations: Arc<Explanations>,
+    pub replays: Arc<Replays>,
     pub seal: Seal,
 }
 
@@ -98,6 +101,42 @@ impl DecisionService for DecisionGrpc {
         let wanted = explain_wire::wanted(request.into_inner(), self.explanations.now())?;
         let (explanation, at) = self.explanations.explain(&wanted, &reader).await?;
         Ok(Response::new(explanation_to_wire(&explanation, at)))
+    }
+
+    async fn replay_decision(
+        &self,
+        request: Request<pb::ReplayDecisionRequest>,
+    ) -> Result<Response<pb::Replay>, Status> {
+        let (_, scope) = Principal::key(request.extensions())?;
+        if *scope != Scope::Operator {
+            return Err(denied(scope, "this call takes an operator key"));
+        }
+        let pb::ReplayDecisionRequest { decision } = request.into_inner();
+        let id = DecisionId::parse(&decision).map_err(|invalid| Violations::one("decision", invalid))?;
+        Ok(Response::new(replay_to_wire(id, self.replays.replay(&id).await?)))
+    }
+}
+
+fn replay_to_wire(id: DecisionId, replayed: Replayed) -> pb::Replay {
+    let Replayed { catalog_version, differences } = replayed;
+    let difference = |Difference { path, recorded, replayed }| pb::Difference { path, recorded, replayed };
+    pb::Replay {
+        decision: id.to_string(),
+        catalog_version,
+        difference_count: differences.count,
+        differences: differences.told.into_iter().map(difference).collect(),
+    }
+}
+
+impl From<ReplayError> for Status {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Missing => Problem::NotFound.says(error.to_string()),
+            ReplayError::NotKept => Problem::InputsNotKept.says(error.to_string()),
+            ReplayError::NoApp(..) => Problem::Precondition.says(error.to_string()),
+            ReplayError::Aside(refused) => refused.into(),
+            ReplayError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -78,6 +78,8 @@ const STREAMS: [(&str, Kind); 3] = [
 
 /// A call that takes as long as the record is long.
 const PROOF: &str = "/dintorni.v1.LedgerService/CheckLedger";
+/// A call that takes as long as the catalog is large.
+const REPLAY: &str = "/dintorni.v1.DecisionService/ReplayDecision";
 
 impl Kind {
     fn of(path: &str) -> Self {
@@ -127,7 +129,11 @@ impl Guard {
     }
 
     fn timeout(&self, kind: Kind, path: &str) -> Duration {
-        if kind == Kind::Import || path == PROOF { self.0.config.stream_timeout } else { self.0.config.timeout }
+        if kind == Kind::Import || [PROOF, REPLAY].contains(&path) {
+            self.0.config.stream_timeout
+        } else {
+            self.0.config.timeout
+        }
     }
 }
 

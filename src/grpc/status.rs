@@ -49,6 +49,8 @@ pub enum Problem {
     EtagMismatch,
     /// The state of something else forbids it.
     Precondition,
+    /// What a decision was made of is not kept.
+    InputsNotKept,
     /// This caller calls too often.
     RateLimited,
     /// A till tried too many wrong codes.
@@ -84,6 +86,7 @@ impl Problem {
             Self::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED", None),
             Self::EtagMismatch => (Code::Aborted, "ETAG_MISMATCH", None),
             Self::Precondition => (Code::FailedPrecondition, "PRECONDITION", None),
+            Self::InputsNotKept => (Code::FailedPrecondition, "INPUTS_NOT_KEPT", None),
             Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
             Self::LockedOut => (Code::ResourceExhausted, "LOCKED_OUT", MINUTE),
             Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),

@@ -64,7 +64,13 @@ pub trait CatalogStore: Send + Sync {
 
     /// All changes after `version` that can be read, in order; of a resource changed several times only the last one need
     /// be given. The last may so be older than [`Self::head`].
-    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError>;
+    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.changes_between(version, u64::MAX).await
+    }
+
+    /// The same of the changes after `after` and up to `until`, as if nothing had come later: with them the catalog of the
+    /// one version becomes that of the other.
+    async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError>;
 
     /// Appends edits, which name different resources. `author` is the name of the key that asked, for the audit.
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError>;

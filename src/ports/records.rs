@@ -13,6 +13,11 @@
 //! 7. An offer is redeemed only if it is not, was not returned, is its profile's, and no other till holds it; and claimed
 //!    only if it is not, was not returned or redeemed: else [`Committed::Stale`]. A
 //!    till's request happens once: a second commit under it is [`Committed::Asked`], with the first answer.
+//! 8. What a decision was made of is kept only if that is wanted, with its receipt and never longer; and gone once its
+//!    person is written without consent to location, and if it was profiled, without consent to profiling. A commit with a
+//!    decision changes no consent.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -21,6 +26,7 @@ use crate::domain::{
     budget::{Account, AccountId, Take},
     code::Code,
     decision::Decision,
+    inputs::Inputs,
     name::{CampaignName, DeviceName, ProfileName},
     offer::{DecisionId, GivenOffer, OfferId},
     ping::PingId,
@@ -42,6 +48,8 @@ pub struct Commit {
     pub answer: Option<Answer>,
     /// The receipt; its offers are recorded with it.
     pub decision: Option<Decision>,
+    /// What the decision was made of; not kept unless [`Records::keeps_inputs`].
+    pub inputs: Option<Arc<Inputs>>,
     /// Units for offers of the decision, the claim or the redemption.
     pub takes: Vec<Take>,
     /// Accounts that must have a unit left after these takes, though none is taken: of what would have been offered.
@@ -194,7 +202,7 @@ pub enum Past {
     Holds,
     /// Accounts of periods that are over.
     Accounts,
-    /// Answers, receipts, offers, redemptions and tills' requests. The last, and once it was swept nothing that was deleted
+    /// Answers, receipts, what they were made of, offers, redemptions and tills' requests. The last, and once it was swept nothing that was deleted
     /// can be read in any file.
     Records,
 }
@@ -224,9 +232,15 @@ pub trait Records: Send + Sync {
     /// The receipt, while it is kept; its profile is the one it belongs to now.
     async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError>;
 
+    /// Whether commits shall bring what their decision was made of.
+    fn keeps_inputs(&self) -> bool;
+
+    /// What the decision was made of, while it is kept; its profile is the one that was decided about.
+    async fn inputs(&self, id: &DecisionId) -> Result<Option<Inputs>, StoreError>;
+
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
-    /// Erases a profile with its devices, answers, offers and receipts, and leaves a tombstone. Units its offers hold
+    /// Erases a profile with its devices, answers, offers, receipts and what these were made of, and leaves a tombstone. Units its offers hold
     /// stay taken. Returns the version it had; none if there is no such profile.
     async fn erase(&self, name: &ProfileName, at: Timestamp) -> Result<Option<u64>, StoreError>;
 

@@ -12,7 +12,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::Ports;
 use crate::{
-    app::{ingest::Ingest, live_catalog::LiveCatalog},
+    app::{ingest::Ingest, live_catalog::LiveCatalog, replays::Replays},
     config::Config,
     grpc::limits::{Limits, PeopleLimits},
     ports::{Past, StoreError},
@@ -24,7 +24,7 @@ const FAILURES: u32 = 3;
 const ASK_OF_SPENT: Duration = Duration::from_secs(1);
 /// Between two batches of a sweep.
 const REST: Duration = Duration::from_millis(20);
-/// How often the counts of registrations, looks around and events forget who has been quiet.
+/// How often the counts of registrations, looks around and events forget who has been quiet, and what replays used goes.
 const PRUNE: Duration = Duration::from_secs(60);
 
 /// The jobs and what they need.
@@ -33,6 +33,7 @@ pub(super) struct Jobs {
     pub ports: Ports,
     pub live: Arc<LiveCatalog>,
     pub ingest: Arc<Ingest>,
+    pub replays: Arc<Replays>,
     pub limits: Arc<Limits>,
     pub people_limits: Arc<PeopleLimits>,
     pub health: HealthReporter,
@@ -52,12 +53,13 @@ impl Jobs {
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.sweep(sweep, most).await }));
         let jobs = self.clone();
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.ask_of_spent().await }));
-        let (limits, people_limits) = (self.limits.clone(), self.people_limits.clone());
+        let jobs = self.clone();
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(PRUNE).await;
-                limits.prune();
-                people_limits.prune();
+                jobs.limits.prune();
+                jobs.people_limits.prune();
+                jobs.replays.prune();
             }
         }));
     }

@@ -21,11 +21,13 @@ use crate::{
         lockouts::Lockouts,
         nearby::Nearby,
         organizations::Organizations,
+        past_catalogs::PastCatalogs,
         people::People,
         places::Places,
         pools::Pools,
         profile_edits::ProfileEdits,
         profile_store::ProfileStore,
+        replays::Replays,
         resources::Resources,
         reversals::Reversals,
         segments::Segments,
@@ -77,6 +79,7 @@ pub(super) struct Services {
     pub people_limits: Arc<PeopleLimits>,
     pub profiles: Arc<ProfileStore>,
     pub ingest: Arc<Ingest>,
+    pub replays: Arc<Replays>,
     pub auth: Auth,
     tokens: Arc<Tokens>,
     page_secret: [u8; 32],
@@ -111,17 +114,20 @@ impl Services {
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
         let page_secret = records.secret(sealed::SECRET, entropy.bytes()).await?;
         let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
-        let live = Arc::new(LiveCatalog::load(catalog).await?);
+        let live = Arc::new(LiveCatalog::load(catalog.clone()).await?);
         let profiles = Arc::new(ProfileStore::new(records.clone(), cache, &config.profiles));
         let stripes = Arc::new(Stripes::default());
         let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
         let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
+        let turns = aside::turns();
+        let past = PastCatalogs::new(catalog, live.clone(), turns.clone());
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
             people_limits: Arc::new(PeopleLimits::new(config.devices.people_limits(), &clock)),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
+            replays: Arc::new(Replays::new(records.clone(), past, turns.clone())),
             decisions: Arc::new(Decisions::new(records, receipts, live.clone(), clock.clone())),
             people: Arc::new(People::new(edits.clone(), live.clone())),
             links: Arc::new(Links::new(edits.clone(), entropy.clone())),
@@ -151,7 +157,7 @@ impl Services {
             live,
             profiles,
             clock,
-            turns: aside::turns(),
+            turns,
         })
     }
 
@@ -229,7 +235,8 @@ impl Services {
             self.turns.clone(),
         );
         let (decisions, explanations) = (self.decisions.clone(), Arc::new(explanations));
-        DecisionGrpc { people, decisions, explanations, seal: Seal::new(&self.page_secret) }
+        let replays = self.replays.clone();
+        DecisionGrpc { people, decisions, explanations, replays, seal: Seal::new(&self.page_secret) }
     }
 
     fn organization_service(&self) -> OrganizationGrpc {

@@ -312,8 +312,8 @@ impl CatalogStore for Overtaken {
         self.0.head().await
     }
 
-    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
-        self.0.changes_since(version).await
+    async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.0.changes_between(after, until).await
     }
 
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {

@@ -15,7 +15,7 @@ use self::persona::MadeUp;
 use super::{
     connection::Connection,
     json::to_json,
-    names,
+    moments, names,
     output::{Paint, refusal, say},
     ping::receipt,
     zoned::Zoned,
@@ -60,7 +60,7 @@ pub struct Explain {
     #[arg(long, value_name = "PLACE")]
     at: Option<String>,
     /// When, such as 2026-11-22T18:30:00Z; without it now
-    #[arg(long, value_name = "TIME", value_parser = past::moment)]
+    #[arg(long, value_name = "TIME", value_parser = moments::moment)]
     time: Option<Timestamp>,
     /// Metres from the person to the place, for conditions and rank; that the campaign's trigger happens is supposed
     #[arg(long, value_name = "METRES", default_value_t = 0.0)]

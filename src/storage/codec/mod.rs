@@ -1,12 +1,18 @@
-//! How a profile is written down: protobuf of `proto/dintorni/state/v1`, the same bytes in SQL and in Redis.
+//! How a profile is written down: protobuf of `proto/dintorni/state/v1`, the same bytes in SQL and in Redis; and what a
+//! decision was made of.
 //!
 //! Law: what is read back equals what was written, or is refused; a newer encoding than ours is refused, because
 //! writing it back would drop what we do not know.
 
 mod device;
+mod inputs;
+#[cfg(test)]
+mod inputs_tests;
 mod profile;
 #[cfg(test)]
 mod tests;
+
+pub use inputs::{INPUTS_ENCODING, decode_inputs, encode_inputs};
 
 use prost::Message;
 
@@ -23,14 +29,14 @@ mod state {
     include!(concat!(env!("OUT_DIR"), "/dintorni.state.v1.rs"));
 }
 
-/// Why bytes are not a profile to us.
+/// Why bytes are nothing to us.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
-    #[error("the profile's bytes are no protobuf: {0}")]
+    #[error("what is stored is no protobuf: {0}")]
     Garbled(#[from] prost::DecodeError),
-    #[error("the profile has encoding {0}, and this binary knows 1 to {ENCODING}: run a newer one")]
-    Newer(u32),
-    #[error("the profile's {field} is not sound: {why}")]
+    #[error("the stored {what} has encoding {found}, and this binary knows 1 to {known}: run a newer one")]
+    Newer { what: &'static str, found: u32, known: u32 },
+    #[error("the stored {field} is not sound: {why}")]
     Unsound { field: &'static str, why: String },
 }
 
@@ -67,10 +73,18 @@ pub fn encode(profile: &Profile) -> Vec<u8> {
 }
 
 pub fn decode(bytes: &[u8]) -> Result<Profile, Undecodable> {
-    let message = state::Profile::decode(bytes)?;
-    match message.encoding {
+    sound(state::Profile::decode(bytes)?)
+}
+
+fn sound(message: state::Profile) -> Result<Profile, Undecodable> {
+    checked("profile", message.encoding, ENCODING)?;
+    message.try_into()
+}
+
+fn checked(what: &'static str, found: u32, known: u32) -> Result<(), Undecodable> {
+    match found {
         0 => Err(Undecodable::missing("encoding")),
-        1..=ENCODING => message.try_into(),
-        newer => Err(Undecodable::Newer(newer)),
+        _ if found > known => Err(Undecodable::Newer { what, found, known }),
+        _ => Ok(()),
     }
 }

@@ -31,15 +31,15 @@ fn app() -> impl Strategy<Value = AppName> {
     (organization(), "[a-z]{1,8}").prop_map(|(owner, id)| owner.app(&id).expect("sound"))
 }
 
-fn device_name() -> impl Strategy<Value = DeviceName> {
+pub(super) fn device_name() -> impl Strategy<Value = DeviceName> {
     (app(), "[A-Za-z0-9][A-Za-z0-9._~-]{0,20}").prop_map(|(app, id)| app.device(&id).expect("sound"))
 }
 
-fn time() -> impl Strategy<Value = Timestamp> {
+pub(super) fn time() -> impl Strategy<Value = Timestamp> {
     any::<i64>().prop_map(Timestamp::from_micros)
 }
 
-fn area() -> impl Strategy<Value = Area> {
+pub(super) fn area() -> impl Strategy<Value = Area> {
     (organization(), "[a-z0-9]{1,9}", any::<u32>(), 0..3).prop_map(|(owner, id, radius, kind)| match kind {
         0 => Area::Geofence(owner.geofence(&id).expect("sound")),
         1 => Area::Around(owner.store(&id).expect("sound"), radius),
@@ -59,7 +59,7 @@ fn belief() -> impl Strategy<Value = Belief> {
     prop_oneof![arrival.prop_map(Belief::Entering), visit]
 }
 
-fn reading() -> impl Strategy<Value = Reading> {
+pub(super) fn reading() -> impl Strategy<Value = Reading> {
     (time(), time(), time()).prop_map(|(stamp, device, event)| Reading { stamp, device, event })
 }
 
@@ -174,7 +174,7 @@ fn consents() -> impl Strategy<Value = Consents> {
     })
 }
 
-fn profile() -> impl Strategy<Value = Profile> {
+pub(super) fn profile() -> impl Strategy<Value = Profile> {
     let person = (app(), "[a-z0-9]{1,9}", time(), consents(), personal());
     let revision = (any::<u64>(), any::<u64>()).prop_map(|(version, soft)| Revision { version, soft });
     let campaign = organization().prop_map(|owner| owner.campaign("tea").expect("sound"));
@@ -296,7 +296,7 @@ fn what_older_binaries_wrote_is_understood() {
 fn newer_and_missing_encodings_are_refused() {
     use prost::Message;
     let newer = state::Profile { encoding: ENCODING + 1, ..state::Profile::default() };
-    assert!(matches!(decode(&newer.encode_to_vec()), Err(Undecodable::Newer(found)) if found == ENCODING + 1));
+    assert!(matches!(decode(&newer.encode_to_vec()), Err(Undecodable::Newer { found, .. }) if found == ENCODING + 1));
     assert!(matches!(decode(&[]), Err(Undecodable::Unsound { field: "encoding", .. })));
     let empty = state::Profile { encoding: ENCODING, ..state::Profile::default() };
     assert!(matches!(decode(&empty.encode_to_vec()), Err(Undecodable::Unsound { field: "name", .. })));

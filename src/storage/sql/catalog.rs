@@ -34,15 +34,16 @@ pub async fn head(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
     row.ok_or_else(|| unsound("the catalog has no head"))?.count(0)
 }
 
-/// Of each resource only its last change, by version and name.
-pub async fn changes_since(
+/// Of each resource only its last change up to `until`, by version and name.
+pub async fn changes_between(
     conn: &mut Conn<'_>,
-    version: u64,
+    (after, until): (u64, u64),
     counters: &Counters,
 ) -> Result<Vec<CatalogChange>, StoreError> {
-    const SQL: &str = "SELECT version, id, body FROM catalog_change AS change WHERE version > $1 AND NOT EXISTS
-        (SELECT 1 FROM catalog_change AS later WHERE later.id = change.id AND later.version > change.version)";
-    let rows = conn.rows(SQL, values![version]).await?;
+    const SQL: &str = "SELECT version, id, body FROM catalog_change AS change
+        WHERE version > $1 AND version <= $2 AND NOT EXISTS (SELECT 1 FROM catalog_change AS later
+            WHERE later.id = change.id AND later.version > change.version AND later.version <= $2)";
+    let rows = conn.rows(SQL, values![after, until]).await?;
     let mut changes: Vec<_> = rows.iter().filter_map(|row| readable(row, counters)).collect();
     // Sorted here, because engines differ in how they compare text.
     changes.sort_by(|a, b| (a.version, a.name.as_str()).cmp(&(b.version, b.name.as_str())));

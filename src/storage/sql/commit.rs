@@ -13,7 +13,7 @@ use super::{
     conn::{Conn, values},
     coupons::till_answer,
     error::unsound,
-    read, receipts, till,
+    inputs, read, receipts, till,
     units::{self, Units},
 };
 use crate::{
@@ -58,6 +58,9 @@ impl Recorded {
         self.write_devices(batch).await?;
         if let Some(decision) = &self.commit.decision {
             receipts::write(batch, decision, decision.at + self.keep.receipts).await?;
+            if let Some((inputs, kept)) = self.commit.inputs.as_ref().zip(self.keep.inputs) {
+                inputs::write(batch, decision, inputs, decision.at + kept).await?;
+            }
             for offer in &decision.offers {
                 self.write_offer(batch, decision, offer).await?;
             }
@@ -133,10 +136,16 @@ impl Recorded {
             }
             write_profile(batch, write).await?;
         }
-        match ending {
-            Some(absorbed) => absorb(batch, absorbed, self.commit.at).await,
-            None => Ok(()),
+        if let Some(absorbed) = ending {
+            absorb(batch, absorbed, self.commit.at).await?;
         }
+        // Last, for what was absorbed is theirs as well.
+        if self.commit.decision.is_none() {
+            for write in &self.commit.profiles {
+                inputs::keep_agreed(batch, &write.profile).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Guarded by whose they were: of two who read the same, the second is stale.
@@ -218,6 +227,7 @@ async fn absorb(batch: &mut Batch<'_, '_>, absorbed: &Absorbed, at: Timestamp) -
         "UPDATE redemption SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE ghost SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE decision SET profile_id = $2 WHERE profile_id = $1",
+        "UPDATE decision_input SET profile_id = $2 WHERE profile_id = $1",
     ] {
         batch.add(sql, values![name, by]).await?;
     }

@@ -23,8 +23,10 @@ pub struct SqlConfig {
     pub connections: u32,
     /// Most changes waiting for SQLite's writer; more are refused as unavailable.
     pub write_queue: usize,
-    /// How long receipts are kept, and with them the replay of decisions, in days.
+    /// How long receipts are kept, in days.
     pub receipt_days: u32,
+    /// How long what decisions were made of is kept, for their replay, in days; not at all if it is 0.
+    pub replay_days: u32,
     /// How long offers and their times are kept, in days.
     pub offer_days: u32,
     /// After so many hours an offer that nobody reported as shown gives its units back; never if it is 0.
@@ -38,6 +40,7 @@ impl Default for SqlConfig {
             connections: 8,
             write_queue: 4_096,
             receipt_days: 30,
+            replay_days: 0,
             offer_days: 400,
             return_unshown_hours: 0,
         }
@@ -60,6 +63,13 @@ impl SqlConfig {
             mistakes.push(format!(
                 "storage.receipt_days: must be {least} or more, was {days}: a repeated ping is answered from its receipt \
                  for 48 hours"
+            ));
+        }
+        if self.replay_days > self.receipt_days {
+            let (most, days) = (self.receipt_days, self.replay_days);
+            mistakes.push(format!(
+                "storage.replay_days: must be 0 to {most}, was {days}: a replay is compared with its receipt, which is \
+                 kept for storage.receipt_days"
             ));
         }
         if self.offer_days * DAY < MAX_WINDOW {
@@ -88,6 +98,8 @@ pub struct Retention {
     /// 48 hours: as long as a retry is promised to be free.
     pub answers: Duration,
     pub receipts: Duration,
+    /// Of what decisions were made of; none if it is not kept.
+    pub inputs: Option<Duration>,
     pub offers: Duration,
     /// From an offer to the return of its units if nobody reported it as shown; none if they stay.
     pub unshown: Option<Duration>,
@@ -97,7 +109,9 @@ impl From<&SqlConfig> for Retention {
     fn from(config: &SqlConfig) -> Self {
         let hours = config.return_unshown_hours;
         let unshown = (hours > 0).then(|| hours * Duration::from_secs(3_600));
-        Self { answers: ANSWERS, receipts: config.receipt_days * DAY, offers: config.offer_days * DAY, unshown }
+        let inputs = (config.replay_days > 0).then(|| config.replay_days * DAY);
+        let (receipts, offers) = (config.receipt_days * DAY, config.offer_days * DAY);
+        Self { answers: ANSWERS, receipts, inputs, offers, unshown }
     }
 }
 
@@ -114,5 +128,15 @@ mod tests {
         assert!(mistakes[0].starts_with("storage.receipt_days: must be 3 or more, was 2"), "{mistakes:?}");
         assert!(mistakes[1].starts_with("storage.offer_days: must be 90 or more, was 89"), "{mistakes:?}");
         assert_eq!(kept(0, 0).mistakes().len(), 2);
+    }
+
+    #[test]
+    fn what_decisions_were_made_of_is_kept_if_it_is_wanted_and_no_longer_than_they() {
+        let kept = |receipt_days, replay_days| SqlConfig { receipt_days, replay_days, ..SqlConfig::default() };
+        assert_eq!(Retention::from(&SqlConfig::default()).inputs, None);
+        assert_eq!(Retention::from(&kept(30, 7)).inputs, Some(7 * DAY));
+        assert!(kept(7, 7).mistakes().is_empty());
+        let mistakes = kept(7, 8).mistakes();
+        assert!(mistakes[0].starts_with("storage.replay_days: must be 0 to 7, was 8"), "{mistakes:?}");
     }
 }

@@ -8,7 +8,7 @@
 //! | `open`, `schema` | opening a database and bringing its tables up to date |
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
 //! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
-//! | `read`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
+//! | `read`, `receipts`, `inputs`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
 //! | `several` | statements about many rows |
 //! | `backup` | a copy while the server runs, and its return |
 //! | `accounts` | what is taken of budgets |
@@ -32,6 +32,7 @@ mod engine;
 mod erase;
 mod error;
 mod history;
+mod inputs;
 mod open;
 mod pool;
 mod proof;
@@ -64,6 +65,7 @@ use crate::{
         catalog::CatalogChange,
         code::Code,
         decision::Decision,
+        inputs::Inputs,
         name::{CampaignName, DeviceName, ProfileName},
         offer::{DecisionId, OfferId, RedemptionId},
         ping::PingId,
@@ -130,6 +132,14 @@ impl Records for Sql {
 
     async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
         receipts::decision(&mut self.engine.reader().await?.conn(), id).await
+    }
+
+    fn keeps_inputs(&self) -> bool {
+        self.keep.inputs.is_some()
+    }
+
+    async fn inputs(&self, id: &DecisionId) -> Result<Option<Inputs>, StoreError> {
+        inputs::read(&mut self.engine.reader().await?.conn(), id).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -240,9 +250,9 @@ impl CatalogStore for Sql {
         catalog::head(&mut self.engine.reader().await?.conn()).await
     }
 
-    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
+    async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError> {
         let mut snapshot = self.engine.snapshot(catalog::LONGEST_READ).await?;
-        catalog::changes_since(&mut snapshot.conn(), version, &self.counters).await
+        catalog::changes_between(&mut snapshot.conn(), (after, until), &self.counters).await
     }
 
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {

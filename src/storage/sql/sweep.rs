@@ -79,6 +79,8 @@ impl Change for Expired {
     async fn apply(&self, conn: &mut Conn<'_>) -> Result<Outcome<u64>, StoreError> {
         const ANSWERS: &str = "DELETE FROM answer WHERE (device_id, ping_id) IN
             (SELECT device_id, ping_id FROM answer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        const INPUTS: &str = "DELETE FROM decision_input WHERE decision_id IN
+            (SELECT decision_id FROM decision_input WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         // Before their decisions, which have as many as they like: all of a batch would go with them at once.
         const CONSIDERED: &str = "DELETE FROM considered WHERE (campaign_id, decision_id, store_id, verdict) IN
             (SELECT c.campaign_id, c.decision_id, c.store_id, c.verdict
@@ -96,7 +98,7 @@ impl Change for Expired {
         const ASKED: &str = "DELETE FROM till_request WHERE (key_id, request_id) IN
             (SELECT key_id, request_id FROM till_request WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         let mut gone = 0;
-        for sql in [ANSWERS, CONSIDERED, DECISIONS, OFFERS, GHOSTS, REDEMPTIONS, ASKED] {
+        for sql in [ANSWERS, INPUTS, CONSIDERED, DECISIONS, OFFERS, GHOSTS, REDEMPTIONS, ASKED] {
             gone += conn.execute(sql, values![self.now, u64::from(self.most)]).await?;
         }
         Ok(Outcome::Keep(gone))

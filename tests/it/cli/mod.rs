@@ -10,6 +10,7 @@ mod keys;
 mod ledgers;
 mod loads;
 mod pings;
+mod replays;
 mod tills;
 
 use std::{

@@ -25,6 +25,7 @@ on_every_engine! {
     an_append_of_thousands_is_as_whole_as_one_of_two
     racing_appends_see_whole_versions_in_order
     only_the_last_change_of_a_resource_is_given
+    the_past_is_given_up_to_a_version
     a_budget_has_its_account_at_once
     the_past_is_told_newest_first_with_who_and_what
 }
@@ -156,6 +157,26 @@ async fn only_the_last_change_of_a_resource_is_given(database: Database) {
     assert_eq!(database.sql.changes_since(0).await.expect("read"), [coffee.clone(), gone.clone()]);
     assert_eq!(database.sql.changes_since(2).await.expect("read"), [coffee, gone.clone()]);
     assert_eq!(database.sql.changes_since(3).await.expect("read"), [gone]);
+}
+
+async fn the_past_is_given_up_to_a_version(database: Database) {
+    let put = |id: &str, budget| Edit::put(campaign(id, budget), Expected::Anything);
+    append(&database, vec![put("coffee", Some(1)), put("tea", None)]).await;
+    append(&database, vec![put("coffee", Some(2))]).await;
+    append(&database, vec![Edit::delete(campaign_name("coffee"), Expected::Anything)]).await;
+    append(&database, vec![put("coffee", Some(4))]).await;
+    let given = async |after, until| database.sql.changes_between(after, until).await.expect("read");
+    let coffee = |version, budget| change(version, campaign("coffee", Some(budget)));
+    let tea = change(1, campaign("tea", None));
+    let gone = CatalogChange { version: 3, name: name("coffee"), resource: None };
+    assert_eq!(given(0, 0).await, []);
+    assert_eq!(given(0, 1).await, [coffee(1, 1), tea.clone()]);
+    assert_eq!(given(0, 2).await, [tea.clone(), coffee(2, 2)], "as if nothing had come later");
+    assert_eq!(given(0, 3).await, [tea.clone(), gone.clone()]);
+    assert_eq!(given(1, 3).await, [gone]);
+    assert_eq!(given(0, 9).await, [tea, coffee(4, 4)]);
+    assert_eq!(given(0, u64::MAX).await, database.sql.changes_since(0).await.expect("read"));
+    assert_eq!(given(2, 1).await, []);
 }
 
 async fn a_budget_has_its_account_at_once(database: Database) {

@@ -5,6 +5,7 @@ mod catalog_store;
 mod coupon_histories;
 mod coupons;
 mod ended_accounts;
+mod inputs;
 mod pools;
 mod postgres;
 mod profile_cache;

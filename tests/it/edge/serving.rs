@@ -158,8 +158,8 @@ impl CatalogStore for Breakable {
         if self.away.load(SeqCst) { Err(StoreError::Unavailable("taken away".into())) } else { self.inner.head().await }
     }
 
-    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
-        self.inner.changes_since(version).await
+    async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.inner.changes_between(after, until).await
     }
 
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {

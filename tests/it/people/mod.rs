@@ -1,5 +1,5 @@
 //! People through the public API: who may touch a profile, what may be written, logging in and out, erasure, what became
-//! of offers, audiences, experiments, events of the app, and looking around.
+//! of offers, audiences, experiments, events of the app, replays, and looking around.
 
 mod app_events;
 mod audiences;
@@ -13,6 +13,7 @@ mod linking;
 mod nearby;
 mod nodes;
 mod receipts;
+mod replays;
 mod roles;
 mod writing;
 

@@ -46,8 +46,8 @@ impl CatalogStore for Shut {
         self.shut.subscribe().wait_for(|shut| !shut).await.expect("open");
         self.inner.head().await
     }
-    async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
-        self.inner.changes_since(version).await
+    async fn changes_between(&self, after: u64, until: u64) -> Result<Vec<CatalogChange>, StoreError> {
+        self.inner.changes_between(after, until).await
     }
     async fn append(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
         self.inner.append(edits, author, at).await

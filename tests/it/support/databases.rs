@@ -40,6 +40,12 @@ impl Database {
         sweep(&*self.sql, now, most).await
     }
 
+    /// Opened again to keep what decisions are made of for so many days.
+    pub async fn keeping_inputs(mut self, days: u32) -> Self {
+        self.config.replay_days = days;
+        self.reopen().await
+    }
+
     /// Closes it and opens it again, as a restart does.
     pub async fn reopen(mut self) -> Self {
         self.sql.close().await;
