@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::{
         budget::AccountId,
-        decision::Decision,
+        decision::{Considered, Decision},
         inputs::Inputs,
         name::{CampaignName, DeviceName, ProfileName},
         ping::{Ping, PingId},
@@ -273,7 +273,7 @@ impl Ingest {
                 }
                 Effect::Durable => {}
             }
-            let inputs = self.inputs(visitor, profile, &exhausted);
+            let inputs = self.inputs(visitor, profile, (&outcome.decision.considered, &exhausted));
             let commit = Commit { inputs, ..commit(visitor, profile, outcome) };
             match self.stages.wait(Stage::Commit, self.profiles.commit(commit.clone())).await? {
                 Committed::Done => return Ok(self.done(visitor, commit)),
@@ -296,10 +296,10 @@ impl Ingest {
         &self,
         visitor: &Visitor<'_>,
         profile: &Profile,
-        exhausted: &Arc<BTreeSet<AccountId>>,
+        spent: (&[Considered], &BTreeSet<AccountId>),
     ) -> Option<Arc<Inputs>> {
         let permit = profile.consents.permit().filter(|_| self.profiles.records.keeps_inputs())?;
-        Inputs::of(permit, profile, visitor.device, visitor.ping, exhausted).map(Arc::new)
+        Inputs::of(permit, profile, visitor.device, visitor.ping, spent).map(Arc::new)
     }
 
     /// Not those of campaigns of which this ping gives units back: the commit knows whether one is left then.

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{live_catalog::LiveCatalog, turns::Turns};
+use super::live_catalog::LiveCatalog;
 use crate::{
-    domain::name::OrganizationName,
     engine::catalog::Catalog,
     ports::{CatalogStore, StoreError},
 };
@@ -19,7 +18,6 @@ use crate::{
 pub struct PastCatalogs {
     store: Arc<dyn CatalogStore>,
     live: Arc<LiveCatalog>,
-    turns: Arc<Turns>,
     /// Held while another one is built.
     last: Arc<Mutex<Option<Kept>>>,
 }
@@ -31,12 +29,12 @@ struct Kept {
 }
 
 impl PastCatalogs {
-    pub fn new(store: Arc<dyn CatalogStore>, live: Arc<LiveCatalog>, turns: Arc<Turns>) -> Self {
-        Self { store, live, turns, last: Arc::default() }
+    pub fn new(store: Arc<dyn CatalogStore>, live: Arc<LiveCatalog>) -> Self {
+        Self { store, live, last: Arc::default() }
     }
 
-    /// The catalog of that version, built in a turn of the organization if it is neither in force nor kept.
-    pub async fn at(&self, version: u64, organization: &OrganizationName) -> Result<Arc<Catalog>, StoreError> {
+    /// The catalog of that version, built if it is neither in force nor kept.
+    pub async fn at(&self, version: u64) -> Result<Arc<Catalog>, StoreError> {
         let live = self.live.snapshot();
         if live.version == version {
             return Ok(live);
@@ -46,9 +44,9 @@ impl PastCatalogs {
             kept.is_used = true;
             return Ok(kept.catalog.clone());
         }
-        let (store, turns, organization) = (self.store.clone(), self.turns.clone(), organization.clone());
+        let store = self.store.clone();
         // Goes on by itself if nobody waits so long, and whoever asks again finds it.
-        let built = tokio::spawn(async move { build(last, &*store, version, turns, &organization).await });
+        let built = tokio::spawn(async move { build(last, &*store, version).await });
         built.await.map_err(gone)?
     }
 
@@ -66,17 +64,17 @@ async fn build(
     mut last: OwnedMutexGuard<Option<Kept>>,
     store: &dyn CatalogStore,
     version: u64,
-    turns: Arc<Turns>,
-    organization: &OrganizationName,
 ) -> Result<Arc<Catalog>, StoreError> {
-    let earlier = last.take().map(|kept| kept.catalog).filter(|kept| kept.version < version).unwrap_or_default();
+    let kept = last.as_ref().map(|kept| kept.catalog.clone());
+    let earlier = kept.filter(|kept| kept.version < version);
+    if earlier.is_none() {
+        // Of no use for an earlier version: two at once would be one too many.
+        *last = None;
+    }
+    let earlier = earlier.unwrap_or_default();
     let changes = store.changes_between(earlier.version, version).await?;
-    let turn = turns.take(organization).await;
-    let built = tokio::task::spawn_blocking(move || {
-        let built = earlier.after(&changes);
-        drop(turn);
-        built
-    });
+    // In no turn of those who work aside: that is for milliseconds, and here one is built at a time.
+    let built = tokio::task::spawn_blocking(move || earlier.after(&changes));
     let mut catalog = built.await.map_err(gone)?;
     // Its last change may be none that can be read.
     catalog.version = version;
@@ -93,10 +91,7 @@ fn gone(fault: tokio::task::JoinError) -> StoreError {
 mod tests {
     use super::*;
     use crate::{
-        app::{
-            aside,
-            fakes::{AUTHOR, FakeCatalog, at, owner, store, store_name},
-        },
+        app::fakes::{AUTHOR, FakeCatalog, at, store, store_name},
         domain::name::StoreName,
         ports::{Edit, Expected},
     };
@@ -113,12 +108,12 @@ mod tests {
         put(&live, "2", "Bar").await;
         put(&live, "1", "Bistro").await;
         live.edit(vec![Edit::delete(store_name("2"), Expected::Anything)], AUTHOR, at(1)).await.expect("made");
-        let past = PastCatalogs::new(fake, live.clone(), aside::turns());
+        let past = PastCatalogs::new(fake, live.clone());
         (live, past)
     }
 
     async fn stores(past: &PastCatalogs, version: u64) -> Vec<(StoreName, String, u64)> {
-        let catalog = past.at(version, &owner("acme")).await.expect("built");
+        let catalog = past.at(version).await.expect("built");
         assert_eq!(catalog.version, version);
         catalog.stores.iter().map(|(name, one)| (name.clone(), one.value.display_name.clone(), one.etag)).collect()
     }
@@ -137,14 +132,14 @@ mod tests {
         for version in [1, 2, 3, 0, 3, 1, 4, 2] {
             assert_eq!(stores(&past, version).await, history[version as usize], "version {version}");
         }
-        let newest = past.at(4, &owner("acme")).await.expect("there");
+        let newest = past.at(4).await.expect("there");
         assert!(Arc::ptr_eq(&newest, &live.snapshot()), "that one is in force, and nothing was built");
     }
 
     #[tokio::test]
     async fn the_last_one_is_kept_until_nobody_asks_for_it() {
         let (_, past) = past().await;
-        let at = async || past.at(2, &owner("acme")).await.expect("built");
+        let at = async || past.at(2).await.expect("built");
         let first = at().await;
         past.prune();
         assert!(Arc::ptr_eq(&first, &at().await), "it was asked for since");
@@ -157,11 +152,10 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_waits_for_is_built_all_the_same() {
         let (_, past) = past().await;
-        let organization = owner("acme");
-        let mut asked = Box::pin(past.at(2, &organization));
+        let mut asked = Box::pin(past.at(2));
         assert!(futures_util::poll!(&mut asked).is_pending());
         drop(asked);
-        let built = past.at(2, &organization).await.expect("built");
+        let built = past.at(2).await.expect("built");
         assert_eq!((built.version, Arc::strong_count(&built)), (2, 2));
     }
 }

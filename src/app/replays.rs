@@ -64,9 +64,13 @@ impl Replays {
     pub async fn replay(&self, id: &DecisionId) -> Result<Replayed, ReplayError> {
         let recorded = self.records.decision(id).await?.ok_or(ReplayError::Missing)?;
         let organization = recorded.profile.organization();
-        let place = self.aside.enter(organization.clone())?;
-        let inputs = self.records.inputs(id).await?.ok_or(ReplayError::NotKept)?;
-        let catalog = self.past.at(recorded.catalog_version, &organization).await?;
+        let place = self.aside.enter(organization)?;
+        let inputs = self.records.inputs(id).await?;
+        // A withdrawal ends them; but one by a node of before they were kept does not.
+        let person = self.records.profile(&recorded.profile).await?;
+        let is_agreed = |inputs: &Inputs| person.is_some_and(|person| inputs.is_agreed_by(&person));
+        let inputs = inputs.filter(is_agreed).ok_or(ReplayError::NotKept)?;
+        let catalog = self.past.at(recorded.catalog_version).await?;
         place.run(move || compare(recorded, &inputs, &catalog)).await?
     }
 

@@ -44,11 +44,15 @@ use crate::{
 
 /// Receipts, and what they were made of.
 #[derive(Default)]
-struct Kept(Mutex<BTreeMap<String, (Decision, Option<Inputs>)>>);
+struct Kept {
+    decisions: Mutex<BTreeMap<String, (Decision, Option<Inputs>)>>,
+    /// What of all consents everybody took back, on a node that knows of no inputs.
+    withdrawn: Mutex<Vec<Purpose>>,
+}
 
 impl Kept {
     fn change(&self, id: &DecisionId, change: impl FnOnce(&mut Decision, &mut Option<Inputs>)) {
-        let mut kept = self.0.lock().expect("sound");
+        let mut kept = self.decisions.lock().expect("sound");
         let (decision, inputs) = kept.get_mut(&id.to_string()).expect("there");
         change(decision, inputs);
     }
@@ -61,7 +65,11 @@ fn not_asked<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl Records for Kept {
     async fn profile(&self, _: &ProfileName) -> Result<Option<Profile>, StoreError> {
-        not_asked()
+        let withdrawn = self.withdrawn.lock().expect("sound");
+        let left: Vec<Purpose> = Purpose::ALL.into_iter().filter(|purpose| !withdrawn.contains(purpose)).collect();
+        let mut person = person();
+        person.consents = consents(&left);
+        Ok(Some(person))
     }
     async fn profile_version(&self, _: &ProfileName) -> Result<Option<u64>, StoreError> {
         not_asked()
@@ -76,13 +84,13 @@ impl Records for Kept {
         not_asked()
     }
     async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-        Ok(self.0.lock().expect("sound").get(&id.to_string()).map(|(decision, _)| decision.clone()))
+        Ok(self.decisions.lock().expect("sound").get(&id.to_string()).map(|(decision, _)| decision.clone()))
     }
     fn keeps_inputs(&self) -> bool {
         true
     }
     async fn inputs(&self, id: &DecisionId) -> Result<Option<Inputs>, StoreError> {
-        Ok(self.0.lock().expect("sound").get(&id.to_string()).and_then(|(_, inputs)| inputs.clone()))
+        Ok(self.decisions.lock().expect("sound").get(&id.to_string()).and_then(|(_, inputs)| inputs.clone()))
     }
     async fn commit(&self, _: Commit) -> Result<Committed, StoreError> {
         not_asked()
@@ -104,7 +112,7 @@ struct Town {
     kept: Arc<Kept>,
     replays: Replays,
     profile: Profile,
-    exhausted: Arc<BTreeSet<AccountId>>,
+    exhausted: BTreeSet<AccountId>,
     seed: u64,
 }
 
@@ -113,9 +121,9 @@ impl Town {
         let fake = Arc::<FakeCatalog>::default();
         let live = Arc::new(LiveCatalog::load(fake.clone()).await.expect("read"));
         let (kept, turns) = (Arc::<Kept>::default(), aside::turns());
-        let past = PastCatalogs::new(fake, live.clone(), turns.clone());
+        let past = PastCatalogs::new(fake, live.clone());
         let replays = Replays::new(kept.clone(), past, turns);
-        let town = Self { live, kept, replays, profile: person(), exhausted: Arc::default(), seed: 7 };
+        let town = Self { live, kept, replays, profile: person(), exhausted: BTreeSet::new(), seed: 7 };
         town.put(App { daily_offers: 20, ..app() }).await;
         for resource in resources {
             town.put(resource).await;
@@ -139,15 +147,15 @@ impl Town {
     fn ping(&mut self, ping: &Ping) -> Decision {
         let (catalog, device) = (self.live.snapshot(), device_name());
         let app = catalog.app_of(&device).expect("there");
-        let (profile, exhausted, seed) = (&self.profile, &*self.exhausted, self.seed);
+        let (profile, exhausted, seed) = (&self.profile, &self.exhausted, self.seed);
         let outcome = decide(&Question { catalog: &catalog, app, profile, device: &device, ping, seed, exhausted });
         if outcome.effect == Effect::Durable {
             let permit = self.profile.consents.permit().expect("agreed");
-            let inputs = Inputs::of(permit, &self.profile, &device, ping, &self.exhausted);
+            let inputs = Inputs::of(permit, &self.profile, &device, ping, (&outcome.decision.considered, exhausted));
             // As the record gives it back.
             let receipt = serde_json::to_string(&outcome.decision).expect("spelt");
             let receipt = serde_json::from_str(&receipt).expect("read");
-            self.kept.0.lock().expect("sound").insert(outcome.decision.id.to_string(), (receipt, inputs));
+            self.kept.decisions.lock().expect("sound").insert(outcome.decision.id.to_string(), (receipt, inputs));
         }
         self.profile = outcome.profile;
         self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -155,7 +163,7 @@ impl Town {
     }
 
     fn all(&self) -> Vec<DecisionId> {
-        let kept = self.kept.0.lock().expect("sound");
+        let kept = self.kept.decisions.lock().expect("sound");
         kept.values().map(|(decision, _)| decision.id).collect()
     }
 
@@ -226,7 +234,7 @@ async fn day(town: &mut Town) -> BTreeSet<&'static str> {
                 town.put(Campaign { display_name: "New".into(), ..campaign("hello", On::Exited, "geofences/quay") })
                     .await
             }
-            1 => town.exhausted = Arc::new([account.clone()].into()),
+            1 => town.exhausted = [account.clone()].into(),
             2 => town.put(geofence("quay", 30.0, 200.0)).await,
             4 => town.delete(acme().campaign("bye").expect("sound")).await,
             _ => {}
@@ -295,14 +303,16 @@ async fn what_was_recorded_otherwise_is_told_by_its_path() {
 #[tokio::test]
 async fn of_other_inputs_something_else_is_decided() {
     let mut town = town().await;
+    town.exhausted = [AccountId::of_record("organizations/acme/campaigns/elsewhere/offers")].into();
     let id = town.ping(&here(0, metres(0.0, 0.0))).id;
     assert_eq!(town.differences(&id).await, []);
     let inputs = town.kept.inputs(&id).await.expect("read").expect("kept");
+    assert!(inputs.exhausted.is_empty(), "no campaign of that account was considered");
     let changes: [fn(&mut Inputs); 4] = [
         |inputs| inputs.ping.fixes[0].position = metres(900.0, 0.0),
         |inputs| inputs.profile.consents = Default::default(),
         |inputs| inputs.ping.max_offers = 1,
-        |inputs| inputs.exhausted = Arc::new([account()].into()),
+        |inputs| inputs.exhausted = [account()].into(),
     ];
     for (number, change) in changes.into_iter().enumerate() {
         town.kept.change(&id, |_, kept| change(kept.insert(inputs.clone())));
@@ -319,6 +329,12 @@ async fn what_cannot_be_replayed_says_why() {
     town.kept.change(&id, |decision, _| decision.catalog_version = 0);
     let no_app = town.replays.replay(&id).await.expect_err("there was none yet").to_string();
     assert_eq!(no_app, "the catalog of version 0 has no organizations/acme/apps/shopper, so nobody can decide for it");
+    for withdrawn in [Purpose::Location, Purpose::Profiling] {
+        *town.kept.withdrawn.lock().expect("sound") = vec![withdrawn];
+        let not_agreed = town.replays.replay(&id).await.expect_err("it was taken back");
+        assert!(matches!(not_agreed, ReplayError::NotKept), "{withdrawn:?}");
+    }
+    town.kept.withdrawn.lock().expect("sound").clear();
     town.kept.change(&id, |_, inputs| *inputs = None);
     let not_kept = town.replays.replay(&id).await.expect_err("nothing is there");
     assert!(matches!(not_kept, ReplayError::NotKept) && not_kept.to_string().contains("storage.replay_days"));

@@ -3,11 +3,12 @@
 //! Law 5: it is all that was seen, so the same decision comes of it. Law 4: positions are in it, so it is of whoever agrees
 //! to location, with readings that may tell where they were; and what nobody may decide by is not in it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use super::{
     budget::AccountId,
     consent::{Consented, Location, Profiling},
+    decision::Considered,
     name::DeviceName,
     ping::Ping,
     profile::{Personal, Profile},
@@ -20,8 +21,8 @@ pub struct Inputs {
     pub profile: Profile,
     pub device: DeviceName,
     pub ping: Ping,
-    /// Accounts of which nothing was left for this ping.
-    pub exhausted: Arc<BTreeSet<AccountId>>,
+    /// Accounts of campaigns that were considered, of which nothing was left for this ping.
+    pub exhausted: BTreeSet<AccountId>,
 }
 
 impl Inputs {
@@ -32,7 +33,7 @@ impl Inputs {
         profile: &Profile,
         device: &DeviceName,
         ping: &Ping,
-        exhausted: &Arc<BTreeSet<AccountId>>,
+        (considered, exhausted): (&[Considered], &BTreeSet<AccountId>),
     ) -> Option<Self> {
         let presence = &profile.devices.get(device)?.presence;
         let fixes = ping.fixes.iter().map(|fix| fix.read);
@@ -45,12 +46,21 @@ impl Inputs {
         if profile.consents.permit::<Profiling>().is_none() {
             *profile.personal_of_record_mut() = Personal::default();
         }
-        Some(Self { profile, device: device.clone(), ping: ping.clone(), exhausted: exhausted.clone() })
+        // No other was asked about.
+        let is_asked = |account: &&AccountId| considered.iter().any(|one| account.is_of(&one.campaign));
+        let exhausted = exhausted.iter().filter(is_asked).cloned().collect();
+        Some(Self { profile, device: device.clone(), ping: ping.clone(), exhausted })
     }
 
     /// Whether traits, interests or visits may be in it, which are there for profiling alone.
     pub fn is_profiled(&self) -> bool {
         self.profile.consents.permit::<Profiling>().is_some()
+    }
+
+    /// Whether this person, whose it is now, agrees to all that is in it.
+    pub fn is_agreed_by(&self, profile: &Profile) -> bool {
+        let is_profiling_agreed = !self.is_profiled() || profile.consents.permit::<Profiling>().is_some();
+        profile.consents.permit::<Location>().is_some() && is_profiling_agreed
     }
 }
 
@@ -115,7 +125,7 @@ mod tests {
 
     fn kept(purposes: &[Purpose], located_since: Option<Timestamp>) -> Option<Inputs> {
         let (profile, device) = person(purposes, located_since);
-        Inputs::of(profile.consents.permit()?, &profile, &device, &ping(), &Arc::default())
+        Inputs::of(profile.consents.permit()?, &profile, &device, &ping(), (&[], &BTreeSet::new()))
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub enum Appended {
     Conflict(ResourceName),
 }
 
+/// Up to whatever the last version is.
+pub const NEWEST: u64 = u64::MAX;
+
 #[async_trait]
 pub trait CatalogStore: Send + Sync {
     /// The newest version; 0 when nothing was ever appended.
@@ -65,7 +68,7 @@ pub trait CatalogStore: Send + Sync {
     /// All changes after `version` that can be read, in order; of a resource changed several times only the last one need
     /// be given. The last may so be older than [`Self::head`].
     async fn changes_since(&self, version: u64) -> Result<Vec<CatalogChange>, StoreError> {
-        self.changes_between(version, u64::MAX).await
+        self.changes_between(version, NEWEST).await
     }
 
     /// The same of the changes after `after` and up to `until`, as if nothing had come later: with them the catalog of the

@@ -15,7 +15,7 @@ mod receipts;
 mod records;
 
 pub use cache::{CachedProfile, ProfileCache};
-pub use catalog_store::{Appended, CatalogStore, Edit, Expected};
+pub use catalog_store::{Appended, CatalogStore, Edit, Expected, NEWEST};
 pub use clock::{Clock, Entropy};
 pub use coupons::{Coupons, OfferQuery, OfferState, RedemptionQuery, RedemptionsOf, Uploaded};
 pub use error::StoreError;

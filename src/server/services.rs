@@ -120,7 +120,7 @@ impl Services {
         let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
         let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         let turns = aside::turns();
-        let past = PastCatalogs::new(catalog, live.clone(), turns.clone());
+        let past = PastCatalogs::new(catalog, live.clone());
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
             people_limits: Arc::new(PeopleLimits::new(config.devices.people_limits(), &clock)),

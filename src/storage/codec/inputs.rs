@@ -2,7 +2,7 @@
 //!
 //! Law 5: what is read back equals what was written to the last bit, or no replay could be believed.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use prost::Message;
 
@@ -41,7 +41,7 @@ pub fn decode_inputs(bytes: &[u8]) -> Result<Inputs, Undecodable> {
         profile: sound(profile.ok_or(Undecodable::missing("inputs.profile"))?)?,
         device: at("inputs.device", DeviceName::parse(&device))?,
         ping: ping.ok_or(Undecodable::missing("inputs.ping"))?.try_into()?,
-        exhausted: Arc::new(exhausted),
+        exhausted,
     })
 }
 

@@ -1,7 +1,5 @@
 //! What a decision was made of is read back to the last bit, and what is not ours is refused.
 
-use std::sync::Arc;
-
 use proptest::{collection::btree_set, collection::vec, option::of, prelude::*};
 use prost::Message;
 
@@ -81,7 +79,7 @@ fn inputs() -> impl Strategy<Value = Inputs> {
         profile,
         device,
         ping,
-        exhausted: Arc::new(exhausted),
+        exhausted,
     })
 }
 

@@ -23,7 +23,7 @@ use crate::{
         name::CampaignName,
         time::Timestamp,
     },
-    ports::{Appended, Edit, Expected, StoreError},
+    ports::{Appended, Edit, Expected, NEWEST, StoreError},
 };
 
 /// Longest reading of changes: of a catalog of millions of places, or of an import of as many, with all their history.
@@ -34,7 +34,8 @@ pub async fn head(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
     row.ok_or_else(|| unsound("the catalog has no head"))?.count(0)
 }
 
-/// Of each resource only its last change up to `until`, by version and name.
+/// Of each resource only its last change up to `until`, by version and name. Of a catalog of millions of places it takes
+/// seconds to read what was found: no thread that answers pings does.
 pub async fn changes_between(
     conn: &mut Conn<'_>,
     (after, until): (u64, u64),
@@ -44,23 +45,52 @@ pub async fn changes_between(
         WHERE version > $1 AND version <= $2 AND NOT EXISTS (SELECT 1 FROM catalog_change AS later
             WHERE later.id = change.id AND later.version > change.version AND later.version <= $2)";
     let rows = conn.rows(SQL, values![after, until]).await?;
-    let mut changes: Vec<_> = rows.iter().filter_map(|row| readable(row, counters)).collect();
-    // Sorted here, because engines differ in how they compare text.
-    changes.sort_by(|a, b| (a.version, a.name.as_str()).cmp(&(b.version, b.name.as_str())));
+    let read = tokio::task::spawn_blocking(move || {
+        let mut unreadable = Vec::new();
+        let mut changes: Vec<_> = rows.iter().filter_map(|row| readable(row, &mut unreadable)).collect();
+        // Sorted here, because engines differ in how they compare text.
+        changes.sort_by(|a, b| (a.version, a.name.as_str()).cmp(&(b.version, b.name.as_str())));
+        (changes, unreadable)
+    });
+    let (changes, unreadable) = read.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?;
+    // Of the past it was told when it was in force.
+    if until == NEWEST {
+        unreadable.iter().for_each(|unreadable| unreadable.tell(counters));
+    }
     Ok(changes)
 }
 
-/// The change; the end of its resource if only its name can be read, and none if not even that.
-fn readable(row: &Row, counters: &Counters) -> Option<CatalogChange> {
+/// A change that cannot be read, as far as it can.
+struct Unreadable {
+    version: Option<u64>,
+    name: Option<String>,
+    fault: StoreError,
+}
+
+impl Unreadable {
+    fn tell(&self, counters: &Counters) {
+        let Self { version, name, fault } = self;
+        counters.unreadable_change();
+        tracing::error!(%fault, ?version, ?name, "a change of the catalog cannot be read; its resource is not in force");
+    }
+
+    /// The end of its resource; none if not even the name can be read.
+    fn end(&self) -> Option<CatalogChange> {
+        let name = ResourceName::parse(self.name.as_ref()?).ok()?;
+        Some(CatalogChange { version: self.version?, name, resource: None })
+    }
+}
+
+/// The change, or what is left of it.
+fn readable(row: &Row, unreadable: &mut Vec<Unreadable>) -> Option<CatalogChange> {
     let fault = match read_change(row) {
         Ok(change) => return Some(change),
         Err(fault) => fault,
     };
-    counters.unreadable_change();
-    let (version, name) = (row.count(0).ok(), row.get::<String>(1).ok());
-    tracing::error!(%fault, ?version, ?name, "a change of the catalog cannot be read; its resource is not in force");
-    let name = ResourceName::parse(&name?).ok()?;
-    Some(CatalogChange { version: version?, name, resource: None })
+    let left = Unreadable { version: row.count(0).ok(), name: row.get::<String>(1).ok(), fault };
+    let end = left.end();
+    unreadable.push(left);
+    end
 }
 
 fn read_change(row: &Row) -> Result<CatalogChange, StoreError> {

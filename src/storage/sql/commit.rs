@@ -227,7 +227,6 @@ async fn absorb(batch: &mut Batch<'_, '_>, absorbed: &Absorbed, at: Timestamp) -
         "UPDATE redemption SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE ghost SET profile_id = $2 WHERE profile_id = $1",
         "UPDATE decision SET profile_id = $2 WHERE profile_id = $1",
-        "UPDATE decision_input SET profile_id = $2 WHERE profile_id = $1",
     ] {
         batch.add(sql, values![name, by]).await?;
     }

@@ -37,7 +37,7 @@ impl Change for Erasure {
         erase_offers(conn, name).await?;
         for sql in [
             "DELETE FROM ghost WHERE profile_id = $1",
-            "DELETE FROM decision_input WHERE profile_id = $1",
+            "DELETE FROM decision_input WHERE decision_id IN (SELECT id FROM decision WHERE profile_id = $1)",
             "DELETE FROM decision WHERE profile_id = $1",
             "DELETE FROM device WHERE profile_id = $1",
         ] {

@@ -26,16 +26,17 @@ pub async fn write(
     inputs: &Inputs,
     until: Timestamp,
 ) -> Result<(), Halt> {
-    const SQL: &str = "INSERT INTO decision_input (decision_id, profile_id, profiled, expires_at, body)
-        VALUES ($1, $2, $3, $4, $5)";
+    const SQL: &str = "INSERT INTO decision_input (decision_id, profiled, expires_at, body)
+        VALUES ($1, $2, $3, $4)";
     let body = codec::encode_inputs(inputs);
     let profiled = u64::from(inputs.is_profiled());
-    batch.add(SQL, values![&decision.id, decision.profile.as_str(), profiled, until, body.as_slice()]).await
+    batch.add(SQL, values![&decision.id, profiled, until, body.as_slice()]).await
 }
 
 /// Ends what the person, as they are now, does not agree to.
 pub async fn keep_agreed(batch: &mut Batch<'_, '_>, profile: &Profile) -> Result<(), Halt> {
-    const SQL: &str = "DELETE FROM decision_input WHERE profile_id = $1 AND profiled >= $2";
+    const SQL: &str = "DELETE FROM decision_input WHERE profiled >= $2
+        AND decision_id IN (SELECT id FROM decision WHERE profile_id = $1)";
     let least: u64 = match (profile.consents.permit::<Location>(), profile.consents.permit::<Profiling>()) {
         (Some(_), Some(_)) => return Ok(()),
         (Some(_), None) => 1,

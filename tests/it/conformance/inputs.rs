@@ -62,7 +62,7 @@ fn answers(person: &Person, version: u64, purposes: &[Purpose]) -> Commit {
     let ping = Ping { id, clock, fixes, sightings, event: None, max_offers: 3, reported_through: None };
     let mut profile = person.profile(version - 1);
     profile.consents = consents(purposes);
-    let exhausted = Arc::new([take(offer_id(), &campaign_name("coffee")).account.id].into());
+    let exhausted = [take(offer_id(), &campaign_name("coffee")).account.id].into();
     let inputs = Inputs { profile, device: person.device.clone(), ping, exhausted };
     Commit { inputs: Some(Arc::new(inputs)), ..commit }
 }
