@@ -31,6 +31,8 @@ impl From<pb::Replay> for Outcome {
 /// How many there were of each.
 #[derive(Default)]
 pub struct Tally {
+    /// All that there are.
+    asked: u64,
     replayed: u64,
     differ: u64,
     without_inputs: u64,
@@ -40,6 +42,16 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Of so many that are to be replayed.
+    pub fn of(asked: usize) -> Self {
+        Self { asked: asked as u64, ..Self::default() }
+    }
+
+    /// Those of which nothing is known, because it broke off.
+    fn left(&self) -> u64 {
+        self.asked.saturating_sub(self.replayed + self.without_inputs + self.failed)
+    }
+
     pub fn add(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Same => self.replayed += 1,
@@ -58,8 +70,9 @@ impl Tally {
         let Self { replayed, differ, without_inputs, failed, .. } = self;
         let noun = if *replayed == 1 { "decision" } else { "decisions" };
         let verb = if *differ == 1 { "differs" } else { "differ" };
-        let failed = if *failed == 0 { String::new() } else { format!(", {failed} could not be replayed") };
-        format!("{replayed} {noun} replayed, {differ} {verb}, {without_inputs} without inputs{failed}")
+        let unless_none = |count, what| if count == 0 { String::new() } else { format!(", {count} {what}") };
+        let (failed, left) = (unless_none(*failed, "could not be replayed"), unless_none(self.left(), "not reached"));
+        format!("{replayed} {noun} replayed, {differ} {verb}, {without_inputs} without inputs{failed}{left}")
     }
 
     pub fn to_json(&self) -> anyhow::Result<Value> {
@@ -69,6 +82,7 @@ impl Tally {
             "differ": self.differ,
             "withoutInputs": self.without_inputs,
             "failed": self.failed,
+            "notReached": self.left(),
             "differing": listed.collect::<anyhow::Result<Vec<Value>>>()?,
         }))
     }
@@ -91,6 +105,7 @@ impl Tally {
         match self {
             Self { differ: 1.., .. } => FAULTY.into(),
             Self { failed: 1.., .. } | Self { replayed: 0, .. } => FAILED.into(),
+            _ if self.left() > 0 => FAILED.into(),
             _ => ExitCode::SUCCESS,
         }
     }
@@ -130,8 +145,9 @@ mod tests {
     }
 
     fn tally(outcomes: impl IntoIterator<Item = Outcome>) -> Tally {
-        let mut tally = Tally::default();
-        outcomes.into_iter().for_each(|outcome| tally.add(outcome));
+        let all: Vec<_> = outcomes.into_iter().collect();
+        let mut tally = Tally::of(all.len());
+        all.into_iter().for_each(|outcome| tally.add(outcome));
         tally
     }
 
@@ -158,6 +174,13 @@ mod tests {
         assert_eq!(same.tell(), "1 decision replayed, 0 differ, 1 without inputs");
         assert_eq!((code(&same), same.lacks()), (format!("{success:?}"), None));
         assert_eq!(code(&tally([replay(0).into(), failed()])), format!("{failure:?}"));
+        let broken_off = Tally { asked: 7, ..same };
+        assert_eq!(broken_off.tell(), "1 decision replayed, 0 differ, 1 without inputs, 5 not reached");
+        assert_eq!(
+            (code(&broken_off), &broken_off.to_json().expect("spelt")["notReached"]),
+            (format!("{failure:?}"), &json!(5))
+        );
+        assert_eq!(code(&Tally { asked: 7, ..mixed }), format!("{faulty:?}"));
         for (nothing, why) in [(tally([]), "--since"), (tally([Outcome::WithoutInputs]), "storage.replay_days")] {
             assert_eq!(code(&nothing), format!("{failure:?}"));
             assert!(nothing.lacks().is_some_and(|told| told.contains(why)));
