@@ -4,6 +4,7 @@
 //! for in the order of the catalog's versions, so that the server builds each of them once, from the one before.
 
 mod asking;
+mod fields;
 mod tally;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ const PAGE: i32 = 1_000;
 /// exactly: verdicts, reasons, offers, order. Nothing is recorded. The server keeps what that takes only if its setting
 /// storage.replay_days says so. Needs an operator key.
 ///
+/// A field that a new version adds to receipts differs in all of them; at the end it is told apart ("not recorded then").
+///
 /// Exit codes: 0 all that could be replayed was decided the same, 1 nothing could be replayed, or something failed,
 /// 3 something is decided otherwise, even if it broke off.
 #[derive(Debug, Args)]
@@ -65,7 +68,8 @@ pub struct Replay {
     /// Only decisions that considered a campaign for this store, such as acme/0042
     #[arg(long, value_name = "STORE", value_parser = names::store_of)]
     store: Option<StoreName>,
-    /// Print JSON: how many there were, and the first 1,000 that are otherwise, as protobuf spells Replay
+    /// Print JSON: how many there were, in how many each field is otherwise, and the first 1,000 that are, as protobuf
+    /// spells Replay
     #[arg(long)]
     json: bool,
     #[command(flatten)]

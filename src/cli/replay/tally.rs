@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tonic::Status;
 
+use super::fields::Fields;
 use crate::{
     cli::{FAILED, FAULTY, json::to_json, output::Paint},
     grpc::pb,
@@ -37,6 +38,7 @@ pub struct Tally {
     differ: u64,
     without_inputs: u64,
     failed: u64,
+    fields: Fields,
     /// The first [`MOST_LISTED`] that differ.
     differing: Vec<pb::Replay>,
 }
@@ -57,6 +59,7 @@ impl Tally {
             Outcome::Same => self.replayed += 1,
             Outcome::Differs(replay) => {
                 (self.replayed, self.differ) = (self.replayed + 1, self.differ + 1);
+                self.fields.add(&replay);
                 if self.differing.len() < MOST_LISTED {
                     self.differing.push(replay);
                 }
@@ -66,13 +69,21 @@ impl Tally {
         }
     }
 
+    /// What is otherwise in how many, and how many there were of each.
     pub fn tell(&self) -> String {
-        let Self { replayed, differ, without_inputs, failed, .. } = self;
+        let Self { replayed, differ, without_inputs, failed, fields, .. } = self;
         let noun = if *replayed == 1 { "decision" } else { "decisions" };
         let verb = if *differ == 1 { "differs" } else { "differ" };
         let unless_none = |count, what| if count == 0 { String::new() } else { format!(", {count} {what}") };
         let (failed, left) = (unless_none(*failed, "could not be replayed"), unless_none(self.left(), "not reached"));
-        format!("{replayed} {noun} replayed, {differ} {verb}, {without_inputs} without inputs{failed}{left}")
+        let mut lines = fields.tell();
+        if !lines.is_empty() {
+            lines.insert(0, "otherwise:".to_owned());
+        }
+        lines.push(format!(
+            "{replayed} {noun} replayed, {differ} {verb}, {without_inputs} without inputs{failed}{left}"
+        ));
+        lines.join("\n")
     }
 
     pub fn to_json(&self) -> anyhow::Result<Value> {
@@ -83,6 +94,7 @@ impl Tally {
             "withoutInputs": self.without_inputs,
             "failed": self.failed,
             "notReached": self.left(),
+            "fields": self.fields.to_json(),
             "differing": listed.collect::<anyhow::Result<Vec<Value>>>()?,
         }))
     }
@@ -166,7 +178,9 @@ mod tests {
         let code = |tally: &Tally| format!("{:?}", tally.code());
         let (success, failure, faulty) = (ExitCode::SUCCESS, ExitCode::from(FAILED), ExitCode::from(FAULTY));
         let mixed = tally([Outcome::from(replay(0)), replay(2).into(), Outcome::WithoutInputs, failed()]);
-        assert_eq!(mixed.tell(), "2 decisions replayed, 1 differs, 1 without inputs, 1 could not be replayed");
+        let told = "otherwise:\n  considered[].verdict: not there now, in 1 decision\n\
+                    2 decisions replayed, 1 differs, 1 without inputs, 1 could not be replayed";
+        assert_eq!(mixed.tell(), told);
         assert_eq!((code(&mixed), mixed.lacks()), (format!("{faulty:?}"), None));
         let json = mixed.to_json().expect("spelt");
         assert_eq!((&json["differ"], &json["differing"][0]["differenceCount"]), (&json!(1), &json!("2")));

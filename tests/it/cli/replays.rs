@@ -191,7 +191,7 @@ async fn what_was_found_is_told_whatever_becomes_of_the_rest() {
     let whole = call(server.start().await, "dk_a", &["replay"]).await;
     let counts = "3 decisions replayed, 1 differs, 1 without inputs, 1 could not be replayed";
     assert!(whole.code == Some(3) && whole.out.ends_with(&format!("{counts}\n")), "{whole:?}");
-    assert!(whole.out.contains("considered[3].verdict") && whole.err.contains(&id(2)), "{whole:?}");
+    assert!(whole.out.contains("considered[].verdict: in 1 decision") && whole.err.contains(&id(2)), "{whole:?}");
     assert_eq!(whole.err.matches("waiting until there is room").count(), 1, "{whole:?}");
 
     // From here on it is away.
@@ -204,6 +204,7 @@ async fn what_was_found_is_told_whatever_becomes_of_the_rest() {
     let json = call(address, "dk_a", &["replay", "--json"]).await;
     let told: Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!((json.code, &told["differ"], &told["notReached"]), (Some(3), &1.into(), &2.into()), "{told}");
+    assert_eq!(told["fields"][0]["field"], "considered[].verdict", "{told}");
 
     server.asked.lock().expect("sound").clear();
     let named = call(address, "dk_a", &["replay", &id(5), &id(3), &id(4), &id(2)]).await;
