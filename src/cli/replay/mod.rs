@@ -26,9 +26,10 @@ use crate::{
     clock::SystemClock,
     config::Mistakes,
     domain::{
-        name::{CampaignName, StoreName},
+        name::{CampaignName, ProfileName, StoreName},
         offer::DecisionId,
         time::Timestamp,
+        violation::Invalid,
     },
     grpc::{pb, wire::timestamp_to_wire},
     ports::Clock,
@@ -60,8 +61,8 @@ pub struct Replay {
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
     /// Only decisions about this person, organizations/O/apps/A/profiles/P
-    #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    profile: Option<ProfileName>,
     /// Only decisions that considered this campaign, such as acme/espresso
     #[arg(long, value_name = "CAMPAIGN", value_parser = names::campaign)]
     campaign: Option<CampaignName>,
@@ -114,7 +115,7 @@ impl Replay {
             return Err(Mistakes(wrong));
         }
         Ok(pb::ListDecisionsRequest {
-            profile: self.profile.as_deref().map(names::whole).unwrap_or_default(),
+            profile: self.profile.as_ref().map(ToString::to_string).unwrap_or_default(),
             campaign: self.campaign.as_ref().map(ToString::to_string).unwrap_or_default(),
             store: self.store.as_ref().map(ToString::to_string).unwrap_or_default(),
             start_time,
@@ -148,6 +149,11 @@ impl Replay {
     }
 }
 
+/// `acme/apps/shopper/profiles/ada`, with or without `organizations/` before it.
+fn profile(text: &str) -> Result<ProfileName, Invalid> {
+    ProfileName::parse(&names::whole(text))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -179,6 +185,10 @@ mod tests {
         assert_eq!((seconds(wanted.start_time), seconds(wanted.end_time)), (Some(1_798_761_600), Some(1_799_996_400)));
         let names = ["organizations/acme/campaigns/espresso", "organizations/acme/stores/7"];
         assert_eq!([&*wanted.campaign, &*wanted.store], names);
+        let ada = "organizations/acme/apps/shopper/profiles/ada";
+        for typed in [ada, "acme/apps/shopper/profiles/ada"] {
+            assert_eq!(query(&["--profile", typed]).expect("sound").profile, ada);
+        }
     }
 
     #[test]
@@ -187,7 +197,7 @@ mod tests {
         assert!(told[0].contains("no decision's id"), "{told:?}");
         let Mistakes(told) = query(&["--since", "soon", "--until", "later"]).expect_err("both");
         assert!(told[0].starts_with("--since: must be") && told[1].starts_with("--until: must be"), "{told:?}");
-        for wrong in [["7", "--since", "1h"].as_slice(), &["--campaign", "espresso"]] {
+        for wrong in [["7", "--since", "1h"].as_slice(), &["--campaign", "espresso"], &["--profile", "ada"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -102,9 +102,10 @@ impl Tally {
     /// Why nothing is known, if nothing was replayed.
     pub fn lacks(&self) -> Option<&'static str> {
         match self {
-            Self { replayed: 0, without_inputs: 0, failed: 0, .. } => {
-                Some("nothing was replayed: no decision was recorded then; see --since")
-            }
+            Self { replayed: 0, without_inputs: 0, failed: 0, .. } => Some(
+                "nothing was replayed: no decision is on record that --since, --until, --profile, --campaign and --store \
+                 ask for",
+            ),
             Self { replayed: 0, without_inputs: 1.., .. } => Some(
                 "nothing was replayed: the server kept nothing that those decisions were made of; its setting \
                  storage.replay_days says for how long it does",

@@ -76,7 +76,15 @@ async fn decisions_are_replayed_and_what_differs_is_told() {
     let unknown = replay(&server.operator, &[missing]).await;
     assert!(unknown.code == Some(1), "{unknown:?}");
     assert!(unknown.err.contains("NotFound") && unknown.err.contains(missing), "{unknown:?}");
-    for wrong in [vec!["7"], vec!["--since", "soon"], vec![&*first, "--until", "1h"], vec!["--campaign", "espresso"]] {
+    let nobody = replay(&server.operator, &["--profile", "acme/apps/shopper/profiles/nobody"]).await;
+    assert!(nobody.code == Some(1) && nobody.err.contains("--profile"), "{nobody:?}");
+    for wrong in [
+        vec!["7"],
+        vec!["--since", "soon"],
+        vec![&*first, "--until", "1h"],
+        vec!["--campaign", "espresso"],
+        vec!["--profile", "nobody"],
+    ] {
         let ran = replay(&server.operator, &wrong).await;
         assert!(matches!(ran.code, Some(64)), "{wrong:?}: {ran:?}");
     }
