@@ -41,9 +41,10 @@ const PAGE: i32 = 1_000;
 /// Decide again what was decided, and say what is otherwise now
 ///
 /// For an upgrade: start the new version on a copy of the database, and let it replay what the old one decided. Each
-/// decision is made again of the profile as it was and the ping, under the catalog as it was, and compared with its receipt
-/// exactly: verdicts, reasons, offers, order. Nothing is recorded. The server keeps what that takes only if its setting
-/// storage.replay_days says so. Needs an operator key.
+/// decision is made again of the profile as it was, the ping and the shared limits that had nothing left, under the catalog
+/// as it was, and compared with its receipt exactly: verdicts, reasons, offers, order. Nothing is recorded. The server keeps
+/// what that takes only if its setting storage.replay_days says so, and builds catalogs of the past, each as large in memory
+/// as the one in force. Needs an operator key.
 ///
 /// A field that a new version adds to receipts differs in all of them; at the end it is told apart ("not recorded then").
 ///
