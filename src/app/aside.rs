@@ -9,6 +9,8 @@ use std::{
     thread::available_parallelism,
 };
 
+use tokio::task::JoinError;
+
 use super::turns::Turns;
 use crate::{domain::name::OrganizationName, ports::StoreError};
 
@@ -26,8 +28,21 @@ pub fn turns() -> Arc<Turns> {
 pub enum Refused {
     #[error("the server is at its limit of {0} in progress")]
     Crowded(&'static str),
+    /// A fault of ours, which the same work meets again.
+    #[error("the server failed at this by a fault of its own; asking again is of no use")]
+    Panicked(&'static str),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refused {
+    /// Of work of this kind that did not come to its end.
+    pub fn broken(what: &'static str, fault: &JoinError) -> Self {
+        match fault.is_panic() {
+            true => Self::Panicked(what),
+            false => StoreError::Unavailable(fault.to_string()).into(),
+        }
+    }
 }
 
 /// Turns to do work of one kind.
@@ -102,7 +117,7 @@ impl Place<'_> {
             drop(turn);
             done
         });
-        Ok(done.await.map_err(|fault| StoreError::Unavailable(fault.to_string()))?)
+        done.await.map_err(|fault| Refused::broken(self.aside.what, &fault))
     }
 }
 
@@ -130,6 +145,17 @@ mod tests {
         assert!(last.is_ok() && enter("f").is_err(), "all are taken");
         drop((places, last));
         assert!(enter("a").is_ok() && aside.here().is_empty());
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_a_fault_of_ours_and_gives_its_turn_back() {
+        let aside = Aside::new("tests", 8, turns());
+        let free = aside.turns.free();
+        let place = aside.enter(organization("a")).expect("a place");
+        let broken = place.run(|| panic!("told on purpose")).await;
+        assert!(matches!(broken, Err(Refused::Panicked("tests"))), "{broken:?}");
+        assert_eq!(aside.turns.free(), free);
+        assert_eq!(place.run(|| 7).await.expect("it goes on"), 7);
     }
 
     #[tokio::test]

@@ -1,11 +1,14 @@
 //! Where two values differ, each place by its path.
 //!
-//! Law 5: whatever differs is told, or counted if there is too much of it.
+//! Law 5: whatever differs is told, or counted if there is too much of it. What is the same of many things is told of a few
+//! of them, so that there is room for all else.
 
 use serde_json::Value;
 
 /// Most differences that are told; more are counted.
 pub const MOST: usize = 100;
+/// Most of them that are alike: of one field of the things in a list.
+pub const MOST_ALIKE: usize = 10;
 /// Most bytes that are told of a value.
 const MOST_OF_VALUE: usize = 300;
 
@@ -19,10 +22,25 @@ pub struct Difference {
     pub replayed: String,
 }
 
+impl Difference {
+    /// The same field differs in the same way, if it be in another thing of a list.
+    fn is_like(&self, other: &Self) -> bool {
+        let way = |one: &Self| (one.recorded.is_empty(), one.replayed.is_empty());
+        way(self) == way(other) && field_of(&self.path) == field_of(&other.path)
+    }
+}
+
+/// `considered[].verdict` of `considered[3].verdict`.
+pub fn field_of(path: &str) -> String {
+    let mut parts = path.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |field, part| field + "[" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
 /// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// The first [`MOST`].
+    /// The first [`MOST`], and of those that are alike the first [`MOST_ALIKE`].
     pub told: Vec<Difference>,
     pub count: u64,
 }
@@ -58,9 +76,12 @@ impl Differences {
 
     fn note(&mut self, path: &str, recorded: Option<&Value>, replayed: Option<&Value>) {
         self.count += 1;
-        if self.told.len() < MOST {
-            let (recorded, replayed) = (short(recorded), short(replayed));
-            self.told.push(Difference { path: path.to_owned(), recorded, replayed });
+        if self.told.len() == MOST {
+            return;
+        }
+        let found = Difference { path: path.to_owned(), recorded: short(recorded), replayed: short(replayed) };
+        if self.told.iter().filter(|told| told.is_like(&found)).count() < MOST_ALIKE {
+            self.told.push(found);
         }
     }
 }
@@ -114,10 +135,22 @@ mod tests {
 
     #[test]
     fn too_many_are_counted_and_long_values_are_cut() {
-        let many = |value: &str| json!(vec![value; MOST + 20]);
+        let many = |value: &str| -> Value {
+            (0..MOST + 20).map(|number| (format!("field_{number:03}"), json!(value))).collect()
+        };
         let found = Differences::between(&many(&"é".repeat(400)), &many("b"));
         assert_eq!((found.told.len(), found.count), (MOST, MOST as u64 + 20));
         let told = &found.told[0].recorded;
         assert!(told.len() < 310 && told.starts_with("\"é") && told.ends_with('…'), "{told}");
+    }
+
+    #[test]
+    fn a_field_that_all_things_have_anew_leaves_room_for_others() {
+        let many = |thing: Value, last: u8| json!({"considered": vec![thing; 500], "next": last});
+        let found =
+            Differences::between(&many(json!({"a": 1, "b": 1}), 1), &many(json!({"a": 1, "b": 2, "new": 3}), 2));
+        let of = |path: &str| found.told.iter().filter(|one| field_of(&one.path) == path).count();
+        assert_eq!([of("considered[].b"), of("considered[].new"), of("next")], [MOST_ALIKE, MOST_ALIKE, 1]);
+        assert_eq!(found.count, 1_001);
     }
 }

@@ -8,11 +8,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::live_catalog::LiveCatalog;
-use crate::{
-    engine::catalog::Catalog,
-    ports::{CatalogStore, StoreError},
-};
+use super::{aside::Refused, live_catalog::LiveCatalog};
+use crate::{engine::catalog::Catalog, ports::CatalogStore};
 
 /// Hands out catalogs of the past.
 pub struct PastCatalogs {
@@ -34,7 +31,7 @@ impl PastCatalogs {
     }
 
     /// The catalog of that version, built if it is neither in force nor kept.
-    pub async fn at(&self, version: u64) -> Result<Arc<Catalog>, StoreError> {
+    pub async fn at(&self, version: u64) -> Result<Arc<Catalog>, Refused> {
         let live = self.live.snapshot();
         if live.version == version {
             return Ok(live);
@@ -64,7 +61,7 @@ async fn build(
     mut last: OwnedMutexGuard<Option<Kept>>,
     store: &dyn CatalogStore,
     version: u64,
-) -> Result<Arc<Catalog>, StoreError> {
+) -> Result<Arc<Catalog>, Refused> {
     let kept = last.as_ref().map(|kept| kept.catalog.clone());
     let earlier = kept.filter(|kept| kept.version < version);
     if earlier.is_none() {
@@ -83,8 +80,8 @@ async fn build(
     Ok(catalog)
 }
 
-fn gone(fault: tokio::task::JoinError) -> StoreError {
-    StoreError::Unavailable(fault.to_string())
+fn gone(fault: tokio::task::JoinError) -> Refused {
+    Refused::broken("catalogs of the past", &fault)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //!
 //! Where a position is: [`index`] (of [`packed`] trees of [`boxes`], coarse ones above exact ones) and [`nearest`] find,
 //! [`known`] remembers for one ping, [`crowd`] says which of too many count (each is an [`entry`]), [`shape`] (with
-//! [`edges`] and a [`raster`] of them, far away on the [`sphere`]) is exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two
+//! [`edges`] and a raster of them, far away on the [`sphere`]) is exact, [`probability`] (in a [`plane`]) doubts, [`crossing`] looks between two
 //! fixes, and [`effective`] (from the [`deepest`] point on) says what all of it means in metres.
 //!
 //! What there is: [`catalog`] is the snapshot that all of them read. An edit makes the next one from it: [`compile`] and

@@ -66,6 +66,8 @@ pub enum Problem {
     StoreUnavailable,
     StoreFull,
     StoreDamaged,
+    /// Work for an answer, which changes nothing, met a fault of ours.
+    ServerFault,
 }
 
 impl Problem {
@@ -96,6 +98,7 @@ impl Problem {
             Self::StoreUnavailable => (Code::Unavailable, "STORE_UNAVAILABLE", SECOND),
             Self::StoreFull => (Code::ResourceExhausted, "STORE_FULL", MINUTE),
             Self::StoreDamaged => (Code::DataLoss, "STORE_DAMAGED", None),
+            Self::ServerFault => (Code::Internal, "SERVER_FAULT", None),
         }
     }
 
@@ -204,6 +207,11 @@ impl From<aside::Refused> for Status {
     fn from(refused: aside::Refused) -> Self {
         match refused {
             aside::Refused::Crowded(_) => Problem::Overloaded.says(refused.to_string()),
+            // What panicked said so on standard error, and it may hold what no log may.
+            aside::Refused::Panicked(what) => {
+                tracing::error!(what, "work for an answer panicked");
+                Problem::ServerFault.says(refused.to_string())
+            }
             aside::Refused::Store(error) => error.into(),
         }
     }
@@ -275,6 +283,10 @@ mod tests {
             assert!(status.get_error_details().retry_info().is_some(), "{status}");
             assert!(!status.message().contains("10.0.0.7") && !status.message().contains("/var"), "{status}");
         }
+        let status = Status::from(aside::Refused::Panicked("replays"));
+        let details = status.get_error_details();
+        assert!(status.code() == Code::Internal && details.retry_info().is_none(), "{status}");
+        assert_eq!(details.error_info().expect("given").reason, "SERVER_FAULT");
         let status = Status::from(PingError::Overloaded);
         let retry = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
         assert_eq!((status.code(), retry), (Code::Unavailable, Some(CROWDED)), "what was sent is still to be done");

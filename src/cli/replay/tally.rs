@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tonic::Status;
 
+use super::fields::Fields;
 use crate::{
     cli::{FAILED, FAULTY, json::to_json, output::Paint},
     grpc::pb,
@@ -31,20 +32,34 @@ impl From<pb::Replay> for Outcome {
 /// How many there were of each.
 #[derive(Default)]
 pub struct Tally {
+    /// All that there are.
+    asked: u64,
     replayed: u64,
     differ: u64,
     without_inputs: u64,
     failed: u64,
+    fields: Fields,
     /// The first [`MOST_LISTED`] that differ.
     differing: Vec<pb::Replay>,
 }
 
 impl Tally {
+    /// Of so many that are to be replayed.
+    pub fn of(asked: usize) -> Self {
+        Self { asked: asked as u64, ..Self::default() }
+    }
+
+    /// Those of which nothing is known, because it broke off.
+    fn left(&self) -> u64 {
+        self.asked.saturating_sub(self.replayed + self.without_inputs + self.failed)
+    }
+
     pub fn add(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Same => self.replayed += 1,
             Outcome::Differs(replay) => {
                 (self.replayed, self.differ) = (self.replayed + 1, self.differ + 1);
+                self.fields.add(&replay);
                 if self.differing.len() < MOST_LISTED {
                     self.differing.push(replay);
                 }
@@ -54,12 +69,21 @@ impl Tally {
         }
     }
 
+    /// What is otherwise in how many, and how many there were of each.
     pub fn tell(&self) -> String {
-        let Self { replayed, differ, without_inputs, failed, .. } = self;
+        let Self { replayed, differ, without_inputs, failed, fields, .. } = self;
         let noun = if *replayed == 1 { "decision" } else { "decisions" };
         let verb = if *differ == 1 { "differs" } else { "differ" };
-        let failed = if *failed == 0 { String::new() } else { format!(", {failed} could not be replayed") };
-        format!("{replayed} {noun} replayed, {differ} {verb}, {without_inputs} without inputs{failed}")
+        let unless_none = |count, what| if count == 0 { String::new() } else { format!(", {count} {what}") };
+        let (failed, left) = (unless_none(*failed, "could not be replayed"), unless_none(self.left(), "not reached"));
+        let mut lines = fields.tell();
+        if !lines.is_empty() {
+            lines.insert(0, "otherwise:".to_owned());
+        }
+        lines.push(format!(
+            "{replayed} {noun} replayed, {differ} {verb}, {without_inputs} without inputs{failed}{left}"
+        ));
+        lines.join("\n")
     }
 
     pub fn to_json(&self) -> anyhow::Result<Value> {
@@ -69,6 +93,8 @@ impl Tally {
             "differ": self.differ,
             "withoutInputs": self.without_inputs,
             "failed": self.failed,
+            "notReached": self.left(),
+            "fields": self.fields.to_json(),
             "differing": listed.collect::<anyhow::Result<Vec<Value>>>()?,
         }))
     }
@@ -76,9 +102,10 @@ impl Tally {
     /// Why nothing is known, if nothing was replayed.
     pub fn lacks(&self) -> Option<&'static str> {
         match self {
-            Self { replayed: 0, without_inputs: 0, failed: 0, .. } => {
-                Some("nothing was replayed: no decision was recorded then; see --since")
-            }
+            Self { replayed: 0, without_inputs: 0, failed: 0, .. } => Some(
+                "nothing was replayed: no decision is on record that --since, --until, --profile, --campaign and --store \
+                 ask for",
+            ),
             Self { replayed: 0, without_inputs: 1.., .. } => Some(
                 "nothing was replayed: the server kept nothing that those decisions were made of; its setting \
                  storage.replay_days says for how long it does",
@@ -91,6 +118,7 @@ impl Tally {
         match self {
             Self { differ: 1.., .. } => FAULTY.into(),
             Self { failed: 1.., .. } | Self { replayed: 0, .. } => FAILED.into(),
+            _ if self.left() > 0 => FAILED.into(),
             _ => ExitCode::SUCCESS,
         }
     }
@@ -130,8 +158,9 @@ mod tests {
     }
 
     fn tally(outcomes: impl IntoIterator<Item = Outcome>) -> Tally {
-        let mut tally = Tally::default();
-        outcomes.into_iter().for_each(|outcome| tally.add(outcome));
+        let all: Vec<_> = outcomes.into_iter().collect();
+        let mut tally = Tally::of(all.len());
+        all.into_iter().for_each(|outcome| tally.add(outcome));
         tally
     }
 
@@ -150,7 +179,9 @@ mod tests {
         let code = |tally: &Tally| format!("{:?}", tally.code());
         let (success, failure, faulty) = (ExitCode::SUCCESS, ExitCode::from(FAILED), ExitCode::from(FAULTY));
         let mixed = tally([Outcome::from(replay(0)), replay(2).into(), Outcome::WithoutInputs, failed()]);
-        assert_eq!(mixed.tell(), "2 decisions replayed, 1 differs, 1 without inputs, 1 could not be replayed");
+        let told = "otherwise:\n  considered[].verdict: not there now, in 1 decision\n\
+                    2 decisions replayed, 1 differs, 1 without inputs, 1 could not be replayed";
+        assert_eq!(mixed.tell(), told);
         assert_eq!((code(&mixed), mixed.lacks()), (format!("{faulty:?}"), None));
         let json = mixed.to_json().expect("spelt");
         assert_eq!((&json["differ"], &json["differing"][0]["differenceCount"]), (&json!(1), &json!("2")));
@@ -158,6 +189,13 @@ mod tests {
         assert_eq!(same.tell(), "1 decision replayed, 0 differ, 1 without inputs");
         assert_eq!((code(&same), same.lacks()), (format!("{success:?}"), None));
         assert_eq!(code(&tally([replay(0).into(), failed()])), format!("{failure:?}"));
+        let broken_off = Tally { asked: 7, ..same };
+        assert_eq!(broken_off.tell(), "1 decision replayed, 0 differ, 1 without inputs, 5 not reached");
+        assert_eq!(
+            (code(&broken_off), &broken_off.to_json().expect("spelt")["notReached"]),
+            (format!("{failure:?}"), &json!(5))
+        );
+        assert_eq!(code(&Tally { asked: 7, ..mixed }), format!("{faulty:?}"));
         for (nothing, why) in [(tally([]), "--since"), (tally([Outcome::WithoutInputs]), "storage.replay_days")] {
             assert_eq!(code(&nothing), format!("{failure:?}"));
             assert!(nothing.lacks().is_some_and(|told| told.contains(why)));
