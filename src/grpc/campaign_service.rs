@@ -81,7 +81,8 @@ impl CampaignService for CampaignGrpc {
         let id = ("campaign_id", campaign_id.as_str());
         let draft = resource::wanted::<Campaign>(&access, Some(&parent), id, campaign)?;
         let campaign = self.campaigns.create(draft, access.author()).await?;
-        Ok(Response::new(Campaign::write(&campaign)))
+        // Who creates again may have activated it meanwhile.
+        self.edited(&campaign).await
     }
 
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
