@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::{
-    aside::{Aside, Refused},
+    aside::Refused,
+    crowds::Crowds,
     resources::{Obstacle, Resources},
     turns::Turns,
 };
@@ -26,9 +27,6 @@ use crate::{
     },
 };
 
-/// Calls that ask who is left out of crowds, or wait for it.
-const AT_ONCE: usize = 256;
-
 /// How long an edit that is made waits to be told who is left out: whoever edits wants to know that it is done, long before
 /// the call takes longer than calls may.
 const AFTER_AN_EDIT: Duration = Duration::from_secs(1);
@@ -36,12 +34,12 @@ const AFTER_AN_EDIT: Duration = Duration::from_secs(1);
 /// Tells what keeps active campaigns from doing all that they were meant to.
 pub struct CampaignCheck {
     resources: Arc<Resources>,
-    aside: Aside,
+    crowds: Crowds,
 }
 
 impl CampaignCheck {
     pub fn new(resources: Arc<Resources>, turns: Arc<Turns>) -> Self {
-        Self { resources, aside: Aside::new("questions about campaigns", AT_ONCE, turns) }
+        Self { crowds: Crowds::new(resources.clone(), turns), resources }
     }
 
     /// Of these campaigns of one organization, as of now.
@@ -51,8 +49,11 @@ impl CampaignCheck {
     pub async fn problems(&self, campaigns: &[Entry<Campaign>]) -> Result<Problems, Refused> {
         let catalog = self.resources.snapshot();
         match asks(&catalog, campaigns) {
-            Some(brand) => self.in_crowds(catalog, brand).await,
-            None => Ok(Problems { catalog, left_out: LeftOut::default() }),
+            Some(brand) => {
+                let (catalog, left_out) = self.crowds.of(&brand).await?;
+                Ok(Problems { catalog, left_out: Some(left_out) })
+            }
+            None => Ok(Problems { catalog, left_out: None }),
         }
     }
 
@@ -60,16 +61,8 @@ impl CampaignCheck {
     /// out of crowds, that is not told.
     pub async fn problems_after_edit(&self, campaign: &Entry<Campaign>) -> Problems {
         let asked = timeout(AFTER_AN_EDIT, self.problems(std::slice::from_ref(campaign))).await;
-        let untold = || Problems { catalog: self.resources.snapshot(), left_out: LeftOut::default() };
+        let untold = || Problems { catalog: self.resources.snapshot(), left_out: None };
         asked.ok().and_then(Result::ok).unwrap_or_else(untold)
-    }
-
-    /// Asked beside the pings: it may take as long as there are places.
-    async fn in_crowds(&self, catalog: Arc<Catalog>, brand: OrganizationName) -> Result<Problems, Refused> {
-        let place = self.aside.enter(brand)?;
-        let (areas, brand, now) = (catalog.areas.clone(), place.organization().clone(), self.resources.now());
-        let left_out = place.run(move || LeftOut::of(&areas, brand.as_str(), now)).await?;
-        Ok(Problems { catalog, left_out })
     }
 }
 
@@ -83,7 +76,8 @@ fn asks(catalog: &Catalog, campaigns: &[Entry<Campaign>]) -> Option<Organization
 /// depends on them all.
 pub struct Problems {
     catalog: Arc<Catalog>,
-    left_out: LeftOut,
+    /// None if nobody was asked for, or it is not told.
+    left_out: Option<Arc<LeftOut>>,
 }
 
 impl Problems {
@@ -93,7 +87,7 @@ impl Problems {
         if campaign.state != CampaignState::Active {
             return Vec::new();
         }
-        let crowd = faults::of_crowd(&self.left_out, &campaign.name);
+        let crowd = self.left_out.as_deref().and_then(|left_out| faults::of_crowd(left_out, &campaign.name));
         let faults = self.catalog.areas.problems_of(&campaign.name).iter().chain(crowd.as_ref());
         let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
         faults.chain(of_coupon(campaign, &self.catalog)).collect()
@@ -152,7 +146,7 @@ fn of_coupon(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use futures_util::FutureExt;
 
     use super::*;
@@ -200,12 +194,12 @@ mod tests {
         codes_of(&check.problems_after_edit(&entry).await, &entry.value)
     }
 
-    fn crowd_name(i: usize) -> CampaignName {
+    pub fn crowd_name(i: usize) -> CampaignName {
         owner("brand").campaign(&format!("c{i:03}")).expect("sound")
     }
 
     /// A brand that has one campaign more at one place than counts.
-    async fn crowd() -> Arc<Resources> {
+    pub async fn crowd() -> Arc<Resources> {
         let resources = resources().await;
         let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
         granted(&resources).await;
@@ -317,7 +311,7 @@ mod tests {
         campaigns.create(draft, AUTHOR).await.expect("made");
         let turn = turns.take(&others).await;
         assert!(told_after_edit(&check, &last).await.is_empty(), "it does not wait for long");
-        let full: Vec<_> = std::iter::from_fn(|| check.aside.enter(owner("brand")).ok()).collect();
+        let full: Vec<_> = std::iter::from_fn(|| check.crowds.aside.enter(owner("brand")).ok()).collect();
         let refused = check.problems(&[entry(&check, &last)]).await.err();
         assert!(matches!(refused, Some(Refused::Crowded(_))), "a read of what is active needs a place");
         assert_eq!(told_after_edit(&check, &last).now_or_never(), Some(vec![]), "an edit needs none");
