@@ -1,12 +1,15 @@
 //! Why a campaign could not fire, or its coupon not be redeemed: its targets, its grants, its time.
 //!
 //! Law: every reason is told at once, with the name of what it is about; they are the engine's own reasons, so that
-//! what is activated is what fires.
+//! what is activated is what fires. No edit waits for a reason, nor is refused for want of one that others' reads keep away.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 
 use super::{
-    aside::{Aside, Place, Refused},
+    aside::Refused,
+    crowds::Crowds,
     resources::{Obstacle, Resources},
     turns::Turns,
 };
@@ -14,7 +17,7 @@ use crate::{
     domain::{
         campaign::{Campaign, CampaignState},
         coupon::RedeemedAt,
-        name::{CampaignName, OrganizationName, StoreName},
+        name::{OrganizationName, StoreName},
         time::Timestamp,
     },
     engine::{
@@ -24,61 +27,68 @@ use crate::{
     },
 };
 
-/// Calls that ask what keeps campaigns from firing, or wait for it.
-const AT_ONCE: usize = 256;
+/// How long an edit that is made waits to be told who is left out: whoever edits wants to know that it is done, long before
+/// the call takes longer than calls may.
+const AFTER_AN_EDIT: Duration = Duration::from_secs(1);
 
 /// Tells what keeps active campaigns from doing all that they were meant to.
 pub struct CampaignCheck {
     resources: Arc<Resources>,
-    aside: Aside,
+    crowds: Crowds,
 }
 
 impl CampaignCheck {
     pub fn new(resources: Arc<Resources>, turns: Arc<Turns>) -> Self {
-        Self { resources, aside: Aside::new("questions about campaigns", AT_ONCE, turns) }
+        Self { crowds: Crowds::new(resources.clone(), turns), resources }
     }
 
-    /// A place to ask for campaigns of the brand. An edit takes it first: what is refused for want of one has not happened.
+    /// Of these campaigns of one organization, as of now.
     ///
     /// # Errors
-    /// As [`Aside::enter`].
-    pub fn enter(&self, brand: &OrganizationName) -> Result<Place<'_>, Refused> {
-        self.aside.enter(brand.clone())
+    /// Only where somebody must ask who is left out of crowds: if too many ask.
+    pub async fn problems(&self, campaigns: &[Entry<Campaign>]) -> Result<Problems, Refused> {
+        let catalog = self.resources.snapshot();
+        match asks(&catalog, campaigns) {
+            Some(brand) => {
+                let (catalog, left_out) = self.crowds.of(&brand).await?;
+                Ok(Problems { catalog, left_out: Some(left_out) })
+            }
+            None => Ok(Problems { catalog, left_out: None }),
+        }
     }
 
-    /// As of now. Who is left out of crowds is asked beside the pings: it may take as long as there are places.
-    pub async fn problems(&self, place: &Place<'_>) -> Result<Problems, Refused> {
-        let (catalog, now) = (self.resources.snapshot(), self.resources.now());
-        let brand = place.organization().clone();
-        let left_out = match catalog.areas.has_crowds(&brand) {
-            true => {
-                let catalog = catalog.clone();
-                place.run(move || LeftOut::of(&catalog.areas, brand.as_str(), now)).await?
-            }
-            false => LeftOut::default(),
-        };
-        Ok(Problems { catalog, left_out })
+    /// Of a campaign after an edit, which is made whatever can be told of it: where it takes too long to tell who is left
+    /// out of crowds, that is not told.
+    pub async fn problems_after_edit(&self, campaign: &Entry<Campaign>) -> Problems {
+        let asked = timeout(AFTER_AN_EDIT, self.problems(std::slice::from_ref(campaign))).await;
+        let untold = || Problems { catalog: self.resources.snapshot(), left_out: None };
+        asked.ok().and_then(Result::ok).unwrap_or_else(untold)
     }
+}
+
+/// Whose crowds must be asked to tell the problems of these: only what is active is told any.
+fn asks(catalog: &Catalog, campaigns: &[Entry<Campaign>]) -> Option<OrganizationName> {
+    let active = campaigns.iter().find(|campaign| campaign.value.state == CampaignState::Active)?;
+    Some(active.value.name.organization()).filter(|brand| catalog.areas.has_crowds(brand))
 }
 
 /// What is wrong with the campaigns of one organization, as of one moment: who reads a thousand of them asks once what
 /// depends on them all.
-#[derive(Default)]
 pub struct Problems {
     catalog: Arc<Catalog>,
-    left_out: LeftOut,
+    /// None if nobody was asked for, or it is not told.
+    left_out: Option<Arc<LeftOut>>,
 }
 
 impl Problems {
     /// What has come since an active campaign was checked that keeps it from firing, or its coupon from being redeemed,
     /// where it was meant to; none of one that is not active. That others come before it keeps none from being activated.
-    pub fn tell(&self, name: &CampaignName) -> Vec<Obstacle> {
-        let Some(Entry { value: campaign, .. }) = self.catalog.campaigns.get(name) else { return Vec::new() };
+    pub fn tell(&self, campaign: &Campaign) -> Vec<Obstacle> {
         if campaign.state != CampaignState::Active {
             return Vec::new();
         }
-        let crowd = faults::of_crowd(&self.left_out, name);
-        let faults = self.catalog.areas.problems_of(name).iter().chain(crowd.as_ref());
+        let crowd = self.left_out.as_deref().and_then(|left_out| faults::of_crowd(left_out, &campaign.name));
+        let faults = self.catalog.areas.problems_of(&campaign.name).iter().chain(crowd.as_ref());
         let faults = faults.map(|fault| Obstacle::new(fault.code, &fault.subject, &*fault.why));
         faults.chain(of_coupon(campaign, &self.catalog)).collect()
     }
@@ -136,7 +146,7 @@ fn of_coupon(campaign: &Campaign, catalog: &Catalog) -> Vec<Obstacle> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use futures_util::FutureExt;
 
     use super::*;
@@ -155,6 +165,7 @@ mod tests {
         domain::{
             campaign::{CampaignState, Limits, On, Target, Trigger},
             coupon::{Codes, Coupon, RedeemedAt},
+            name::CampaignName,
             place::Store,
         },
         engine::foremost::MOST_CONSIDERED,
@@ -164,10 +175,42 @@ mod tests {
         CampaignCheck::new(resources.clone(), turns())
     }
 
+    fn entry(check: &CampaignCheck, name: &CampaignName) -> Entry<Campaign> {
+        check.resources.snapshot().campaigns.get(name).expect("there").clone()
+    }
+
+    fn codes_of(problems: &Problems, campaign: &Campaign) -> Vec<&'static str> {
+        problems.tell(campaign).iter().map(|problem| problem.code).collect()
+    }
+
     async fn told(check: &CampaignCheck, name: &CampaignName) -> Vec<&'static str> {
-        let place = check.enter(&name.organization()).expect("free");
-        let problems = check.problems(&place).await.expect("told").tell(name);
-        problems.iter().map(|problem| problem.code).collect()
+        let entry = entry(check, name);
+        let problems = check.problems(std::slice::from_ref(&entry)).await.expect("told");
+        codes_of(&problems, &entry.value)
+    }
+
+    async fn told_after_edit(check: &CampaignCheck, name: &CampaignName) -> Vec<&'static str> {
+        let entry = entry(check, name);
+        codes_of(&check.problems_after_edit(&entry).await, &entry.value)
+    }
+
+    pub fn crowd_name(i: usize) -> CampaignName {
+        owner("brand").campaign(&format!("c{i:03}")).expect("sound")
+    }
+
+    /// A brand that has one campaign more at one place than counts.
+    pub async fn crowd() -> Arc<Resources> {
+        let resources = resources().await;
+        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
+        granted(&resources).await;
+        places.create(geofence("g", None, 80.0), AUTHOR).await.expect("made");
+        for i in 0..=MOST_CONSIDERED {
+            let name = crowd_name(i);
+            let draft = Campaign { name: name.clone(), ..campaign(On::Entered, &["geofences/g"]) };
+            campaigns.create(draft, AUTHOR).await.expect("made");
+            campaigns.become_state(&name, CampaignState::Active, None, AUTHOR).await.expect("sound");
+        }
+        resources
     }
 
     #[tokio::test]
@@ -247,24 +290,33 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_left_out_of_a_crowd_is_asked_beside_the_pings() {
-        let resources = resources().await;
-        let (places, campaigns) = (Places::new(resources.clone()), Campaigns::new(resources.clone()));
-        granted(&resources).await;
-        places.create(geofence("g", None, 80.0), AUTHOR).await.expect("made");
-        let name = |i: usize| owner("brand").campaign(&format!("c{i:03}")).expect("sound");
-        for i in 0..=MOST_CONSIDERED {
-            campaigns
-                .create(Campaign { name: name(i), ..campaign(On::Entered, &["geofences/g"]) }, AUTHOR)
-                .await
-                .expect("made");
-            campaigns.become_state(&name(i), CampaignState::Active, None, AUTHOR).await.expect("sound");
-        }
         let turns = Turns::new(1);
-        let check = CampaignCheck::new(resources, turns.clone());
+        let check = CampaignCheck::new(crowd().await, turns.clone());
         let turn = turns.take(&owner("acme")).await;
-        assert!(told(&check, &name(0)).now_or_never().is_none(), "it waits for its turn");
+        assert!(told(&check, &crowd_name(0)).now_or_never().is_none(), "it waits for its turn");
         drop(turn);
-        assert_eq!(told(&check, &name(MOST_CONSIDERED)).await, ["TOO_MANY_CAMPAIGNS"]);
-        assert!(told(&check, &name(0)).await.is_empty());
+        assert_eq!(told(&check, &crowd_name(MOST_CONSIDERED)).await, ["TOO_MANY_CAMPAIGNS"]);
+        assert!(told(&check, &crowd_name(0)).await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_is_answered_whoever_asks_about_crowds() {
+        let (resources, turns) = (crowd().await, Turns::new(1));
+        let campaigns = Campaigns::new(resources.clone());
+        let check = CampaignCheck::new(resources, turns.clone());
+        let (last, others) = (crowd_name(MOST_CONSIDERED), owner("acme"));
+        assert_eq!(told_after_edit(&check, &last).await, ["TOO_MANY_CAMPAIGNS"], "while nobody asks");
+        let paused = owner("brand").campaign("paused").expect("sound");
+        let draft = Campaign { name: paused.clone(), ..campaign(On::Exited, &["geofences/g"]) };
+        campaigns.create(draft, AUTHOR).await.expect("made");
+        let turn = turns.take(&others).await;
+        assert!(told_after_edit(&check, &last).await.is_empty(), "it does not wait for long");
+        let full: Vec<_> = std::iter::from_fn(|| check.crowds.aside.enter(owner("brand")).ok()).collect();
+        let refused = check.problems(&[entry(&check, &last)]).await.err();
+        assert!(matches!(refused, Some(Refused::Crowded(_))), "a read of what is active needs a place");
+        assert_eq!(told_after_edit(&check, &last).now_or_never(), Some(vec![]), "an edit needs none");
+        assert_eq!(told(&check, &paused).now_or_never(), Some(vec![]), "nor does what is not active");
+        drop((full, turn));
+        assert_eq!(told(&check, &last).await, ["TOO_MANY_CAMPAIGNS"]);
     }
 }

@@ -7,6 +7,7 @@ pub mod campaign_check;
 pub mod campaign_versions;
 pub mod campaigns;
 pub mod coupon_search;
+pub mod crowds;
 pub mod decisions;
 pub mod devices;
 pub mod differences;

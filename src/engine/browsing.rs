@@ -15,7 +15,7 @@ use super::{
     eligibility::{Gates, Standing},
     entry::{AreaView, Mark},
     experiment::Drawn,
-    foremost::Together,
+    foremost::{Beside, Together},
     known::Known,
     ranking::{self, Candidate, Cause},
     supposed::{self, Supposed},
@@ -96,11 +96,13 @@ pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     let areas = &Known::of(&catalog.areas);
     let mut passed: Vec<(Candidate<'_>, Rank)> = Vec::new();
     let (mut seen, mut left) = (BTreeSet::new(), MAX_CANDIDATES);
+    let mut beside = Beside::at(&catalog.areas, now);
     for spot in &spots {
         if left == 0 {
             break;
         }
-        let candidates: Vec<Candidate<'_>> = spot.candidates(profile, now).into_iter().take(left).collect();
+        let candidates: Vec<Candidate<'_>> =
+            spot.candidates((profile, now), &mut beside).into_iter().take(left).collect();
         left -= candidates.len();
         // Who is held out of a campaign is to see no preview of it either, or the experiment would measure nothing.
         let is_hidden = |candidate: &Candidate<'_>| candidate.is_held_out() || seen.contains(&candidate.campaign.name);
@@ -148,9 +150,9 @@ fn passing<'s>(standing: &Standing<'_>, areas: &Known<'_>, mut candidates: Vec<C
     passed
 }
 
-impl Spot<'_> {
+impl<'a> Spot<'a> {
     /// Those that a ping would consider if what fires them happened there, by name.
-    fn candidates(&self, person: &Profile, now: Timestamp) -> Vec<Candidate<'_>> {
+    fn candidates(&self, (person, now): (&Profile, Timestamp), beside: &mut Beside<'a>) -> Vec<Candidate<'_>> {
         let candidate = |campaign| Candidate {
             campaign,
             cause: Cause::Browsed,
@@ -163,7 +165,7 @@ impl Spot<'_> {
             drawn: Drawn::of(campaign, &person.name),
             trial: false,
         };
-        self.together.considered(now).map(candidate).collect()
+        self.together.considered(beside).map(candidate).collect()
     }
 }
 

@@ -9,7 +9,6 @@ use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::{
     app::{
-        aside::Place,
         campaign_check::{CampaignCheck, Problems},
         campaign_versions::CampaignVersions,
         campaigns::Campaigns,
@@ -64,14 +63,13 @@ impl CampaignGrpc {
 
     async fn step(&self, access: Access, name: &str, etag: &str, state: CampaignState) -> Answer<pb::Campaign> {
         let (name, etag) = resource::versioned::<Campaign>(&access, name, etag)?;
-        let place = self.check.enter(&name.organization())?;
         let campaign = self.versions.become_state(&name, state, etag, access.author()).await?;
-        self.answer(&place, &campaign).await
+        self.edited(&campaign).await
     }
 
-    async fn answer(&self, place: &Place<'_>, campaign: &Entry<Campaign>) -> Answer<pb::Campaign> {
-        let problems = self.check.problems(place).await?;
-        Ok(Response::new(with_problems(campaign, &problems)))
+    /// What is made is made: its answer is never a refusal.
+    async fn edited(&self, campaign: &Entry<Campaign>) -> Answer<pb::Campaign> {
+        Ok(Response::new(with_problems(campaign, &self.check.problems_after_edit(campaign).await)))
     }
 }
 
@@ -83,15 +81,16 @@ impl CampaignService for CampaignGrpc {
         let id = ("campaign_id", campaign_id.as_str());
         let draft = resource::wanted::<Campaign>(&access, Some(&parent), id, campaign)?;
         let campaign = self.campaigns.create(draft, access.author()).await?;
-        Ok(Response::new(Campaign::write(&campaign)))
+        // Who creates again may have activated it meanwhile.
+        self.edited(&campaign).await
     }
 
     async fn get_campaign(&self, request: Request<pb::GetCampaignRequest>) -> Answer<pb::Campaign> {
         let access = Self::access(request.extensions())?;
         let name = &request.get_ref().name;
         let campaign = resource::entry::<Campaign>(&access, self.campaigns.resources(), name).await?;
-        let place = self.check.enter(&campaign.value.name.organization())?;
-        self.answer(&place, &campaign).await
+        let problems = self.check.problems(std::slice::from_ref(&campaign)).await?;
+        Ok(Response::new(with_problems(&campaign, &problems)))
     }
 
     async fn list_campaigns(&self, request: Request<pb::ListCampaignsRequest>) -> Answer<pb::ListCampaignsResponse> {
@@ -104,10 +103,7 @@ impl CampaignService for CampaignGrpc {
         let keep = |campaign: &Campaign| wanted.is_none_or(|wanted| campaign.state == wanted);
         let page = resource::page(&access, self.campaigns.resources(), &request, wrong, keep).await?;
         // Asked afterwards: then all that are listed are known.
-        let problems = match page.entries().first() {
-            Some(first) => self.check.problems(&self.check.enter(&first.value.name.organization())?).await?,
-            None => Problems::default(),
-        };
+        let problems = self.check.problems(page.entries()).await?;
         let (campaigns, next_page_token) = page.write(|campaign| with_problems(campaign, &problems));
         Ok(Response::new(pb::ListCampaignsResponse { campaigns, next_page_token }))
     }
@@ -116,10 +112,9 @@ impl CampaignService for CampaignGrpc {
         let access = Self::access(request.extensions())?;
         let pb::UpdateCampaignRequest { campaign, update_mask } = request.into_inner();
         let patch = Patch::<Campaign>::read(&access, campaign, update_mask.as_ref())?;
-        let place = self.check.enter(&patch.name.organization())?;
         let change = |campaign: &Campaign| patch.apply(campaign);
         let campaign = self.campaigns.update(&patch.name, patch.etag, access.author(), change).await?;
-        self.answer(&place, &campaign).await
+        self.edited(&campaign).await
     }
 
     async fn delete_campaign(&self, request: Request<pb::DeleteCampaignRequest>) -> Answer<pb::DeleteCampaignResponse> {
@@ -160,9 +155,8 @@ impl CampaignService for CampaignGrpc {
         let access = Self::access(request.extensions())?;
         let wanted = versions::Wanted::read(&access, request.get_ref())?;
         let versions::Wanted { name, version, etag } = wanted;
-        let place = self.check.enter(&name.organization())?;
         let campaign = self.versions.roll_back(&name, version, etag, access.author()).await?;
-        self.answer(&place, &campaign).await
+        self.edited(&campaign).await
     }
 
     async fn get_campaign_use(&self, request: Request<pb::GetCampaignUseRequest>) -> Answer<pb::CampaignUse> {
@@ -211,7 +205,7 @@ impl CampaignService for CampaignGrpc {
 
 /// With what keeps it from firing now.
 fn with_problems(campaign: &Entry<Campaign>, problems: &Problems) -> pb::Campaign {
-    let problems = problems.tell(&campaign.value.name).into_iter().take(MAX_PROBLEMS).map(problem_to_wire).collect();
+    let problems = problems.tell(&campaign.value).into_iter().take(MAX_PROBLEMS).map(problem_to_wire).collect();
     pb::Campaign { problems, ..Campaign::write(campaign) }
 }
 

@@ -2,7 +2,13 @@
 //!
 //! Law: it is told as of now, and of what starts later as of its start; each campaign at the first place where it is so.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::BuildHasher,
+    ops::Range,
+};
+
+use foldhash::quality::FixedState;
 
 use super::{MOST_CONSIDERED, Together, wanted};
 use crate::{
@@ -10,20 +16,26 @@ use crate::{
     engine::areas::Areas,
 };
 
-/// The campaigns of one organization that pings leave out somewhere, as of one moment.
-#[derive(Debug, Default)]
-pub struct LeftOut(BTreeMap<CampaignName, (Area, usize)>);
+/// The campaigns of one organization that pings leave out somewhere, as of some time.
+#[derive(Debug)]
+pub struct LeftOut {
+    first: BTreeMap<CampaignName, (Area, usize)>,
+    /// Until one of the campaigns starts or ends.
+    when: Range<Timestamp>,
+}
 
 impl LeftOut {
     /// From then on, or as soon as each of them starts. Areas that fire the same campaigns are alike, and looked at once.
     pub fn of(areas: &Areas, owner: &str, now: Timestamp) -> Self {
-        let mut first = BTreeMap::new();
-        let mut seen: HashSet<Vec<*const Campaign>> = HashSet::new();
+        let (mut first, mut until) = (BTreeMap::new(), Timestamp::MAX);
+        let mut seen: HashSet<[u64; 2]> = HashSet::new();
         for area in areas.crowded.get(owner).into_iter().flatten() {
             let mut own: Vec<&Campaign> = Together::at(areas, area).of(owner).all().map(|armed| &**armed).collect();
-            if !seen.insert(own.iter().map(|&campaign| std::ptr::from_ref(campaign)).collect()) {
+            if !seen.insert(fingerprint(&own)) {
                 continue;
             }
+            let moments = own.iter().map(|campaign| campaign.limits.runs()).flat_map(|runs| [runs.start, runs.end]);
+            until = moments.filter(|moment| *moment > now).fold(until, Timestamp::min);
             own.sort_by_key(|&campaign| (&campaign.trigger.on, wanted(campaign)));
             for alike in own.chunk_by(|a, b| a.trigger.on == b.trigger.on) {
                 for (campaign, before) in left_out(alike, now) {
@@ -31,13 +43,24 @@ impl LeftOut {
                 }
             }
         }
-        Self(first)
+        Self { first, when: now..until }
+    }
+
+    /// Whether it is the same at that moment, under the same areas.
+    pub fn is_so_at(&self, now: Timestamp) -> bool {
+        self.when.contains(&now)
     }
 
     /// The first area where it is, and how many come before it there.
     pub fn at(&self, campaign: &CampaignName) -> Option<(&Area, usize)> {
-        self.0.get(campaign).map(|(area, before)| (area, *before))
+        self.first.get(campaign).map(|(area, before)| (area, *before))
     }
+}
+
+/// Tells these from any others. There may be as many sets of thousands as there are places: too much to keep.
+fn fingerprint(campaigns: &[&Campaign]) -> [u64; 2] {
+    let each: Vec<*const Campaign> = campaigns.iter().map(|&campaign| std::ptr::from_ref(campaign)).collect();
+    [1, 2].map(|seed| FixedState::with_seed(seed).hash_one(&each))
 }
 
 /// Which of these that wait for the same are left out from then on, or as soon as they start, and how many come before.
@@ -51,6 +74,9 @@ fn left_out<'a>(alike: &[&'a Campaign], now: Timestamp) -> Vec<(&'a Campaign, us
         both.into_iter().filter(move |_| starts < runs.end)
     });
     let mut moments: Vec<(Timestamp, bool, usize)> = starts_and_ends.collect();
+    // What ends after the last start leaves nobody out.
+    let last = moments.iter().filter(|(_, starts, _)| *starts).map(|(at, ..)| *at).max();
+    moments.retain(|(at, ..)| Some(*at) <= last);
     // What ends then does not run any more.
     moments.sort_unstable();
     let (mut running, mut found): (Vec<usize>, Vec<(&Campaign, usize)>) = Default::default();
@@ -145,6 +171,8 @@ mod tests {
             let before = |id: &str| left_out.at(&acme().campaign(id).expect("sound")).map(|(_, before)| before);
             ["c499", "x1", "x2", "x3", "x4"].map(before)
         };
+        let is_so_at = |now| LeftOut::of(&catalog.areas, acme().as_str(), at(0)).is_so_at(now);
+        assert_eq!([-1, 0, 58, 59].map(at).map(is_so_at), [false, true, true, false], "until the next one starts");
         assert_eq!(told(at(0)), [None, Some(500), Some(501), Some(501), None]);
         assert_eq!(told(at(60)), [None, None, Some(500), Some(501), None], "one has ended that came before");
         for one in catalog.campaigns.values().map(|entry| &entry.value) {

@@ -4,11 +4,13 @@
 //! being considered. Which of them are is told by the campaigns, the places and the moment alone, so that it is the same
 //! for everybody who comes there; what is history takes no place of what is news.
 
+mod beside;
 mod left_out;
 mod together;
 
 use std::cmp::Reverse;
 
+pub use beside::Beside;
 pub use left_out::LeftOut;
 pub use together::{Standing, Together};
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{MOST_CONSIDERED, Wanted, wanted};
+use super::{Beside, MOST_CONSIDERED, Wanted, wanted};
 use crate::{
     domain::{
         campaign::{Campaign, On},
@@ -52,34 +52,29 @@ impl<'a> Together<'a> {
         self.crowds().map(|own| own.here[0].name.organization())
     }
 
-    /// Those here that a ping considers at that moment, by name.
-    pub fn considered(self, at: Timestamp) -> impl Iterator<Item = &'a Armed> {
-        let left_out: HashSet<&CampaignName> = self.crowds().flat_map(|own| own.left_out(at)).collect();
+    /// Those here that a ping considers at the moment of those beside, by name.
+    pub fn considered(self, beside: &mut Beside<'a>) -> impl Iterator<Item = &'a Armed> + use<'a> {
+        let each = self.enough().chunk_by(|a, b| a.name.owner() == b.name.owner());
+        let left_out: HashSet<&CampaignName> = each.flat_map(|own| beside.left_out(own)).collect();
         self.here.iter().filter(move |campaign| !left_out.contains(&campaign.name))
     }
 
     /// Organization by organization, what has more here than counts.
     fn crowds(self) -> impl Iterator<Item = Self> {
-        // Nearly everywhere there are too few of all together.
-        let is_enough = self.here.len() + self.anywhere.len() > MOST_CONSIDERED;
-        let here: &[Armed] = if is_enough { self.here } else { &[] };
-        let each = here.chunk_by(|a, b| a.name.owner() == b.name.owner());
+        let each = self.enough().chunk_by(|a, b| a.name.owner() == b.name.owner());
         let each = each.map(move |here| Self::new(here, own(self.anywhere, here[0].name.owner())));
         each.filter(|own| own.all().count() > MOST_CONSIDERED)
     }
 
-    /// Of one organization: which are left out at that moment, among what waits for the same.
-    fn left_out(self, at: Timestamp) -> Vec<&'a CampaignName> {
-        let mut all: Vec<&Armed> = self.all().collect();
-        all.sort_by(|a, b| a.trigger.on.cmp(&b.trigger.on));
-        let mut left_out = Vec::new();
-        for alike in all.chunk_by_mut(|a, b| a.trigger.on == b.trigger.on) {
-            if alike.len() > MOST_CONSIDERED {
-                alike.select_nth_unstable_by_key(MOST_CONSIDERED, |&campaign| order(campaign, at));
-                left_out.extend(alike[MOST_CONSIDERED..].iter().map(|&campaign| &campaign.name));
-            }
-        }
-        left_out
+    /// Those here if there can be too many: nearly everywhere there are too few of all together.
+    fn enough(self) -> &'a [Armed] {
+        let is_enough = self.here.len() + self.anywhere.len() > MOST_CONSIDERED;
+        if is_enough { self.here } else { &[] }
+    }
+
+    /// Those for anywhere that an event may fire.
+    pub(super) fn events(self) -> impl Iterator<Item = &'a Armed> {
+        self.anywhere.iter().filter(|campaign| is_event(&campaign.trigger.on))
     }
 
     fn waiting_for(self, on: &On) -> impl Iterator<Item = &'a Armed> {
@@ -93,7 +88,9 @@ fn is_event(on: &On) -> bool {
 }
 
 /// As pings have it at one place: what is within its dates, then what is wanted.
-fn order(campaign: &Campaign, at: Timestamp) -> (bool, Wanted<'_>) {
+pub(super) type Rank<'c> = (bool, Wanted<'c>);
+
+pub(super) fn rank(campaign: &Campaign, at: Timestamp) -> Rank<'_> {
     (!campaign.limits.runs().contains(&at), wanted(campaign))
 }
 
@@ -117,11 +114,11 @@ pub struct Standing {
 impl Standing {
     /// At that moment.
     pub fn at((areas, area): (&Areas, &Area), campaign: &Campaign, at: Timestamp) -> Self {
-        let own = order(campaign, at);
+        let own = rank(campaign, at);
         let alike = Together::at(areas, area).of(campaign.name.owner()).waiting_for(&campaign.trigger.on);
         alike.filter(|other| other.name != campaign.name).fold(Self::default(), |sum, other| Self {
             others: sum.others + 1,
-            before: sum.before + usize::from(order(other, at) < own),
+            before: sum.before + usize::from(rank(other, at) < own),
         })
     }
 

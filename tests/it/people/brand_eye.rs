@@ -105,7 +105,8 @@ async fn a_brand_is_told_what_keeps_its_campaign_from_firing() {
     let acme = server.publisher("acme").await;
     let place = square(&server, &acme).await;
     let brand = acme.key_of(Scope::Brand).await;
-    campaign(&server, &acme, "square", entering(&place)).await;
+    let created = entering(&place);
+    campaign(&server, &acme, "square", created.clone()).await;
     let name = format!("{}/campaigns/square", acme.organization);
     let get = || bearing(&brand, pb::GetCampaignRequest { name: name.clone() });
     assert_eq!(server.campaigns().get_campaign(get()).await.expect("read").into_inner().problems, []);
@@ -117,4 +118,8 @@ async fn a_brand_is_told_what_keeps_its_campaign_from_firing() {
     let list = pb::ListCampaignsRequest { parent: acme.organization.clone(), ..Default::default() };
     let listed = server.campaigns().list_campaigns(bearing(&brand, list)).await.expect("listed").into_inner();
     assert_eq!(listed.campaigns[0].problems, told);
+    let (parent, campaign_id) = (acme.organization.clone(), "square".to_owned());
+    let again = pb::CreateCampaignRequest { parent, campaign_id, campaign: Some(created) };
+    let again = server.campaigns().create_campaign(bearing(&brand, again)).await.expect("the same").into_inner();
+    assert_eq!((again.state(), again.problems), (pb::campaign::State::Active, told), "as whoever reads it is told");
 }
