@@ -70,14 +70,13 @@ pub(super) async fn receive(
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
-    let pb::ImportOptions { parent, dry_run, allow_partial, allow_moves, sync } = wire;
+    let pb::ImportOptions { parent, dry_run, allow_partial, sync } = wire;
     let mut wrong = Violations::default();
     let network = wrong.take("options.parent", OrganizationName::parse(parent));
     network.iter().try_for_each(|network| access.reaches(network))?;
     let sync = wrong.nest("options.sync", sync.as_ref().map(sync_wire::read).transpose());
     let (network, sync) = wrong.finish(network.zip(sync))?;
-    let [dry_run, allow_partial, allow_moves] = [*dry_run, *allow_partial, *allow_moves];
-    Ok(Options { network, dry_run, allow_partial, allow_moves, sync })
+    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, sync })
 }
 
 #[derive(Default)]

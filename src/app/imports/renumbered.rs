@@ -113,8 +113,7 @@ mod tests {
     }
 
     async fn import(imports: &Imports, rows: Vec<Numbered>, sync: Option<Sync>) -> Report {
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
     }
 

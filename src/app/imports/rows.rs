@@ -1,7 +1,7 @@
 //! The rows of an import: which are sound, and what each changes.
 //!
 //! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, or that
-//! says what it does not say, or latitude and longitude exchanged, is refused alone.
+//! says what it does not say, is refused alone.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use geo::CoordsIter;
 use super::{
     Numbered, Options, Report, Row, Sync, Unsaid,
     emptied::emptied,
-    moves::{EXCHANGED, far_moves, is_exchanged},
+    moves::far_moves,
     unsaid::{check_unsaid, check_zone, filled_in},
 };
 use crate::{
@@ -202,21 +202,8 @@ fn check_own(
     if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
         return refuse(format!("{name} is a place of {theirs}, which alone may sync it"));
     }
-    check_exchanged(row, options, catalog)?;
     seen.insert(name, number);
     Ok(())
-}
-
-fn check_exchanged(row: &Row, options: &Options, catalog: &Catalog) -> Result<(), Violations> {
-    if options.allow_moves || options.sync.as_ref().is_some_and(|sync| sync.allow_moves) || !is_exchanged(row, catalog)
-    {
-        return Ok(());
-    }
-    let field = match row {
-        Row::Store(_) => "store.position",
-        Row::Geofence(_) => "geofence.shape",
-    };
-    Err(Violations::one(field, EXCHANGED))
 }
 
 /// The other source that the row's place belongs to.

@@ -14,7 +14,7 @@ use super::{
     known,
     removal::{Fates, fates},
     renumbered::renumbered,
-    report::{Held, Report},
+    report::{Held, Report, is_swapped},
     rows::Sifted,
 };
 use crate::{
@@ -167,7 +167,7 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
 fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held> {
     let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
     let is_many = |part: u64, percent: u32| part > FEW || percent == 0;
-    let Report { refused, moved, changed, unchanged, renumbered, .. } = sifted.report;
+    let Report { refused, moved, exchanged, changed, unchanged, renumbered, .. } = sifted.report;
     let mut held = Vec::new();
     let (rows, percent) = (sifted.rows, sync.max_refused_percent);
     if exceeds(refused, percent, rows) {
@@ -182,8 +182,9 @@ fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held
         held.push(Held::TooManyRemovals { missing, places, percent });
     }
     let (places, percent) = (changed + unchanged, sync.max_moved_percent);
-    if !sync.allow_moves && is_many(moved, percent) && exceeds(moved, percent, places) {
-        held.push(Held::TooManyMoves { moved, places, percent });
+    let is_far = is_many(moved, percent) && exceeds(moved, percent, places);
+    if !sync.allow_moves && (is_far || is_swapped(exchanged, places)) {
+        held.push(Held::TooManyMoves { moved, exchanged, places, percent });
     }
     held
 }
@@ -222,7 +223,8 @@ fn bad_file(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Option<Held> {
 impl Report {
     /// A bad file's rows are no news of any place.
     fn forget_rows(&mut self) {
-        (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
+        (self.created, self.changed, self.unchanged, self.adopted) = (0, 0, 0, 0);
+        (self.moved, self.exchanged) = (0, 0);
         self.moves.clear();
         self.adoptions.clear();
         self.emptied.clear();

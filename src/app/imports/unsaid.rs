@@ -233,13 +233,7 @@ mod tests {
             let unsaid = unsaid.iter().copied().collect();
             let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
             let rows = (1..).zip(rows).map(numbered).collect();
-            let options = Options {
-                network: owner("acme"),
-                dry_run: false,
-                allow_partial: false,
-                allow_moves: false,
-                sync: None,
-            };
+            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
             let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
             let store = imports.resources.get::<Store>(&store_name("1")).await.expect("there").value;
             let fence = imports.resources.get::<Geofence>(&geofence_name("g")).await.expect("there").value;
@@ -266,8 +260,7 @@ mod tests {
         let rows = [store("1", "Bar"), store("2", "New")].map(Row::Store);
         let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
         let rows = (1..).zip(rows).map(numbered).collect();
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: true, allow_moves: false, sync: None };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: true, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
         let told: Vec<_> = report.problems.iter().map(|told| (told.number, told.violation.field.as_str())).collect();
         assert_eq!((report.changed, report.created, told), (1, 0, vec![(2, "store.time_zone")]));
@@ -287,8 +280,7 @@ mod tests {
         let of = |id: &str, number, brand| Numbered::sound(number, Row::Store(branded(id, brand)));
         let silent = Numbered { unsaid: Unsaid::default().with(Optional::Brand), ..of("2", 2, "") };
         let rows = vec![of("1", 1, "Starbucks"), silent, of("3", 3, "")];
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync: None };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
         assert_eq!((report.changed, report.unchanged), (2, 1));
         let stores = imports.resources.snapshot();
@@ -305,8 +297,7 @@ mod tests {
             let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
             let rows = (1..).zip(rows).map(numbered).collect();
             let sync = Some(Sync { allow_removals: true, ..Sync::of(source.clone()) });
-            let options =
-                Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync };
+            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
             imports.run(&options, rows, AUTHOR).await.expect("applied")
         };
         let both = vec![Row::Store(store("1", "Cafe")), Row::Geofence(geofence("g", Some("1"), 80.0))];
@@ -326,8 +317,7 @@ mod tests {
         let said = [Row::Store(cafe), Row::Geofence(geofence("g", Some("1"), 80.0))];
         let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
         let rows = (1..).zip(said).map(numbered).collect();
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: true, allow_moves: false, sync: None };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: true, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("looked at");
         let told: Vec<&str> = report.problems.iter().map(|problem| problem.violation.field.as_str()).collect();
         assert_eq!(told, ["store.brand", "store.tags", "geofence.store"], "each store has a zone");

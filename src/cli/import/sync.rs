@@ -50,12 +50,12 @@ pub struct Syncing {
     /// whatever their share, unless this is 0
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_removals: u32,
-    /// Move places however far and however many they are. With --sync or without also to where they were with latitude and
-    /// longitude exchanged, which refuses the row otherwise: they are swapped in it, or were before
-    #[arg(long)]
-    pub allow_moves: bool,
+    /// Move places however far and however many they are, also to where they were with latitude and longitude exchanged
+    #[arg(long, requires = "sync")]
+    allow_moves: bool,
     /// How many of the places that are there may be moved by more than 500 m, in percent; if more are, nothing is changed. Two
-    /// may whatever their share, unless this is 0
+    /// may whatever their share, unless this is 0. Nor is anything if half of them come to where they were with latitude and
+    /// longitude exchanged, however few they are: the two are swapped, or were
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_moves: u32,
     /// Empty a field in however many places. Without it nothing is changed by a file that empties the same field (the brand, the
