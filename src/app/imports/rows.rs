@@ -42,6 +42,8 @@ pub struct Sifted {
     pub report: Report,
     /// What refused rows may mean.
     pub may_be: BTreeSet<PlaceName>,
+    /// New stores that were refused as they are here: each may be one that the file seems to lack.
+    pub turned_away: Vec<Row>,
     /// Refused rows of which that cannot be told.
     pub untold: u64,
     /// All there were.
@@ -84,11 +86,16 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let mut seen = BTreeMap::new();
     let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for Numbered { number, row, unsaid, may_be } in rows {
-        match row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
+        let checked = row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
             let checked = check_unsaid(&row, unsaid)
                 .and_then(|()| check_own(&row, (number, unsaid), options, &mut seen, catalog));
-            refused(checked, number, &row.place()).map(|()| row)
-        }) {
+            let checked = refused(checked, number, &row.place());
+            if checked.is_err() && is_new_store(&row, catalog) {
+                sifted.turned_away.push(row.clone());
+            }
+            checked.map(|()| row)
+        });
+        match checked {
             Ok(Row::Store(store)) => stores.push((store, unsaid)),
             Ok(Row::Geofence(geofence)) => geofences.push((number, geofence, unsaid)),
             Err(refusal) => refusals.push(refusal),
@@ -177,6 +184,10 @@ impl Sifted {
             self.may_be.extend(may_be);
         }
     }
+}
+
+fn is_new_store(row: &Row, catalog: &Catalog) -> bool {
+    matches!(row, Row::Store(store) if !catalog.stores.contains_key(&store.name))
 }
 
 fn check_own(

@@ -1,7 +1,7 @@
 //! A file as the whole of its source: what goes because the file no longer names it, and what holds a bad file back.
 //!
 //! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving or
-//! emptying everything) changes nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
+//! emptying everything) changes nothing; a refused row keeps its place, under a new id, too, and if that place cannot be told nothing is removed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,6 @@ use super::{
     emptied::too_many,
     known,
     removal::{Fates, fates},
-    renumbered::renumbered,
     report::{Held, Report, is_swapped},
     rows::Sifted,
 };
@@ -150,8 +149,8 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
         sifted.report.forget_rows();
         return Plan::default();
     }
-    let fates = fates(sync, sifted, catalog, now);
-    sifted.report.renumber(renumbered(&sync.source, fates.missing(), &sifted.sound, catalog));
+    let mut fates = fates(sync, sifted, catalog, now);
+    sifted.report.renumber(std::mem::take(&mut fates.renumbered));
     let missing = missing(&fates, known(sync, catalog), sifted.untold);
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.held.extend(too_many(sync, &sifted.report.emptied));
