@@ -94,7 +94,7 @@ pub enum Row {
 pub struct Numbered {
     pub number: u64,
     pub row: Result<Row, Violations>,
-    /// Fields that it does not say, which stay as they are.
+    /// Fields that it does not say, which stay as they are; of a refused row only whether it has no zone matters.
     pub unsaid: Unsaid,
     /// Of a refused row: every place it may mean; none if that cannot be told.
     pub may_be: Vec<PlaceName>,

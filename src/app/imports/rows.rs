@@ -22,7 +22,7 @@ use crate::{
         resources::{EditError, Kind},
     },
     domain::{
-        name::{SourceName, StoreName},
+        name::{GeofenceName, SourceName, StoreName},
         place::{Geofence, PlaceName},
         shape::Shape,
         violation::Violations,
@@ -86,9 +86,12 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let mut seen = BTreeMap::new();
     let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for Numbered { number, row, unsaid, may_be } in rows {
-        let checked = row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
-            let checked = check_unsaid(&row, unsaid)
-                .and_then(|()| check_own(&row, (number, unsaid), options, &mut seen, catalog));
+        let unread = |wrong| {
+            let violations = check_unread(wrong, (&may_be, unsaid), options, catalog);
+            Refusal { number, violations, may_be }
+        };
+        let checked = row.map_err(unread).and_then(|row| {
+            let checked = check_own(&row, (number, unsaid), options, &mut seen, catalog);
             let checked = refused(checked, number, &row.place());
             if checked.is_err() && is_new_store(&row, catalog) {
                 sifted.turned_away.push(row.clone());
@@ -101,9 +104,10 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
             Err(refusal) => refusals.push(refusal),
         }
     }
+    let fences: BTreeSet<GeofenceName> = geofences.iter().map(|(_, fence, _)| fence.name.clone()).collect();
     let known: BTreeSet<StoreName> = stores.iter().map(|(store, _)| store.name.clone()).collect();
     stores.into_iter().for_each(|(store, unsaid)| sifted.accept(Row::Store(store), unsaid));
-    let mut crowds = Crowds { options, seen: &seen, catalog, counts: HashMap::new() };
+    let mut crowds = Crowds { options, seen: &fences, catalog, counts: HashMap::new() };
     // Whatever the order of rows: first those that are there and stay.
     for (_, geofence, _) in geofences.iter().filter(|(_, geofence, _)| is_at_its_spot(geofence, catalog)) {
         *crowds.at(geofence) += 1;
@@ -136,8 +140,8 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
 /// How many geofences there will be at the spots of a file.
 struct Crowds<'a> {
     options: &'a Options,
-    /// The places of the file.
-    seen: &'a BTreeMap<PlaceName, u64>,
+    /// The geofences of the file, less those refused so far.
+    seen: &'a BTreeSet<GeofenceName>,
     catalog: &'a Catalog,
     counts: HashMap<Spot, usize>,
 }
@@ -160,7 +164,7 @@ impl Crowds<'_> {
         let sync = options.sync.as_ref();
         // What a sync does not name goes.
         let goes = |fence: &Geofence| sync.is_some_and(|sync| fence.source.as_ref() == Some(&sync.source));
-        let stays = |fence: &Geofence| !goes(fence) && !seen.contains_key(&PlaceName::Geofence(fence.name.clone()));
+        let stays = |fence: &Geofence| !goes(fence) && !seen.contains(&fence.name);
         let spot = Spot::of(&wanted.shape);
         counts.entry(spot).or_insert_with(|| spot.count(&catalog.areas, wanted.name.owner(), stays))
     }
@@ -190,6 +194,7 @@ fn is_new_store(row: &Row, catalog: &Catalog) -> bool {
     matches!(row, Row::Store(store) if !catalog.stores.contains_key(&store.name))
 }
 
+/// All that is wrong with the row by itself.
 fn check_own(
     row: &Row,
     (number, unsaid): (u64, Unsaid),
@@ -202,19 +207,37 @@ fn check_own(
         Row::Geofence(_) => "geofence.name",
     };
     let name = row.place();
-    let refuse = |said: String| Err(Violations::one(field, said));
+    let mut wrong = Violations::default();
+    wrong.nest("", check_unsaid(row, unsaid));
     if name.organization() != options.network {
-        return refuse(format!("must be a place of {}, was {name}", options.network));
+        // What is there of theirs is nobody else's business.
+        wrong.add(field, format!("must be a place of {}, was {name}", options.network));
+        return Err(wrong);
     }
-    check_zone(row, unsaid, catalog)?;
-    if let Some(first) = seen.get(&name) {
-        return refuse(format!("{name} is in row {first} already"));
-    }
+    wrong.nest("", check_zone(&name, unsaid, catalog));
     if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
-        return refuse(format!("{name} is a place of {theirs}, which alone may sync it"));
+        wrong.add(field, format!("{name} is a place of {theirs}, which alone may sync it"));
     }
-    seen.insert(name, number);
-    Ok(())
+    match seen.get(&name) {
+        Some(first) => wrong.add(field, format!("{name} is in row {first} already")),
+        None => drop(seen.insert(name, number)),
+    }
+    wrong.finish(Some(()))
+}
+
+/// What is wrong with a row that could not be read, and with its place.
+fn check_unread(
+    mut wrong: Violations,
+    (may_be, unsaid): (&[PlaceName], Unsaid),
+    options: &Options,
+    catalog: &Catalog,
+) -> Violations {
+    if let [name] = may_be
+        && name.organization() == options.network
+    {
+        wrong.nest("", check_zone(name, unsaid, catalog));
+    }
+    wrong
 }
 
 /// The other source that the row's place belongs to.
@@ -314,7 +337,7 @@ pub fn edit(row: &Row, unsaid: Unsaid, options: &Options, catalog: &Catalog) -> 
         return Err(EditError::Changed(theirs.clone().into()));
     }
     if let Row::Store(store) = row
-        && check_zone(row, unsaid, catalog).is_err()
+        && check_zone(&row.place(), unsaid, catalog).is_err()
     {
         return Err(EditError::Changed(store.name.clone().into()));
     }

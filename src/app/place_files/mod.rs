@@ -133,6 +133,11 @@ fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>
     let opening_hours = text(wrong, values, Field::OpeningHours, OpeningHours::new);
     let country = text(wrong, values, Field::Country, country);
     let tags = tags(wrong, values);
+    // Whether it is new nobody knows who cannot read it, and its other faults are told here.
+    if !wrong.is_empty() && values.is_zoneless() {
+        let said = "is missing, which matters if the store is new; --time-zone gives one to those that say none";
+        wrong.add(values.get(Field::TimeZone).0, said);
+    }
     Some(Row::Store(Store {
         name: reading.network.store(&id?).ok()?,
         display_name: display_name?,
