@@ -87,7 +87,8 @@ pub struct File {
     pub rows: Vec<Numbered>,
     /// The time of which the file itself says it speaks: in the lines before its header, or in its own words.
     pub as_of: Option<Timestamp>,
-    /// The row in which the file breaks off: the last one, if it lacks values and a line end, or the end of a quote.
+    /// The row in which the file breaks off: the last one, if it lacks a line end and values, were it the last one alone that
+    /// all rows before have, or the end of a quote.
     pub cut_in: Option<u64>,
     /// Fields of stores that its header has no column for, so that no row says them; none if it has no header.
     pub unsaid: Unsaid,

@@ -31,8 +31,9 @@ const NAMED_IF_HELD: usize = 10;
 pub struct Syncing {
     /// Remove what the file no longer names, of the places of this source: any id, such as "stations"; made by its first
     /// sync. Places made by hand or by another source stay. Refused rows keep their places and hold nothing else back; an
-    /// empty, cut or stale file changes nothing. A CSV file is cut if its last line has no end and too few values, or a quote
-    /// that nothing closes. A cut within its last value cannot be told: import only what was fetched whole
+    /// empty, cut or stale file changes nothing. A CSV file is cut if its last line has no end and too few values, or nothing
+    /// as its last value where every sound line before it has something, or a quote that nothing closes. A cut within its last
+    /// value cannot be told: import only what was fetched whole
     #[arg(long, value_name = "SOURCE")]
     sync: Option<String>,
     /// Day or time of which the file speaks: 2026-03-12, 12/03/2026 or 2026-03-12T06:30:00Z. By default what the lines
