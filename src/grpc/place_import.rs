@@ -70,14 +70,13 @@ pub(super) async fn receive(
 }
 
 fn options(access: &Access, wire: &pb::ImportOptions) -> Result<Options, Status> {
-    let pb::ImportOptions { parent, dry_run, allow_partial, allow_moves, sync } = wire;
+    let pb::ImportOptions { parent, dry_run, allow_partial, sync } = wire;
     let mut wrong = Violations::default();
     let network = wrong.take("options.parent", OrganizationName::parse(parent));
     network.iter().try_for_each(|network| access.reaches(network))?;
     let sync = wrong.nest("options.sync", sync.as_ref().map(sync_wire::read).transpose());
     let (network, sync) = wrong.finish(network.zip(sync))?;
-    let [dry_run, allow_partial, allow_moves] = [*dry_run, *allow_partial, *allow_moves];
-    Ok(Options { network, dry_run, allow_partial, allow_moves, sync })
+    Ok(Options { network, dry_run: *dry_run, allow_partial: *allow_partial, sync })
 }
 
 #[derive(Default)]
@@ -124,12 +123,13 @@ impl Received {
 
 fn row_from_wire(wire: pb::ImportRow, number: u64) -> Numbered {
     let fields = &wire.unsaid_fields;
+    let is_zoneless = is_zoneless(&wire);
     let (may_be, row) = match wire.place {
         None => (Vec::new(), Err(Violations::one("place", required()))),
         Some(Place::Store(message)) => {
             let name = StoreName::parse(&message.name);
             let may_be = name.clone().map(PlaceName::Store).into_iter().collect();
-            (may_be, store(name, message, fields))
+            (may_be, store(name, message, fields, is_zoneless))
         }
         Some(Place::Geofence(message)) => {
             let name = GeofenceName::parse(&message.name);
@@ -141,21 +141,27 @@ fn row_from_wire(wire: pb::ImportRow, number: u64) -> Numbered {
             (may_be, Err(wrong))
         }
     };
-    Numbered::read(number, row, may_be)
+    let read = Numbered::read(number, row, may_be);
+    // Of a refused one, too: whether it is new is known later, and all its faults are told at once.
+    Numbered { unsaid: if is_zoneless { read.unsaid.zoneless() } else { read.unsaid }, ..read }
 }
 
-/// A store, which may be without a zone if its row does not say any.
+/// Whether it is a store that says no zone, and that it says none.
+fn is_zoneless(row: &pb::ImportRow) -> bool {
+    let has_none = matches!(&row.place, Some(Place::Store(store)) if store.time_zone.is_empty());
+    has_none && row.unsaid_fields.iter().any(|field| field == Optional::TimeZone.as_str())
+}
+
 fn store(
     name: Result<StoreName, Invalid>,
     mut message: pb::Store,
     fields: &[String],
+    is_zoneless: bool,
 ) -> Result<(Row, Unsaid), Violations> {
-    let is_zoneless = message.time_zone.is_empty() && fields.iter().any(|field| field == Optional::TimeZone.as_str());
     if is_zoneless {
         TimeZone::utc().name().clone_into(&mut message.time_zone);
     }
-    let (row, unsaid) = with_unsaid(place(name, message).map(Row::Store), fields, &Optional::OF_STORES)?;
-    Ok((row, if is_zoneless { unsaid.zoneless() } else { unsaid }))
+    with_unsaid(place(name, message).map(Row::Store), fields, &Optional::OF_STORES)
 }
 
 /// The row with the fields that it does not say, of those that such a place has.

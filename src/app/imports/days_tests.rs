@@ -145,8 +145,7 @@ async fn sync(imports: &Imports, file: &str) -> Option<Report> {
         return None;
     }
     let sync = Sync { as_of, ..Sync::of(owner("acme").source("stations").expect("sound")) };
-    let options =
-        Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync: Some(sync) };
+    let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) };
     Some(imports.run(&options, rows, AUTHOR).await.expect("looked at"))
 }
 

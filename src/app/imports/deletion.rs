@@ -138,8 +138,7 @@ mod tests {
     async fn sync(imports: &Imports, source: &SourceName, rows: Vec<Row>) -> Report {
         let rows = (1..).zip(rows).map(|(number, row)| Numbered::sound(number, row)).collect();
         let sync = Some(Sync { allow_removals: true, ..Sync::of(source.clone()) });
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
     }
 
@@ -174,13 +173,8 @@ mod tests {
         let imports = Imports::new(resources().await);
         let typo = owner("acme").source("stations").expect("sound");
         let sync = Sync::of(typo.clone());
-        let options = Options {
-            network: owner("acme"),
-            dry_run: false,
-            allow_partial: false,
-            allow_moves: false,
-            sync: Some(sync.clone()),
-        };
+        let options =
+            Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync.clone()) };
         let rows = [Row::Store(store("1", "Cafe"))];
         let head = imports.begin(&sync, AUTHOR, 0).await.expect("begun");
         imports.apply(&options, (&rows, &[Unsaid::default(); 1]), AUTHOR, Some(head)).await.expect("applied");

@@ -88,13 +88,7 @@ mod tests {
 
     async fn sync(imports: &Imports, rows: Vec<Row>, unsaid: Unsaid, allow_emptied: bool) -> Report {
         let sync = Sync { allow_emptied, ..Sync::of(owner("acme").source("erp").expect("sound")) };
-        let options = Options {
-            network: owner("acme"),
-            dry_run: false,
-            allow_partial: false,
-            allow_moves: false,
-            sync: Some(sync),
-        };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) };
         let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
         imports.run(&options, (1..).zip(rows).map(numbered).collect(), AUTHOR).await.expect("looked at")
     }

@@ -62,27 +62,62 @@ async fn a_file_that_moves_too_much_too_far_changes_nothing() {
     network.sync(usual(), file(0, at(0.0, 0.0))).await;
     let version = network.resources.snapshot().version;
     let swapped = network.sync(usual(), file(20, at(9.19, 45.46))).await;
-    let refused = Held::Unreadable { rows: 20 };
-    assert_eq!((swapped.held, swapped.refused, swapped.moved), (vec![refused], 20, 0), "each row tells it by itself");
-    let shifted = network.sync(usual(), file(20, at(4.546, 0.919))).await;
-    let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
-    assert_eq!((shifted.held, shifted.moved, network.resources.snapshot().version), (vec![held], 20, version));
-    let first = Move { place: PlaceName::Store(store_name("00")), from: at(45.46, 9.19), to: at(4.546, 0.919) };
-    assert_eq!(shifted.moves[0], first);
+    let held = Held::TooManyMoves { moved: 20, exchanged: 20, places: 20, percent: 10 };
+    assert_eq!((swapped.held, swapped.moved, network.resources.snapshot().version), (vec![held], 20, version));
+    let first = Move { place: PlaceName::Store(store_name("00")), from: at(45.46, 9.19), to: at(9.19, 45.46) };
+    assert_eq!(swapped.moves[0], first);
     for (sync, moved, applied) in [
         (usual(), 3, false),
         (Sync { max_moved_percent: 15, ..usual() }, 3, true),
         (usual(), 5, true),
         (Sync { allow_moves: true, ..usual() }, 20, true),
     ] {
-        let report = network.sync(sync, file(moved, at(4.546, 0.919))).await;
+        let report = network.sync(sync, file(moved, at(9.19, 45.46))).await;
         assert_eq!(report.applied, applied, "{moved}: {report:?}");
     }
-    let report = network.sync(usual(), file(20, at(4.5, 0.9))).await;
-    let held = Held::TooManyMoves { moved: 20, places: 20, percent: 10 };
+    let report = network.sync(usual(), file(20, at(9.2, 45.5))).await;
+    let held = Held::TooManyMoves { moved: 20, exchanged: 0, places: 20, percent: 10 };
     assert_eq!(report.held, [held], "what was rounded to one decimal is in its town, and in no street of it");
-    let report = network.sync(usual(), file(20, at(4.546, 0.923))).await;
+    let report = network.sync(usual(), file(20, at(9.19, 45.464))).await;
     assert_eq!((report.held, report.changed, report.moved), (vec![], 20, 0), "along the street is an ordinary edit");
+}
+
+#[tokio::test]
+async fn a_file_of_exchanged_latitudes_and_longitudes_is_held_however_few_they_are() {
+    let right = |id: &str| Store { position: Position::new(45.46, 9.19).expect("sound"), ..store(id, "Cafe") };
+    let swapped = |id: &str| Store { position: Position::new(9.19, 45.46).expect("sound"), ..store(id, "Cafe") };
+    let usual = || Sync::of(source("erp"));
+    let all = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
+    let file = |stores: Vec<Store>| rows(stores.into_iter().map(Row::Store));
+    let of = |there: usize, store: &dyn Fn(&str) -> Store| file(all[..there].iter().map(|id| store(id)).collect());
+    let one_of =
+        |there: usize| file(all[..there].iter().map(|id| if *id == "1" { right(id) } else { swapped(id) }).collect());
+    let before = |there: usize| of(there, &swapped);
+    for (why, first, second, exchanged) in [
+        ("the only shop", of(1, &right), of(1, &swapped), Some((1, 1))),
+        ("a small network that grows", of(1, &right), of(10, &swapped), Some((1, 1))),
+        ("all set right, and a new one", before(9), of(10, &right), Some((9, 9))),
+        ("the half of them", before(2), one_of(2), Some((1, 2))),
+        ("one set right among many", before(10), one_of(10), None),
+    ] {
+        let network = Network::new().await;
+        assert!(network.sync(usual(), first).await.applied, "{why}");
+        let report = network.sync(usual(), second.clone()).await;
+        let held = exchanged.map(|(exchanged, places)| Held::TooManyMoves {
+            moved: exchanged,
+            exchanged,
+            places,
+            percent: 10,
+        });
+        assert_eq!(
+            (report.applied, &report.held, report.refused),
+            (held.is_none(), &held.into_iter().collect(), 0),
+            "{why}"
+        );
+        assert!(report.held.iter().all(|held| held.to_string().contains("longitude exchanged")), "{why}: {report:?}");
+        let allowed = network.sync(Sync { allow_moves: true, ..usual() }, second).await;
+        assert_eq!((allowed.applied, allowed.refused), (true, 0), "{why}");
+    }
 }
 
 #[tokio::test]
@@ -125,7 +160,7 @@ async fn all_that_stands_against_a_file_is_told_at_once() {
     let all = [
         Held::TooManyRefused { refused: 5, rows: 15, percent: 20 },
         Held::TooManyRemovals { missing: 5, places: 20, percent: 10 },
-        Held::TooManyMoves { moved: 10, places: 10, percent: 10 },
+        Held::TooManyMoves { moved: 10, exchanged: 0, places: 10, percent: 10 },
     ];
     assert_eq!((report.held.as_slice(), report.applied), (&all[..], false));
 }

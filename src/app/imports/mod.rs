@@ -47,7 +47,7 @@ mod unsaid;
 pub use self::{
     absentees::as_of_now,
     emptied::Emptied,
-    moves::{EXCHANGED, FAR_M, Move},
+    moves::{FAR_M, Move},
     renumbered::Renumbered,
     report::{Held, Problem, Report, SmallGeofence},
     sync::Sync,
@@ -78,8 +78,6 @@ pub struct Options {
     pub dry_run: bool,
     /// Apply the sound rows even if others are refused; a sync does so anyway.
     pub allow_partial: bool,
-    /// Take rows that exchange latitude and longitude, which refuses them otherwise; so does a sync that allows moves.
-    pub allow_moves: bool,
     /// The rows are the whole of a source.
     pub sync: Option<Sync>,
 }
@@ -96,7 +94,7 @@ pub enum Row {
 pub struct Numbered {
     pub number: u64,
     pub row: Result<Row, Violations>,
-    /// Fields that it does not say, which stay as they are.
+    /// Fields that it does not say, which stay as they are; of a refused row only whether it has no zone matters.
     pub unsaid: Unsaid,
     /// Of a refused row: every place it may mean; none if that cannot be told.
     pub may_be: Vec<PlaceName>,

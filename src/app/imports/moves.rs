@@ -1,7 +1,7 @@
 //! What a file moves so far that few were moved so: two columns were swapped, decimals were rounded, marks were lost.
 //!
-//! Law: only places that are in the catalog move; what moves far is counted, whether or not it holds the file back. Of a row
-//! that exchanges latitude and longitude it is sure by itself.
+//! Law: only places that are in the catalog move; what moves far is counted, whether or not it holds the file back. To
+//! where it was with latitude and longitude exchanged no place moves, however few there are.
 
 use geo::{BoundingRect, MapCoords};
 
@@ -28,9 +28,13 @@ pub struct Move {
     pub to: Position,
 }
 
-/// What refuses a row that exchanges latitude and longitude.
-pub const EXCHANGED: &str = "must not be where the place was with latitude and longitude exchanged: they are swapped here, \
-                             or were before; allow_moves takes it all the same";
+impl Move {
+    /// Whether it comes to about where it was with latitude and longitude exchanged.
+    pub fn is_exchanged(&self) -> bool {
+        let there = Position::new(self.from.longitude(), self.from.latitude());
+        there.is_ok_and(|there| there.distance_to(self.to) <= FAR_M)
+    }
+}
 
 /// The places that these rows move far, in the order of the rows.
 pub fn far_moves<'a>(rows: &'a [Row], catalog: &'a Catalog) -> impl Iterator<Item = Move> + 'a {
@@ -55,14 +59,6 @@ fn far_move(row: &Row, catalog: &Catalog) -> Option<Move> {
     // An area that is drawn anew lies about where it was.
     let is_far = from.distance_to(to) > FAR_M.max(reach).max(other);
     is_far.then(|| Move { place: row.place(), from, to })
-}
-
-/// Whether the row puts its place about where it was with latitude and longitude exchanged: no place moves there, however
-/// few there are.
-pub fn is_exchanged(row: &Row, catalog: &Catalog) -> bool {
-    let there = |from: Position| Position::new(from.longitude(), from.latitude()).ok();
-    let is_there = |far: Move| there(far.from).is_some_and(|there| there.distance_to(far.to) <= FAR_M);
-    far_move(row, catalog).is_some_and(is_there)
 }
 
 /// Where a shape is, and how far it reaches from there.
@@ -160,7 +156,8 @@ mod tests {
             (yard(circle(at(24.5, 60.5), 80.0)), true),
             (yard(square(27.0, 1.0)), false),
         ] {
-            assert_eq!(is_exchanged(&row, &catalog), expected, "{row:?}");
+            let is_exchanged = far_move(&row, &catalog).is_some_and(|far| far.is_exchanged());
+            assert_eq!(is_exchanged, expected, "{row:?}");
         }
     }
 

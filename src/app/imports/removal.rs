@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Row, Sync, rows::Sifted, unsaid::store_of};
+use super::{Renumbered, Row, Sync, renumbered::renumbered, rows::Sifted, unsaid::store_of};
 use crate::{
     app::{place_use::named, places::released},
     domain::{
@@ -31,6 +31,8 @@ pub struct Fates {
     pub places: u64,
     /// Those that sound rows name.
     pub said: Arc<BTreeSet<PlaceName>>,
+    /// Stores of which the file says nothing, and that seem to come under other ids.
+    pub renumbered: Vec<Renumbered>,
 }
 
 impl Fates {
@@ -94,16 +96,33 @@ pub fn fates(sync: &Sync, sifted: &Sifted, catalog: &Catalog, now: Timestamp) ->
     if unsaid.is_empty() {
         return fates;
     }
+    let missing = unsaid.iter().filter(|place| !sifted.may_be.contains(place));
+    let rows = sifted.sound.iter().chain(&sifted.turned_away);
+    fates.renumbered = renumbered(&sync.source, missing, rows, catalog);
+    let doubtful = doubtful(&fates, catalog);
     let mut question = Question::new(sync, catalog, now, housing(sifted, catalog));
     for place in unsaid {
         let why = match &place {
-            _ if sifted.may_be.contains(&place) => Some(KeptWhy::RowRefused),
+            _ if sifted.may_be.contains(&place) || doubtful.contains(&place) => Some(KeptWhy::RowRefused),
             _ if sifted.untold > 0 => Some(KeptWhy::RowUntold),
             _ => question.why(&place, &fates),
         };
         fates.add(place, why);
     }
     fates
+}
+
+/// Stores that seem to come in refused rows under other ids, and their geofences: they went, and nothing came instead.
+fn doubtful(fates: &Fates, catalog: &Catalog) -> BTreeSet<PlaceName> {
+    let is_refused = |pair: &&Renumbered| !fates.said.contains(&PlaceName::Store(pair.is.clone()));
+    let lost: BTreeSet<&StoreName> = fates.renumbered.iter().filter(is_refused).map(|pair| &pair.was).collect();
+    if lost.is_empty() {
+        return BTreeSet::new();
+    }
+    let fences = catalog.geofences.values().map(|entry| &entry.value);
+    let fences = fences.filter(|fence| fence.store.as_ref().is_some_and(|store| lost.contains(store)));
+    let fences = fences.map(|fence| PlaceName::Geofence(fence.name.clone()));
+    fences.chain(lost.iter().map(|&store| PlaceName::Store(store.clone()))).collect()
 }
 
 /// How many places the source has, and those that no sound row names: geofences first.

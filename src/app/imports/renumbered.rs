@@ -1,6 +1,7 @@
 //! Stores that a file names no more under their id, while one of the same name comes at the same spot under another.
 //!
-//! Law: only the network knows what became of an id, so nothing is carried over: it is told, and many are held back.
+//! Law: only the network knows what became of an id, so nothing is carried over: it is told, and many are held back. A row
+//! counts though it is refused, for the store goes all the same.
 
 use std::collections::HashMap;
 
@@ -39,7 +40,7 @@ fn cell(store: &Store) -> Cell {
 pub fn renumbered<'a>(
     source: &SourceName,
     missing: impl Iterator<Item = &'a PlaceName>,
-    rows: &[Row],
+    rows: impl Iterator<Item = &'a Row>,
     catalog: &'a Catalog,
 ) -> Vec<Renumbered> {
     let mut lost: HashMap<Cell, Vec<&Store>> = HashMap::new();
@@ -53,7 +54,7 @@ pub fn renumbered<'a>(
     if lost.is_empty() {
         return Vec::new();
     }
-    let stores = rows.iter().filter_map(|row| match row {
+    let stores = rows.filter_map(|row| match row {
         Row::Store(store) => Some(store),
         Row::Geofence(_) => None,
     });
@@ -87,8 +88,8 @@ mod tests {
     use super::*;
     use crate::{
         app::{
-            fakes::{AUTHOR, owner, resources, store, store_name},
-            imports::{Held, Imports, Numbered, Options, Report, Sync},
+            fakes::{AUTHOR, geofence, owner, resources, store, store_name},
+            imports::{Held, Imports, Numbered, Optional, Options, Report, Sync, Unsaid},
         },
         domain::geo::Position,
     };
@@ -113,8 +114,7 @@ mod tests {
     }
 
     async fn import(imports: &Imports, rows: Vec<Numbered>, sync: Option<Sync>) -> Report {
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
         imports.run(&options, rows, AUTHOR).await.expect("looked at")
     }
 
@@ -141,6 +141,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn stores_refused_under_a_new_id_count_and_the_lost_ones_stay() {
+        let zoneless = |mut rows: Vec<Numbered>| {
+            rows.iter_mut().for_each(|row| row.unsaid = Unsaid::default().with(Optional::TimeZone).zoneless());
+            rows
+        };
+        for (shops, given, held) in
+            [(1_000, 50, Some(Held::TooManyRenumbered { renumbered: 50, places: 1_001, percent: 10 })), (20, 2, None)]
+        {
+            let resources = resources().await;
+            let imports = Imports::new(resources.clone());
+            let yard = Row::Geofence(geofence("yard", Some("0"), 80.0));
+            let with_yard = [file(shops, 0), vec![Numbered::sound(9_999, yard)]].concat();
+            sync(&imports, with_yard, false).await;
+            let held: Vec<Held> = held.into_iter().collect();
+            let many = sync(&imports, zoneless(file(shops, given)), false).await;
+            let counts = (many.renumbered, many.refused, many.removed, many.kept);
+            assert_eq!(counts, (given as u64, given as u64, 0, given as u64 + 1), "its geofence stays with the store");
+            assert_eq!((many.applied, &many.held), (held.is_empty(), &held), "{shops}");
+            let allowed = sync(&imports, zoneless(file(shops, given)), true).await;
+            assert_eq!((allowed.applied, allowed.created, allowed.removed), (true, 0, 0));
+            let kept = resources.snapshot();
+            assert_eq!((kept.stores.len(), kept.geofences.len()), (shops, 1), "none went, for none came");
+            let told = sync(&imports, file(shops, given), true).await;
+            assert_eq!((told.created, told.removed), (given as u64, given as u64 + 1), "with zones they come and go");
+        }
+    }
+
+    #[tokio::test]
     async fn who_tried_the_file_without_a_sync_first_is_told_all_the_same() {
         let imports = Imports::new(resources().await);
         sync(&imports, file(100, 0), false).await;
@@ -161,7 +189,7 @@ mod tests {
         }
         let catalog = resources.snapshot();
         let missing: Vec<PlaceName> = ["1", "2", "3"].map(|id| PlaceName::Store(store_name(id))).to_vec();
-        let pairs = |rows: &[Row]| renumbered(&erp(), missing.iter(), rows, &catalog).len();
+        let pairs = |rows: &[Row]| renumbered(&erp(), missing.iter(), rows.iter(), &catalog).len();
         assert_eq!(pairs(&[shop(7, "Bar", 45.0), shop(8, "Cafe", 45.01), shop(1, "Cafe", 45.0)]), 0);
         let same: Vec<Row> = (10..20).map(|id| shop(id, "Cafe", 45.0001)).collect();
         assert_eq!(pairs(&same), 3, "each in one pair alone");
@@ -187,7 +215,7 @@ mod tests {
             (there(70.0, 25.006), 0),
         ] {
             let row = Row::Store(Store { position, ..store("new", "Cafe") });
-            assert_eq!(renumbered(&erp(), missing.iter(), &[row], &catalog).len(), pairs, "{position:?}");
+            assert_eq!(renumbered(&erp(), missing.iter(), [row].iter(), &catalog).len(), pairs, "{position:?}");
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Report {
     pub small: Vec<SmallGeofence>,
     /// Of those changed: places that it moves far.
     pub moved: u64,
+    /// Of those moved: those that come to where they were with latitude and longitude exchanged.
+    pub exchanged: u64,
     pub moves: Vec<Move>,
     /// Of those changed: how many lose which field.
     pub emptied: Vec<Emptied>,
@@ -102,9 +104,11 @@ pub enum Held {
         places: u64,
         percent: u32,
     },
-    /// So many of the places that rows name and that are there would move far, and at most that many percent may.
+    /// So many of the places that rows name and that are there would move far, and at most that many percent may; or so many
+    /// of them to where they were with latitude and longitude exchanged, and no half of the places may.
     TooManyMoves {
         moved: u64,
+        exchanged: u64,
         places: u64,
         percent: u32,
     },
@@ -143,11 +147,16 @@ impl std::fmt::Display for Held {
                  with them; if it is right, allow the removals",
                 f64::from(*percent) / 10.0
             ),
-            Self::TooManyMoves { moved, places, percent } => write!(
+            Self::TooManyMoves { exchanged, places, .. } if is_swapped(*exchanged, *places) => write!(
+                f,
+                "{exchanged} of {places} places would move to where they were with latitude and longitude exchanged: the two \
+                 are swapped in this file, or were in the last one; if this one is right, allow the moves"
+            ),
+            Self::TooManyMoves { moved, places, percent, .. } => write!(
                 f,
                 "{moved} of {places} places would move by more than {FAR_M} m, and at most {percent} percent may go so far \
-                 unasked: latitude and longitude are swapped, shifted or rounded, or decimal marks were lost, or those of \
-                 the last file were; if it is right, allow the moves"
+                 unasked: latitude and longitude are shifted or rounded, swapped in some rows, or decimal marks were lost, or \
+                 those of the last file were; if it is right, allow the moves"
             ),
             Self::TooManyEmptied { field, emptied, places, percent } => write!(
                 f,
@@ -156,6 +165,11 @@ impl std::fmt::Display for Held {
             ),
         }
     }
+}
+
+/// Whether so many exchanged places are the file, and not the correction of one or the other.
+pub(super) fn is_swapped(exchanged: u64, places: u64) -> bool {
+    exchanged > 0 && exchanged * 2 >= places
 }
 
 impl Report {
@@ -202,6 +216,7 @@ impl Report {
     pub(super) fn note_moves(&mut self, moves: impl Iterator<Item = Move>) {
         for far in moves {
             self.moved += 1;
+            self.exchanged += u64::from(far.is_exchanged());
             if self.moves.len() < MAX_REPORTED {
                 self.moves.push(far);
             }

@@ -1,7 +1,7 @@
 //! The rows of an import: which are sound, and what each changes.
 //!
 //! Law: a row that names a place twice, another organization's, another source's, or a store that will not be there, or that
-//! says what it does not say, or latitude and longitude exchanged, is refused alone.
+//! says what it does not say, is refused alone.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use geo::CoordsIter;
 use super::{
     Numbered, Options, Report, Row, Sync, Unsaid,
     emptied::emptied,
-    moves::{EXCHANGED, far_moves, is_exchanged},
+    moves::far_moves,
     unsaid::{check_unsaid, check_zone, filled_in},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         resources::{EditError, Kind},
     },
     domain::{
-        name::{SourceName, StoreName},
+        name::{GeofenceName, SourceName, StoreName},
         place::{Geofence, PlaceName},
         shape::Shape,
         violation::Violations,
@@ -42,6 +42,8 @@ pub struct Sifted {
     pub report: Report,
     /// What refused rows may mean.
     pub may_be: BTreeSet<PlaceName>,
+    /// New stores that were refused as they are here: each may be one that the file seems to lack.
+    pub turned_away: Vec<Row>,
     /// Refused rows of which that cannot be told.
     pub untold: u64,
     /// All there were.
@@ -84,19 +86,28 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let mut seen = BTreeMap::new();
     let (mut stores, mut geofences, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for Numbered { number, row, unsaid, may_be } in rows {
-        match row.map_err(|violations| Refusal { number, violations, may_be }).and_then(|row| {
-            let checked = check_unsaid(&row, unsaid)
-                .and_then(|()| check_own(&row, (number, unsaid), options, &mut seen, catalog));
-            refused(checked, number, &row.place()).map(|()| row)
-        }) {
+        let unread = |wrong| {
+            let violations = check_unread(wrong, (&may_be, unsaid), options, catalog);
+            Refusal { number, violations, may_be }
+        };
+        let checked = row.map_err(unread).and_then(|row| {
+            let checked = check_own(&row, (number, unsaid), options, &mut seen, catalog);
+            let checked = refused(checked, number, &row.place());
+            if checked.is_err() && is_new_store(&row, catalog) {
+                sifted.turned_away.push(row.clone());
+            }
+            checked.map(|()| row)
+        });
+        match checked {
             Ok(Row::Store(store)) => stores.push((store, unsaid)),
             Ok(Row::Geofence(geofence)) => geofences.push((number, geofence, unsaid)),
             Err(refusal) => refusals.push(refusal),
         }
     }
+    let fences: BTreeSet<GeofenceName> = geofences.iter().map(|(_, fence, _)| fence.name.clone()).collect();
     let known: BTreeSet<StoreName> = stores.iter().map(|(store, _)| store.name.clone()).collect();
     stores.into_iter().for_each(|(store, unsaid)| sifted.accept(Row::Store(store), unsaid));
-    let mut crowds = Crowds { options, seen: &seen, catalog, counts: HashMap::new() };
+    let mut crowds = Crowds { options, seen: &fences, catalog, counts: HashMap::new() };
     // Whatever the order of rows: first those that are there and stay.
     for (_, geofence, _) in geofences.iter().filter(|(_, geofence, _)| is_at_its_spot(geofence, catalog)) {
         *crowds.at(geofence) += 1;
@@ -129,8 +140,8 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
 /// How many geofences there will be at the spots of a file.
 struct Crowds<'a> {
     options: &'a Options,
-    /// The places of the file.
-    seen: &'a BTreeMap<PlaceName, u64>,
+    /// The geofences of the file, less those refused so far.
+    seen: &'a BTreeSet<GeofenceName>,
     catalog: &'a Catalog,
     counts: HashMap<Spot, usize>,
 }
@@ -153,7 +164,7 @@ impl Crowds<'_> {
         let sync = options.sync.as_ref();
         // What a sync does not name goes.
         let goes = |fence: &Geofence| sync.is_some_and(|sync| fence.source.as_ref() == Some(&sync.source));
-        let stays = |fence: &Geofence| !goes(fence) && !seen.contains_key(&PlaceName::Geofence(fence.name.clone()));
+        let stays = |fence: &Geofence| !goes(fence) && !seen.contains(&fence.name);
         let spot = Spot::of(&wanted.shape);
         counts.entry(spot).or_insert_with(|| spot.count(&catalog.areas, wanted.name.owner(), stays))
     }
@@ -179,6 +190,11 @@ impl Sifted {
     }
 }
 
+fn is_new_store(row: &Row, catalog: &Catalog) -> bool {
+    matches!(row, Row::Store(store) if !catalog.stores.contains_key(&store.name))
+}
+
+/// All that is wrong with the row by itself.
 fn check_own(
     row: &Row,
     (number, unsaid): (u64, Unsaid),
@@ -191,32 +207,37 @@ fn check_own(
         Row::Geofence(_) => "geofence.name",
     };
     let name = row.place();
-    let refuse = |said: String| Err(Violations::one(field, said));
+    let mut wrong = Violations::default();
+    wrong.nest("", check_unsaid(row, unsaid));
     if name.organization() != options.network {
-        return refuse(format!("must be a place of {}, was {name}", options.network));
+        // What is there of theirs is nobody else's business.
+        wrong.add(field, format!("must be a place of {}, was {name}", options.network));
+        return Err(wrong);
     }
-    check_zone(row, unsaid, catalog)?;
-    if let Some(first) = seen.get(&name) {
-        return refuse(format!("{name} is in row {first} already"));
-    }
+    wrong.nest("", check_zone(&name, unsaid, catalog));
     if let Some(theirs) = options.sync.as_ref().and_then(|sync| foreign(row, sync, catalog)) {
-        return refuse(format!("{name} is a place of {theirs}, which alone may sync it"));
+        wrong.add(field, format!("{name} is a place of {theirs}, which alone may sync it"));
     }
-    check_exchanged(row, options, catalog)?;
-    seen.insert(name, number);
-    Ok(())
+    match seen.get(&name) {
+        Some(first) => wrong.add(field, format!("{name} is in row {first} already")),
+        None => drop(seen.insert(name, number)),
+    }
+    wrong.finish(Some(()))
 }
 
-fn check_exchanged(row: &Row, options: &Options, catalog: &Catalog) -> Result<(), Violations> {
-    if options.allow_moves || options.sync.as_ref().is_some_and(|sync| sync.allow_moves) || !is_exchanged(row, catalog)
+/// What is wrong with a row that could not be read, and with its place.
+fn check_unread(
+    mut wrong: Violations,
+    (may_be, unsaid): (&[PlaceName], Unsaid),
+    options: &Options,
+    catalog: &Catalog,
+) -> Violations {
+    if let [name] = may_be
+        && name.organization() == options.network
     {
-        return Ok(());
+        wrong.nest("", check_zone(name, unsaid, catalog));
     }
-    let field = match row {
-        Row::Store(_) => "store.position",
-        Row::Geofence(_) => "geofence.shape",
-    };
-    Err(Violations::one(field, EXCHANGED))
+    wrong
 }
 
 /// The other source that the row's place belongs to.
@@ -316,7 +337,7 @@ pub fn edit(row: &Row, unsaid: Unsaid, options: &Options, catalog: &Catalog) -> 
         return Err(EditError::Changed(theirs.clone().into()));
     }
     if let Row::Store(store) = row
-        && check_zone(row, unsaid, catalog).is_err()
+        && check_zone(&row.place(), unsaid, catalog).is_err()
     {
         return Err(EditError::Changed(store.name.clone().into()));
     }

@@ -1,7 +1,7 @@
 //! A file as the whole of its source: what goes because the file no longer names it, and what holds a bad file back.
 //!
 //! Laws: a sync removes places of its own source only; a bad file (empty, unreadable, stale, much too short, or moving or
-//! emptying everything) changes nothing; a refused row keeps its place, and if that place cannot be told nothing is removed.
+//! emptying everything) changes nothing; a refused row keeps its place, under a new id, too, and if that place cannot be told nothing is removed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +13,7 @@ use super::{
     emptied::too_many,
     known,
     removal::{Fates, fates},
-    renumbered::renumbered,
-    report::{Held, Report},
+    report::{Held, Report, is_swapped},
     rows::Sifted,
 };
 use crate::{
@@ -150,8 +149,8 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
         sifted.report.forget_rows();
         return Plan::default();
     }
-    let fates = fates(sync, sifted, catalog, now);
-    sifted.report.renumber(renumbered(&sync.source, fates.missing(), &sifted.sound, catalog));
+    let mut fates = fates(sync, sifted, catalog, now);
+    sifted.report.renumber(std::mem::take(&mut fates.renumbered));
     let missing = missing(&fates, known(sync, catalog), sifted.untold);
     sifted.report.held = too_much(sync, sifted, missing, fates.places);
     sifted.report.held.extend(too_many(sync, &sifted.report.emptied));
@@ -167,7 +166,7 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
 fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held> {
     let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
     let is_many = |part: u64, percent: u32| part > FEW || percent == 0;
-    let Report { refused, moved, changed, unchanged, renumbered, .. } = sifted.report;
+    let Report { refused, moved, exchanged, changed, unchanged, renumbered, .. } = sifted.report;
     let mut held = Vec::new();
     let (rows, percent) = (sifted.rows, sync.max_refused_percent);
     if exceeds(refused, percent, rows) {
@@ -182,8 +181,9 @@ fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held
         held.push(Held::TooManyRemovals { missing, places, percent });
     }
     let (places, percent) = (changed + unchanged, sync.max_moved_percent);
-    if !sync.allow_moves && is_many(moved, percent) && exceeds(moved, percent, places) {
-        held.push(Held::TooManyMoves { moved, places, percent });
+    let is_far = is_many(moved, percent) && exceeds(moved, percent, places);
+    if !sync.allow_moves && (is_far || is_swapped(exchanged, places)) {
+        held.push(Held::TooManyMoves { moved, exchanged, places, percent });
     }
     held
 }
@@ -222,7 +222,8 @@ fn bad_file(sync: &Sync, sifted: &Sifted, catalog: &Catalog) -> Option<Held> {
 impl Report {
     /// A bad file's rows are no news of any place.
     fn forget_rows(&mut self) {
-        (self.created, self.changed, self.unchanged, self.moved, self.adopted) = (0, 0, 0, 0, 0);
+        (self.created, self.changed, self.unchanged, self.adopted) = (0, 0, 0, 0);
+        (self.moved, self.exchanged) = (0, 0);
         self.moves.clear();
         self.adoptions.clear();
         self.emptied.clear();

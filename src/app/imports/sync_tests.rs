@@ -46,7 +46,7 @@ pub(super) fn unread(number: u64, ids: &[&str]) -> Numbered {
 }
 
 pub(super) fn options(sync: Sync) -> Options {
-    Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync: Some(sync) }
+    Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: Some(sync) }
 }
 
 /// A file of any length, and with any faults, may take the place of the last one.

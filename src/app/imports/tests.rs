@@ -15,7 +15,7 @@ fn rows(rows: Vec<Row>) -> Vec<Numbered> {
 }
 
 fn options(dry_run: bool, allow_partial: bool) -> Options {
-    Options { network: owner("acme"), dry_run, allow_partial, allow_moves: false, sync: None }
+    Options { network: owner("acme"), dry_run, allow_partial, sync: None }
 }
 
 fn counts(report: &Report) -> [u64; 4] {
@@ -156,24 +156,13 @@ async fn no_more_geofences_are_taken_at_a_spot_than_count_there() {
 }
 
 #[tokio::test]
-async fn the_only_shop_is_not_moved_to_where_latitude_and_longitude_are_exchanged() {
+async fn what_an_import_without_a_sync_moves_is_told_and_holds_nothing_back() {
     let imports = Imports::new(resources().await);
     let here = store("1", "Cafe").position;
     let there = Position::new(here.longitude(), here.latitude()).expect("sound");
-    let at = |position| rows(vec![Row::Store(Store { position, ..store("1", "Cafe") })]);
-    let sync = |allow_moves| Sync { allow_moves, ..Sync::of(owner("acme").source("erp").expect("sound")) };
-    let plain = |allow_moves| Options { allow_moves, ..options(false, false) };
-    let synced = |allow_moves| Options { sync: Some(sync(allow_moves)), ..plain(false) };
-    imports.run(&synced(false), at(here), AUTHOR).await.expect("made");
-    let run = async |options: Options, position| imports.run(&options, at(position), AUTHOR).await.expect("looked at");
-    for options in [plain(false), synced(false)] {
-        let refused = run(options, there).await;
-        let told: Vec<(u64, &str)> =
-            refused.problems.iter().map(|told| (told.number, told.violation.field.as_str())).collect();
-        assert_eq!((refused.applied, told), (false, vec![(1, "store.position")]));
-    }
-    for (options, position) in [(plain(true), there), (synced(true), here)] {
-        let moved = run(options, position).await;
-        assert_eq!((moved.applied, moved.moved), (true, 1), "what was swapped is set right so");
+    for (position, moved) in [(here, 0), (there, 1), (here, 1)] {
+        let file = rows(vec![Row::Store(Store { position, ..store("1", "Cafe") })]);
+        let report = imports.run(&options(false, false), file, AUTHOR).await.expect("applied");
+        assert_eq!((report.applied, report.refused, report.moved), (true, 0, moved));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         name::StoreName,
         opening::OpeningHours,
-        place::{Geofence, Store},
+        place::{Geofence, PlaceName, Store},
         text::quoted,
         violation::{Invalid, Violations},
     },
@@ -144,12 +144,12 @@ pub fn check_unsaid(row: &Row, unsaid: Unsaid) -> Result<(), Violations> {
 }
 
 /// Refuses a store that has no zone: it is new, and there is none to keep.
-pub fn check_zone(row: &Row, unsaid: Unsaid, catalog: &Catalog) -> Result<(), Violations> {
-    match row {
-        Row::Store(store) if unsaid.is_zoneless() && !catalog.stores.contains_key(&store.name) => {
+pub fn check_zone(place: &PlaceName, unsaid: Unsaid, catalog: &Catalog) -> Result<(), Violations> {
+    match place {
+        PlaceName::Store(store) if unsaid.is_zoneless() && !catalog.stores.contains_key(store) => {
             Err(Violations::one("store.time_zone", "must be given: the store is new, and has none that could stay"))
         }
-        Row::Store(_) | Row::Geofence(_) => Ok(()),
+        PlaceName::Store(_) | PlaceName::Geofence(_) | PlaceName::Beacon(_) => Ok(()),
     }
 }
 
@@ -233,13 +233,7 @@ mod tests {
             let unsaid = unsaid.iter().copied().collect();
             let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
             let rows = (1..).zip(rows).map(numbered).collect();
-            let options = Options {
-                network: owner("acme"),
-                dry_run: false,
-                allow_partial: false,
-                allow_moves: false,
-                sync: None,
-            };
+            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
             let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
             let store = imports.resources.get::<Store>(&store_name("1")).await.expect("there").value;
             let fence = imports.resources.get::<Geofence>(&geofence_name("g")).await.expect("there").value;
@@ -263,14 +257,28 @@ mod tests {
         let tokyo = Store { time_zone: TimeZone::new("Asia/Tokyo").expect("sound"), ..store("1", "Cafe") };
         imports.resources.create(tokyo.clone(), AUTHOR, |_| Ok(())).await.expect("made");
         let unsaid = Unsaid::default().with(Optional::TimeZone).zoneless();
-        let rows = [store("1", "Bar"), store("2", "New")].map(Row::Store);
+        let rows = [store("1", "Bar"), store("2", "New"), store("2", "Twice")].map(Row::Store);
         let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
-        let rows = (1..).zip(rows).map(numbered).collect();
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: true, allow_moves: false, sync: None };
+        let unread = |number, id: &str| {
+            let may_be = vec![PlaceName::Store(store_name(id))];
+            let wrong = Violations::one("store.position.latitude", "must be within ±90, was 91");
+            Numbered { unsaid, ..Numbered::read(number, Err(wrong), may_be) }
+        };
+        let mut rows: Vec<Numbered> = (1..).zip(rows).map(numbered).collect();
+        rows.extend([unread(4, "4"), unread(5, "1")]);
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: true, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
         let told: Vec<_> = report.problems.iter().map(|told| (told.number, told.violation.field.as_str())).collect();
-        assert_eq!((report.changed, report.created, told), (1, 0, vec![(2, "store.time_zone")]));
+        let latitude = "store.position.latitude";
+        let all = [
+            (2, "store.time_zone"),
+            (3, "store.time_zone"),
+            (3, "store.name"),
+            (4, latitude),
+            (4, "store.time_zone"),
+            (5, latitude),
+        ];
+        assert_eq!((report.changed, report.created, told), (1, 0, all.to_vec()), "all faults of a row at once");
         let kept = imports.resources.get::<Store>(&tokyo.name).await.expect("there").value;
         assert_eq!((&*kept.display_name, &kept.time_zone), ("Bar", &tokyo.time_zone));
         let gone = edit(&Row::Store(store("2", "New")), unsaid, &options, &imports.resources.snapshot());
@@ -287,8 +295,7 @@ mod tests {
         let of = |id: &str, number, brand| Numbered::sound(number, Row::Store(branded(id, brand)));
         let silent = Numbered { unsaid: Unsaid::default().with(Optional::Brand), ..of("2", 2, "") };
         let rows = vec![of("1", 1, "Starbucks"), silent, of("3", 3, "")];
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync: None };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("applied");
         assert_eq!((report.changed, report.unchanged), (2, 1));
         let stores = imports.resources.snapshot();
@@ -305,8 +312,7 @@ mod tests {
             let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
             let rows = (1..).zip(rows).map(numbered).collect();
             let sync = Some(Sync { allow_removals: true, ..Sync::of(source.clone()) });
-            let options =
-                Options { network: owner("acme"), dry_run: false, allow_partial: false, allow_moves: false, sync };
+            let options = Options { network: owner("acme"), dry_run: false, allow_partial: false, sync };
             imports.run(&options, rows, AUTHOR).await.expect("applied")
         };
         let both = vec![Row::Store(store("1", "Cafe")), Row::Geofence(geofence("g", Some("1"), 80.0))];
@@ -326,8 +332,7 @@ mod tests {
         let said = [Row::Store(cafe), Row::Geofence(geofence("g", Some("1"), 80.0))];
         let numbered = |(number, row)| Numbered { unsaid, ..Numbered::sound(number, row) };
         let rows = (1..).zip(said).map(numbered).collect();
-        let options =
-            Options { network: owner("acme"), dry_run: false, allow_partial: true, allow_moves: false, sync: None };
+        let options = Options { network: owner("acme"), dry_run: false, allow_partial: true, sync: None };
         let report = imports.run(&options, rows, AUTHOR).await.expect("looked at");
         let told: Vec<&str> = report.problems.iter().map(|problem| problem.violation.field.as_str()).collect();
         assert_eq!(told, ["store.brand", "store.tags", "geofence.store"], "each store has a zone");

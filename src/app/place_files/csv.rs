@@ -35,6 +35,7 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
     let unsaid = unsaid(&fields, &Optional::OF_STORES, |name| columns.contains_key(&name.to_lowercase()));
     let mut file = File { unsaid, ..File::default() };
     let mut lines = Lines { rest: bytes, at: 0, number: 1 + reading.skip_lines as u64 };
+    let mut said = Said::default();
     let mut records = reader.into_byte_records().peekable();
     while let Some(record) = records.next() {
         let record = record.map_err(|error| Unreadable(error.to_string()))?;
@@ -43,22 +44,35 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
         let is_open = is_last && quotes && is_open(lines.rest, &record, delimiter);
         let row = if is_open { Err(open()) } else { row(&record, &columns, header.len(), (&fields, unsaid), reading) };
         let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
-        file.rows.push(Numbered::read(line, row, may_be));
-        // Many sound files end without a line end, so that one with all its values is believed; but where the last one is
-        // empty, and nothing else is wrong with the line, it was cut off.
-        let only_last_is_missing = record.iter().next_back() == Some(b"")
-            && file.rows.last().is_some_and(|row| row.row.as_ref().is_err_and(|wrong| concerns_last(wrong, &header)));
-        let is_whole = record.len() >= header.len() && !only_last_is_missing;
+        // Many sound files end without a line end, so that one with all its values is believed.
+        let is_whole = record.len() >= header.len() && !said.is_cut_before(&record);
         let is_short = is_last && !bytes.ends_with(b"\n") && !is_whole;
+        if row.is_ok() {
+            said.note(&record);
+        }
+        file.rows.push(Numbered::read(line, row, may_be));
         file.cut_in = (is_open || is_short).then_some(line);
     }
     Ok(file)
 }
 
-/// Whether nothing is wrong but the value of the last column.
-fn concerns_last(wrong: &Violations, header: &csv::StringRecord) -> bool {
-    let last = header.iter().next_back().map(|name| name.trim().to_lowercase());
-    wrong.iter().all(|violation| Some(&violation.field) == last.as_ref())
+/// The columns in which every sound row so far has something; none of them before the first.
+#[derive(Default)]
+struct Said(Option<Vec<bool>>);
+
+impl Said {
+    fn note(&mut self, record: &ByteRecord) {
+        let columns = self.0.get_or_insert_with(|| vec![true; record.len()]);
+        columns.iter_mut().zip(record).for_each(|(said, value)| *said &= !value.trim_ascii().is_empty());
+    }
+
+    /// Whether the record has all that the others have but the last value: there it was cut off. One that lacks more says
+    /// less, and where a value is lacking now and then it may lack in the last row, too.
+    fn is_cut_before(&self, record: &ByteRecord) -> bool {
+        let columns = self.0.iter().flatten().zip(record);
+        let lacking = columns.map(|(said, value)| *said && value.is_empty()).enumerate();
+        lacking.filter_map(|(i, lacks)| lacks.then_some(i + 1)).eq([record.len()])
+    }
 }
 
 /// Counts the lines of a file. The reader's own count takes `\r\n` for an end and an empty line.
@@ -316,6 +330,25 @@ mod tests {
         }
         assert_eq!(cut_in("2|b|4\n3|c|45|9"), (None, true), "a short line within the file is a fault of its own");
         assert_eq!(cut_in("2|b||"), (None, false), "one that says no position is whole");
+    }
+
+    #[test]
+    fn a_file_is_cut_before_a_last_value_that_every_row_has() {
+        let without = Reading { time_zone: None, ..reading() };
+        let cut_in = |rows: &str| {
+            let file =
+                super::super::read(format!("id|name|lat|lon|tz\n{rows}").as_bytes(), &without).expect("readable");
+            file.cut_in
+        };
+        let first = "1|a|45|9|Europe/Rome\n";
+        assert_eq!(cut_in(&format!("{first}2|b|45|9|")), Some(3), "the row would be sound");
+        assert_eq!(cut_in(&format!("{first}x|y|NULL|NULL|\n2|b|45|9|")), Some(4), "one that is refused tells nothing");
+        assert_eq!(cut_in(&format!("{first}2|b|45|9|\n")), None, "its line has an end");
+        assert_eq!(cut_in(&format!("{first}2|b|45|9|\n3|c|45|9|")), None, "it lacks now and then");
+        assert_eq!(cut_in("1|a|45|9|\n2|b|45|9|"), None, "each line ends with a delimiter");
+        assert_eq!(cut_in("1|a|45|9|"), None, "it is the only one");
+        let columns = b"id|name|lat|lon\n1|a|45|9\n2|b|45|";
+        assert_eq!(super::super::read(columns, &without).expect("readable").cut_in, Some(3), "whatever zone it lacks");
     }
 
     #[test]

@@ -165,11 +165,20 @@ impl<'a> Values<'a> {
     /// What a store's row does not say, if these are the fields that it has no names of: no zone is empty, so that an empty
     /// one is not said.
     pub fn zoned(&self, unsaid: Unsaid) -> Unsaid {
-        match self.get(Field::TimeZone).1.is_ok_and(|zone| zone.is_empty()) {
-            true if self.fields.reading.time_zone.is_none() => unsaid.with(Optional::TimeZone).zoneless(),
+        match self.has_no_zone() {
+            true if self.is_zoneless() => unsaid.with(Optional::TimeZone).zoneless(),
             true => unsaid.with(Optional::TimeZone),
             false => unsaid,
         }
+    }
+
+    fn has_no_zone(&self) -> bool {
+        self.get(Field::TimeZone).1.is_ok_and(|zone| zone.is_empty())
+    }
+
+    /// Whether a new store would have no zone: the row says none, and none is given for those that do not.
+    pub fn is_zoneless(&self) -> bool {
+        self.fields.reading.time_zone.is_none() && self.has_no_zone()
     }
 
     /// What is no value at all says something that is wrong.

@@ -226,6 +226,7 @@ mod tests {
         let told: Vec<String> =
             rows[1..].iter().map(|row| row.row.as_ref().expect_err("refused").to_string()).collect();
         assert!(told[0].contains("geometry: latitude") && told[0].contains("id: is missing"), "{told:?}");
+        assert!(told[0].contains("time_zone: is missing"), "{told:?}");
         assert!(told[1].contains("was LineString") && told[2].contains("ring 0: crosses"), "{told:?}");
         assert!(told[3].contains("was nothing") && told[4].contains("not a GeoJSON feature"), "{told:?}");
     }

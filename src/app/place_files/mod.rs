@@ -87,7 +87,8 @@ pub struct File {
     pub rows: Vec<Numbered>,
     /// The time of which the file itself says it speaks: in the lines before its header, or in its own words.
     pub as_of: Option<Timestamp>,
-    /// The row in which the file breaks off: the last one, if it lacks values and a line end, or the end of a quote.
+    /// The row in which the file breaks off: the last one, if it lacks a line end and values, were it the last one alone that
+    /// all rows before have, or the end of a quote.
     pub cut_in: Option<u64>,
     /// Fields of stores that its header has no column for, so that no row says them; none if it has no header.
     pub unsaid: Unsaid,
@@ -133,6 +134,11 @@ fn store(wrong: &mut Violations, values: &Values<'_>, position: Option<Position>
     let opening_hours = text(wrong, values, Field::OpeningHours, OpeningHours::new);
     let country = text(wrong, values, Field::Country, country);
     let tags = tags(wrong, values);
+    // Whether it is new nobody knows who cannot read it, and its other faults are told here.
+    if !wrong.is_empty() && values.is_zoneless() {
+        let said = "is missing, which matters if the store is new; --time-zone gives one to those that say none";
+        wrong.add(values.get(Field::TimeZone).0, said);
+    }
     Some(Row::Store(Store {
         name: reading.network.store(&id?).ok()?,
         display_name: display_name?,

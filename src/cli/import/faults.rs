@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     app::{
-        imports::{EXCHANGED, FAR_M, MAX_REPORTED},
+        imports::{FAR_M, MAX_REPORTED},
         place_files::Format,
     },
     cli::output::note,
@@ -50,9 +50,6 @@ pub fn tell_problems(word: &str, refused: &Refused, report: &pb::ImportPlacesRes
     }
     if report.problems.iter().any(|problem| problem.field == "store.time_zone") {
         note("--time-zone gives one to new stores that say none");
-    }
-    if report.problems.iter().any(|problem| problem.description == EXCHANGED) {
-        note("--allow-moves takes rows of exchanged latitude and longitude all the same");
     }
     warnings(word, &report.small_geofences).iter().for_each(note);
     moves(report).iter().for_each(note);

@@ -185,8 +185,7 @@ impl Import {
     }
 
     fn options(&self) -> pb::ImportOptions {
-        let allow_moves = self.sync.allow_moves;
-        pb::ImportOptions { parent: self.network.to_string(), allow_moves, ..Default::default() }
+        pb::ImportOptions { parent: self.network.to_string(), ..Default::default() }
     }
 
     fn reading(&self) -> anyhow::Result<Reading> {

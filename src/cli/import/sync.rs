@@ -31,8 +31,9 @@ const NAMED_IF_HELD: usize = 10;
 pub struct Syncing {
     /// Remove what the file no longer names, of the places of this source: any id, such as "stations"; made by its first
     /// sync. Places made by hand or by another source stay. Refused rows keep their places and hold nothing else back; an
-    /// empty, cut or stale file changes nothing. A CSV file is cut if its last line has no end and too few values, or a quote
-    /// that nothing closes. A cut within its last value cannot be told: import only what was fetched whole
+    /// empty, cut or stale file changes nothing. A CSV file is cut if its last line has no end and too few values, or nothing
+    /// as its last value where every sound line before it has something, or a quote that nothing closes. A cut within its last
+    /// value cannot be told: import only what was fetched whole
     #[arg(long, value_name = "SOURCE")]
     sync: Option<String>,
     /// Day or time of which the file speaks: 2026-03-12, 12/03/2026 or 2026-03-12T06:30:00Z. By default what the lines
@@ -50,12 +51,12 @@ pub struct Syncing {
     /// whatever their share, unless this is 0
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_removals: u32,
-    /// Move places however far and however many they are. With --sync or without also to where they were with latitude and
-    /// longitude exchanged, which refuses the row otherwise: they are swapped in it, or were before
-    #[arg(long)]
-    pub allow_moves: bool,
+    /// Move places however far and however many they are, also to where they were with latitude and longitude exchanged
+    #[arg(long, requires = "sync")]
+    allow_moves: bool,
     /// How many of the places that are there may be moved by more than 500 m, in percent; if more are, nothing is changed. Two
-    /// may whatever their share, unless this is 0
+    /// may whatever their share, unless this is 0. Nor is anything if half of them come to where they were with latitude and
+    /// longitude exchanged, however few they are: the two are swapped, or were
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), default_value_t = 10, requires = "sync")]
     max_moves: u32,
     /// Empty a field in however many places. Without it nothing is changed by a file that empties the same field (the brand, the
