@@ -39,6 +39,8 @@ type Slot = Awaited<Option<Found>>;
 /// What was found under these areas, which need not be kept to be told from others.
 struct Found {
     areas: Weak<Areas>,
+    /// Of that catalog.
+    version: u64,
     left_out: Arc<LeftOut>,
 }
 
@@ -60,15 +62,20 @@ impl Crowds {
             return Ok(known);
         }
         let place = self.aside.enter(brand.clone())?;
+        let since = self.resources.snapshot().version;
         let mut found = slot.lock_owned().await;
-        if let Some(known) = self.still(&found) {
-            return Ok(known);
+        // Found since this was asked, it answers all who waited, though somebody edits all the time.
+        let (catalog, now) = (self.resources.snapshot(), self.resources.now());
+        let is_so = |found: &&Found| found.version >= since && found.left_out.is_so_at(now);
+        if let Some(known) = found.as_ref().filter(is_so) {
+            return Ok((catalog, known.left_out.clone()));
         }
         let (resources, brand) = (self.resources.clone(), brand.clone());
         let find = move || {
             let (catalog, now) = (resources.snapshot(), resources.now());
             let left_out = Arc::new(LeftOut::of(&catalog.areas, brand.as_str(), now));
-            *found = Some(Found { areas: Arc::downgrade(&catalog.areas), left_out: left_out.clone() });
+            let (areas, version) = (Arc::downgrade(&catalog.areas), catalog.version);
+            *found = Some(Found { areas, version, left_out: left_out.clone() });
             (catalog, left_out)
         };
         place.run(find).await

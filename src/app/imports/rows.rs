@@ -93,7 +93,9 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
         let checked = row.map_err(unread).and_then(|row| {
             let checked = check_own(&row, (number, unsaid), options, &mut seen, catalog);
             let checked = refused(checked, number, &row.place());
-            if checked.is_err() && is_new_store(&row, catalog) {
+            // Of several rows that name it the first.
+            let is_first = seen.get(&row.place()) == Some(&number);
+            if checked.is_err() && is_first && is_new_store(&row, options, catalog) {
                 sifted.turned_away.push(row.clone());
             }
             checked.map(|()| row)
@@ -190,8 +192,10 @@ impl Sifted {
     }
 }
 
-fn is_new_store(row: &Row, catalog: &Catalog) -> bool {
-    matches!(row, Row::Store(store) if !catalog.stores.contains_key(&store.name))
+/// Of the network, and not there.
+fn is_new_store(row: &Row, options: &Options, catalog: &Catalog) -> bool {
+    let Row::Store(store) = row else { return false };
+    store.name.organization() == options.network && !catalog.stores.contains_key(&store.name)
 }
 
 /// All that is wrong with the row by itself.

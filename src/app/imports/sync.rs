@@ -150,9 +150,12 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
         return Plan::default();
     }
     let mut fates = fates(sync, sifted, catalog, now);
+    // Where the row was refused, the old store stays.
+    let renumbered = fates.renumbered.iter().filter(|pair| fates.said.contains(&PlaceName::Store(pair.is.clone())));
+    let lost =
+        Lost { renumbered: renumbered.count() as u64, missing: missing(&fates, known(sync, catalog), sifted.untold) };
     sifted.report.renumber(std::mem::take(&mut fates.renumbered));
-    let missing = missing(&fates, known(sync, catalog), sifted.untold);
-    sifted.report.held = too_much(sync, sifted, missing, fates.places);
+    sifted.report.held = too_much(sync, sifted, lost, fates.places);
     sifted.report.held.extend(too_many(sync, &sifted.report.emptied));
     sifted.report.remove(&fates.removed);
     sifted.report.keep(&fates.kept);
@@ -162,11 +165,18 @@ pub fn plan(sync: &Sync, sifted: &mut Sifted, catalog: &Catalog, now: Timestamp)
     Plan { told, removed: fates.removed, said: fates.said }
 }
 
+/// How many places would go.
+struct Lost {
+    /// For others that seem to be the same.
+    renumbered: u64,
+    missing: u64,
+}
+
 /// All that the file asks for more of than it may.
-fn too_much(sync: &Sync, sifted: &Sifted, missing: u64, places: u64) -> Vec<Held> {
+fn too_much(sync: &Sync, sifted: &Sifted, Lost { renumbered, missing }: Lost, places: u64) -> Vec<Held> {
     let exceeds = |part: u64, percent: u32, whole: u64| part * 100 > u64::from(percent) * whole;
     let is_many = |part: u64, percent: u32| part > FEW || percent == 0;
-    let Report { refused, moved, exchanged, changed, unchanged, renumbered, .. } = sifted.report;
+    let Report { refused, moved, exchanged, changed, unchanged, .. } = sifted.report;
     let mut held = Vec::new();
     let (rows, percent) = (sifted.rows, sync.max_refused_percent);
     if exceeds(refused, percent, rows) {

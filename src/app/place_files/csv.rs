@@ -46,7 +46,9 @@ pub fn read(bytes: &[u8], delimiter: u8, quotes: bool, reading: &Reading) -> Res
         let may_be = if row.is_err() { may_be(&record, &columns, header.len(), reading) } else { Vec::new() };
         // Many sound files end without a line end, so that one with all its values is believed.
         let is_whole = record.len() >= header.len() && !said.is_cut_before(&record);
-        let is_short = is_last && !bytes.ends_with(b"\n") && !is_whole;
+        // And nobody cuts off what closes a quote.
+        let is_ended = bytes.ends_with(b"\n") || (quotes && bytes.ends_with(b"\""));
+        let is_short = is_last && !is_ended && !is_whole;
         if row.is_ok() {
             said.note(&record);
         }
@@ -344,6 +346,7 @@ mod tests {
         assert_eq!(cut_in(&format!("{first}2|b|45|9|")), Some(3), "the row would be sound");
         assert_eq!(cut_in(&format!("{first}x|y|NULL|NULL|\n2|b|45|9|")), Some(4), "one that is refused tells nothing");
         assert_eq!(cut_in(&format!("{first}2|b|45|9|\n")), None, "its line has an end");
+        assert_eq!(cut_in(&format!("{first}2|b|45|9|\"\"")), None, "so has its value");
         assert_eq!(cut_in(&format!("{first}2|b|45|9|\n3|c|45|9|")), None, "it lacks now and then");
         assert_eq!(cut_in("1|a|45|9|\n2|b|45|9|"), None, "each line ends with a delimiter");
         assert_eq!(cut_in("1|a|45|9|"), None, "it is the only one");

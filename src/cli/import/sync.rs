@@ -116,7 +116,8 @@ impl Syncing {
 
 /// Tells that a file breaks off, which makes it none.
 pub fn tell_cut(word: &str, row: u64) -> anyhow::Result<ExitCode> {
-    say(format!("nothing was changed: the file breaks off in {word} {row}"))?;
+    let line_end = if word == "line" { "; if it is whole, end that line" } else { "" };
+    say(format!("nothing was changed: the file breaks off in {word} {row}{line_end}"))?;
     Ok(NOTHING.into())
 }
 
@@ -193,7 +194,7 @@ pub fn stays(place: &pb::KeptPlace) -> String {
 
 fn reason(why: KeptWhy) -> &'static str {
     match why {
-        KeptWhy::RowRefused => "the row was refused",
+        KeptWhy::RowRefused => "its row, or that of the same store under a new id, was refused",
         KeptWhy::RowUntold => "it cannot be told which places some refused rows mean, and nothing was removed",
         KeptWhy::HasDependents => "a geofence or beacon belongs to it that does not go with it",
         KeptWhy::Targeted => "a campaign names it",
@@ -295,7 +296,10 @@ mod tests {
             place("b", KeptWhy::Targeted, &["x", "y"]),
             place("c", KeptWhy::RowRefused, &[]),
         ]);
-        let both = ["kept: b: x, y names it (--force removes it)", "kept: 2 places (a, c): the row was refused"];
+        let both = [
+            "kept: b: x, y names it (--force removes it)",
+            "kept: 2 places (a, c): its row, or that of the same store under a new id, was refused",
+        ];
         assert_eq!(told, both);
     }
 

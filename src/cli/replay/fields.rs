@@ -15,6 +15,8 @@ const MOST: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum How {
     Otherwise,
+    /// One more of a list.
+    Added,
     NotRecorded,
     NotReplayed,
 }
@@ -22,6 +24,7 @@ enum How {
 impl How {
     fn of(difference: &pb::Difference) -> Self {
         match (difference.recorded.is_empty(), difference.replayed.is_empty()) {
+            (true, _) if difference.path.ends_with(']') => Self::Added,
             (true, _) => Self::NotRecorded,
             (_, true) => Self::NotReplayed,
             _ => Self::Otherwise,
@@ -31,6 +34,7 @@ impl How {
     fn words(self) -> &'static str {
         match self {
             Self::Otherwise => "",
+            Self::Added => "more than then, ",
             Self::NotRecorded => "not recorded then, ",
             Self::NotReplayed => "not there now, ",
         }
@@ -39,6 +43,7 @@ impl How {
     fn code(self) -> &'static str {
         match self {
             Self::Otherwise => "OTHERWISE",
+            Self::Added => "ADDED",
             Self::NotRecorded => "NOT_RECORDED",
             Self::NotReplayed => "NOT_REPLAYED",
         }
@@ -105,12 +110,14 @@ mod tests {
     fn a_field_that_is_new_is_told_apart_from_what_is_decided_otherwise() {
         let new = [("considered[0].x", "", "1"), ("considered[12].x", "", "1")];
         let real = ("considered[3].verdict", "\"a\"", "\"b\"");
-        let found = fields(&[&new, &[new[0], real], &[new[1], ("considered[7].x", "1", "2"), ("", "1", "")]]);
+        let more = ("offers[1]", "", "{}");
+        let found = fields(&[&new, &[new[0], real], &[new[1], ("considered[7].x", "1", "2"), ("", "1", ""), more]]);
         let wanted = [
             "  considered[].x: not recorded then, in 3 decisions",
             "  the whole: not there now, in 1 decision",
             "  considered[].verdict: in 1 decision",
             "  considered[].x: in 1 decision",
+            "  offers[]: more than then, in 1 decision",
         ];
         assert_eq!(found.tell(), wanted);
         let first = json!({"field": "considered[].x", "how": "NOT_RECORDED", "decisions": 3});

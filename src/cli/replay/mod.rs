@@ -46,7 +46,8 @@ const PAGE: i32 = 1_000;
 /// what that takes only if its setting storage.replay_days says so, and builds catalogs of the past, each as large in memory
 /// as the one in force. Needs an operator key.
 ///
-/// A field that a new version adds to receipts differs in all of them; at the end it is told apart ("not recorded then").
+/// A field that a new version adds to receipts differs in all of them; at the end it is told apart ("not recorded then"), with
+/// those that were empty then. What is one more of a list, such as an offer, is "more than then".
 ///
 /// Exit codes: 0 all that could be replayed was decided the same, 1 nothing could be replayed, or something failed,
 /// 3 something is decided otherwise, even if it broke off.

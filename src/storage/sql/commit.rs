@@ -139,8 +139,9 @@ impl Recorded {
         if let Some(absorbed) = ending {
             absorb(batch, absorbed, self.commit.at).await?;
         }
-        // Last, for what was absorbed is theirs as well.
-        if self.commit.decision.is_none() {
+        // Last, for what was absorbed is theirs as well. A report, a claim or a till changes no consent.
+        let Commit { decision, engagement, claim, till, .. } = &self.commit;
+        if decision.is_none() && engagement.is_empty() && claim.is_none() && till.is_none() {
             for write in &self.commit.profiles {
                 inputs::keep_agreed(batch, &write.profile).await?;
             }

@@ -1,7 +1,7 @@
 //! What decisions were made of, beside their receipts.
 //!
 //! Law 4: what is kept of a person is what they agree to now: whatever writes them without a consent ends what rests on it,
-//! in the same transaction. A ping changes no consent, and is spared the statement.
+//! in the same transaction. A ping, a report, a claim or a till changes no consent, and is spared the statement.
 
 use super::{
     batch::{Batch, Halt},
