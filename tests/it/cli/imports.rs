@@ -56,7 +56,10 @@ async fn a_sync_follows_the_file_and_a_bad_one_changes_nothing() {
         "{second:?}"
     );
     assert!(second.err.contains("latitudine: is missing") && second.err.contains("has 5 values"), "{second:?}");
-    assert!(second.err.contains("kept: 2 places (") && second.err.contains("the row was refused"), "{second:?}");
+    assert!(
+        second.err.contains("kept: 2 places (") && second.err.contains("of the same store under a new id, was refused"),
+        "{second:?}"
+    );
 
     let cut = written("2026-03-14", (2..=20).map(line));
     for (file, said) in [
