@@ -15,7 +15,7 @@
 //!    till's request happens once: a second commit under it is [`Committed::Asked`], with the first answer.
 //! 8. What a decision was made of is kept only if that is wanted, with its receipt and never longer; and gone once its
 //!    person is written without consent to location, and if it was profiled, without consent to profiling. A commit with a
-//!    decision changes no consent.
+//!    decision, with what became known of offers, with a claim or of a till changes no consent.
 
 use std::sync::Arc;
 
