@@ -50,6 +50,16 @@ impl Area {
             _ => Err(unknown()),
         }
     }
+
+    /// The name of the network whose it is; none of anywhere.
+    pub fn owner(&self) -> Option<&str> {
+        match self {
+            Self::Geofence(name) => Some(name.owner()),
+            Self::Around(store, _) | Self::Store(store) => Some(store.owner()),
+            Self::Beacon(name) => Some(name.owner()),
+            Self::Anywhere => None,
+        }
+    }
 }
 
 impl fmt::Display for Area {

@@ -14,7 +14,7 @@ use super::{
     experiment::Drawn,
     foremost::{self, MOST_CONSIDERED},
     gate::Gate,
-    happening::area_at,
+    happening::{area_at, place_for},
     known::Known,
     ranking::{Candidate, Cause},
     remedy::remedy,
@@ -219,7 +219,8 @@ impl Case<'_> {
         let areas = match self.is_meant_anywhere() {
             true => {
                 let permit = self.standing.profile.consents.permit::<Location>();
-                vec![permit.map_or(Area::Anywhere, |_| area_at(&catalog.areas, self.place))]
+                let named = permit.map_or(Area::Anywhere, |_| area_at(&catalog.areas, self.place));
+                vec![place_for(&named, self.campaign.name.owner(), &targets.grants).clone()]
             }
             false => targets.areas_of(self.place, &self.campaign.trigger.on),
         };

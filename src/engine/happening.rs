@@ -1,7 +1,8 @@
 //! Events of the app: where they happened, and what they fire.
 //!
 //! Laws: an event fires the campaigns at its place, and those that are meant for anywhere; it is no visit, for only its app
-//! says that somebody is there. Law 3: one that is learnt too late is history and fires nothing.
+//! says that somebody is there. Law 3: one that is learnt too late is history and fires nothing. Law 10: a campaign that is
+//! meant for anywhere learns of a place only where its brand may target it.
 
 use super::{
     areas::Areas,
@@ -9,6 +10,7 @@ use super::{
     decide::distance,
     experiment::Drawn,
     foremost::Foremost,
+    grants::Grants,
     known::Known,
     ranking::{Candidate, Cause},
 };
@@ -60,19 +62,25 @@ impl<'a> Event<'a> {
         (person, newest): (&ProfileName, Option<Position>),
         candidates: &mut Foremost<'t>,
     ) {
-        let number = areas.number(&self.area);
-        let view = areas.view(number);
-        let store = view.and_then(|view| areas.store_of(view));
-        let distance_m = view.and_then(|view| distance(view, store, newest));
-        let (cause, area, at, stale) = (Cause::Event(&self.said.key), &self.area, self.at, self.stale);
-        let candidate = |campaign: &'t Armed| {
-            let (drawn, trial) = (Drawn::of(campaign, person), campaign.is_on_trial());
-            Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }
+        let (cause, at, stale) = (Cause::Event(&self.said.key), self.at, self.stale);
+        let candidates_at = |area: &'t Area, waiting: Vec<&'c Armed>| {
+            let view = areas.view(areas.number(area));
+            let store = view.and_then(|view| areas.store_of(view));
+            let distance_m = view.and_then(|view| distance(view, store, newest));
+            waiting.into_iter().map(move |campaign| {
+                let (drawn, trial) = (Drawn::of(campaign, person), campaign.is_on_trial());
+                Candidate { campaign, cause, area, at, stale, view, store, distance_m, drawn, trial }
+            })
         };
-        let anywhere = areas.number(&Area::Anywhere);
-        let numbers = [Some(number), Some(anywhere).filter(|&anywhere| anywhere != number)];
-        let fired = numbers.into_iter().flatten().filter_map(|number| areas.fired(number));
-        candidates.extend(fired.flat_map(|fired| fired.by_event(&self.said.key)).map(candidate));
+        let waiting = |area: &Area| {
+            let fired = areas.fired(areas.number(area)).into_iter();
+            fired.flat_map(|fired| fired.by_event(&self.said.key))
+        };
+        let is_told = |campaign: &&Armed| *place_for(&self.area, campaign.name.owner(), areas.grants()) == self.area;
+        let (told, untold): (Vec<_>, Vec<_>) = waiting(&Area::Anywhere).partition(is_told);
+        let at_place = waiting(&self.area).filter(|_| self.area != Area::Anywhere);
+        candidates.extend(candidates_at(&self.area, at_place.chain(told).collect()));
+        candidates.extend(candidates_at(&Area::Anywhere, untold));
     }
 }
 
@@ -84,6 +92,13 @@ pub(super) fn area_at(areas: &Areas, place: &PlaceName) -> Area {
         PlaceName::Beacon(name) => Area::Beacon(name.clone()),
     };
     Some(named).filter(|area| areas.get(area).is_some()).unwrap_or(Area::Anywhere)
+}
+
+/// Where a campaign of the brand that is meant for anywhere is told that an event happened: at its place only if the brand
+/// may target that, or it would reach, and its receipts would tell, places of networks that granted nothing.
+pub(super) fn place_for<'a>(area: &'a Area, brand: &str, grants: &Grants) -> &'a Area {
+    let is_told = area.owner().is_some_and(|network| grants.lets(brand, network));
+    if is_told { area } else { &Area::Anywhere }
 }
 
 /// Tells the receipt what happened, and whether it was where nobody knows.

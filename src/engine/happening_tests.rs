@@ -163,6 +163,32 @@ fn anywhere_reaches_only_the_apps_that_let_the_brand() {
 }
 
 #[test]
+fn anywhere_is_told_of_no_place_that_is_not_granted() {
+    let brand = OrganizationName::parse("organizations/brand").expect("sound");
+    let foreign: Resource = Campaign { name: brand.campaign("x").expect("sound"), ..anywhere("x") }.into();
+    let permits = [Permission::ReachApp(app().name), Permission::TargetPlaces];
+    let [reach, target] = ["reach", "target"].map(|id| acme().grant(id).expect("sound"));
+    let [reach, target] = [reach, target]
+        .into_iter()
+        .zip(permits)
+        .map(|(name, permission)| -> Resource { Grant { name, grantee: brand.clone(), permission }.into() })
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("two");
+    let told = |more: &[Resource]| {
+        let world = [mall(), vec![foreign.clone(), reach.clone()], more.to_vec()].concat();
+        let outcome = ask(&world, &person(), &scanned(0, Some("stores/cafe")));
+        let of_brand = outcome.decision.considered.iter().find(|one| one.campaign.organization() == brand);
+        let considered = of_brand.expect("it is considered").clone();
+        let offer = outcome.decision.offers.iter().find(|offer| offer.campaign.organization() == brand).cloned();
+        (considered.area.to_string(), considered.store.is_some(), offer.expect("it is made").store.is_some())
+    };
+    assert_eq!(told(&[]), ("anywhere".to_owned(), false, false));
+    let cafe = "organizations/acme/stores/cafe".to_owned();
+    assert_eq!(told(&[target]), (cafe, true, true));
+}
+
+#[test]
 fn passing_through_fires_what_waits_for_it() {
     let world = [geofence("gate", 0.0, 60.0).into(), campaign("crossed", On::Crossed, "geofences/gate").into()];
     let before = ask(&world, &person(), &here(0, metres(0.0, -400.0)));

@@ -34,7 +34,8 @@ const MAX_MUTED: usize = 100;
 /// Farthest from the place, in metres.
 const MAX_DISTANCE_M: f64 = 100_000.0;
 /// What comes before the name that experiments draw a persona by: by that of a real person a brand would read their arm.
-const NOBODY: &str = "persona";
+/// Nobody known has an id that begins like those of anonymous profiles, and those go on with a digit of sixteen.
+const NOBODY: &str = "anon-up";
 
 pub fn wanted(request: pb::ExplainCampaignRequest, now: Timestamp) -> Result<Wanted, Violations> {
     let pb::ExplainCampaignRequest { campaign, whom: who, place, time, distance_m, device } = request;
@@ -287,6 +288,32 @@ mod tests {
         let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
         let without = ["persona.without", "persona.without[0]", "persona.without[1]", "persona.without[2]"];
         assert_eq!(fields, [&["device"], &without[..]].concat());
+    }
+
+    #[test]
+    fn nobody_real_is_called_as_a_persona() {
+        for name in ["", "rain", "0198f3a27c1e7abc8def0123456789ab"] {
+            let persona =
+                pb::Persona { app: "organizations/acme/apps/shopper".into(), name: name.into(), ..Default::default() };
+            let request = pb::ExplainCampaignRequest {
+                campaign: "organizations/acme/campaigns/rain".into(),
+                whom: Some(Wire::Persona(Box::new(persona))),
+                place: "organizations/acme/stores/1".into(),
+                ..Default::default()
+            };
+            let Whom::Persona(persona, _) = wanted(request, Timestamp::default()).expect("sound").whom else {
+                panic!("it is made up")
+            };
+            let real = persona.name.app().anonymous_profile(0x0198_f3a2_7c1e_7abc_8def_0123_4567_89ab);
+            assert!(persona.name.is_anonymous() && persona.name != real, "{name}");
+            assert!(
+                persona
+                    .name
+                    .id()
+                    .strip_prefix("anon-")
+                    .is_some_and(|id| !id.starts_with(|c: char| c.is_ascii_hexdigit()))
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
         output::{Paint, table},
         zoned::Zoned,
     },
-    domain::decision::Reason,
+    domain::decision::{Reason, Verdict},
     grpc::pb,
 };
 
@@ -40,7 +40,11 @@ pub fn counts(zoned: &Zoned, told: pb::VerdictCounts) -> String {
     }
     counts.sort_by(|a, b| b.people.cmp(&a.people).then_with(|| a.verdict.cmp(&b.verdict)));
     let row = |count: pb::VerdictCount| {
-        let meaning = Reason::meaning_of(&count.verdict).unwrap_or("an offer was made");
+        let meaning = match count.verdict.as_str() {
+            Verdict::CHOSEN => "an offer was made",
+            // Of a newer server this may be a code that nobody here knows.
+            code => Reason::meaning_of(code).unwrap_or_default(),
+        };
         vec![count.people.to_string(), count.decisions.to_string(), count.verdict, meaning.to_owned()]
     };
     let titles = ["people", "times", "verdict", ""].map(str::to_owned).to_vec();
