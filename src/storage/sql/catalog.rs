@@ -34,30 +34,72 @@ pub async fn head(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
     row.ok_or_else(|| unsound("the catalog has no head"))?.count(0)
 }
 
-/// Of each resource only its last change up to `until`, by version and name. Of a catalog of millions of places it takes
-/// seconds to read what was found: no thread that answers pings does.
+/// Changes whose rows are read at once. A row takes several times the memory of what is kept of it: read all together, those of
+/// a catalog of a million places are as large as the server that they make.
+const PORTION: u64 = 5_000;
+
+/// Of each resource only its last change up to `until`, by version and name. The connection must see the record as it was
+/// at one time.
 pub async fn changes_between(
     conn: &mut Conn<'_>,
     (after, until): (u64, u64),
     counters: &Counters,
 ) -> Result<Vec<CatalogChange>, StoreError> {
-    const SQL: &str = "SELECT version, id, body FROM catalog_change AS change
+    const SOME: &str = "SELECT version, id, body FROM catalog_change AS change
         WHERE version > $1 AND version <= $2 AND NOT EXISTS (SELECT 1 FROM catalog_change AS later
-            WHERE later.id = change.id AND later.version > change.version AND later.version <= $2)";
-    let rows = conn.rows(SQL, values![after, until]).await?;
-    let read = tokio::task::spawn_blocking(move || {
-        let mut unreadable = Vec::new();
-        let mut changes: Vec<_> = rows.iter().filter_map(|row| readable(row, &mut unreadable)).collect();
-        // Sorted here, because engines differ in how they compare text.
-        changes.sort_by(|a, b| (a.version, a.name.as_str()).cmp(&(b.version, b.name.as_str())));
-        (changes, unreadable)
-    });
-    let (changes, unreadable) = read.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?;
+            WHERE later.id = change.id AND later.version > change.version AND later.version <= $2) LIMIT $3";
+    // The signs keep both engines from looking for versions: these are most of the table, and are asked for by name.
+    const BY_NAME: &str = "SELECT version, id, body FROM catalog_change AS change
+        WHERE id > $3 AND +version > $1 AND +version <= $2 AND NOT EXISTS (SELECT 1 FROM catalog_change AS later
+            WHERE later.id = change.id AND later.version > change.version AND later.version <= $2)
+        ORDER BY id LIMIT $4";
+    let mut found = Found::default();
+    let some = conn.rows(SOME, values![after, until, PORTION + 1]).await?;
+    if some.len() as u64 <= PORTION {
+        found = found.with(some).await?;
+    } else {
+        drop(some);
+        let mut last = String::new();
+        loop {
+            let rows = conn.rows(BY_NAME, values![after, until, &last, PORTION]).await?;
+            let Some(row) = rows.last() else { break };
+            last = row.get(1)?;
+            found = found.with(rows).await?;
+        }
+    }
     // Of the past it was told when it was in force.
     if until == NEWEST {
-        unreadable.iter().for_each(|unreadable| unreadable.tell(counters));
+        found.unreadable.iter().for_each(|unreadable| unreadable.tell(counters));
     }
-    Ok(changes)
+    // Sorted here, because engines differ in how they compare text.
+    let sorted = aside(move || {
+        found.changes.sort_by(|a, b| (a.version, a.name.as_str()).cmp(&(b.version, b.name.as_str())));
+        found.changes
+    });
+    sorted.await
+}
+
+/// Not on the threads that answer pings: of a catalog of millions of places it takes seconds.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|gone| StoreError::Unavailable(gone.to_string()))
+}
+
+/// What rows say.
+#[derive(Default)]
+struct Found {
+    changes: Vec<CatalogChange>,
+    unreadable: Vec<Unreadable>,
+}
+
+impl Found {
+    /// And of these rows.
+    async fn with(mut self, rows: Vec<Row>) -> Result<Self, StoreError> {
+        let read = aside(move || {
+            self.changes.extend(rows.iter().filter_map(|row| readable(row, &mut self.unreadable)));
+            self
+        });
+        read.await
+    }
 }
 
 /// A change that cannot be read, as far as it can.
@@ -95,11 +137,15 @@ fn readable(row: &Row, unreadable: &mut Vec<Unreadable>) -> Option<CatalogChange
 
 fn read_change(row: &Row) -> Result<CatalogChange, StoreError> {
     let (name, body): (String, Option<String>) = (row.get(1)?, row.get(2)?);
-    let name = ResourceName::parse(&name).map_err(unsound)?;
+    let mut name = ResourceName::parse(&name).map_err(unsound)?;
     let resource = body.map(|body| serde_json::from_str::<Resource>(&body)).transpose();
     let resource = resource.map_err(|fault| unsound(format!("{name}: {fault}")))?;
-    if resource.as_ref().is_some_and(|resource| resource.name() != name) {
-        return Err(unsound(format!("the body of {name} is another's")));
+    if let Some(own) = resource.as_ref().map(Resource::name) {
+        if own != name {
+            return Err(unsound(format!("the body of {name} is another's")));
+        }
+        // Kept once: it is the resource's, which stays.
+        name = own;
     }
     Ok(CatalogChange { version: row.count(0)?, name, resource })
 }

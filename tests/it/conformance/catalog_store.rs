@@ -84,9 +84,10 @@ async fn an_edit_that_does_not_hold_makes_the_whole_append_a_conflict(database: 
 }
 
 async fn an_append_of_thousands_is_as_whole_as_one_of_two(database: Database) {
-    const MANY: u64 = 2_777;
+    // More than twice what is read at once.
+    const MANY: u64 = 12_777;
     let organization = |i: u64, display_name: &str| Organization {
-        name: OrganizationName::parse(&format!("organizations/o{i:04}")).expect("sound"),
+        name: OrganizationName::parse(&format!("organizations/o{i:05}")).expect("sound"),
         display_name: display_name.to_owned(),
         brand_limits: Default::default(),
     };
@@ -99,21 +100,32 @@ async fn an_append_of_thousands_is_as_whole_as_one_of_two(database: Database) {
         assert_eq!(change.resource, Some(Resource::from(organization(i, &format!("Number {i}")))));
     }
 
+    // Of one that changed meanwhile only the last change is given, behind the others; of the past as it was.
+    assert_eq!(append(&database, vec![put(7, Expected::Version(1))]).await, Appended::Version(2));
+    let after = database.sql.changes_since(0).await.expect("read");
+    assert_eq!(after.len() as u64, MANY);
+    assert!(after[..7] == made[..7] && after[7..MANY as usize - 1] == made[8..]);
+    let last = after.last().expect("some");
+    assert_eq!((last.version, &last.name), (2, &made[7].name));
+    assert_eq!(database.sql.changes_between(0, 1).await.expect("read"), made);
+    assert_eq!(database.sql.changes_since(1).await.expect("read"), after[MANY as usize - 1..]);
+
     // The first that does not hold is named, wherever it stands, and nothing of the others is done.
-    let mut edits = all(Expected::Version(1));
+    let at_first = |i| if i == 7 { Expected::Version(2) } else { Expected::Version(1) };
+    let mut edits: Vec<Edit> = (0..MANY).map(|i| put(i, at_first(i))).collect();
     edits[2_770] = put(2_770, Expected::Version(9));
     edits[1_234] = put(1_234, Expected::Absent);
     let conflict = Appended::Conflict(organization(1_234, "").name.into());
     assert_eq!(append(&database, edits).await, conflict);
-    assert_eq!(database.sql.changes_since(1).await.expect("read"), []);
+    assert_eq!(database.sql.changes_since(2).await.expect("read"), []);
     // An edit sees those before it.
     let twice = vec![put(5, Expected::Version(1)), put(5, Expected::Version(1))];
     assert_eq!(append(&database, twice).await, Appended::Conflict(organization(5, "").name.into()));
 
-    let gone = (0..MANY).map(|i| Edit::delete(organization(i, "").name, Expected::Version(1))).collect();
-    assert_eq!(append(&database, gone).await, Appended::Version(2));
-    assert!(database.sql.changes_since(1).await.expect("read").iter().all(|change| change.resource.is_none()));
-    assert_eq!(append(&database, all(Expected::Absent)).await, Appended::Version(3));
+    let gone = (0..MANY).map(|i| Edit::delete(organization(i, "").name, at_first(i))).collect();
+    assert_eq!(append(&database, gone).await, Appended::Version(3));
+    assert!(database.sql.changes_since(2).await.expect("read").iter().all(|change| change.resource.is_none()));
+    assert_eq!(append(&database, all(Expected::Absent)).await, Appended::Version(4));
 }
 
 async fn racing_appends_see_whole_versions_in_order(database: Database) {
