@@ -11,7 +11,7 @@ use super::{
     conn::{Conn, values},
     counters::Counters,
     error::store_error,
-    writer::Writer,
+    writer::{Writer, close_last},
 };
 use crate::ports::StoreError;
 
@@ -105,8 +105,11 @@ impl Engine {
     pub async fn close(&self) {
         match self {
             Engine::Sqlite(sqlite) => {
-                sqlite.writer.close().await;
+                let last = sqlite.writer.close().await;
                 sqlite.read.close().await;
+                if let Some(last) = last {
+                    close_last(last).await;
+                }
                 if let Err(fault) = sqlite.lock.unlock() {
                     tracing::warn!(%fault, "the SQLite file's lock was not released");
                 }

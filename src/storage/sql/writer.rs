@@ -35,7 +35,7 @@ pub const UNDO: &str = "ROLLBACK TO change";
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
     closing: CancellationToken,
-    task: Mutex<Option<JoinHandle<()>>>,
+    task: Mutex<Option<JoinHandle<SqliteConnection>>>,
 }
 
 impl Writer {
@@ -57,14 +57,22 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Unavailable("the writer has stopped".to_owned()))?
     }
 
-    /// Takes no more changes, does what is queued, and closes the file.
-    pub async fn close(&self) {
+    /// Takes no more changes, does what is queued, and gives the connection back for [`close_last`].
+    pub async fn close(&self) -> Option<SqliteConnection> {
         self.closing.cancel();
-        if let Some(task) = self.task.lock().await.take()
-            && let Err(fault) = task.await
-        {
-            tracing::error!(%fault, "the SQLite writer had stopped");
-        }
+        let stopped = self.task.lock().await.take()?.await;
+        stopped.inspect_err(|fault| tracing::error!(%fault, "the SQLite writer had stopped")).ok()
+    }
+}
+
+/// Closes the file when nobody reads it any more: all that was written is in the file then, and none of it in the log
+/// beside it, which whoever copies the file may not know of.
+pub async fn close_last(mut conn: SqliteConnection) {
+    if let Err(fault) = empty_log(&mut conn).await {
+        tracing::warn!(%fault, "the SQLite file's log was not emptied");
+    }
+    if let Err(fault) = conn.close().await {
+        tracing::warn!(%fault, "the SQLite file did not close cleanly");
     }
 }
 
@@ -73,7 +81,7 @@ async fn run(
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     closing: CancellationToken,
     counters: Arc<Counters>,
-) {
+) -> SqliteConnection {
     let mut group = Vec::with_capacity(MAX_GROUP);
     loop {
         tokio::select! {
@@ -93,9 +101,7 @@ async fn run(
             }
         }
     }
-    if let Err(fault) = conn.close().await {
-        tracing::warn!(%fault, "the SQLite file did not close cleanly");
-    }
+    conn
 }
 
 /// One transaction for the whole group.
@@ -259,7 +265,7 @@ mod tests {
     async fn what_is_queued_is_done_before_it_closes() {
         let (dir, counters) = (tempfile::tempdir().expect("made"), Arc::default());
         let writer = writer(&dir, &counters).await;
-        let (queued, ()) = tokio::join!(writer.write(Note("a", 1, true)), writer.close());
+        let (queued, _conn) = tokio::join!(writer.write(Note("a", 1, true)), writer.close());
         assert!(queued.is_ok());
         assert!(matches!(writer.write(Count).await, Err(StoreError::Unavailable(_))));
     }

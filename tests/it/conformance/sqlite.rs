@@ -88,6 +88,25 @@ async fn what_was_answered_survives_a_kill() {
 }
 
 #[tokio::test]
+async fn what_was_closed_is_one_file() {
+    let database = databases::sqlite().await;
+    let (ada, bob) = (person(&app(), "ada"), person(&app(), "bob"));
+    for person in [&ada, &bob] {
+        assert_eq!(database.sql.commit(person.writes(1)).await.expect("done"), Committed::Done);
+        // Its reader stays open until the end.
+        assert!(database.sql.profile(&person.name).await.expect("read").is_some());
+    }
+    database.sql.close().await;
+    let path = database.config.url.reveal().strip_prefix("sqlite:").expect("a file");
+    let dir = tempfile::tempdir().expect("made");
+    let copy = dir.path().join("copy.db");
+    std::fs::copy(path, &copy).expect("copied without its log");
+    let config = SqlConfig { url: Address::new(format!("sqlite:{}", copy.display())), ..SqlConfig::default() };
+    let sql = open(&config).await.expect("it opens");
+    assert_eq!(sql.profile(&bob.name).await.expect("read"), Some(bob.profile(1)));
+}
+
+#[tokio::test]
 async fn nothing_of_an_erased_person_can_be_read_in_the_files() {
     let database = databases::sqlite().await;
     let ada = person(&app(), "ada");
