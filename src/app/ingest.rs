@@ -89,7 +89,7 @@ pub struct Ingest {
     catalog: Arc<LiveCatalog>,
     entropy: Arc<dyn Entropy>,
     stripes: Arc<Stripes>,
-    spent: Spent,
+    spent: Arc<Spent>,
     pub counters: IngestCounters,
     pub stages: Stages,
 }
@@ -128,8 +128,9 @@ impl Ingest {
         catalog: Arc<LiveCatalog>,
         entropy: Arc<dyn Entropy>,
         stripes: Arc<Stripes>,
+        spent: Arc<Spent>,
     ) -> Self {
-        let (spent, counters, stages) = (Spent::default(), IngestCounters::default(), Stages::default());
+        let (counters, stages) = (IngestCounters::default(), Stages::default());
         Self { profiles, catalog, entropy, stripes, spent, counters, stages }
     }
 
@@ -141,6 +142,11 @@ impl Ingest {
     /// Asks the ledger whether that is still so.
     pub async fn ask_of_spent(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<(), StoreError> {
         self.spent.ask(ledger, now).await
+    }
+
+    /// Asks the ledger of which coupons none can be claimed any more, if that may have changed.
+    pub async fn look_for_spent(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<(), StoreError> {
+        self.spent.look(&self.catalog.snapshot(), ledger, now).await
     }
 
     /// Whether the ping, or event, is on record as answered: a retry costs nothing new.

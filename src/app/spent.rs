@@ -7,14 +7,15 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 
 use crate::{
-    domain::{budget::AccountId, time::Timestamp},
+    domain::{budget::AccountId, campaign::CampaignState, time::Timestamp},
+    engine::{catalog::Catalog, taking},
     ports::{Ledger, StoreError},
 };
 
@@ -26,12 +27,17 @@ const ASKED_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Most accounts that are asked about at once; what is beyond them is believed for its moment.
 const MOST_ASKED: usize = 500;
 
+/// After this campaigns are looked through again, though none was edited: what claims and tills took is seen by nobody else.
+const LOOKED_THROUGH: Duration = Duration::from_secs(60);
+
 /// Accounts of which nothing is left.
 #[derive(Debug, Default)]
 pub struct Spent {
     noted: Mutex<HashMap<AccountId, Noted>>,
     /// The same for readers, who wait for nobody.
     known: ArcSwap<Known>,
+    /// The catalog whose campaigns were looked through last, and when.
+    looked: Mutex<Option<(u64, Timestamp)>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +88,31 @@ impl Spent {
             }
         });
         Ok(())
+    }
+
+    /// Asks the ledger what every claim of a coupon of an active campaign takes of: no commit of an offer would find out.
+    pub async fn look(&self, catalog: &Catalog, ledger: &dyn Ledger, now: Timestamp) -> Result<(), StoreError> {
+        if !self.is_due(catalog.version, now) {
+            return Ok(());
+        }
+        let active = catalog.campaigns.iter().map(|(_, entry)| &entry.value);
+        let active = active.filter(|campaign| campaign.state == CampaignState::Active);
+        let asked: Vec<AccountId> = active.flat_map(|campaign| taking::for_any_claim(campaign)).collect();
+        let spent = if asked.is_empty() { Vec::new() } else { ledger.spent(&asked).await? };
+        if !spent.is_empty() {
+            let new = Noted { refused_at: now, seen_at: now };
+            self.change(|noted| noted.extend(spent.into_iter().map(|account| (account, new))));
+        }
+        *self.looked() = Some((catalog.version, now));
+        Ok(())
+    }
+
+    fn is_due(&self, version: u64, now: Timestamp) -> bool {
+        self.looked().is_none_or(|(looked, at)| looked != version || now.apart(at) >= LOOKED_THROUGH)
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Option<(u64, Timestamp)>> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those that were not asked about for longest first.

@@ -9,6 +9,7 @@ use super::{
     devices::random,
     live_catalog::LiveCatalog,
     profile_edits::{ProfileEditError, ProfileEdits, next},
+    spent::Spent,
 };
 use crate::{
     domain::{
@@ -98,6 +99,7 @@ pub struct Wallet {
     coupons: Arc<dyn Coupons>,
     live: Arc<LiveCatalog>,
     entropy: Arc<dyn Entropy>,
+    spent: Arc<Spent>,
 }
 
 impl Wallet {
@@ -106,8 +108,9 @@ impl Wallet {
         coupons: Arc<dyn Coupons>,
         live: Arc<LiveCatalog>,
         entropy: Arc<dyn Entropy>,
+        spent: Arc<Spent>,
     ) -> Self {
-        Self { edits, coupons, live, entropy }
+        Self { edits, coupons, live, entropy, spent }
     }
 
     /// A page of what the person holds, newest first.
@@ -145,10 +148,13 @@ impl Wallet {
             let commit = Commit { at: now, profiles, engagement, takes, claim: Some(claim), ..Commit::default() };
             match self.edits.profiles.commit(commit).await? {
                 Committed::Done => return self.after_claim((&snapshot, holder), offer, code, now).await,
-                Committed::Exhausted(account) if account == Account::pool(&campaign.name).id => {
-                    return Err(ClaimError::Refused(ClaimRefusal::CodesExhausted));
+                Committed::Exhausted(account) => {
+                    let is_pool = account == Account::pool(&campaign.name).id;
+                    // Nobody else shall be offered what cannot be claimed.
+                    self.spent.note(account, now);
+                    let refusal = if is_pool { ClaimRefusal::CodesExhausted } else { ClaimRefusal::BudgetExhausted };
+                    return Err(ClaimError::Refused(refusal));
                 }
-                Committed::Exhausted(_) => return Err(ClaimError::Refused(ClaimRefusal::BudgetExhausted)),
                 Committed::Stale | Committed::Repeated(_) | Committed::Asked(_) => {}
             }
         }

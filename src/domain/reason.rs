@@ -135,6 +135,8 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         period: Option<Box<str>>,
     },
+    /// Nobody can claim a coupon of it any more: the codes of its pool, or all that its coupons may redeem, are taken.
+    ClaimedOut,
     /// The same campaign was chosen at a better place of this ping.
     SameCampaign,
     /// Others ranked higher.
@@ -222,7 +224,7 @@ codes! {
     CoolDown => "COOL_DOWN", Person, "the campaign rests for this person";
     Audience => "AUDIENCE", Person, "the person is not in the audience";
     Holdout => "HOLDOUT", Person, "the person is in the experiment's holdout";
-    BudgetExhausted | UnitsExhausted => "BUDGET_EXHAUSTED", Person, "the campaign's budget is used up";
+    BudgetExhausted | UnitsExhausted | ClaimedOut => "BUDGET_EXHAUSTED", Person, "the campaign's budget is used up";
     SameCampaign => "SAME_CAMPAIGN", Campaign, "the campaign was chosen at a better place";
     Outranked => "OUTRANKED", Person, "others ranked higher";
 }
@@ -306,6 +308,9 @@ impl fmt::Display for Reason {
                 period.as_ref().map_or(Ok(()), |period| write!(f, " for {period}"))?;
                 place.as_ref().map_or(Ok(()), |place| write!(f, " at {place}"))?;
                 f.write_str(" are taken")
+            }
+            Reason::ClaimedOut => {
+                f.write_str("no coupon of it can be claimed: its codes, or what they may redeem, are taken")
             }
             Reason::SameCampaign => f.write_str("the campaign was chosen at a better place"),
             Reason::Outranked { rank, most } => write!(f, "it ranked {rank}, and {most} could be given"),

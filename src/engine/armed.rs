@@ -4,7 +4,10 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::gate::{Gate, GateSet};
+use super::{
+    gate::{Gate, GateSet},
+    taking::for_any_claim,
+};
 use crate::domain::{
     budget::Unit,
     campaign::{Campaign, On},
@@ -94,11 +97,13 @@ impl Deref for Armed {
 fn gates(campaign: &Campaign) -> GateSet {
     let limits = &campaign.limits;
     let caps = limits.never_after_redeemed || !limits.per_profile.is_empty() || !limits.cool_down.is_zero();
+    let needs_units = limits.budgets.iter().any(|budget| budget.unit == Unit::Offers);
+    let needs_units = needs_units || for_any_claim(campaign).next().is_some();
     GateSet::ALL
         .but(Gate::Dates, limits.starts_at.is_none() && limits.ends_at.is_none())
         .but(Gate::StoreHours, limits.schedule.only_while_open.is_none())
         .but(Gate::Schedule, limits.schedule.windows.is_empty())
-        .but(Gate::Budget, limits.budgets.iter().all(|budget| budget.unit != Unit::Offers))
+        .but(Gate::Budget, !needs_units)
         .but(Gate::Visit, campaign.trigger.visit.is_any())
         .but(Gate::Audience, campaign.audience.terms().is_empty())
         .but(Gate::CampaignCaps, !caps)

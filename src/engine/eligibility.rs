@@ -305,8 +305,11 @@ impl<'a> Gates<'a> {
         if taking::gives_nothing(candidate.campaign) {
             return Some(Reason::BudgetExhausted);
         }
-        let used_up = || taking::used_up(candidate, self.now, self.exhausted);
-        if self.exhausted.is_empty() { None } else { used_up() }
+        if self.exhausted.is_empty() {
+            return None;
+        }
+        let claimed_out = || taking::is_claimed_out(candidate.campaign, self.exhausted).then_some(Reason::ClaimedOut);
+        taking::used_up(candidate, self.now, self.exhausted).or_else(claimed_out)
     }
 
     /// When each account that the offer would need, and that has nothing left, has been followed by one of a next period;

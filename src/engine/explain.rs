@@ -146,6 +146,7 @@ pub fn accounts(case: &Case<'_>, now: Timestamp) -> BTreeSet<AccountId> {
     for _ in 0..MOST_MOMENTS {
         let next = spot.at(at, |_, candidate| {
             named.extend(taking::for_offer(candidate, at).map(|account| account.id));
+            named.extend(taking::for_any_claim(candidate.campaign));
             taking::next_period(candidate, at)
         });
         match next.filter(|&next| at < next && next <= now) {

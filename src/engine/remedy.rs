@@ -47,6 +47,7 @@ pub(super) fn remedy(reason: &Reason) -> String {
         Reason::BudgetExhausted | Reason::UnitsExhausted { .. } => {
             "the budget must be raised, or units come back".to_owned()
         }
+        Reason::ClaimedOut => "codes must be uploaded, a budget raised, or units come back".to_owned(),
         reason @ (Reason::Audience { .. }
         | Reason::Holdout { .. }
         | Reason::SameCampaign

@@ -96,6 +96,23 @@ pub fn for_claim(campaign: &Campaign, coupon: &Coupon, offer: &KeptOffer) -> Vec
     code.into_iter().chain(budgets).collect()
 }
 
+/// What every claim of the campaign's coupon takes of, wherever and whenever it is made: see [`for_claim`].
+pub fn for_any_claim(campaign: &Campaign) -> impl Iterator<Item = AccountId> {
+    let coupon = campaign.coupon.as_ref();
+    let pool = coupon.filter(|coupon| matches!(coupon.codes, Codes::Pool)).map(|_| Account::pool(&campaign.name).id);
+    let counted = |unit| matches!(unit, Unit::Redemptions | Unit::Money);
+    let whole = campaign.limits.budgets.iter().filter(move |budget| counted(budget.unit) && budget.is_whole());
+    // Of these the account is the same whatever the spot.
+    let spot = Spot { place: "", time_zone: None, at: Timestamp::default() };
+    let whole = whole.filter(move |_| coupon.is_some()).map(move |budget| budget.account(&campaign.name, spot).id);
+    pool.into_iter().chain(whole)
+}
+
+/// Whether nobody can claim a coupon of the campaign: such an offer would be worth nothing.
+pub fn is_claimed_out(campaign: &Campaign, used_up: &BTreeSet<AccountId>) -> bool {
+    campaign.coupon.is_some() && for_any_claim(campaign).any(|account| used_up.contains(&account))
+}
+
 /// What a redemption takes, or confirms where its claim held it.
 pub fn for_redemption(campaign: &Campaign, redemption: &Redemption, store: &Store) -> Vec<Take> {
     let holder = redemption.offer.map_or(Holder::Redemption(redemption.id), Holder::Offer);

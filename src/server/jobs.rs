@@ -22,6 +22,8 @@ use crate::{
 const FAILURES: u32 = 3;
 /// How often the ledger is asked about budgets that are spent: more often than its word is believed for.
 const ASK_OF_SPENT: Duration = Duration::from_secs(1);
+/// How many of these questions later it is asked of which coupons none can be claimed, if that may have changed.
+const LOOK_FOR_SPENT: u32 = 5;
 /// Between two batches of a sweep.
 const REST: Duration = Duration::from_millis(20);
 /// How often the counts of registrations, looks around and events forget who has been quiet, and what replays used goes.
@@ -108,10 +110,14 @@ impl Jobs {
 
     /// A ledger that is away is told of by the catalog's polls; the hints end by themselves.
     async fn ask_of_spent(&self) {
-        loop {
+        for turn in (0..LOOK_FOR_SPENT).cycle() {
             tokio::time::sleep(ASK_OF_SPENT).await;
-            let now = self.ports.clock.now();
-            if let Err(error) = self.ingest.ask_of_spent(&*self.ports.ledger, now).await {
+            let (now, ledger) = (self.ports.clock.now(), &*self.ports.ledger);
+            let looked = match turn + 1 == LOOK_FOR_SPENT {
+                true => self.ingest.look_for_spent(ledger, now).await,
+                false => Ok(()),
+            };
+            if let Err(error) = looked.and(self.ingest.ask_of_spent(ledger, now).await) {
                 tracing::debug!(%error, "nobody knows whether spent budgets still are");
             }
         }

@@ -31,6 +31,7 @@ use crate::{
         resources::Resources,
         reversals::Reversals,
         segments::Segments,
+        spent::Spent,
         stripes::Stripes,
         tills::Tills,
         tokens::{self, Tokens},
@@ -100,6 +101,7 @@ pub(super) struct Services {
     reversals: Arc<Reversals>,
     coupons: Arc<dyn Coupons>,
     ledger: Arc<dyn Ledger>,
+    spent: Arc<Spent>,
     history: Arc<dyn History>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
@@ -121,12 +123,15 @@ impl Services {
         let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         let turns = aside::turns();
         let past = PastCatalogs::new(catalog, live.clone());
+        let spent = Arc::<Spent>::default();
+        let ingest = Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes, spent.clone());
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
             people_limits: Arc::new(PeopleLimits::new(config.devices.people_limits(), &clock)),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
-            ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
+            ingest: Arc::new(ingest),
+            spent,
             replays: Arc::new(Replays::new(records.clone(), past, turns.clone())),
             decisions: Arc::new(Decisions::new(records, receipts, live.clone(), clock.clone())),
             people: Arc::new(People::new(edits.clone(), live.clone())),
@@ -261,7 +266,7 @@ impl Services {
     fn wallet_service(&self) -> WalletGrpc {
         let (tokens, people) = (self.tokens.clone(), self.people.clone());
         let (edits, coupons) = (self.edits.clone(), self.coupons.clone());
-        let wallet = Wallet::new(edits, coupons, self.live.clone(), self.entropy.clone());
+        let wallet = Wallet::new(edits, coupons, self.live.clone(), self.entropy.clone(), self.spent.clone());
         WalletGrpc { tokens, people, wallet, clock: self.clock.clone() }
     }
 

@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{
     domain::{
+        budget::Account,
         campaign::Campaign,
         catalog::{CatalogChange, Resource, ResourceName},
+        coupon::Codes,
         name::CampaignName,
         time::Timestamp,
     },
@@ -277,7 +279,15 @@ async fn set_limits(conn: &mut Conn<'_>, campaign: &Campaign) -> Result<(), Stor
     const SET: &str = "INSERT INTO budget (id, campaign_id, unit, limit_units) VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE SET limit_units = excluded.limit_units";
     const ACCOUNT: &str = "INSERT INTO account (id, budget_id, taken) VALUES ($1, $1, 0) ON CONFLICT DO NOTHING";
+    // Until codes are uploaded nothing can be taken of it.
+    const POOL: &str = "INSERT INTO budget (id, campaign_id, unit, limit_units) VALUES ($1, $2, 'codes', 0)
+        ON CONFLICT DO NOTHING";
     conn.execute(LIFT, values![campaign.name.as_str()]).await?;
+    if matches!(campaign.coupon.as_ref().map(|coupon| &coupon.codes), Some(Codes::Pool)) {
+        let pool = Account::pool(&campaign.name);
+        conn.execute(POOL, values![pool.budget.as_str(), campaign.name.as_str()]).await?;
+        conn.execute(ACCOUNT, values![pool.id.as_str()]).await?;
+    }
     for budget in &campaign.limits.budgets {
         let id = budget.id(&campaign.name);
         let values = values![id.as_str(), campaign.name.as_str(), budget.unit.as_str(), budget.limit];

@@ -17,7 +17,7 @@ use crate::{
         redemption::{Lock, Redemption, TillRequest},
         time::Timestamp,
     },
-    ports::{Claim, NewCode, TillChange},
+    ports::{Claim, Committed, NewCode, TillChange},
 };
 
 /// Claims a till's request for this transaction, with what it will be answered.
@@ -154,6 +154,7 @@ pub async fn begin_claim(batch: &mut Batch<'_, '_>, claim: &Claim, at: Timestamp
 
 /// Gives the offer its code. The account of a pool is this transaction's by now, and counts the codes that were given.
 pub async fn claim(batch: &mut Batch<'_, '_>, claim: &Claim) -> Result<(), Halt> {
+    const LIMITED: &str = "SELECT 1 FROM budget WHERE id = $1";
     const THIS: &str = "UPDATE offer SET code = $2 WHERE id = $1 AND code IS NULL";
     const NEXT: &str = "UPDATE offer SET code = (SELECT pool_code.code FROM pool_code, account
             WHERE account.id = $2 AND pool_code.campaign_id = $3 AND pool_code.number = account.taken)
@@ -164,7 +165,14 @@ pub async fn claim(batch: &mut Batch<'_, '_>, claim: &Claim) -> Result<(), Halt>
             let pool = Account::pool(campaign);
             let rows = batch.rows(NEXT, values![&claim.offer, pool.id.as_str(), campaign.as_str()]).await?;
             let code: Option<String> = rows.first().ok_or(STALE)?.get(0)?;
-            code.map(drop).ok_or_else(|| unsound(format!("{} has no code of that number", pool.id)).into())
+            if code.is_some() {
+                return Ok(());
+            }
+            // Without a limit any number may be taken: no code was ever uploaded.
+            match batch.rows(LIMITED, values![pool.budget.as_str()]).await?.is_empty() {
+                true => Err(Halt::Refused(Committed::Exhausted(pool.id))),
+                false => Err(unsound(format!("{} has no code of that number", pool.id)).into()),
+            }
         }
         NewCode::Everyones => Ok(()),
     }

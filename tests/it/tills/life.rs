@@ -144,8 +144,8 @@ async fn an_offer_that_ended_cannot_be_used_and_its_wallet_says_so() {
     let server = TestServer::start().await;
     let shops = Shops::open(&server).await;
     shops.campaign("umbrella", generated(), vec![budget(Unit::Redemptions, 1)]).await;
-    let (phone, code) = shops.holder(1).await;
     let (late, offer) = shops.visitor(2).await;
+    let (phone, code) = shops.holder(1).await;
     let none_left = claim(&late, &offer.id).await.expect_err("the first claim holds the only one");
     assert_eq!(refusal(&none_left), (Code::FailedPrecondition, "BUDGET_EXHAUSTED".into()));
     server.clock.advance(DAY);

@@ -17,7 +17,7 @@ use tonic::{Status, transport::Channel};
 
 use crate::support::{
     databases,
-    harness::{HERE, Phone, Publisher, TestServer, bearing},
+    harness::{HERE, Phone, Publisher, TestServer, bearing, refusal},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -71,6 +71,18 @@ impl<'a> Shops<'a> {
         let phone = self.phone(installation).await;
         let offer = self.visit(&phone, installation).await.offers.pop().expect("an offer");
         (phone, offer)
+    }
+
+    /// A phone that comes when no coupon is left to claim. It is offered nothing; or, while nobody has asked the ledger yet,
+    /// what it cannot claim.
+    pub async fn latecomer(&self, installation: u8) {
+        let phone = self.phone(installation).await;
+        let answer = self.visit(&phone, installation).await;
+        if let Some(offer) = answer.offers.first() {
+            assert_eq!(refusal(&claim(&phone, &offer.id).await.expect_err("refused")).1, "BUDGET_EXHAUSTED");
+        }
+        let told = self.visit(&self.phone(installation + 100).await, installation).await;
+        assert!(told.offers.is_empty(), "nobody else is, once one was refused: {told:?}");
     }
 
     pub async fn phone(&self, installation: u8) -> Phone<'a> {

@@ -69,6 +69,7 @@ async fn each_code_is_given_once_and_none_is_left_after_the_last() {
     let campaign = shops.campaign("pooled", pool(), vec![]).await;
     upload(&shops, &[(&campaign, &["AAAA1", "BBBB2", "CCCC3"])]).await.expect("added");
     let mut given = BTreeSet::new();
+    let (phone, offer) = shops.visitor(4).await;
     for installation in 1..=3 {
         let (phone, offer) = shops.visitor(installation).await;
         assert_eq!(offer.coupon.expect("a coupon").code, "");
@@ -77,12 +78,26 @@ async fn each_code_is_given_once_and_none_is_left_after_the_last() {
         given.insert(code);
     }
     assert_eq!(given, ["AAAA1", "BBBB2", "CCCC3"].map(String::from).into());
-    let (phone, offer) = shops.visitor(4).await;
     let none = claim(&phone, &offer.id).await.expect_err("refused");
     assert_eq!(refusal(&none), (Code::FailedPrecondition, "CODES_EXHAUSTED".into()));
+    let fifth = shops.phone(5).await;
+    assert!(shops.visit(&fifth, 5).await.offers.is_empty(), "nobody is offered what cannot be claimed");
     upload(&shops, &[(&campaign, &["DDDD4"])]).await.expect("added");
     let code = claim(&phone, &offer.id).await.expect("claimed").coupon.expect("a coupon").code;
     assert_eq!(code, "DDDD4");
     shops.redeem_code("a", "dddd-4").await.expect("redeemed");
+    shops.proven().await;
+}
+
+#[tokio::test]
+async fn a_pool_that_nobody_filled_has_no_code() {
+    let server = TestServer::start().await;
+    let shops = Shops::open(&server).await;
+    let campaign = shops.campaign("pooled", pool(), vec![]).await;
+    let (phone, offer) = shops.visitor(1).await;
+    let none = claim(&phone, &offer.id).await.expect_err("refused");
+    assert_eq!(refusal(&none), (Code::FailedPrecondition, "CODES_EXHAUSTED".into()));
+    upload(&shops, &[(&campaign, &["AAAA1"])]).await.expect("added");
+    assert_eq!(claim(&phone, &offer.id).await.expect("claimed").coupon.expect("a coupon").code, "AAAA1");
     shops.proven().await;
 }
