@@ -196,6 +196,42 @@ fn spans_that_the_sun_forbids_do_not_come() {
     assert!(night == "00:00-02:00" && evening.starts_with("15:1") && evening.ends_with("24:00"), "{night} {evening}");
 }
 
+/// Helsinki, of both solstices: its sun rises at 03:54 and 09:23, and sets at 22:50 and 15:12.
+#[test]
+fn words_alone_say_whether_a_span_goes_over_midnight() {
+    let cases: [(&str, &[&str], &[&str]); 15] = [
+        ("20:00-sunset", &["20:00-SET"], &[]),
+        ("22:00-sunset", &["22:00-SET"], &[]),
+        ("23:00-sunset", &[], &[]),
+        ("09:00-sunset", &["09:00-SET"], &["09:00-SET"]),
+        ("20:00-sunrise", &["00:00-RISE", "20:00-24:00"], &["00:00-RISE", "20:00-24:00"]),
+        ("09:00-sunrise", &["00:00-RISE", "09:00-24:00"], &["00:00-24:00"]),
+        ("08:00-sunrise", &[], &["08:00-RISE"]),
+        ("03:00-sunrise", &["03:00-RISE"], &["03:00-RISE"]),
+        ("sunset-02:00", &["00:00-02:00", "SET-24:00"], &["00:00-02:00", "SET-24:00"]),
+        ("sunset-12:00", &["00:00-12:00", "SET-24:00"], &["00:00-12:00", "SET-24:00"]),
+        ("sunset-17:30", &[], &["SET-17:30"]),
+        ("sunrise-05:30", &["RISE-05:30"], &[]),
+        ("sunrise-08:00", &["RISE-08:00"], &[]),
+        ("sunrise-02:00", &["00:00-02:00", "RISE-24:00"], &["00:00-02:00", "RISE-24:00"]),
+        ("sunrise-00:00", &["RISE-24:00"], &["RISE-24:00"]),
+    ];
+    for day in [date(2026, 6, 20), date(2026, 12, 20)] {
+        let light = open("sunrise-sunset", None, day).concat();
+        let (rise, set) = light.split_once('-').expect("a span");
+        for (hours, june, december) in cases {
+            let expected = if day.month() == 6 { june } else { december };
+            let expected: Vec<String> =
+                expected.iter().map(|span| span.replace("RISE", rise).replace("SET", set)).collect();
+            let told = open(hours, None, day);
+            // Of sunrises that follow one another some are a minute apart.
+            let is_near = |told: &String, of: &String| told == of || (of.contains(rise) && told[..10] == of[..10]);
+            let is_same = told.len() == expected.len() && told.iter().zip(&expected).all(|(a, b)| is_near(a, b));
+            assert!(is_same, "{hours} on {day}: {told:?}, not {expected:?}");
+        }
+    }
+}
+
 /// A night ends when the sun rises on its morning, and an evening may have its dusk after midnight.
 #[test]
 fn nights_end_when_the_days_after_them_begin() {
@@ -246,7 +282,13 @@ fn days_and_nights_of_the_poles_have_no_end() {
         assert_eq!(open_at(latitude, "sunset-sunrise", dark), [(0, 1_440)]);
         assert_eq!(open_at(latitude, "10:00-sunset", light), [(600, 1_440)]);
         assert_eq!(open_at(latitude, "10:00-sunset", dark), []);
+        assert_eq!(open_at(latitude, "18:00-sunrise", light), [(1_080, 1_440)], "it is day from midnight on");
+        assert_eq!(open_at(latitude, "18:00-sunrise", dark), [(0, 1_440)], "the night goes on to the next day's end");
+        assert_eq!(open_at(latitude, "sunset-02:00", light), [], "no evening comes");
+        assert_eq!(open_at(latitude, "sunset-02:00", dark), [(0, 1_440)]);
     }
+    // Where it does not get dark in June, but the sun sets, there is no dawn.
+    assert_eq!(open_at(65.0, "20:00-dawn", june), [(1_200, 1_440)]);
 }
 
 #[test]
