@@ -50,9 +50,8 @@ pub(super) fn spans(c: &mut Cursor<'_>) -> Result<Vec<Span>, Fault> {
 fn span(c: &mut Cursor<'_>) -> Result<Span, Fault> {
     let start = c.at;
     let Some(from) = time(c, DAY_MINUTES - 1)? else { return c.cannot(A_TIME) };
-    // Nobody knows when it closes; that day it is open to its end.
     if c.eat("+") {
-        return Ok(Span { from, to: Time::Clock(DAY_MINUTES) });
+        return Ok(Span { from, to: None });
     }
     if !c.eat_dash() {
         return c.cannot("\"-\" and the time of closing, or \"+\"");
@@ -67,7 +66,7 @@ fn span(c: &mut Cursor<'_>) -> Result<Span, Fault> {
         (Time::Sun { .. }, Time::Clock(end)) if end > DAY_MINUTES => {
             c.wrong(start, "has an end after 24:00 where it begins with the sun (say the time of the next day),")
         }
-        _ => Ok(Span { from, to }),
+        _ => Ok(Span { from, to: Some(to) }),
     }
 }
 

@@ -29,12 +29,12 @@ pub(super) enum Time {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from: Time,
-    /// Of the next day if it is not later.
-    pub(super) to: Time,
+    /// Of the next day if it is not later. None: nobody knows; that day it is open to its end, or until it opens again.
+    pub(super) to: Option<Time>,
 }
 
 impl Span {
-    pub(super) const ALL_DAY: Span = Span { from: Time::Clock(0), to: Time::Clock(DAY_MINUTES) };
+    pub(super) const ALL_DAY: Span = Span { from: Time::Clock(0), to: Some(Time::Clock(DAY_MINUTES)) };
 
     /// Its minutes on a day that has it, which may go on over midnight, to at most 48 hours; none if the sun forbids it.
     pub(super) fn on(&self, date: Date, site: &Site<'_>) -> Option<(u16, u16)> {
@@ -42,15 +42,18 @@ impl Span {
         if !is_from_known && from == DAY_MINUTES {
             return None;
         }
-        let to = match self.is_over_midnight() {
-            true => (self.to.on(date.tomorrow().ok()?, site).0 + DAY_MINUTES).min(2 * DAY_MINUTES),
-            false => self.to.on(date, site).0,
+        let to = match self.to {
+            None => DAY_MINUTES,
+            Some(to) if self.is_over_midnight(to) => {
+                (to.on(date.tomorrow().ok()?, site).0 + DAY_MINUTES).min(2 * DAY_MINUTES)
+            }
+            Some(to) => to.on(date, site).0,
         };
         (from < to).then_some((from, to))
     }
 
-    fn is_over_midnight(&self) -> bool {
-        match (self.from, self.to) {
+    fn is_over_midnight(&self, to: Time) -> bool {
+        match (self.from, to) {
             (Time::Clock(from), Time::Sun { event, .. }) => is_morning(event) && from >= LATEST_SUNRISE,
             (Time::Sun { event, .. }, Time::Clock(to)) => to <= if is_morning(event) { LAST_OF_NIGHT } else { NOON },
             (from, to) => from == to || from.usual() > to.usual(),
