@@ -92,6 +92,8 @@ const WRONG: &[&str] = &[
     "Mo-Fr 10:00-12:00 , 13:00-15:00",
     "Mo-Fr PH 10:00-12:00",
     "Mo-Fr 08:00-18:00, 12:00-13:00 off",
+    "Mo-Fr 08:00-12:00, 14:00-16:00 unknown",
+    "Mo-Fr 08:00-12:00, 14:00-16:00 \"by appointment\"",
     "24/7 Mo-Fr",
     "Su[] 10:00-12:00",
     "Su[1,] 10:00-12:00",
@@ -301,6 +303,8 @@ fn real_hours_are_taken_and_wrong_ones_refused_with_the_place() {
     let said = OpeningHours::new("Mo-Fr 08:00-20:00; Sa 25:00-26:00").expect_err("25 o'clock").to_string();
     assert!(said.contains("from character 23 on") && said.contains("\"25:00-26:00\""), "{said}");
     assert!(said.contains("allowed there: a time 00:00 to 23:59"), "{said}");
+    let said = OpeningHours::new("Mo 08:00-12:00, 14:00-16:00 \"ring\"").expect_err("ambiguous").to_string();
+    assert!(said.contains("the last or all (for all say them without the blank; for the last say its days"), "{said}");
     assert!(OpeningHours::new(&"Mo 10:00-12:00; ".repeat(99)).is_err());
     assert!(OpeningHours::new(&["Mo 10:00-11:00"; MAX_OPENING_HOURS / 15].join(";")).is_err(), "too many rules");
 }
