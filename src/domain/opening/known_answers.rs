@@ -54,6 +54,14 @@ const OVER_MIDNIGHT: &[Answer] = &[
     ("Fr 18:00-03:00; Sa 20:00-02:00", SATURDAY, &["20:00-24:00"]),
     ("Fr 18:00-03:00, Sa 20:00-02:00", SATURDAY, &["00:00-03:00", "20:00-24:00"]),
     ("Mo-Fr 18:00-03:00; Sa off", SATURDAY, &[]),
+    // The night that the earlier rule says for after that day stays, for it is on the next date.
+    ("Mo-Su 18:00-02:00; Mo off", MONDAY, &[]),
+    ("Mo-Su 18:00-02:00; Mo off", TUESDAY, &["00:00-02:00", "18:00-24:00"]),
+    ("Mo-Su 18:00-02:00; Mo 10:00-12:00", TUESDAY, &["00:00-02:00", "18:00-24:00"]),
+    ("Tu-Su 18:00-02:00", MONDAY, &["00:00-02:00"]),
+    ("Tu-Su 18:00-02:00", TUESDAY, &["18:00-24:00"]),
+    ("Mo-Su 18:00-02:00; Mo unknown", MONDAY, &[]),
+    ("Mo-Su 18:00-02:00; Mo unknown", TUESDAY, &["00:00-02:00", "18:00-24:00"]),
     // But a night of a later rule comes over a day of an earlier one.
     ("Su-Th 11:00-03:00; Fr-Sa 11:00-05:00", SUNDAY, &["00:00-05:00", "11:00-24:00"]),
     ("Su-Th 11:00-03:00; Fr-Sa 11:00-05:00", FRIDAY, &["11:00-24:00"]),
