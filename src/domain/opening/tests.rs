@@ -201,7 +201,7 @@ fn spans_that_the_sun_forbids_do_not_come() {
 /// Helsinki, of both solstices: its sun rises at 03:54 and 09:23, and sets at 22:50 and 15:12.
 #[test]
 fn words_alone_say_whether_a_span_goes_over_midnight() {
-    let cases: [(&str, &[&str], &[&str]); 15] = [
+    let cases: [(&str, &[&str], &[&str]); 17] = [
         ("20:00-sunset", &["20:00-SET"], &[]),
         ("22:00-sunset", &["22:00-SET"], &[]),
         ("23:00-sunset", &[], &[]),
@@ -217,6 +217,8 @@ fn words_alone_say_whether_a_span_goes_over_midnight() {
         ("sunrise-08:00", &["RISE-08:00"], &[]),
         ("sunrise-02:00", &["00:00-02:00", "RISE-24:00"], &["00:00-02:00", "RISE-24:00"]),
         ("sunrise-00:00", &["RISE-24:00"], &["RISE-24:00"]),
+        ("sunset-26:00", &["00:00-02:00", "SET-24:00"], &["00:00-02:00", "SET-24:00"]),
+        ("sunrise-27:30", &["00:00-03:30", "RISE-24:00"], &["00:00-03:30", "RISE-24:00"]),
     ];
     for day in [date(2026, 6, 20), date(2026, 12, 20)] {
         let light = open("sunrise-sunset", None, day).concat();

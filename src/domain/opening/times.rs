@@ -2,8 +2,8 @@
 //!
 //! Laws: where the sun does not rise or set, it is day or night from midnight to midnight. Whether a span ends on the next
 //! day is said by its words alone, the same all year: between the sun and the clock it does from 09:00 or later to dawn or
-//! sunrise, from sunset or dusk to noon or earlier, and from dawn or sunrise to 03:00 or earlier. A span that would end before
-//! it begins does not come.
+//! sunrise, from sunset or dusk to noon or earlier, and from dawn or sunrise to 03:00 or earlier; a time after 24:00 is always
+//! of the next. A span that would end before it begins does not come.
 
 use jiff::civil::Date;
 use opening_hours_syntax::rules::time::TimeEvent;
