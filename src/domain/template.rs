@@ -134,7 +134,8 @@ impl Template {
         if self.parts.is_empty() {
             return self.source.clone();
         }
-        let seen = |variable: &Variable| value(variable).map(|value| text::plain(&value)).filter(|v| !v.is_empty());
+        let seen =
+            |variable: &Variable| value(variable).map(|value| text::plain(&value)).filter(|text| text::is_seen(text));
         let text = self.with(|variable, default| seen(variable).or_else(|| default.clone()).unwrap_or_default());
         text::shortened(text.trim().to_owned(), max)
     }
@@ -222,6 +223,11 @@ mod tests {
         assert_eq!(said("Hello {{trait.a|b}}", Some("{{store.name|x}}")), "Hello {{store.name|x}}", "not read again");
         assert_eq!(said("Hello {{trait.a|b}}!", Some(" A\u{202e}n\nn ")), "Hello Ann!");
         assert_eq!(said("Hello {{trait.a|b}}!", Some("\u{200b} \t")), "Hello b!", "what cannot be seen is not there");
+        for unseen in ["\u{200e}", "\u{ad}", "\u{2800}", "\u{3164}"] {
+            assert_eq!(said("{{trait.first_name|friend}}", Some(unseen)), "friend", "{unseen:?}");
+        }
+        assert_eq!(said("{{trait.a|b}}", Some("👩\u{200d}🍳")), "👩\u{200d}🍳", "what joins is kept");
+        assert!(faults("{{trait.a|\u{3164}}}")[0].starts_with("must have a character that can be seen"));
         assert_eq!(said("{{price}} } { }}", None), "} { }}", "braces alone are text");
         let cut = said("{{trait.a|}} é è", Some(&"🥐".repeat(50)));
         assert_eq!((cut.chars().count(), cut.ends_with("🥐…")), (MAX, true), "{cut}");

@@ -4,6 +4,7 @@
 
 use std::{fmt, sync::Arc};
 
+use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 use serde::{Deserialize, Serialize};
 
 use super::violation::Invalid;
@@ -112,7 +113,8 @@ pub fn quoted(text: &str) -> String {
     format!("{cut:?}{dots}")
 }
 
-/// Text of 1 to `max` characters without control and invisible characters; surrounding blanks are cut.
+/// Text of 1 to `max` characters, one of which can be seen, without control and invisible characters; surrounding blanks are
+/// cut.
 pub fn line(text: &str, max: usize) -> Result<String, Invalid> {
     let text = text.trim();
     let length = text.chars().count();
@@ -122,7 +124,18 @@ pub fn line(text: &str, max: usize) -> Result<String, Invalid> {
     if text.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Err(Invalid::new(format!("must not contain control or invisible characters, was {}", quoted(text))));
     }
+    if !is_seen(text) {
+        return Err(Invalid::new(format!("must have a character that can be seen, was {}", quoted(text))));
+    }
     Ok(text.to_owned())
+}
+
+/// Whether anything of it shows: marks of direction, joiners and fillers alone do not.
+pub fn is_seen(text: &str) -> bool {
+    // By Unicode the cell without dots is a symbol like those that have some.
+    const BLANK_BRAILLE: char = '\u{2800}';
+    let unseen = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    text.chars().any(|c| !(c.is_whitespace() || c.is_control() || c == BLANK_BRAILLE || unseen.contains(c)))
 }
 
 /// Characters that show nothing and change how the text around them reads or compares: separators of lines,
@@ -182,6 +195,23 @@ mod tests {
         let tails = ["", "a", "b", "ab", "coffee-10", "coffee-11", "offee-11"].map(tail);
         assert!((0..6).all(|i| !tails[..i].contains(&tails[i])), "{tails:?}");
         assert_eq!(tails[5], tails[6], "nothing but the last eight bytes is looked at");
+    }
+
+    #[test]
+    fn text_shows_something() {
+        let unseen =
+            ["\u{200e}", "\u{ad}", "\u{2800}", "\u{3164}", "\u{115f}\u{1160}", "\u{200d}\u{fe0f}", "\u{34f} \u{61c}"];
+        for text in unseen {
+            assert!(!is_seen(text), "{text:?}");
+            let why = line(text, 9).expect_err("blank").to_string();
+            assert!(why.starts_with("must have a character that can be seen, was \""), "{why}");
+            let joined = format!("a{text}b");
+            assert_eq!(line(&joined, 9).as_deref(), Ok(joined.as_str()));
+        }
+        for text in ["👩\u{200d}🍳", "می\u{200c}خواهم", "שלום\u{200f}", "\u{301}", "⠁", "!"] {
+            assert!(is_seen(text) && line(text, 9).is_ok(), "{text:?}");
+        }
+        assert!(!is_seen("") && !is_seen(" \u{3000}"));
     }
 
     #[test]

@@ -195,7 +195,9 @@ impl Asked {
 fn changes(gate: Gate, (gates, candidate): (&Gates<'_>, &Candidate<'_>)) -> Vec<String> {
     if gate == Gate::Audience {
         let changes = gates.person.changes_to(&candidate.campaign.audience, &candidate.site());
-        return changes.iter().map(ToString::to_string).collect();
+        let no_way =
+            || vec!["the rule must be another: no change of its conditions was found that would do".to_owned()];
+        return changes.map_or_else(no_way, |changes| changes.iter().map(ToString::to_string).collect());
     }
     let mut remedies: Vec<String> = Vec::new();
     for remedy in gates.ask_all(gate, candidate).iter().map(remedy) {

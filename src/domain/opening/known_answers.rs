@@ -33,6 +33,12 @@ const TIMES: &[Answer] = &[
     ("18:00+", MONDAY, &["18:00-24:00"]),
     ("10:00-12:00+", MONDAY, &["10:00-12:00"]),
     ("11:00-14:00,17:00+", MONDAY, &["11:00-14:00", "17:00-24:00"]),
+    // But when the next begin it is known that it has closed by the end of those.
+    ("10:00+,14:00-18:00", MONDAY, &["10:00-18:00"]),
+    ("14:00-18:00,10:00+", MONDAY, &["10:00-18:00"]),
+    ("08:00+,12:00-13:00,17:00+", MONDAY, &["08:00-13:00", "17:00-24:00"]),
+    ("10:00+,22:00-02:00", TUESDAY, &["00:00-02:00", "10:00-24:00"]),
+    ("Mo 10:00+,Mo 14:00-18:00", MONDAY, &["10:00-24:00"]),
 ];
 
 const OVER_MIDNIGHT: &[Answer] = &[
@@ -48,6 +54,14 @@ const OVER_MIDNIGHT: &[Answer] = &[
     ("Fr 18:00-03:00; Sa 20:00-02:00", SATURDAY, &["20:00-24:00"]),
     ("Fr 18:00-03:00, Sa 20:00-02:00", SATURDAY, &["00:00-03:00", "20:00-24:00"]),
     ("Mo-Fr 18:00-03:00; Sa off", SATURDAY, &[]),
+    // The night that the earlier rule says for after that day stays, for it is on the next date.
+    ("Mo-Su 18:00-02:00; Mo off", MONDAY, &[]),
+    ("Mo-Su 18:00-02:00; Mo off", TUESDAY, &["00:00-02:00", "18:00-24:00"]),
+    ("Mo-Su 18:00-02:00; Mo 10:00-12:00", TUESDAY, &["00:00-02:00", "18:00-24:00"]),
+    ("Tu-Su 18:00-02:00", MONDAY, &["00:00-02:00"]),
+    ("Tu-Su 18:00-02:00", TUESDAY, &["18:00-24:00"]),
+    ("Mo-Su 18:00-02:00; Mo unknown", MONDAY, &[]),
+    ("Mo-Su 18:00-02:00; Mo unknown", TUESDAY, &["00:00-02:00", "18:00-24:00"]),
     // But a night of a later rule comes over a day of an earlier one.
     ("Su-Th 11:00-03:00; Fr-Sa 11:00-05:00", SUNDAY, &["00:00-05:00", "11:00-24:00"]),
     ("Su-Th 11:00-03:00; Fr-Sa 11:00-05:00", FRIDAY, &["11:00-24:00"]),
@@ -80,6 +94,9 @@ const RULES: &[Answer] = &[
     ("10:00-12:00 unknown", MONDAY, &[]),
     ("10:00-12:00 \"by appointment\"", MONDAY, &[]),
     ("10:00-12:00 open \"ring the bell\"", MONDAY, &["10:00-12:00"]),
+    ("Mo 10:00-12:00, 14:00-16:00 open \"ring the bell\"", MONDAY, &["10:00-12:00", "14:00-16:00"]),
+    ("Mo 10:00-12:00,14:00-16:00 \"by appointment\"", MONDAY, &[]),
+    ("Mo 10:00-12:00, Mo 14:00-16:00 \"by appointment\"", MONDAY, &["10:00-12:00"]),
     ("\"in term\": Mo-Fr 10:00-12:00", MONDAY, &[]),
     ("10:00-18:00; 12:00-13:00 unknown", MONDAY, &[]),
     ("10:00-18:00, Mo 12:00-13:00 unknown", MONDAY, &["10:00-12:00", "13:00-18:00"]),

@@ -21,6 +21,8 @@ const MAX_RULES: usize = 64;
 const A_RULE: &str = "a date, a weekday, PH, SH, a time such as 08:00-20:00, 24/7, off, open, unknown or a \"comment\"";
 const MORE_OF_A_RULE: &str = "more days such as Mo-Fr or Mo,We, a blank and times such as 08:00-20:00 or a word such as off, \
                               \"; \" and another rule, or the end";
+const OF_THE_LAST_OR_ALL: &str = "has a word or a comment behind times with a blank after their comma, which may be about the \
+                                  last or all (for all say them without the blank; for the last say its days again),";
 const A_SEPARATOR: &str = "\"; \", \", \" or \" || \" and another rule, or the end";
 
 /// The rules that the text says.
@@ -108,10 +110,10 @@ fn rule(c: &mut Cursor<'_>, operator: Operator, may_begin_with_time: bool) -> Re
         if let Some(time) = part(c, last, read_times::is_at_time)? {
             *c = time;
             (rule.times, rule.is_timed, last) = (read_times::spans(c)?, true, After::Times);
-            let is_list = time.rest()[..c.at - time.at].contains(", ");
-            if is_list && (c.is_at(" off") || c.is_at(" closed")) {
-                return c
-                    .wrong(time.at, "closes times with a blank after their comma, which may mean the last or all,");
+            let mut word = *c;
+            let is_told_of_some = word.eat(" ") && is_at_modifier(&word) && !word.is_at("open");
+            if is_told_of_some && time.rest()[..c.at - time.at].contains(", ") {
+                return c.wrong(time.at, OF_THE_LAST_OR_ALL);
             }
         }
     }

@@ -48,11 +48,9 @@ pub(super) fn spans(c: &mut Cursor<'_>) -> Result<Vec<Span>, Fault> {
 }
 
 fn span(c: &mut Cursor<'_>) -> Result<Span, Fault> {
-    let start = c.at;
     let Some(from) = time(c, DAY_MINUTES - 1)? else { return c.cannot(A_TIME) };
-    // Nobody knows when it closes; that day it is open to its end.
     if c.eat("+") {
-        return Ok(Span { from, to: Time::Clock(DAY_MINUTES) });
+        return Ok(Span { from, to: None });
     }
     if !c.eat_dash() {
         return c.cannot("\"-\" and the time of closing, or \"+\"");
@@ -63,12 +61,7 @@ fn span(c: &mut Cursor<'_>) -> Result<Span, Fault> {
     if c.is_at("/") {
         return c.wrong(c.at, "has points in time, which no store is open at,");
     }
-    match (from, to) {
-        (Time::Sun { .. }, Time::Clock(end)) if end > DAY_MINUTES => {
-            c.wrong(start, "has an end after 24:00 where it begins with the sun (say the time of the next day),")
-        }
-        _ => Ok(Span { from, to }),
-    }
+    Ok(Span { from, to: Some(to) })
 }
 
 /// None if there is none, or one that is too late.

@@ -3,6 +3,7 @@
 //! Laws, from the specification: a rule for a day replaces all that earlier ones say of that day, the hours after a
 //! midnight that they come over included; what closes takes away its own times alone; a rule after a comma adds, and one
 //! after `||` counts where nothing else does. The evening of one day that ends on the next belongs to the first.
+//! Times whose end nobody knows end where the next of their rule begin, or with the day.
 
 use jiff::civil::Date;
 
@@ -72,14 +73,25 @@ impl Rule {
         }
         let yesterday = date.yesterday().ok().filter(|yesterday| self.days.contain(*yesterday, site));
         for span in &self.times {
-            if is_today && let Some((start, end)) = span.on(date, site) {
+            if is_today && let Some((start, end)) = self.minutes_of(span, date, site) {
                 self.paint(minutes, start..end.min(DAY_MINUTES));
             }
-            let night = yesterday.and_then(|yesterday| span.on(yesterday, site));
+            let night = yesterday.and_then(|yesterday| self.minutes_of(span, yesterday, site));
             if let Some((start, end)) = night.filter(|(_, end)| *end > DAY_MINUTES) {
                 self.paint(minutes, start.saturating_sub(DAY_MINUTES)..end - DAY_MINUTES);
             }
         }
+    }
+
+    /// The minutes of one of its times on a day that has them.
+    fn minutes_of(&self, span: &Span, date: Date, site: &Site<'_>) -> Option<(u16, u16)> {
+        let (start, end) = span.on(date, site)?;
+        if span.to.is_some() {
+            return Some((start, end));
+        }
+        let others = self.times.iter().filter_map(|other| other.on(date, site));
+        let next = others.map(|(next, _)| next).filter(|&next| next > start).min();
+        Some((start, next.map_or(end, |next| next.min(end))))
     }
 
     fn paint(&self, minutes: &mut Minutes, range: std::ops::Range<u16>) {

@@ -92,6 +92,8 @@ const WRONG: &[&str] = &[
     "Mo-Fr 10:00-12:00 , 13:00-15:00",
     "Mo-Fr PH 10:00-12:00",
     "Mo-Fr 08:00-18:00, 12:00-13:00 off",
+    "Mo-Fr 08:00-12:00, 14:00-16:00 unknown",
+    "Mo-Fr 08:00-12:00, 14:00-16:00 \"by appointment\"",
     "24/7 Mo-Fr",
     "Su[] 10:00-12:00",
     "Su[1,] 10:00-12:00",
@@ -196,6 +198,44 @@ fn spans_that_the_sun_forbids_do_not_come() {
     assert!(night == "00:00-02:00" && evening.starts_with("15:1") && evening.ends_with("24:00"), "{night} {evening}");
 }
 
+/// Helsinki, of both solstices: its sun rises at 03:54 and 09:23, and sets at 22:50 and 15:12.
+#[test]
+fn words_alone_say_whether_a_span_goes_over_midnight() {
+    let cases: [(&str, &[&str], &[&str]); 17] = [
+        ("20:00-sunset", &["20:00-SET"], &[]),
+        ("22:00-sunset", &["22:00-SET"], &[]),
+        ("23:00-sunset", &[], &[]),
+        ("09:00-sunset", &["09:00-SET"], &["09:00-SET"]),
+        ("20:00-sunrise", &["00:00-RISE", "20:00-24:00"], &["00:00-RISE", "20:00-24:00"]),
+        ("09:00-sunrise", &["00:00-RISE", "09:00-24:00"], &["00:00-24:00"]),
+        ("08:00-sunrise", &[], &["08:00-RISE"]),
+        ("03:00-sunrise", &["03:00-RISE"], &["03:00-RISE"]),
+        ("sunset-02:00", &["00:00-02:00", "SET-24:00"], &["00:00-02:00", "SET-24:00"]),
+        ("sunset-12:00", &["00:00-12:00", "SET-24:00"], &["00:00-12:00", "SET-24:00"]),
+        ("sunset-17:30", &[], &["SET-17:30"]),
+        ("sunrise-05:30", &["RISE-05:30"], &[]),
+        ("sunrise-08:00", &["RISE-08:00"], &[]),
+        ("sunrise-02:00", &["00:00-02:00", "RISE-24:00"], &["00:00-02:00", "RISE-24:00"]),
+        ("sunrise-00:00", &["RISE-24:00"], &["RISE-24:00"]),
+        ("sunset-26:00", &["00:00-02:00", "SET-24:00"], &["00:00-02:00", "SET-24:00"]),
+        ("sunrise-27:30", &["00:00-03:30", "RISE-24:00"], &["00:00-03:30", "RISE-24:00"]),
+    ];
+    for day in [date(2026, 6, 20), date(2026, 12, 20)] {
+        let light = open("sunrise-sunset", None, day).concat();
+        let (rise, set) = light.split_once('-').expect("a span");
+        for (hours, june, december) in cases {
+            let expected = if day.month() == 6 { june } else { december };
+            let expected: Vec<String> =
+                expected.iter().map(|span| span.replace("RISE", rise).replace("SET", set)).collect();
+            let told = open(hours, None, day);
+            // Of sunrises that follow one another some are a minute apart.
+            let is_near = |told: &String, of: &String| told == of || (of.contains(rise) && told[..10] == of[..10]);
+            let is_same = told.len() == expected.len() && told.iter().zip(&expected).all(|(a, b)| is_near(a, b));
+            assert!(is_same, "{hours} on {day}: {told:?}, not {expected:?}");
+        }
+    }
+}
+
 /// A night ends when the sun rises on its morning, and an evening may have its dusk after midnight.
 #[test]
 fn nights_end_when_the_days_after_them_begin() {
@@ -246,7 +286,13 @@ fn days_and_nights_of_the_poles_have_no_end() {
         assert_eq!(open_at(latitude, "sunset-sunrise", dark), [(0, 1_440)]);
         assert_eq!(open_at(latitude, "10:00-sunset", light), [(600, 1_440)]);
         assert_eq!(open_at(latitude, "10:00-sunset", dark), []);
+        assert_eq!(open_at(latitude, "18:00-sunrise", light), [(1_080, 1_440)], "it is day from midnight on");
+        assert_eq!(open_at(latitude, "18:00-sunrise", dark), [(0, 1_440)], "the night goes on to the next day's end");
+        assert_eq!(open_at(latitude, "sunset-02:00", light), [], "no evening comes");
+        assert_eq!(open_at(latitude, "sunset-02:00", dark), [(0, 1_440)]);
     }
+    // Where it does not get dark in June, but the sun sets, there is no dawn.
+    assert_eq!(open_at(65.0, "20:00-dawn", june), [(1_200, 1_440)]);
 }
 
 #[test]
@@ -259,6 +305,8 @@ fn real_hours_are_taken_and_wrong_ones_refused_with_the_place() {
     let said = OpeningHours::new("Mo-Fr 08:00-20:00; Sa 25:00-26:00").expect_err("25 o'clock").to_string();
     assert!(said.contains("from character 23 on") && said.contains("\"25:00-26:00\""), "{said}");
     assert!(said.contains("allowed there: a time 00:00 to 23:59"), "{said}");
+    let said = OpeningHours::new("Mo 08:00-12:00, 14:00-16:00 \"ring\"").expect_err("ambiguous").to_string();
+    assert!(said.contains("the last or all (for all say them without the blank; for the last say its days"), "{said}");
     assert!(OpeningHours::new(&"Mo 10:00-12:00; ".repeat(99)).is_err());
     assert!(OpeningHours::new(&["Mo 10:00-11:00"; MAX_OPENING_HOURS / 15].join(";")).is_err(), "too many rules");
 }

@@ -1,6 +1,6 @@
 //! What would have to be otherwise for a person to be in an audience.
 //!
-//! Laws: of all ways that of [`fewest`]; it is asked by the same questions that decide ([`Person::holds`]). What is told has
+//! Laws: of all ways that of [`fewest()`]; it is asked by the same questions that decide ([`Person::holds`]). What is told has
 //! the person's own values in it: it is for who may read them.
 
 use super::{
@@ -26,9 +26,9 @@ pub struct Change {
 }
 
 impl<'a> Person<'a> {
-    /// The conditions that have to change for the person to be in the audience at this place, as few as one or two
-    /// if that will do; none if they are.
-    pub fn changes_to(&self, audience: &Audience, site: &Site<'_>) -> Vec<Change> {
+    /// The conditions that have to change for the person to be in the audience at this place, as few as will do; empty if
+    /// they are. None if no change of conditions was found that does, as of a rule that contradicts itself.
+    pub fn changes_to(&self, audience: &Audience, site: &Site<'_>) -> Option<Vec<Change>> {
         let mut known = Vec::new();
         let rule = self.conditions_of(audience.rule(), site, &mut known);
         let answers: Vec<bool> = known.iter().map(|(_, answer)| *answer).collect();
@@ -36,7 +36,7 @@ impl<'a> Person<'a> {
             let (rule, holds) = known[number];
             Change { rule: rule.clone(), must_hold: !holds, is: self.own(rule, site) }
         };
-        fewest(&rule, &answers).into_iter().map(change).collect()
+        fewest(&rule, &answers).map(|numbers| numbers.into_iter().map(change).collect())
     }
 
     /// What there is of what a rule asks, in words: the person's own values, in the order in which its words name the
@@ -66,8 +66,8 @@ impl<'a> Person<'a> {
         let mut each = |rules: &'r [Rule]| rules.iter().map(|rule| self.conditions_of(rule, site, known)).collect();
         match rule {
             Rule::Not(inner) => Tree::Not(Box::new(self.conditions_of(inner, site, known))),
-            Rule::All(rules) if !rules.is_empty() => Tree::All(each(rules)),
-            Rule::Any(rules) if !rules.is_empty() => Tree::Any(each(rules)),
+            Rule::All(rules) => Tree::All(each(rules)),
+            Rule::Any(rules) => Tree::Any(each(rules)),
             Rule::Segment(name) if let Some((segment, within)) = self.own_segment(name, site) => {
                 self.conditions_of(segment.rule(), &within, known)
             }
@@ -107,7 +107,7 @@ impl<'a> Person<'a> {
             Rule::Moment(test) => self.of_moment(test, site),
             Rule::Device(test) => self.of_device(test),
             Rule::Segment(_) => "is no segment of this organization".to_owned(),
-            Rule::All(_) | Rule::Any(_) | Rule::Not(_) => "never holds".to_owned(),
+            Rule::All(_) | Rule::Any(_) | Rule::Not(_) => "is no condition".to_owned(),
         }
     }
 
