@@ -16,6 +16,7 @@ use crate::{
         limits::{LimitsConfig, PeopleLimitsConfig, TillLimits},
         overload::GuardConfig,
         place_service::MAX_PLACE_MESSAGE,
+        proxies::Proxies,
     },
     ports::Clock,
     storage::{memory::MemoryConfig, redis::RedisConfig, sql::SqlConfig},
@@ -74,6 +75,7 @@ pub struct ServerConfig {
 #[serde(deny_unknown_fields)]
 pub struct DevicesConfig {
     pub token_days: NonZeroU32,
+    pub trusted_proxies: Proxies,
     pub address_per_minute: NonZeroU32,
     pub address_burst: NonZeroU32,
     pub key_per_second: NonZeroU32,

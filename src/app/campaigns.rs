@@ -113,6 +113,10 @@ impl Campaigns {
                     let found = naming(catalog, &campaign.name);
                     if found.is_empty() { Ok(Vec::new()) } else { Err(EditError::Refused(found)) }
                 }
+                CampaignState::Archived => Err(wrong_state(
+                    campaign,
+                    "is archived, and stays for what was offered of it; only drafts are deleted",
+                )),
                 state => {
                     Err(wrong_state(campaign, &format!("is {}; only drafts are deleted: archive it", state.as_str())))
                 }

@@ -37,6 +37,9 @@ pub fn allowed(catalog: &Catalog, wanted: &Wanted, reader: &Reader) -> Result<Ar
         Reader::Operator if found.is_none() => return Err(PeopleError::NotFound(app.to_string()).into()),
         Reader::Operator => None,
         _ if is_publisher && (is_brand || (reaches && is_active)) && found.is_some() => None,
+        Reader::Server(own) if is_publisher && found.is_some() && own.organization() == brand && !is_active => {
+            Some(format!("{campaign} is not active: an owner key explains it all the same"))
+        }
         _ if is_publisher => {
             Some(format!("there is no {app}, or {campaign} is not active or may not reach its people"))
         }

@@ -182,5 +182,5 @@ fn missing() -> Status {
 }
 
 fn unknown() -> Status {
-    Problem::CredentialUnknown.says("the key is not known, or was revoked")
+    Problem::CredentialUnknown.says("the credential is not known, or was revoked")
 }

@@ -22,6 +22,7 @@ use crate::{
         auth::{Principal, denied},
         limits::Limits,
         pb::{self, device_service_server::DeviceService},
+        proxies::Proxies,
         status::Problem,
         wire::{consents, platform, timestamp_to_wire},
     },
@@ -35,6 +36,7 @@ const MAX_ATTESTATION: usize = 16 * 1024;
 pub struct DeviceGrpc {
     pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
+    pub proxies: Proxies,
     pub devices: Arc<Devices>,
     pub clock: Arc<dyn Clock>,
 }
@@ -60,7 +62,8 @@ impl DeviceService for DeviceGrpc {
         request: Request<pb::RegisterDeviceRequest>,
     ) -> Result<Response<pb::RegisterDeviceResponse>, Status> {
         let (key, app) = self.app(request.extensions()).await?;
-        let address: Option<IpAddr> = request.remote_addr().map(|peer| peer.ip());
+        let peer: Option<IpAddr> = request.remote_addr().map(|peer| peer.ip());
+        let address = peer.map(|peer| self.proxies.caller(peer, request.metadata()));
         self.limits.check(key, address)?;
         let app = app.clone();
         let registration = registration(request.into_inner(), self.clock.now())?;

@@ -64,6 +64,7 @@ pub mod place_service;
 pub mod place_wire;
 pub mod profile_service;
 pub mod profile_wire;
+pub mod proxies;
 pub mod proximity_service;
 mod public;
 pub mod redemption_service;

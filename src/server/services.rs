@@ -64,6 +64,7 @@ use crate::{
         pings::Pings,
         place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
         profile_service::ProfileGrpc,
+        proxies::Proxies,
         proximity_service::ProximityGrpc,
         redemption_service::RedemptionGrpc,
         sealed::{self, Seal},
@@ -77,6 +78,7 @@ use crate::{
 pub(super) struct Services {
     pub live: Arc<LiveCatalog>,
     pub limits: Arc<Limits>,
+    proxies: Proxies,
     pub people_limits: Arc<PeopleLimits>,
     pub profiles: Arc<ProfileStore>,
     pub ingest: Arc<Ingest>,
@@ -127,6 +129,7 @@ impl Services {
         let ingest = Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes, spent.clone());
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
+            proxies: config.devices.trusted_proxies.clone(),
             people_limits: Arc::new(PeopleLimits::new(config.devices.people_limits(), &clock)),
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
@@ -206,8 +209,8 @@ impl Services {
     }
 
     fn device_service(&self) -> DeviceGrpc {
-        let (live, limits) = (self.live.clone(), self.limits.clone());
-        DeviceGrpc { live, limits, devices: self.devices.clone(), clock: self.clock.clone() }
+        let (live, limits, proxies) = (self.live.clone(), self.limits.clone(), self.proxies.clone());
+        DeviceGrpc { live, limits, proxies, devices: self.devices.clone(), clock: self.clock.clone() }
     }
 
     fn proximity_service(&self, observer: Arc<dyn Observer>, streams: OpenStreams) -> ProximityGrpc {

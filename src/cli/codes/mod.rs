@@ -94,6 +94,7 @@ impl Upload {
             note(fault.advice(tally.added));
             return Err(fault.error);
         }
+        anyhow::ensure!(!tally.is_empty(), "{} has no code: a line of it is one", self.file.display());
         say(tally.tell())?;
         Ok(if tally.malformed == 0 { ExitCode::SUCCESS } else { FAILED.into() })
     }

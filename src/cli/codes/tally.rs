@@ -52,6 +52,11 @@ impl Tally {
         Ok(tally)
     }
 
+    /// Whether there was no row at all.
+    pub fn is_empty(&self) -> bool {
+        self.added + self.duplicates + self.malformed == 0
+    }
+
     /// The answer to a part, whose rows stood in these lines.
     pub fn add(&mut self, answer: &pb::UploadCodesResponse, lines: &[u64], bytes: u64) {
         self.added += u64::from(answer.added);

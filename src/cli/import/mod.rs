@@ -155,6 +155,7 @@ impl Import {
     }
 
     async fn import(&self, file: File, word: &str) -> anyhow::Result<ExitCode> {
+        anyhow::ensure!(!file.rows.is_empty(), "{} has no place", self.file.display());
         let refused = refused(&file);
         let sound: Vec<Numbered> = file.rows.into_iter().filter(|row| row.row.is_ok()).collect();
         // Rows refused here hold everything back as those refused there do; what the others would do is told anyway.

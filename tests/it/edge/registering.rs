@@ -94,6 +94,25 @@ async fn an_address_that_registers_too_fast_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_each_address_counts_for_itself() {
+    for (trusted, is_refused) in [("127.0.0.1", false), ("10.0.0.0/8", true)] {
+        let settings = [("devices.address_burst", "2"), ("devices.trusted_proxies", trusted)];
+        let server = TestServer::start_with(&settings).await;
+        let acme = server.publisher("acme").await;
+        let register = async |number: u8| {
+            let mut request = bearing(&acme.key, registration(number));
+            let caller = format!("198.51.100.{number}").parse().expect("ascii");
+            request.metadata_mut().insert("x-forwarded-for", caller);
+            server.devices().register_device(request).await
+        };
+        for number in 1..=2 {
+            register(number).await.expect("the first two");
+        }
+        assert_eq!(register(3).await.is_err(), is_refused, "{trusted}");
+    }
+}
+
+#[tokio::test]
 async fn an_attestation_is_accepted_within_its_bound() {
     let server = TestServer::start().await;
     let acme = server.publisher("acme").await;
