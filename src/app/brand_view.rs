@@ -184,7 +184,7 @@ mod tests {
             verdicts: Vec::new(),
             from: None,
             until: None,
-            before: None,
+            after: None,
             most: 10,
         }
     }

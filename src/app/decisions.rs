@@ -20,7 +20,7 @@ use crate::{
         violation::Violations,
     },
     engine::catalog::Catalog,
-    ports::{Clock, CountQuery, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
+    ports::{Clock, CountQuery, FoundReceipts, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
 };
 
 /// Receipts on a page of a brand, whatever it asks for: the pages are in the order of time, and within them is none.
@@ -56,7 +56,7 @@ pub struct Wanted {
     pub verdict: Option<String>,
     pub from: Option<Timestamp>,
     pub until: Option<Timestamp>,
-    pub before: Option<DecisionId>,
+    pub after: Option<DecisionId>,
     pub most: u32,
 }
 
@@ -129,8 +129,8 @@ impl Decisions {
         let query = query(wanted, reader, now)?;
         let (mut listed, mut last) = (Vec::new(), None);
         for query in own_of_this_hour(&query, until, reader, now).iter().chain([&query]) {
-            let decisions = self.receipts.decisions(query).await?;
-            last = decisions.last().filter(|_| decisions.len() >= query.most as usize).map(|last| last.id);
+            let FoundReceipts { decisions, next } = self.receipts.decisions(query).await?;
+            last = next;
             let shown = |decision: Decision| {
                 let id = decision.id;
                 listed_for(decision, query, reader).into_iter().map(move |receipt| (id, receipt))
@@ -181,7 +181,7 @@ impl Decisions {
 /// it is not shown may choose what is in the list.
 fn query(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<ReceiptQuery, ListError> {
     let of = whose(wanted.profile.as_ref(), wanted.campaign.as_ref(), reader)?;
-    let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
+    let Wanted { profile: _, campaign, store, verdict, from, until, after, most } = wanted;
     let (mut of, mut from, mut until, mut most) = (of, from, until, most);
     let verdicts = match verdict {
         None => Vec::new(),
@@ -208,7 +208,7 @@ fn query(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<ReceiptQuery
         (from, until) = (from.map(brand_view::hour), Some(until.map_or(over, brand_view::hour_after).min(over)));
         most = PAGE_OF_BRANDS;
     }
-    Ok(ReceiptQuery { of, campaign, store, verdicts, from, until, before, most })
+    Ok(ReceiptQuery { of, campaign, store, verdicts, from, until, after, most })
 }
 
 /// What a list of brands leaves out for the sake of other people, though these are the reader's own: a brand that is the

@@ -64,7 +64,7 @@ fn wanted(verdict: &str) -> Wanted {
     let at = |minutes: i64| Some(Timestamp::from_micros(minutes * 60_000_000));
     let (from, until) = (at(61), at(119));
     let verdict = Some(verdict.to_owned());
-    Wanted { profile: None, campaign, store: None, verdict, from, until, before: None, most: 10 }
+    Wanted { profile: None, campaign, store: None, verdict, from, until, after: None, most: 10 }
 }
 
 #[test]

@@ -177,8 +177,8 @@ fn wanted(request: &pb::ListDecisionsRequest, seal: &Seal) -> Result<(Wanted, St
     let wanted = (|| {
         let (profile, campaign, store, verdict, window) = (profile?, campaign?, store?, verdict?, window?);
         let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
-        let (from, until, before) = (from?, until?, window.after);
-        Some((Wanted { profile, campaign, store, verdict, from, until, before, most }, bound))
+        let (from, until, after) = (from?, until?, window.after);
+        Some((Wanted { profile, campaign, store, verdict, from, until, after, most }, bound))
     })();
     wrong.finish(wanted)
 }

@@ -35,9 +35,18 @@ pub struct ReceiptQuery {
     pub from: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
-    /// Before this receipt.
-    pub before: Option<DecisionId>,
+    /// Behind this receipt.
+    pub after: Option<DecisionId>,
     pub most: u32,
+}
+
+/// What a list has of its receipts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundReceipts {
+    /// Fewer than were asked for if they are large.
+    pub decisions: Vec<Decision>,
+    /// Behind which receipt the list goes on; none if that is all.
+    pub next: Option<DecisionId>,
 }
 
 /// What became of one campaign.
@@ -66,8 +75,8 @@ pub struct VerdictCount {
 
 #[async_trait]
 pub trait Receipts: Send + Sync {
-    /// The receipts, newest first; their profile is the one they belong to now.
-    async fn decisions(&self, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError>;
+    /// The receipts, newest first; their profile is the one they belong to now. However large they are, some MiB at once.
+    async fn decisions(&self, query: &ReceiptQuery) -> Result<FoundReceipts, StoreError>;
 
     /// The verdicts that the campaign met in receipts that are kept, by their codes; of test devices none is counted.
     async fn verdicts(&self, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError>;

@@ -8,7 +8,7 @@
 //! | `open`, `schema` | opening a database and bringing its tables up to date |
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
 //! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
-//! | `read`, `receipts`, `inputs`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
+//! | `read`, `receipts`, `listing`, `inputs`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
 //! | `several` | statements about many rows |
 //! | `backup` | a copy while the server runs, and its return |
 //! | `accounts` | what is taken of budgets |
@@ -33,6 +33,7 @@ mod erase;
 mod error;
 mod history;
 mod inputs;
+mod listing;
 mod open;
 mod pool;
 mod proof;
@@ -76,8 +77,8 @@ use crate::{
     },
     ports::{
         AccountUse, Answer, Appended, ArmResult, CatalogStore, ChangeRecord, Commit, Committed, CountQuery, Coupons,
-        Edit, History, HistoryQuery, Ledger, LedgerProof, OfferQuery, Past, ReceiptQuery, Receipts, Records,
-        RedemptionQuery, StoreError, TillAnswer, Uploaded, VerdictCount,
+        Edit, FoundReceipts, History, HistoryQuery, Ledger, LedgerProof, OfferQuery, Past, ReceiptQuery, Receipts,
+        Records, RedemptionQuery, StoreError, TillAnswer, Uploaded, VerdictCount,
     },
 };
 use counters::Counters;
@@ -228,8 +229,8 @@ impl Ledger for Sql {
 
 #[async_trait]
 impl Receipts for Sql {
-    async fn decisions(&self, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError> {
-        receipts::decisions(&mut self.engine.reader().await?.conn(), query).await
+    async fn decisions(&self, query: &ReceiptQuery) -> Result<FoundReceipts, StoreError> {
+        listing::decisions(&mut self.engine.reader().await?.conn(), query).await
     }
 
     async fn verdicts(&self, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {

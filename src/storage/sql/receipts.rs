@@ -1,4 +1,4 @@
-//! Receipts: written with what they explain, and found by what they are about.
+//! Receipts: written with what they explain, read one by one, and their verdicts counted.
 //!
 //! Law: the rows that a receipt is found by are those of its own verdicts, made in the same transaction.
 
@@ -14,7 +14,7 @@ use crate::{
         offer::DecisionId,
         time::Timestamp,
     },
-    ports::{CountQuery, ReceiptQuery, ReceiptsOf, StoreError, VerdictCount},
+    ports::{CountQuery, ReceiptsOf, StoreError, VerdictCount},
 };
 
 /// Rows of one statement that writes several.
@@ -66,87 +66,14 @@ fn keys(considered: &Considered) -> [Value<'_>; 3] {
 
 pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
     const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1";
-    conn.row(SQL, values![id]).await?.as_ref().map(read).transpose()
+    let read_row = |row: Row| read(&row.get::<String>(0)?, &row.get::<String>(1)?);
+    conn.row(SQL, values![id]).await?.map(read_row).transpose()
 }
 
 /// The one it was made for may have been absorbed by another since.
-fn read(row: &Row) -> Result<Decision, StoreError> {
-    let (receipt, profile): (String, String) = (row.get(0)?, row.get(1)?);
-    let decision: Decision = serde_json::from_str(&receipt).map_err(unsound)?;
-    Ok(Decision { profile: ProfileName::parse(&profile).map_err(unsound)?, ..decision })
-}
-
-/// Begins with what every list asks; `$7` to `$9` are campaign, store and verdicts, empty for any; each verdict
-/// stands between two blanks.
-macro_rules! lists {
-    ($from:literal, $id:literal, $verdicts:literal) => {
-        concat!(
-            "SELECT receipt, profile_id FROM decision WHERE id IN (SELECT DISTINCT ",
-            $id,
-            " FROM ",
-            $from,
-            " WHERE substr(decision.profile_id, 1, CAST($1 AS INTEGER)) = $2 AND ",
-            $id,
-            " >= $4 AND ",
-            $id,
-            " < $5 AND ",
-            $verdicts,
-            " ORDER BY ",
-            $id,
-            " DESC LIMIT $6) ORDER BY id DESC"
-        )
-    };
-}
-
-/// See [`crate::ports::Receipts::decisions`]. Each list runs along the index of what is named most narrowly.
-pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError> {
-    const OF_CAMPAIGN: &str = lists!(
-        "considered JOIN decision ON decision.id = considered.decision_id",
-        "considered.decision_id",
-        "considered.campaign_id = $7 AND ($8 = '' OR considered.store_id = $8)
-            AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9) AND ($3 = '' OR decision.profile_id = $3)"
-    );
-    const OF_STORE: &str = lists!(
-        "considered JOIN decision ON decision.id = considered.decision_id",
-        "considered.decision_id",
-        "considered.store_id = $8 AND considered.store_id <> '' AND $7 = ''
-            AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9) AND ($3 = '' OR decision.profile_id = $3)"
-    );
-    const OF_PERSON: &str = lists!(
-        "decision",
-        "decision.id",
-        "decision.profile_id = $3 AND (($7 = '' AND $8 = '' AND $9 = '') OR EXISTS (SELECT 1 FROM considered
-            WHERE considered.decision_id = decision.id AND ($7 = '' OR considered.campaign_id = $7)
-                AND ($8 = '' OR considered.store_id = $8) AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9)))"
-    );
-    const OF_ALL: &str = lists!(
-        "decision",
-        "decision.id",
-        "$3 = '' AND $7 = '' AND $8 = '' AND ($9 = '' OR EXISTS (SELECT 1 FROM considered
-            WHERE considered.decision_id = decision.id
-                AND replace($9, ' ' || considered.verdict || ' ', '') <> $9))"
-    );
-    let (prefix, person) = whose(&query.of);
-    let sql = match (&query.of, &query.campaign, &query.store) {
-        (ReceiptsOf::Person(_), _, _) => OF_PERSON,
-        (_, Some(_), _) => OF_CAMPAIGN,
-        (_, None, Some(_)) => OF_STORE,
-        (_, None, None) => OF_ALL,
-    };
-    let (from, before) = span(query);
-    let verdicts: String = query.verdicts.iter().map(|code| format!(" {code} ")).collect();
-    let values = values![
-        prefix.chars().count() as u64,
-        &prefix,
-        person,
-        &from,
-        &before,
-        u64::from(query.most),
-        query.campaign.as_ref().map_or("", |campaign| campaign.as_str()),
-        query.store.as_ref().map_or("", |store| store.as_str()),
-        &verdicts,
-    ];
-    conn.rows(sql, values).await?.iter().map(read).collect()
+pub(super) fn read(receipt: &str, profile: &str) -> Result<Decision, StoreError> {
+    let decision: Decision = serde_json::from_str(receipt).map_err(unsound)?;
+    Ok(Decision { profile: ProfileName::parse(profile).map_err(unsound)?, ..decision })
 }
 
 /// See [`crate::ports::Receipts::verdicts`].
@@ -169,7 +96,7 @@ pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<Ver
 }
 
 /// What the names of such people begin with, and the name of the one person.
-fn whose(of: &ReceiptsOf) -> (String, &str) {
+pub(super) fn whose(of: &ReceiptsOf) -> (String, &str) {
     match of {
         ReceiptsOf::Everybody => (String::new(), ""),
         ReceiptsOf::Publisher(organization) => (format!("{organization}/apps/"), ""),
@@ -178,19 +105,13 @@ fn whose(of: &ReceiptsOf) -> (String, &str) {
     }
 }
 
-/// The first id that is in, and the first that is not any more.
-fn span(query: &ReceiptQuery) -> (String, String) {
-    let until = id_behind(query.until);
-    (first_id(query.from), query.before.map_or(until.clone(), |before| until.min(before.to_string())))
-}
-
 /// No id from that time on sorts before it.
-fn first_id(from: Option<Timestamp>) -> String {
+pub(super) fn first_id(from: Option<Timestamp>) -> String {
     from.map(|at| DecisionId::new(at, 0).to_string()).unwrap_or_default()
 }
 
 /// All ids before that time sort before it.
-fn id_behind(until: Option<Timestamp>) -> String {
+pub(super) fn id_behind(until: Option<Timestamp>) -> String {
     // Behind all that begin with a digit of sixteen.
     until.map_or_else(|| "g".to_owned(), |at| DecisionId::new(at, 0).to_string())
 }

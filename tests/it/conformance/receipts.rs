@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use dintorni::{
     domain::{
         decision::{Considered, Decision, Reason, Verdict},
-        name::StoreName,
+        name::{AppName, StoreName},
         offer::DecisionId,
         presence::Area,
     },
-    ports::{Commit, CountQuery, ProfileWrite, ReceiptQuery, Receipts, ReceiptsOf, Records, VerdictCount},
+    ports::{
+        Commit, CountQuery, FoundReceipts, ProfileWrite, ReceiptQuery, Receipts, ReceiptsOf, Records, VerdictCount,
+    },
 };
 
 use super::on_every_engine;
@@ -24,6 +26,7 @@ const QUERIES: u64 = 150;
 on_every_engine! {
     receipts_are_found_by_what_they_are_about
     receipts_go_with_their_person
+    a_list_of_large_receipts_is_short_and_goes_on
 }
 
 fn store(number: u64) -> StoreName {
@@ -72,7 +75,7 @@ fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
         && (anything || decision.considered.iter().any(is_about))
         && query.from.is_none_or(|from| decision.at >= from)
         && query.until.is_none_or(|until| decision.at < until)
-        && query.before.is_none_or(|before| decision.id.to_string() < before.to_string())
+        && query.after.is_none_or(|after| decision.id.to_string() < after.to_string())
 }
 
 /// The same of one campaign, whatever the verdict.
@@ -85,7 +88,7 @@ fn counts(query: &ReceiptQuery, all: &[Decision]) -> Vec<VerdictCount> {
     let campaign = Some(count_query(query).campaign);
     let count = |verdict: &str| {
         let verdicts = vec![verdict.to_owned()];
-        let met = ReceiptQuery { campaign: campaign.clone(), verdicts, before: None, ..query.clone() };
+        let met = ReceiptQuery { campaign: campaign.clone(), verdicts, after: None, ..query.clone() };
         let decisions: Vec<&Decision> = all.iter().filter(|one| !one.test && is_wanted(&met, one)).collect();
         let people = decisions.iter().map(|decision| &decision.profile).collect::<BTreeSet<_>>().len() as u64;
         VerdictCount { verdict: verdict.to_owned(), people, decisions: decisions.len() as u64 }
@@ -127,18 +130,60 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
             verdicts: sometimes(3, 7).map_or_else(Vec::new, some_codes),
             from: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
             until: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
-            before: sometimes(3, DECISIONS).map(|n| all[n as usize].id),
+            after: sometimes(3, DECISIONS).map(|n| all[n as usize].id),
             most: sometimes(2, 5).map_or(100, |n| n as u32 + 1),
         };
-        let wanted: Vec<&Decision> =
-            all.iter().filter(|decision| is_wanted(&query, decision)).take(query.most as usize).collect();
-        let told = database.sql.decisions(&query).await.expect("read");
-        assert!(told.iter().eq(wanted), "{query:?}");
-        found += told.len();
+        let wanted: Vec<&Decision> = all.iter().filter(|decision| is_wanted(&query, decision)).collect();
+        let FoundReceipts { decisions, next } = database.sql.decisions(&query).await.expect("read");
+        let most = query.most as usize;
+        assert!(decisions.iter().eq(wanted.iter().take(most).copied()), "{query:?}");
+        let last = wanted.get(most).and_then(|_| decisions.last());
+        assert_eq!(next, last.map(|last| last.id), "{query:?}");
+        found += decisions.len();
         let counted = database.sql.verdicts(&count_query(&query)).await.expect("read");
         assert_eq!(counted, counts(&query, &all), "{query:?}");
     }
     assert!(found > QUERIES as usize, "most of them found something: {found}");
+}
+
+fn of_app(app: &AppName) -> ReceiptQuery {
+    ReceiptQuery {
+        of: ReceiptsOf::App(app.clone()),
+        campaign: None,
+        store: None,
+        verdicts: Vec::new(),
+        from: None,
+        until: None,
+        after: None,
+        most: 1_000,
+    }
+}
+
+async fn a_list_of_large_receipts_is_short_and_goes_on(database: Database) {
+    const RECEIPTS: u64 = 60;
+    let app = app();
+    let ada = person(&app, "ada");
+    let mut dice = Dice::new(5);
+    for version in 1..=RECEIPTS {
+        let mut commit = ada.answers(version, &format!("receipt-{version:03}"), &[]);
+        let large = (0..1_000).flat_map(|_| considered(&mut dice)).take(1_000).collect();
+        commit.decision.as_mut().expect("made").considered = large;
+        database.sql.commit(commit).await.expect("committed");
+    }
+    let (mut query, mut ids) = (of_app(&app), Vec::new());
+    loop {
+        let found = database.sql.decisions(&query).await.expect("read");
+        let bytes: usize = found.decisions.iter().map(|one| serde_json::to_string(one).expect("sound").len()).sum();
+        assert!(bytes < 8 << 20, "{bytes} bytes at once");
+        ids.extend(found.decisions.iter().map(|decision| decision.id.to_string()));
+        query.after = found.next;
+        if found.next.is_none() {
+            break;
+        }
+        assert!(found.decisions.len() < RECEIPTS as usize && !found.decisions.is_empty());
+    }
+    assert!(ids.is_sorted_by(|a, b| a > b), "newest first, and each once");
+    assert_eq!(ids.len(), RECEIPTS as usize);
 }
 
 async fn receipts_go_with_their_person(database: Database) {
@@ -152,19 +197,10 @@ async fn receipts_go_with_their_person(database: Database) {
         decisions.extend(commit.decision.as_ref().map(|decision| decision.id));
         database.sql.commit(commit).await.expect("committed");
     }
-    let of_campaign = ReceiptQuery {
-        of: ReceiptsOf::App(app.clone()),
-        campaign: Some(campaign_name("c1")),
-        store: None,
-        verdicts: Vec::new(),
-        from: None,
-        until: None,
-        before: None,
-        most: 10,
-    };
+    let of_campaign = ReceiptQuery { campaign: Some(campaign_name("c1")), ..of_app(&app) };
     let whose = async || {
-        let decisions = database.sql.decisions(&of_campaign).await.expect("read");
-        decisions.into_iter().map(|decision| decision.profile).collect::<Vec<_>>()
+        let found = database.sql.decisions(&of_campaign).await.expect("read");
+        found.decisions.into_iter().map(|decision| decision.profile).collect::<Vec<_>>()
     };
     assert_eq!(whose().await.len(), 2);
     database.sql.erase(&ada.name, at(1)).await.expect("erased");
