@@ -1,0 +1,6 @@
+-- The same text on SQLite and PostgreSQL, as every step.
+
+-- Receipts of an app: its name is what stands before `/profiles/` in the person's, for no id has a slash. It is no column,
+-- so that it is so of whatever was written before, or by a node that does not know this step.
+CREATE INDEX decision_app ON decision
+    (substr(profile_id, 1, length(rtrim(profile_id, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-')) - 10), id);
