@@ -1,6 +1,6 @@
 //! Finding receipts by what they are about.
 //!
-//! Law: newest first; whether the asker may see them is asked of each, by the use case.
+//! Laws: a list is in its order, and what it has of an hour in the order of hours tells nothing of when in it; whether the asker may see them is asked of each, by the use case.
 
 use async_trait::async_trait;
 
@@ -18,14 +18,26 @@ pub enum ReceiptsOf {
     Everybody,
     /// The people of all its apps.
     Publisher(OrganizationName),
+    /// The people of all apps but its.
+    Others(OrganizationName),
     App(AppName),
     Person(ProfileName),
+}
+
+/// In which order a list of receipts is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptOrder {
+    /// Newest first.
+    Newest,
+    /// By the hour of UTC, newest first, and within an hour by the random part of their ids.
+    Hours,
 }
 
 /// Which receipts; what is none is not asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReceiptQuery {
     pub of: ReceiptsOf,
+    pub order: ReceiptOrder,
     /// That considered this campaign,
     pub campaign: Option<CampaignName>,
     /// for this store,
@@ -35,7 +47,7 @@ pub struct ReceiptQuery {
     pub from: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
-    /// Behind this receipt.
+    /// Behind this receipt, in the order of the list.
     pub after: Option<DecisionId>,
     pub most: u32,
 }
@@ -43,9 +55,9 @@ pub struct ReceiptQuery {
 /// What a list has of its receipts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundReceipts {
-    /// Fewer than were asked for if they are large.
+    /// Fewer than were asked for if they are large, or if hours have few.
     pub decisions: Vec<Decision>,
-    /// Behind which receipt the list goes on; none if that is all.
+    /// Behind what the list goes on, whether or not there is such a receipt; none if that is all.
     pub next: Option<DecisionId>,
 }
 
@@ -75,7 +87,7 @@ pub struct VerdictCount {
 
 #[async_trait]
 pub trait Receipts: Send + Sync {
-    /// The receipts, newest first; their profile is the one they belong to now. However large they are, some MiB at once.
+    /// The receipts; their profile is the one they belong to now. However large they are, some MiB at once.
     async fn decisions(&self, query: &ReceiptQuery) -> Result<FoundReceipts, StoreError>;
 
     /// The verdicts that the campaign met in receipts that are kept, by their codes; of test devices none is counted.

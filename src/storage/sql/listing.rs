@@ -1,18 +1,23 @@
 //! Lists of receipts: which they are is found first, and they are read a few at a time.
 //!
 //! Laws: a list holds a bounded number of bytes at once, however large its receipts are. It runs along the index of what is
-//! named most narrowly: what a reader has few of is found among whatever others have.
+//! named most narrowly: what a reader has few of is found among whatever others have. No more than an hour is ever sorted.
 
 use std::collections::HashMap;
 
 use super::{
     conn::{Conn, Value, values},
     error::unsound,
-    receipts::{first_id, id_behind, read, whose},
+    receipts::{Whose, first_id, id_behind, read},
 };
 use crate::{
-    domain::{decision::Decision, name::OrganizationName, offer::DecisionId},
-    ports::{FoundReceipts, ReceiptQuery, ReceiptsOf, StoreError},
+    domain::{
+        decision::Decision,
+        name::OrganizationName,
+        offer::DecisionId,
+        time::{HOUR, Timestamp},
+    },
+    ports::{FoundReceipts, ReceiptOrder, ReceiptQuery, ReceiptsOf, StoreError},
 };
 
 /// Receipts of one statement: the largest take some 150 kB each.
@@ -23,6 +28,8 @@ const ENOUGH: usize = 4 << 20;
 /// An app of fewer receipts than this is gone through, whatever a list asks of them. In a larger one what is asked is more
 /// likely to be rare.
 const FEW: u64 = 1_000;
+/// Most hours that a list looks at in a row, which takes two statements each.
+const HOURS: usize = 200;
 
 /// The app whose person a decision is of, as step 8 of the schema spells it for its index.
 macro_rules! app {
@@ -31,24 +38,46 @@ macro_rules! app {
     };
 }
 
+/// The statements that go along one index.
+struct Along {
+    newest: &'static str,
+    /// In the order of the random part of ids; of as many hours as they are asked for.
+    of_hour: &'static str,
+}
+
 /// Ids along one index. `$1` to `$3` are campaign, store and verdicts, empty for any, and each verdict stands between two
-/// blanks; from `$4` to before `$5` the ids; `$6` is what names of people begin with; `$7` is the name that the index is
-/// asked for, if it is none of those.
-macro_rules! along {
-    ($select:literal, $from:literal, $id:literal, $which:expr) => {
+/// blanks; from `$4` to before `$5` the ids; `$6` is what names of people begin with, and `$9` what none of them does; `$7`
+/// is the name that the index is asked for, if it is none of those; behind `$10` the random part.
+macro_rules! statement {
+    ($select:expr, $from:expr, $id:expr, $which:expr, $more:expr, $order:expr) => {
         concat!(
             $select,
             $id,
+            $more,
             " FROM ",
             $from,
             " WHERE ",
             $id,
             " >= $4 AND ",
             $id,
-            " < $5 AND ($6 = '' OR substr(decision.profile_id, 1, length($6)) = $6) AND ",
+            " < $5 AND substr(",
+            $id,
+            ", 15) > $10 AND ($6 = '' OR substr(decision.profile_id, 1, length($6)) = $6)
+            AND ($9 = '' OR substr(decision.profile_id, 1, length($9)) <> $9) AND ",
             $which,
-            " ORDER BY 1 DESC LIMIT $8"
+            " ORDER BY ",
+            $order,
+            " LIMIT $8"
         )
+    };
+}
+
+macro_rules! along {
+    ($select:expr, $from:expr, $id:expr, $which:expr) => {
+        Along {
+            newest: statement!($select, $from, $id, $which, "", "1 DESC"),
+            of_hour: statement!($select, $from, $id, $which, concat!(", substr(", $id, ", 15)"), "2"),
+        }
     };
 }
 
@@ -90,25 +119,53 @@ macro_rules! along_decisions {
     };
 }
 
-const OF_CAMPAIGN: &str = along_considered!("considered.campaign_id = $1");
-const OF_STORE: &str = along_considered!("considered.store_id = $2 AND considered.store_id <> ''");
-const OF_PERSON: &str = along_decisions!("decision.profile_id = $7");
-const OF_APP: &str = along_decisions!(concat!(app!(), " = $7"));
-const OF_ALL: &str = along_decisions!("$7 = ''");
+const OF_CAMPAIGN: Along = along_considered!("considered.campaign_id = $1");
+const OF_OTHERS: Along = along_considered!("considered.campaign_id = $1 AND considered.own = 0");
+const OF_STORE: Along = along_considered!("considered.store_id = $2 AND considered.store_id <> ''");
+const OF_PERSON: Along = along_decisions!("decision.profile_id = $7");
+const OF_APP: Along = along_decisions!(concat!(app!(), " = $7"));
+const OF_ALL: Along = along_decisions!("$7 = ''");
 
 /// A way through the record.
 struct Way {
-    sql: &'static str,
+    along: &'static Along,
     /// That the index is asked for.
     name: String,
 }
 
+/// A part of the record.
+struct Part {
+    order: ReceiptOrder,
+    from: Option<Timestamp>,
+    /// The first id that is not in it any more.
+    before: String,
+    /// The random part that those of an hour are behind; empty for all.
+    behind: String,
+    most: usize,
+}
+
+/// Which receipts a list has.
+struct Found {
+    ids: Vec<String>,
+    next: Option<String>,
+}
+
+impl Found {
+    /// Of so many and one more, if there is one.
+    fn cut(mut ids: Vec<String>, most: usize) -> Self {
+        let next = if ids.len() > most { ids[..most].last().cloned() } else { None };
+        ids.truncate(most);
+        Self { ids, next }
+    }
+}
+
 /// See [`crate::ports::Receipts::decisions`].
 pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<FoundReceipts, StoreError> {
-    let most = query.most as usize;
-    let mut ids = ids(conn, query, most + 1).await?;
-    let mut next = if ids.len() > most { ids[..most].last().cloned() } else { None };
-    ids.truncate(most);
+    let ways = ways(conn, query).await?;
+    let Found { ids, mut next } = match query.order {
+        ReceiptOrder::Newest => newest(conn, query, &ways).await?,
+        ReceiptOrder::Hours => by_hours(conn, query, &ways).await?,
+    };
     let (mut decisions, mut bytes, mut read_last) = (Vec::new(), 0, None);
     for few in ids.chunks(AT_ONCE) {
         if bytes > ENOUGH {
@@ -120,6 +177,53 @@ pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Foun
     }
     let next = next.map(|id| DecisionId::parse(&id)).transpose().map_err(unsound)?;
     Ok(FoundReceipts { decisions, next })
+}
+
+async fn newest(conn: &mut Conn<'_>, query: &ReceiptQuery, ways: &[Way]) -> Result<Found, StoreError> {
+    let (order, most, behind) = (ReceiptOrder::Newest, query.most as usize, String::new());
+    let part = Part { order, from: query.from, before: before(query), behind, most: most + 1 };
+    Ok(Found::cut(ids(conn, query, ways, &part).await?, most))
+}
+
+/// Looks for the newest, reads what its hour has, and goes on with the hours before.
+async fn by_hours(conn: &mut Conn<'_>, query: &ReceiptQuery, ways: &[Way]) -> Result<Found, StoreError> {
+    let (most, mut all, mut until) = (query.most as usize, Vec::new(), query.until);
+    let mut last = query.after;
+    for _ in 0..HOURS {
+        let (hour, behind) = match last.take() {
+            Some(last) => (last.made_at().begun(HOUR), chance(&last.to_string()).to_owned()),
+            None => match newest_hour(conn, query, ways, until).await? {
+                Some(hour) => (hour, String::new()),
+                None => return Ok(Found { ids: all, next: None }),
+            },
+        };
+        let end = until.map_or(hour + HOUR, |until| until.min(hour + HOUR));
+        let from = Some(query.from.map_or(hour, |from| from.max(hour)));
+        let (order, before, most_of_hour) = (ReceiptOrder::Hours, id_behind(Some(end)), most + 1 - all.len());
+        let part = Part { order, from, before, behind, most: most_of_hour };
+        all.extend(ids(conn, query, ways, &part).await?);
+        if all.len() > most {
+            return Ok(Found::cut(all, most));
+        }
+        until = Some(end.min(hour));
+    }
+    // Behind all that the last hour may have.
+    let next = until.map(|hour| DecisionId::new(hour, u128::MAX).to_string());
+    Ok(Found { ids: all, next })
+}
+
+/// The hour of the newest that is before that time.
+async fn newest_hour(
+    conn: &mut Conn<'_>,
+    query: &ReceiptQuery,
+    ways: &[Way],
+    until: Option<Timestamp>,
+) -> Result<Option<Timestamp>, StoreError> {
+    let (order, before, behind) = (ReceiptOrder::Newest, id_behind(until), String::new());
+    let part = Part { order, from: query.from, before, behind, most: 1 };
+    let newest = ids(conn, query, ways, &part).await?.pop();
+    let newest = newest.map(|id| DecisionId::parse(&id)).transpose().map_err(unsound)?;
+    Ok(newest.map(|id| id.made_at().begun(HOUR)))
 }
 
 /// Reads those receipts in their order; returns how many bytes they have.
@@ -139,36 +243,48 @@ async fn receipts(conn: &mut Conn<'_>, ids: &[String], into: &mut Vec<Decision>)
     Ok(bytes)
 }
 
-/// At most so many of them; of several ways none has what another one has.
-async fn ids(conn: &mut Conn<'_>, query: &ReceiptQuery, most: usize) -> Result<Vec<String>, StoreError> {
-    let (ways, mut ids) = (ways(conn, query).await?, Vec::new());
-    let (from, before) = span(query);
+/// What the part has, in its order; of several ways none has what another one has.
+async fn ids(conn: &mut Conn<'_>, query: &ReceiptQuery, ways: &[Way], part: &Part) -> Result<Vec<String>, StoreError> {
     let verdicts: String = query.verdicts.iter().map(|code| format!(" {code} ")).collect();
     let campaign = query.campaign.as_ref().map_or("", |campaign| campaign.as_str());
     let store = query.store.as_ref().map_or("", |store| store.as_str());
-    let prefix = whose(&query.of).0;
-    for Way { sql, name } in &ways {
-        let values = values![campaign, store, &verdicts, &from, &before, &prefix, name, most as u64];
+    let (Whose { within, without, .. }, from) = (Whose::of(&query.of), first_id(part.from));
+    let (before, behind, most, mut ids) = (&part.before, &part.behind, part.most as u64, Vec::new());
+    for Way { along, name } in ways {
+        let sql = match part.order {
+            ReceiptOrder::Newest => along.newest,
+            ReceiptOrder::Hours => along.of_hour,
+        };
+        let values = values![campaign, store, &verdicts, &from, before, &within, name, most, &without, behind];
         for row in conn.rows(sql, values).await? {
             ids.push(row.get::<String>(0)?);
         }
     }
-    ids.sort_unstable_by(|a, b| b.cmp(a));
-    ids.truncate(most);
+    match part.order {
+        ReceiptOrder::Newest => ids.sort_unstable_by(|a, b| b.cmp(a)),
+        ReceiptOrder::Hours => ids.sort_unstable_by(|a, b| chance(a).cmp(chance(b))),
+    }
+    ids.truncate(part.most);
     Ok(ids)
+}
+
+/// What of an id tells no time.
+fn chance(id: &str) -> &str {
+    id.get(14..).unwrap_or_default()
 }
 
 /// The ways that lead to what is asked for, and to as little else as may be.
 async fn ways(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<Way>, StoreError> {
-    let widest = match (&query.campaign, &query.store) {
-        (Some(_), _) => OF_CAMPAIGN,
-        (None, Some(_)) => OF_STORE,
-        (None, None) => OF_ALL,
+    let along = match (&query.of, &query.campaign, &query.store) {
+        (ReceiptsOf::Others(own), Some(campaign), _) if campaign.organization() == *own => &OF_OTHERS,
+        (_, Some(_), _) => &OF_CAMPAIGN,
+        (_, None, Some(_)) => &OF_STORE,
+        (_, None, None) => &OF_ALL,
     };
-    let widest = || Ok(vec![Way { sql: widest, name: String::new() }]);
+    let widest = || Ok(vec![Way { along, name: String::new() }]);
     let apps = match &query.of {
-        ReceiptsOf::Everybody => return widest(),
-        ReceiptsOf::Person(person) => return Ok(vec![Way { sql: OF_PERSON, name: person.to_string() }]),
+        ReceiptsOf::Everybody | ReceiptsOf::Others(_) => return widest(),
+        ReceiptsOf::Person(person) => return Ok(vec![Way { along: &OF_PERSON, name: person.to_string() }]),
         ReceiptsOf::App(app) => vec![app.to_string()],
         ReceiptsOf::Publisher(organization) => apps(conn, organization).await?,
     };
@@ -179,7 +295,7 @@ async fn ways(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<Way>, Sto
             }
         }
     }
-    Ok(apps.into_iter().map(|name| Way { sql: OF_APP, name }).collect())
+    Ok(apps.into_iter().map(|name| Way { along: &OF_APP, name }).collect())
 }
 
 /// Apps of the organization that have receipts, from one to the next of all that there are: engines differ in the order of
@@ -195,8 +311,8 @@ async fn apps(conn: &mut Conn<'_>, organization: &OrganizationName) -> Result<Ve
         " > app.name) FROM app WHERE app.name IS NOT NULL)
         SELECT name FROM app WHERE substr(name, 1, length($1)) = $1"
     );
-    let prefix = whose(&ReceiptsOf::Publisher(organization.clone())).0;
-    conn.rows(SQL, values![&prefix]).await?.iter().map(|row| row.get(0)).collect()
+    let within = format!("{organization}/apps/");
+    conn.rows(SQL, values![&within]).await?.iter().map(|row| row.get(0)).collect()
 }
 
 async fn is_small(conn: &mut Conn<'_>, app: &str, query: &ReceiptQuery) -> Result<bool, StoreError> {
@@ -205,15 +321,18 @@ async fn is_small(conn: &mut Conn<'_>, app: &str, query: &ReceiptQuery) -> Resul
         app!(),
         " = $1 AND id >= $2 AND id < $3 LIMIT $4) AS few"
     );
-    let (from, before) = span(query);
+    let (from, before) = (first_id(query.from), before(query));
     let row = conn.row(SQL, values![app, &from, &before, FEW]).await?;
     row.map_or(Ok(true), |row| Ok(row.count(0)? < FEW))
 }
 
-/// The first id that is in, and the first that is not any more.
-fn span(query: &ReceiptQuery) -> (String, String) {
+/// The first id that is not in any more. Of an hour that was begun all are.
+fn before(query: &ReceiptQuery) -> String {
     let until = id_behind(query.until);
-    (first_id(query.from), query.after.map_or(until.clone(), |after| until.min(after.to_string())))
+    match (query.order, query.after) {
+        (ReceiptOrder::Newest, Some(after)) => until.min(after.to_string()),
+        _ => until,
+    }
 }
 
 #[cfg(test)]
@@ -234,17 +353,20 @@ mod tests {
 
     #[tokio::test]
     async fn each_list_runs_along_its_index() {
-        for (sql, index) in [
+        for (along, index) in [
+            (OF_OTHERS, "considered USING INDEX considered_others (campaign_id=? AND decision_id>?"),
             (OF_CAMPAIGN, "considered USING INDEX sqlite_autoindex_considered_1 (campaign_id=? AND decision_id>?"),
             (OF_STORE, "considered USING INDEX considered_store (store_id=? AND decision_id>?"),
             (OF_PERSON, "decision USING INDEX decision_profile (profile_id=? AND id>?"),
             (OF_APP, "decision USING INDEX decision_app (<expr>=? AND id>?"),
             (OF_ALL, "decision USING INDEX sqlite_autoindex_decision_1 (id>?"),
         ] {
-            let plan = plan(sql).await;
-            assert!(plan[0].starts_with(&format!("SEARCH {index}")), "{plan:?}");
-            let is_gone_through = |step: &String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
-            assert!(!plan.iter().any(is_gone_through), "{plan:?}");
+            let (newest, of_hour) = (plan(along.newest).await, plan(along.of_hour).await);
+            for plan in [&newest, &of_hour] {
+                assert!(plan[0].starts_with(&format!("SEARCH {index}")), "{plan:?}");
+                assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
+            }
+            assert!(!newest.iter().any(|step| step.contains("TEMP B-TREE")), "{newest:?}");
         }
     }
 }

@@ -35,12 +35,13 @@ pub async fn write(batch: &mut Batch<'_, '_>, decision: &Decision, until: Timest
 
 /// A campaign may be considered several times for one store and with one verdict, which is one row.
 async fn write_considered(batch: &mut Batch<'_, '_>, decision: &Decision) -> Result<(), Halt> {
-    const ONE: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict) VALUES ($1, $2, $3, $4)
+    const ONE: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict, own)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    const SEVERAL: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict, own) VALUES
+        ($1, $2, $3, $4, $5), ($1, $6, $7, $8, $9), ($1, $10, $11, $12, $13), ($1, $14, $15, $16, $17),
+        ($1, $18, $19, $20, $21), ($1, $22, $23, $24, $25), ($1, $26, $27, $28, $29), ($1, $30, $31, $32, $33)
         ON CONFLICT DO NOTHING";
-    const SEVERAL: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict) VALUES
-        ($1, $2, $3, $4), ($1, $5, $6, $7), ($1, $8, $9, $10), ($1, $11, $12, $13),
-        ($1, $14, $15, $16), ($1, $17, $18, $19), ($1, $20, $21, $22), ($1, $23, $24, $25)
-        ON CONFLICT DO NOTHING";
+    let keys = |considered| keys(considered, &decision.profile);
     for rows in decision.considered.chunks(ROWS) {
         let mut values = vec![Value::from(&decision.id)];
         match rows {
@@ -59,9 +60,10 @@ async fn write_considered(batch: &mut Batch<'_, '_>, decision: &Decision) -> Res
     Ok(())
 }
 
-fn keys(considered: &Considered) -> [Value<'_>; 3] {
+fn keys<'a>(considered: &'a Considered, profile: &ProfileName) -> [Value<'a>; 4] {
     let store = considered.store.as_ref().map_or("", |store| store.as_str());
-    [considered.campaign.as_str().into(), store.into(), considered.verdict.code().into()]
+    let own = u64::from(considered.campaign.owner() == profile.owner());
+    [considered.campaign.as_str().into(), store.into(), considered.verdict.code().into(), own.into()]
 }
 
 pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
@@ -82,26 +84,40 @@ pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<Ver
         FROM considered JOIN decision ON decision.id = considered.decision_id
         WHERE considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
             AND considered.decision_id >= $3 AND considered.decision_id < $4
-            AND substr(decision.profile_id, 1, CAST($5 AS INTEGER)) = $6 AND ($7 = '' OR decision.profile_id = $7)
+            AND substr(decision.profile_id, 1, length($5)) = $5 AND ($6 = '' OR decision.profile_id = $6)
+            AND ($7 = '' OR substr(decision.profile_id, 1, length($7)) <> $7)
         GROUP BY considered.verdict ORDER BY considered.verdict";
     let CountQuery { of, campaign, store, from, until } = query;
-    let (prefix, person) = whose(of);
+    let Whose { within, without, person } = Whose::of(of);
     let store = store.as_ref().map_or("", |store| store.as_str());
     let (from, until) = (first_id(*from), id_behind(*until));
-    let values = values![campaign.as_str(), store, &from, &until, prefix.chars().count() as u64, &prefix, person];
+    let values = values![campaign.as_str(), store, &from, &until, &within, person, &without];
     let number = |row: &Row, column| u64::try_from(row.get::<i64>(column)?).map_err(unsound);
     let read =
         |row: &Row| Ok(VerdictCount { verdict: row.get(0)?, people: number(row, 1)?, decisions: number(row, 2)? });
     conn.rows(SQL, values).await?.iter().map(read).collect()
 }
 
-/// What the names of such people begin with, and the name of the one person.
-pub(super) fn whose(of: &ReceiptsOf) -> (String, &str) {
-    match of {
-        ReceiptsOf::Everybody => (String::new(), ""),
-        ReceiptsOf::Publisher(organization) => (format!("{organization}/apps/"), ""),
-        ReceiptsOf::App(app) => (format!("{app}/"), ""),
-        ReceiptsOf::Person(name) => (String::new(), name.as_str()),
+/// Whose receipts, by the names of people; what is empty is not asked.
+#[derive(Default)]
+pub(super) struct Whose<'a> {
+    /// What they begin with.
+    pub within: String,
+    /// What none begins with.
+    pub without: String,
+    pub person: &'a str,
+}
+
+impl<'a> Whose<'a> {
+    pub(super) fn of(of: &'a ReceiptsOf) -> Self {
+        let all = Self::default();
+        match of {
+            ReceiptsOf::Everybody => all,
+            ReceiptsOf::Publisher(organization) => Self { within: format!("{organization}/apps/"), ..all },
+            ReceiptsOf::Others(organization) => Self { without: format!("{organization}/apps/"), ..all },
+            ReceiptsOf::App(app) => Self { within: format!("{app}/"), ..all },
+            ReceiptsOf::Person(name) => Self { person: name.as_str(), ..all },
+        }
     }
 }
 

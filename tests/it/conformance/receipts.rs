@@ -1,16 +1,18 @@
 //! Finding receipts, beside a filter over all of them.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use dintorni::{
     domain::{
         decision::{Considered, Decision, Reason, Verdict},
-        name::{AppName, StoreName},
+        name::{AppName, OrganizationName, StoreName},
         offer::DecisionId,
         presence::Area,
+        time::{HOUR, Timestamp},
     },
     ports::{
-        Commit, CountQuery, FoundReceipts, ProfileWrite, ReceiptQuery, Receipts, ReceiptsOf, Records, VerdictCount,
+        Commit, CountQuery, FoundReceipts, ProfileWrite, ReceiptOrder, ReceiptQuery, Receipts, ReceiptsOf, Records,
+        VerdictCount,
     },
 };
 
@@ -27,6 +29,7 @@ on_every_engine! {
     receipts_are_found_by_what_they_are_about
     receipts_go_with_their_person
     a_list_of_large_receipts_is_short_and_goes_on
+    a_list_by_hours_goes_on_with_the_hours_before
 }
 
 fn store(number: u64) -> StoreName {
@@ -62,6 +65,7 @@ fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
     let is_whose = match &query.of {
         ReceiptsOf::Everybody => true,
         ReceiptsOf::Publisher(organization) => decision.profile.organization() == *organization,
+        ReceiptsOf::Others(organization) => decision.profile.organization() != *organization,
         ReceiptsOf::App(app) => decision.profile.app() == *app,
         ReceiptsOf::Person(profile) => decision.profile == *profile,
     };
@@ -75,7 +79,16 @@ fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
         && (anything || decision.considered.iter().any(is_about))
         && query.from.is_none_or(|from| decision.at >= from)
         && query.until.is_none_or(|until| decision.at < until)
-        && query.after.is_none_or(|after| decision.id.to_string() < after.to_string())
+        && query.after.is_none_or(|after| place(query.order, &decision.id) > place(query.order, &after))
+}
+
+/// By what lists of that order are sorted.
+fn place(order: ReceiptOrder, id: &DecisionId) -> (Reverse<Timestamp>, String) {
+    let (hour, text) = (id.made_at().begun(HOUR), id.to_string());
+    match order {
+        ReceiptOrder::Newest => (Reverse(id.made_at()), text.bytes().map(|byte| char::from(255 - byte)).collect()),
+        ReceiptOrder::Hours => (Reverse(hour), text[14..].to_owned()),
+    }
 }
 
 /// The same of one campaign, whatever the verdict.
@@ -97,43 +110,47 @@ fn counts(query: &ReceiptQuery, all: &[Decision]) -> Vec<VerdictCount> {
 }
 
 async fn receipts_are_found_by_what_they_are_about(database: Database) {
-    let (mut dice, apps) = (Dice::new(0xdec1), [app(), app()]);
-    let people: Vec<_> = (0..6).map(|i| person(&apps[i % 2], ["ada", "ada1", "bob"][i / 2])).collect();
+    let rival = OrganizationName::parse("organizations/rival").expect("sound");
+    let (mut dice, apps) = (Dice::new(0xdec1), [app(), app(), rival.app("town").expect("sound")]);
+    let people: Vec<_> = (0..9).map(|i| person(&apps[i % 3], ["ada", "ada1", "bob"][i / 3])).collect();
     let (mut all, mut versions) = (Vec::new(), vec![0; people.len()]);
     for number in 0..DECISIONS {
         let who = dice.below(people.len() as u64) as usize;
         versions[who] += 1;
         let mut commit = people[who].answers(versions[who], &format!("receipt-{number:03}"), &[]);
-        let when = at(1_000 + dice.below(50));
+        let when = at(1_000 + dice.below(50) * 300);
         let decision = commit.decision.as_mut().expect("made");
-        (decision.id, decision.at) = (DecisionId::new(when, u128::from(number) << 64), when);
+        (decision.id, decision.at) = (DecisionId::new(when, u128::from(dice.below(1 << 40)) << 88), when);
         decision.considered = considered(&mut dice);
         decision.test = dice.below(5) == 0;
         commit.answer.as_mut().expect("made").decision = decision.id;
         all.push(decision.clone());
         database.sql.commit(commit).await.expect("committed");
     }
-    all.sort_by_key(|decision| std::cmp::Reverse(decision.id.to_string()));
     let mut found = 0;
     for _ in 0..QUERIES {
-        let of = match dice.below(4) {
+        let of = match dice.below(5) {
             0 => ReceiptsOf::Everybody,
             1 => ReceiptsOf::Publisher(organization()),
-            2 => ReceiptsOf::App(apps[dice.below(2) as usize].clone()),
-            _ => ReceiptsOf::Person(people[dice.below(6) as usize].name.clone()),
+            2 => ReceiptsOf::Others([organization(), rival.clone()][dice.below(2) as usize].clone()),
+            3 => ReceiptsOf::App(apps[dice.below(3) as usize].clone()),
+            _ => ReceiptsOf::Person(people[dice.below(9) as usize].name.clone()),
         };
+        let order = [ReceiptOrder::Newest, ReceiptOrder::Hours][dice.below(2) as usize];
         let mut sometimes = |one_in: u64, below: u64| (dice.below(one_in) == 0).then(|| dice.below(below));
         let query = ReceiptQuery {
             of,
+            order,
             campaign: sometimes(2, 3).map(|n| campaign_name(&format!("c{n}"))),
             store: sometimes(3, 2).map(store),
             verdicts: sometimes(3, 7).map_or_else(Vec::new, some_codes),
-            from: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
-            until: sometimes(3, 50).map(|seconds| at(1_000 + seconds)),
+            from: sometimes(3, 50).map(|number| at(1_000 + number * 300)),
+            until: sometimes(3, 50).map(|number| at(1_000 + number * 300)),
             after: sometimes(3, DECISIONS).map(|n| all[n as usize].id),
             most: sometimes(2, 5).map_or(100, |n| n as u32 + 1),
         };
-        let wanted: Vec<&Decision> = all.iter().filter(|decision| is_wanted(&query, decision)).collect();
+        let mut wanted: Vec<&Decision> = all.iter().filter(|decision| is_wanted(&query, decision)).collect();
+        wanted.sort_by_key(|decision| place(order, &decision.id));
         let FoundReceipts { decisions, next } = database.sql.decisions(&query).await.expect("read");
         let most = query.most as usize;
         assert!(decisions.iter().eq(wanted.iter().take(most).copied()), "{query:?}");
@@ -149,6 +166,7 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
 fn of_app(app: &AppName) -> ReceiptQuery {
     ReceiptQuery {
         of: ReceiptsOf::App(app.clone()),
+        order: ReceiptOrder::Newest,
         campaign: None,
         store: None,
         verdicts: Vec::new(),
@@ -184,6 +202,32 @@ async fn a_list_of_large_receipts_is_short_and_goes_on(database: Database) {
     }
     assert!(ids.is_sorted_by(|a, b| a > b), "newest first, and each once");
     assert_eq!(ids.len(), RECEIPTS as usize);
+}
+
+/// More hours than are looked at at once.
+async fn a_list_by_hours_goes_on_with_the_hours_before(database: Database) {
+    const RECEIPTS: u64 = 250;
+    let app = app();
+    let ada = person(&app, "ada");
+    for version in 1..=RECEIPTS {
+        let mut commit = ada.answers(version, &format!("receipt-{version:03}"), &[]);
+        let decision = commit.decision.as_mut().expect("made");
+        decision.at = at(version * 3_600);
+        decision.id = DecisionId::new(decision.at, u128::from(version) << 88);
+        commit.answer.as_mut().expect("made").decision = decision.id;
+        database.sql.commit(commit).await.expect("committed");
+    }
+    let (mut query, mut found) = (ReceiptQuery { order: ReceiptOrder::Hours, ..of_app(&app) }, Vec::new());
+    loop {
+        let FoundReceipts { decisions, next } = database.sql.decisions(&query).await.expect("read");
+        found.extend(decisions.into_iter().map(|decision| decision.at));
+        query.after = next;
+        if next.is_none() {
+            break;
+        }
+    }
+    let all: Vec<Timestamp> = (1..=RECEIPTS).rev().map(|version| at(version * 3_600)).collect();
+    assert_eq!(found, all);
 }
 
 async fn receipts_go_with_their_person(database: Database) {
