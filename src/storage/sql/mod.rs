@@ -82,7 +82,7 @@ use crate::{
     },
 };
 use counters::Counters;
-use engine::Engine;
+use engine::{Engine, in_time};
 
 /// An open database.
 pub struct Sql {
@@ -219,7 +219,7 @@ impl Ledger for Sql {
     }
 
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {
-        arms::of_experiment(&mut self.engine.reader().await?.conn(), campaign, experiment).await
+        arms::of_experiment(&mut self.engine.lister().await?.conn(), campaign, experiment).await
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
@@ -230,11 +230,13 @@ impl Ledger for Sql {
 #[async_trait]
 impl Receipts for Sql {
     async fn decisions(&self, query: &ReceiptQuery) -> Result<FoundReceipts, StoreError> {
-        listing::decisions(&mut self.engine.reader().await?.conn(), query).await
+        let mut lister = self.engine.lister().await?;
+        in_time(listing::decisions(&mut lister.conn(), query)).await
     }
 
     async fn verdicts(&self, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {
-        receipts::verdicts(&mut self.engine.reader().await?.conn(), query).await
+        let mut lister = self.engine.lister().await?;
+        in_time(receipts::verdicts(&mut lister.conn(), query)).await
     }
 }
 
