@@ -46,7 +46,7 @@ struct Along {
 }
 
 /// Ids along one index. `$1` to `$3` are campaign, store and verdicts, empty for any, and each verdict stands between two
-/// blanks; from `$4` to before `$5` the ids; `$6` is what names of people begin with, and `$9` what none of them does; `$7`
+/// blanks; from `$4` to before `$5` the ids, and from `$11` to before `$12` the times, which ids have no microseconds of; `$6` is what names of people begin with, and `$9` what none of them does; `$7`
 /// is the name that the index is asked for, if it is none of those; behind `$10` the random part.
 macro_rules! statement {
     ($select:expr, $from:expr, $id:expr, $which:expr, $more:expr, $order:expr) => {
@@ -62,7 +62,7 @@ macro_rules! statement {
             $id,
             " < $5 AND substr(",
             $id,
-            ", 15) > $10 AND ($6 = '' OR substr(decision.profile_id, 1, length($6)) = $6)
+            ", 15) > $10 AND decision.at >= $11 AND decision.at < $12 AND ($6 = '' OR substr(decision.profile_id, 1, length($6)) = $6)
             AND ($9 = '' OR substr(decision.profile_id, 1, length($9)) <> $9) AND ",
             $which,
             " ORDER BY ",
@@ -249,13 +249,15 @@ async fn ids(conn: &mut Conn<'_>, query: &ReceiptQuery, ways: &[Way], part: &Par
     let campaign = query.campaign.as_ref().map_or("", |campaign| campaign.as_str());
     let store = query.store.as_ref().map_or("", |store| store.as_str());
     let (Whose { within, without, .. }, from) = (Whose::of(&query.of), first_id(part.from));
+    let (earliest, end) = (query.from.unwrap_or(Timestamp::MIN), query.until.unwrap_or(Timestamp::MAX));
     let (before, behind, most, mut ids) = (&part.before, &part.behind, part.most as u64, Vec::new());
     for Way { along, name } in ways {
         let sql = match part.order {
             ReceiptOrder::Newest => along.newest,
             ReceiptOrder::Hours => along.of_hour,
         };
-        let values = values![campaign, store, &verdicts, &from, before, &within, name, most, &without, behind];
+        let values =
+            values![campaign, store, &verdicts, &from, before, &within, name, most, &without, behind, earliest, end];
         for row in conn.rows(sql, values).await? {
             ids.push(row.get::<String>(0)?);
         }

@@ -2,6 +2,8 @@
 //!
 //! Law: the rows that a receipt is found by are those of its own verdicts, made in the same transaction.
 
+use std::time::Duration;
+
 use super::{
     batch::{Batch, Halt},
     conn::{Conn, Row, Value, values},
@@ -83,15 +85,16 @@ pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<Ver
     const SQL: &str = "SELECT considered.verdict, count(DISTINCT decision.profile_id), count(DISTINCT decision.id)
         FROM considered JOIN decision ON decision.id = considered.decision_id
         WHERE considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
-            AND considered.decision_id >= $3 AND considered.decision_id < $4
+            AND considered.decision_id >= $3 AND considered.decision_id < $4 AND decision.at >= $8 AND decision.at < $9
             AND substr(decision.profile_id, 1, length($5)) = $5 AND ($6 = '' OR decision.profile_id = $6)
             AND ($7 = '' OR substr(decision.profile_id, 1, length($7)) <> $7)
         GROUP BY considered.verdict ORDER BY considered.verdict";
     let CountQuery { of, campaign, store, from, until } = query;
     let Whose { within, without, person } = Whose::of(of);
     let store = store.as_ref().map_or("", |store| store.as_str());
-    let (from, until) = (first_id(*from), id_behind(*until));
-    let values = values![campaign.as_str(), store, &from, &until, &within, person, &without];
+    let (first, behind) = (first_id(*from), id_behind(*until));
+    let (from, until) = (from.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
+    let values = values![campaign.as_str(), store, &first, &behind, &within, person, &without, from, until];
     let number = |row: &Row, column| u64::try_from(row.get::<i64>(column)?).map_err(unsound);
     let read =
         |row: &Row| Ok(VerdictCount { verdict: row.get(0)?, people: number(row, 1)?, decisions: number(row, 2)? });
@@ -126,8 +129,8 @@ pub(super) fn first_id(from: Option<Timestamp>) -> String {
     from.map(|at| DecisionId::new(at, 0).to_string()).unwrap_or_default()
 }
 
-/// All ids before that time sort before it.
+/// All ids before that time sort before it, also those of its millisecond.
 pub(super) fn id_behind(until: Option<Timestamp>) -> String {
     // Behind all that begin with a digit of sixteen.
-    until.map_or_else(|| "g".to_owned(), |at| DecisionId::new(at, 0).to_string())
+    until.map_or_else(|| "g".to_owned(), |at| DecisionId::new(at + Duration::from_micros(999), 0).to_string())
 }

@@ -1,6 +1,6 @@
 //! Finding receipts, beside a filter over all of them.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
 use dintorni::{
     domain::{
@@ -109,6 +109,11 @@ fn counts(query: &ReceiptQuery, all: &[Decision]) -> Vec<VerdictCount> {
     ["BUDGET_EXHAUSTED", "CHOSEN", "MUTED"].map(count).into_iter().filter(|count| count.people > 0).collect()
 }
 
+/// Within some hours, of which ids have the milliseconds.
+fn moment(dice: &mut Dice) -> Timestamp {
+    at(1_000 + dice.below(50) * 300) + Duration::from_micros(dice.below(3_000))
+}
+
 async fn receipts_are_found_by_what_they_are_about(database: Database) {
     let rival = OrganizationName::parse("organizations/rival").expect("sound");
     let (mut dice, apps) = (Dice::new(0xdec1), [app(), app(), rival.app("town").expect("sound")]);
@@ -118,7 +123,7 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
         let who = dice.below(people.len() as u64) as usize;
         versions[who] += 1;
         let mut commit = people[who].answers(versions[who], &format!("receipt-{number:03}"), &[]);
-        let when = at(1_000 + dice.below(50) * 300);
+        let when = moment(&mut dice);
         let decision = commit.decision.as_mut().expect("made");
         (decision.id, decision.at) = (DecisionId::new(when, u128::from(dice.below(1 << 40)) << 88), when);
         decision.considered = considered(&mut dice);
@@ -144,8 +149,8 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
             campaign: sometimes(2, 3).map(|n| campaign_name(&format!("c{n}"))),
             store: sometimes(3, 2).map(store),
             verdicts: sometimes(3, 7).map_or_else(Vec::new, some_codes),
-            from: sometimes(3, 50).map(|number| at(1_000 + number * 300)),
-            until: sometimes(3, 50).map(|number| at(1_000 + number * 300)),
+            from: sometimes(3, 50).map(|number| all[number as usize].at + Duration::from_micros(number % 2)),
+            until: sometimes(3, 50).map(|number| all[number as usize].at + Duration::from_micros(number % 2)),
             after: sometimes(3, DECISIONS).map(|n| all[n as usize].id),
             most: sometimes(2, 5).map_or(100, |n| n as u32 + 1),
         };
