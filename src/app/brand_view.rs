@@ -180,6 +180,7 @@ mod tests {
             verdicts: Vec::new(),
             from: None,
             until: None,
+            now: Timestamp::MIN,
             after: None,
             most: 10,
         }

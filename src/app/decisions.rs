@@ -183,7 +183,7 @@ impl Decisions {
     /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people. Those
     /// who may list campaigns are told if nobody has it.
     pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Counts, ListError> {
-        let Counted { campaign, store, from, until } = counted;
+        let (Counted { campaign, store, from, until }, now) = (counted, self.clock.now());
         let of = whose(None, Some(&campaign), reader)?;
         let is_told = *reader == Reader::Operator || sees_as_brand(reader, &of);
         let has = |catalog: &Catalog| catalog.campaigns.get(&campaign).is_some();
@@ -191,14 +191,14 @@ impl Decisions {
             return Err(ListError::Missing(campaign));
         }
         if !sees_as_brand(reader, &of) {
-            let verdicts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
+            let verdicts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until, now }).await?;
             return Ok(Counts { verdicts, until, in_tens: false });
         }
         // Of today one more would tell what became of whoever came last.
-        let today = brand_view::day(self.clock.now());
+        let today = brand_view::day(now);
         let (from, until) = (from.map(brand_view::day), until.map_or(today, brand_view::day_after).min(today));
         let until = Some(until);
-        let counts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
+        let counts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until, now }).await?;
         let in_tens = |count: VerdictCount| {
             let people = brand_view::in_tens(count.people)?;
             Some(VerdictCount { people, decisions: brand_view::in_tens(count.decisions)?, ..count })
@@ -208,7 +208,7 @@ impl Decisions {
 
     /// The receipt, while it is kept; none for whoever may see nothing of it.
     pub async fn get(&self, id: &DecisionId, reader: &Reader) -> Result<Option<Receipt>, StoreError> {
-        Ok(self.records.decision(id).await?.and_then(|decision| seen_by(decision, reader)))
+        Ok(self.records.decision(id, self.clock.now()).await?.and_then(|decision| seen_by(decision, reader)))
     }
 }
 
@@ -246,7 +246,7 @@ fn lists(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<Vec<ReceiptQ
             ));
         }
         (_, true) => None,
-        (whole, false) => whole.map(|of| of_whole(&wanted, of)),
+        (whole, false) => whole.map(|of| of_whole(&wanted, of, now)),
     };
     let of_others = match (of_others, codes) {
         (Some(_), None) if whole.is_none() => {
@@ -259,10 +259,10 @@ fn lists(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<Vec<ReceiptQ
     Ok(whole.into_iter().chain(of_others).collect())
 }
 
-fn of_whole(wanted: &Wanted, of: ReceiptsOf) -> ReceiptQuery {
+fn of_whole(wanted: &Wanted, of: ReceiptsOf, now: Timestamp) -> ReceiptQuery {
     let Wanted { profile: _, campaign, store, verdict, from, until, after: _, most } = wanted.clone();
     let (order, verdicts) = (ReceiptOrder::Newest, verdict.into_iter().collect());
-    ReceiptQuery { of, order, campaign, store, verdicts, from, until, after: None, most }
+    ReceiptQuery { of, order, campaign, store, verdicts, from, until, now, after: None, most }
 }
 
 /// Of people that the reader does not see, neither times finer than it is shown nor codes that it is not shown may choose
@@ -273,7 +273,7 @@ fn of_brand(wanted: &Wanted, of: ReceiptsOf, verdicts: Vec<String>, now: Timesta
     let over = brand_view::hour(now);
     let until = until.map_or(over, brand_view::hour_after).min(over);
     let (order, from, until) = (ReceiptOrder::Hours, from.map(brand_view::hour), Some(until));
-    ReceiptQuery { of, order, campaign, store, verdicts, from, until, after: None, most: PAGE_OF_BRANDS }
+    ReceiptQuery { of, order, campaign, store, verdicts, from, until, now, after: None, most: PAGE_OF_BRANDS }
 }
 
 /// Whether some of them are shown as a brand sees them.

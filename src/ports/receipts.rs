@@ -1,6 +1,6 @@
 //! Finding receipts by what they are about.
 //!
-//! Laws: a list is in its order, and what it has of an hour in the order of hours tells nothing of when in it; whether the asker may see them is asked of each, by the use case.
+//! Laws: what is past its time is not found, whether or not it was swept; a list is in its order, and what it has of an hour in the order of hours tells nothing of when in it; whether the asker may see them is asked of each, by the use case.
 
 use async_trait::async_trait;
 
@@ -47,6 +47,8 @@ pub struct ReceiptQuery {
     pub from: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
+    /// Of those that are kept at this time.
+    pub now: Timestamp,
     /// Behind this receipt, in the order of the list.
     pub after: Option<DecisionId>,
     pub most: u32,
@@ -70,8 +72,10 @@ pub struct CountQuery {
     /// for this store; everywhere if it is none,
     pub store: Option<StoreName>,
     pub from: Option<Timestamp>,
-    /// before this time.
+    /// before this time,
     pub until: Option<Timestamp>,
+    /// in receipts that are kept at this one.
+    pub now: Timestamp,
 }
 
 /// How often a campaign met one verdict.

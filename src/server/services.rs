@@ -127,7 +127,7 @@ impl Services {
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes)),
-            replays: Arc::new(Replays::new(records.clone(), past, turns.clone())),
+            replays: Arc::new(Replays::new(records.clone(), past, turns.clone(), clock.clone())),
             decisions: Arc::new(Decisions::new(records, receipts, live.clone(), clock.clone())),
             people: Arc::new(People::new(edits.clone(), live.clone())),
             links: Arc::new(Links::new(edits.clone(), entropy.clone())),

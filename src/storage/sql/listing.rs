@@ -46,7 +46,8 @@ struct Along {
 }
 
 /// Ids along one index. `$1` to `$3` are campaign, store and verdicts, empty for any, and each verdict stands between two
-/// blanks; from `$4` to before `$5` the ids, and from `$11` to before `$12` the times, which ids have no microseconds of; `$6` is what names of people begin with, and `$9` what none of them does; `$7`
+/// blanks; from `$4` to before `$5` the ids, and from `$11` to before `$12` the times, which ids have no
+/// microseconds of, and kept at `$13`; `$6` is what names of people begin with, and `$9` what none of them does; `$7`
 /// is the name that the index is asked for, if it is none of those; behind `$10` the random part.
 macro_rules! statement {
     ($select:expr, $from:expr, $id:expr, $which:expr, $more:expr, $order:expr) => {
@@ -62,7 +63,7 @@ macro_rules! statement {
             $id,
             " < $5 AND substr(",
             $id,
-            ", 15) > $10 AND decision.at >= $11 AND decision.at < $12 AND ($6 = '' OR substr(decision.profile_id, 1, length($6)) = $6)
+            ", 15) > $10 AND decision.at >= $11 AND decision.at < $12 AND decision.expires_at > $13 AND ($6 = '' OR substr(decision.profile_id, 1, length($6)) = $6)
             AND ($9 = '' OR substr(decision.profile_id, 1, length($9)) <> $9) AND ",
             $which,
             " ORDER BY ",
@@ -256,8 +257,9 @@ async fn ids(conn: &mut Conn<'_>, query: &ReceiptQuery, ways: &[Way], part: &Par
             ReceiptOrder::Newest => along.newest,
             ReceiptOrder::Hours => along.of_hour,
         };
-        let values =
-            values![campaign, store, &verdicts, &from, before, &within, name, most, &without, behind, earliest, end];
+        let values = values![
+            campaign, store, &verdicts, &from, before, &within, name, most, &without, behind, earliest, end, query.now
+        ];
         for row in conn.rows(sql, values).await? {
             ids.push(row.get::<String>(0)?);
         }

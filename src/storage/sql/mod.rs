@@ -131,16 +131,16 @@ impl Records for Sql {
         read::answer(&mut self.engine.reader().await?.conn(), device, ping).await
     }
 
-    async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-        receipts::decision(&mut self.engine.reader().await?.conn(), id).await
+    async fn decision(&self, id: &DecisionId, now: Timestamp) -> Result<Option<Decision>, StoreError> {
+        receipts::decision(&mut self.engine.reader().await?.conn(), id, now).await
     }
 
     fn keeps_inputs(&self) -> bool {
         self.keep.inputs.is_some()
     }
 
-    async fn inputs(&self, id: &DecisionId) -> Result<Option<Inputs>, StoreError> {
-        inputs::read(&mut self.engine.reader().await?.conn(), id).await
+    async fn inputs(&self, id: &DecisionId, now: Timestamp) -> Result<Option<Inputs>, StoreError> {
+        inputs::read(&mut self.engine.reader().await?.conn(), id, now).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

@@ -68,10 +68,10 @@ fn keys<'a>(considered: &'a Considered, profile: &ProfileName) -> [Value<'a>; 4]
     [considered.campaign.as_str().into(), store.into(), considered.verdict.code().into(), own.into()]
 }
 
-pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-    const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1";
+pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId, now: Timestamp) -> Result<Option<Decision>, StoreError> {
+    const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1 AND expires_at > $2";
     let read_row = |row: Row| read(&row.get::<String>(0)?, &row.get::<String>(1)?);
-    conn.row(SQL, values![id]).await?.map(read_row).transpose()
+    conn.row(SQL, values![id, now]).await?.map(read_row).transpose()
 }
 
 /// The one it was made for may have been absorbed by another since.
@@ -86,15 +86,16 @@ pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<Ver
         FROM considered JOIN decision ON decision.id = considered.decision_id
         WHERE considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
             AND considered.decision_id >= $3 AND considered.decision_id < $4 AND decision.at >= $8 AND decision.at < $9
+            AND decision.expires_at > $10
             AND substr(decision.profile_id, 1, length($5)) = $5 AND ($6 = '' OR decision.profile_id = $6)
             AND ($7 = '' OR substr(decision.profile_id, 1, length($7)) <> $7)
         GROUP BY considered.verdict ORDER BY considered.verdict";
-    let CountQuery { of, campaign, store, from, until } = query;
+    let CountQuery { of, campaign, store, from, until, now } = query;
     let Whose { within, without, person } = Whose::of(of);
     let store = store.as_ref().map_or("", |store| store.as_str());
     let (first, behind) = (first_id(*from), id_behind(*until));
     let (from, until) = (from.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
-    let values = values![campaign.as_str(), store, &first, &behind, &within, person, &without, from, until];
+    let values = values![campaign.as_str(), store, &first, &behind, &within, person, &without, from, until, *now];
     let number = |row: &Row, column| u64::try_from(row.get::<i64>(column)?).map_err(unsound);
     let read =
         |row: &Row| Ok(VerdictCount { verdict: row.get(0)?, people: number(row, 1)?, decisions: number(row, 2)? });

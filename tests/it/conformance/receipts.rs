@@ -24,6 +24,8 @@ use crate::support::{
 
 const DECISIONS: u64 = 60;
 const QUERIES: u64 = 150;
+/// How long receipts are.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 on_every_engine! {
     receipts_are_found_by_what_they_are_about
@@ -77,6 +79,7 @@ fn is_wanted(query: &ReceiptQuery, decision: &Decision) -> bool {
     let anything = query.campaign.is_none() && query.store.is_none() && query.verdicts.is_empty();
     is_whose
         && (anything || decision.considered.iter().any(is_about))
+        && decision.at + KEPT > query.now
         && query.from.is_none_or(|from| decision.at >= from)
         && query.until.is_none_or(|until| decision.at < until)
         && query.after.is_none_or(|after| place(query.order, &decision.id) > place(query.order, &after))
@@ -93,8 +96,8 @@ fn place(order: ReceiptOrder, id: &DecisionId) -> (Reverse<Timestamp>, String) {
 
 /// The same of one campaign, whatever the verdict.
 fn count_query(query: &ReceiptQuery) -> CountQuery {
-    let ReceiptQuery { of, campaign, store, from, until, .. } = query.clone();
-    CountQuery { of, campaign: campaign.unwrap_or_else(|| campaign_name("c0")), store, from, until }
+    let ReceiptQuery { of, campaign, store, from, until, now, .. } = query.clone();
+    CountQuery { of, campaign: campaign.unwrap_or_else(|| campaign_name("c0")), store, from, until, now }
 }
 
 fn counts(query: &ReceiptQuery, all: &[Decision]) -> Vec<VerdictCount> {
@@ -151,6 +154,7 @@ async fn receipts_are_found_by_what_they_are_about(database: Database) {
             verdicts: sometimes(3, 7).map_or_else(Vec::new, some_codes),
             from: sometimes(3, 50).map(|number| all[number as usize].at + Duration::from_micros(number % 2)),
             until: sometimes(3, 50).map(|number| all[number as usize].at + Duration::from_micros(number % 2)),
+            now: sometimes(3, 50).map_or(at(0), |number| all[number as usize].at + KEPT),
             after: sometimes(3, DECISIONS).map(|n| all[n as usize].id),
             most: sometimes(2, 5).map_or(100, |n| n as u32 + 1),
         };
@@ -177,6 +181,7 @@ fn of_app(app: &AppName) -> ReceiptQuery {
         verdicts: Vec::new(),
         from: None,
         until: None,
+        now: at(0),
         after: None,
         most: 1_000,
     }
@@ -256,10 +261,10 @@ async fn receipts_go_with_their_person(database: Database) {
     assert_eq!(whose().await, std::slice::from_ref(&bob.name));
     let later = at(10 * 365 * 86_400);
     database.sweep(later, 3).await;
-    let left = database.sql.decision(&decisions[1]).await.expect("read");
+    let left = database.sql.decision(&decisions[1], at(0)).await.expect("read");
     assert!(left.is_some(), "what it considered goes first, three at a time");
     while database.sweep(later, 100).await > 0 {}
-    assert_eq!(database.sql.decision(&decisions[1]).await.expect("read"), None);
+    assert_eq!(database.sql.decision(&decisions[1], at(0)).await.expect("read"), None);
     assert!(whose().await.is_empty());
     let again = Commit { profiles: vec![ProfileWrite { expected: 1, profile: bob.profile(2) }], ..bob.writes(2) };
     database.sql.commit(again).await.expect("the person is still there");
