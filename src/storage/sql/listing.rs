@@ -344,7 +344,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
     use super::*;
-    use crate::storage::sql::schema::migrator;
+    use crate::storage::sql::{receipts::COUNTS_OF_PERSON, schema::migrator};
 
     /// How SQLite would go through the tables, a line each.
     async fn plan(sql: &str) -> Vec<String> {
@@ -353,6 +353,13 @@ mod tests {
         let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&mut conn).await;
         let step = |row: SqliteRow| row.get::<String, _>("detail").replace("COVERING ", "");
         rows.expect("planned").into_iter().map(step).collect()
+    }
+
+    #[tokio::test]
+    async fn a_persons_counts_go_through_their_own_receipts() {
+        let plan = plan(COUNTS_OF_PERSON).await;
+        assert!(plan[0].starts_with("SEARCH decision USING INDEX decision_profile (profile_id=?"), "{plan:?}");
+        assert!(plan[1].starts_with("SEARCH considered"), "{plan:?}");
     }
 
     #[tokio::test]

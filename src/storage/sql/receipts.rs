@@ -80,16 +80,32 @@ pub(super) fn read(receipt: &str, profile: &str) -> Result<Decision, StoreError>
     Ok(Decision { profile: ProfileName::parse(profile).map_err(unsound)?, ..decision })
 }
 
+/// Verdicts on campaign `$1`, at store `$2` if it is not empty; from `$3` to before `$4` the ids, and from `$8` to before `$9`
+/// the times; whose names begin with `$5` and not with `$7`; `$6` is the one person, empty for all; kept at `$10`.
+macro_rules! counts {
+    ($from:literal, $which:literal) => {
+        concat!(
+            "SELECT considered.verdict, count(DISTINCT decision.profile_id), count(DISTINCT decision.id) FROM ",
+            $from,
+            " WHERE ",
+            $which,
+            " AND considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
+                AND considered.decision_id >= $3 AND considered.decision_id < $4
+                AND decision.at >= $8 AND decision.at < $9 AND decision.expires_at > $10
+                AND substr(decision.profile_id, 1, length($5)) = $5
+                AND ($7 = '' OR substr(decision.profile_id, 1, length($7)) <> $7)
+            GROUP BY considered.verdict ORDER BY considered.verdict"
+        )
+    };
+}
+
+const COUNTS: &str = counts!("considered JOIN decision ON decision.id = considered.decision_id", "$6 = ''");
+/// SQLite takes the tables of a cross join in their order: the person's few receipts first.
+pub(super) const COUNTS_OF_PERSON: &str =
+    counts!("decision CROSS JOIN considered", "decision.profile_id = $6 AND considered.decision_id = decision.id");
+
 /// See [`crate::ports::Receipts::verdicts`].
 pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {
-    const SQL: &str = "SELECT considered.verdict, count(DISTINCT decision.profile_id), count(DISTINCT decision.id)
-        FROM considered JOIN decision ON decision.id = considered.decision_id
-        WHERE considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
-            AND considered.decision_id >= $3 AND considered.decision_id < $4 AND decision.at >= $8 AND decision.at < $9
-            AND decision.expires_at > $10
-            AND substr(decision.profile_id, 1, length($5)) = $5 AND ($6 = '' OR decision.profile_id = $6)
-            AND ($7 = '' OR substr(decision.profile_id, 1, length($7)) <> $7)
-        GROUP BY considered.verdict ORDER BY considered.verdict";
     let CountQuery { of, campaign, store, from, until, now } = query;
     let Whose { within, without, person } = Whose::of(of);
     let store = store.as_ref().map_or("", |store| store.as_str());
@@ -99,7 +115,8 @@ pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<Ver
     let number = |row: &Row, column| u64::try_from(row.get::<i64>(column)?).map_err(unsound);
     let read =
         |row: &Row| Ok(VerdictCount { verdict: row.get(0)?, people: number(row, 1)?, decisions: number(row, 2)? });
-    conn.rows(SQL, values).await?.iter().map(read).collect()
+    let sql = if person.is_empty() { COUNTS } else { COUNTS_OF_PERSON };
+    conn.rows(sql, values).await?.iter().map(read).collect()
 }
 
 /// Whose receipts, by the names of people; what is empty is not asked.
