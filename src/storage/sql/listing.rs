@@ -253,14 +253,16 @@ async fn ids(conn: &mut Conn<'_>, query: &ReceiptQuery, ways: &[Way], part: &Par
     let (earliest, end) = (query.from.unwrap_or(Timestamp::MIN), query.until.unwrap_or(Timestamp::MAX));
     let (before, behind, most, mut ids) = (&part.before, &part.behind, part.most as u64, Vec::new());
     for Way { along, name } in ways {
+        // Said twice, it would be taken for rarer than it is.
+        let within = if name.is_empty() { &*within } else { "" };
         let sql = match part.order {
             ReceiptOrder::Newest => along.newest,
             ReceiptOrder::Hours => along.of_hour,
         };
         let values = values![
-            campaign, store, &verdicts, &from, before, &within, name, most, &without, behind, earliest, end, query.now
+            campaign, store, &verdicts, &from, before, within, name, most, &without, behind, earliest, end, query.now
         ];
-        for row in conn.rows(sql, values).await? {
+        for row in conn.rows_for(sql, values).await? {
             ids.push(row.get::<String>(0)?);
         }
     }
@@ -326,7 +328,7 @@ async fn is_small(conn: &mut Conn<'_>, app: &str, query: &ReceiptQuery) -> Resul
         " = $1 AND id >= $2 AND id < $3 LIMIT $4) AS few"
     );
     let (from, before) = (first_id(query.from), before(query));
-    let row = conn.row(SQL, values![app, &from, &before, FEW]).await?;
+    let row = conn.rows_for(SQL, values![app, &from, &before, FEW]).await?.pop();
     row.map_or(Ok(true), |row| Ok(row.count(0)? < FEW))
 }
 

@@ -116,7 +116,7 @@ pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<Ver
     let read =
         |row: &Row| Ok(VerdictCount { verdict: row.get(0)?, people: number(row, 1)?, decisions: number(row, 2)? });
     let sql = if person.is_empty() { COUNTS } else { COUNTS_OF_PERSON };
-    conn.rows(sql, values).await?.iter().map(read).collect()
+    conn.rows_for(sql, values).await?.iter().map(read).collect()
 }
 
 /// Whose receipts, by the names of people; what is empty is not asked.
