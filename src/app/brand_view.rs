@@ -15,13 +15,12 @@ use crate::{
         offer::DecisionId,
         presence::Area,
         reason::{NOT_ELIGIBLE, Of},
-        time::Timestamp,
+        time::{HOUR, Timestamp},
     },
     ports::ReceiptQuery,
 };
 
-const HOUR_MICROS: i64 = 3_600_000_000;
-const DAY_MICROS: i64 = 24 * HOUR_MICROS;
+const DAY: Duration = Duration::from_secs(86_400);
 /// Counts below this are hidden: with fewer people a brand may guess who they are.
 const FEW: u64 = 10;
 
@@ -111,32 +110,28 @@ pub fn codes_read_as(code: &str) -> Option<Vec<String>> {
 
 /// The whole hour that a time is in: a list that could be cut finer would tell the minute.
 pub fn hour(at: Timestamp) -> Timestamp {
-    begun(at, HOUR_MICROS)
+    at.begun(HOUR)
 }
 
 /// The first whole hour that is not before the time.
 pub fn hour_after(at: Timestamp) -> Timestamp {
-    next(at, HOUR_MICROS)
+    next(at, HOUR)
 }
 
 /// The day that a time is in, of UTC: the difference of two counts tells no hour.
 pub fn day(at: Timestamp) -> Timestamp {
-    begun(at, DAY_MICROS)
+    at.begun(DAY)
 }
 
 /// The first midnight that is not before the time.
 pub fn day_after(at: Timestamp) -> Timestamp {
-    next(at, DAY_MICROS)
+    next(at, DAY)
 }
 
-fn begun(at: Timestamp, span_micros: i64) -> Timestamp {
-    Timestamp::from_micros(at.micros().div_euclid(span_micros) * span_micros)
-}
-
-fn next(at: Timestamp, span_micros: i64) -> Timestamp {
-    match begun(at, span_micros) {
+fn next(at: Timestamp, span: Duration) -> Timestamp {
+    match at.begun(span) {
         whole if whole == at => at,
-        whole => whole + Duration::from_micros(span_micros.unsigned_abs()),
+        whole => whole + span,
     }
 }
 
@@ -155,7 +150,7 @@ mod tests {
         offer::OfferId,
         ping::PingId,
     };
-    use crate::ports::ReceiptsOf;
+    use crate::ports::{ReceiptOrder, ReceiptsOf};
 
     const NOON: i64 = 1_795_348_800_000_000;
 
@@ -179,12 +174,14 @@ mod tests {
     fn about(id: &str) -> ReceiptQuery {
         ReceiptQuery {
             of: ReceiptsOf::Everybody,
+            order: ReceiptOrder::Hours,
             campaign: Some(campaign(id)),
             store: None,
             verdicts: Vec::new(),
             from: None,
             until: None,
-            before: None,
+            now: Timestamp::MIN,
+            after: None,
             most: 10,
         }
     }
@@ -270,10 +267,11 @@ mod tests {
     fn hours_and_days_hold_their_times() {
         let at = Timestamp::from_micros;
         for micros in [NOON, NOON + 1, NOON - 1, -1, 0] {
-            let hours = (hour(at(micros)), hour_after(at(micros)), HOUR_MICROS);
-            for (from, until, span) in [hours, (day(at(micros)), day_after(at(micros)), DAY_MICROS)] {
+            let hours = (hour(at(micros)), hour_after(at(micros)), HOUR);
+            for (from, until, span) in [hours, (day(at(micros)), day_after(at(micros)), DAY)] {
                 assert!(from <= at(micros) && at(micros) <= until, "{micros}");
-                assert_eq!(until.micros() - from.micros(), if micros % span == 0 { 0 } else { span });
+                let whole = micros % span.as_micros() as i64 == 0;
+                assert_eq!(until.since(from), if whole { Duration::ZERO } else { span });
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Law 10: a brand sees its own campaigns in a receipt, as [`brand_view`] shows them, never other brands, or people it
 //! cannot name. Whoever may not see a receipt is told that there is none.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     brand_view::{self, BrandReceipt},
@@ -17,13 +17,16 @@ use crate::{
         offer::DecisionId,
         reason::NOT_ELIGIBLE,
         time::Timestamp,
-        violation::Violations,
+        violation::{Invalid, Violations},
     },
     engine::catalog::Catalog,
-    ports::{Clock, CountQuery, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError, VerdictCount},
+    ports::{
+        Clock, CountQuery, FoundReceipts, ReceiptOrder, ReceiptQuery, Receipts, ReceiptsOf, Records, StoreError,
+        VerdictCount,
+    },
 };
 
-/// Receipts on a page of a brand, whatever it asks for: the pages are in the order of time, and within them is none.
+/// Receipts on a page of a brand, whatever it asks for: with few on one it would know which lines are of one decision.
 const PAGE_OF_BRANDS: u32 = 1_000;
 
 /// Who reads.
@@ -56,8 +59,46 @@ pub struct Wanted {
     pub verdict: Option<String>,
     pub from: Option<Timestamp>,
     pub until: Option<Timestamp>,
-    pub before: Option<DecisionId>,
+    pub after: Option<Cursor>,
     pub most: u32,
+}
+
+/// Where a list goes on; spelt only in what nobody can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Which of the lists it is in: of the reader's own people, or of others.
+    pub order: ReceiptOrder,
+    /// Behind what.
+    pub last: DecisionId,
+}
+
+impl Cursor {
+    const NEWEST: &str = "newest";
+    const HOURS: &str = "hours";
+
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let order = match text.split_once(' ') {
+            Some((Self::NEWEST, _)) => ReceiptOrder::Newest,
+            Some((Self::HOURS, _)) => ReceiptOrder::Hours,
+            _ => return Err(no_page()),
+        };
+        let last = text.split_once(' ').map_or("", |(_, last)| last);
+        Ok(Self { order, last: DecisionId::parse(last).map_err(|_| no_page())? })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = match self.order {
+            ReceiptOrder::Newest => Self::NEWEST,
+            ReceiptOrder::Hours => Self::HOURS,
+        };
+        write!(f, "{order} {}", self.last)
+    }
+}
+
+fn no_page() -> Invalid {
+    Invalid::new("must be the next_page_token of the same request, or empty")
 }
 
 /// What a count of verdicts asks for.
@@ -100,8 +141,8 @@ pub enum ListError {
     Store(#[from] StoreError),
 }
 
-/// Receipts as the reader may see each, newest first; and where each is in the record, of which only tokens may tell.
-pub type Listed = Vec<(DecisionId, Receipt)>;
+/// Receipts as the reader may see each, and where each is in the record, of which only tokens may tell.
+pub type Listed = Vec<(Cursor, Receipt)>;
 
 /// Finds receipts.
 pub struct Decisions {
@@ -121,34 +162,28 @@ impl Decisions {
         Self { records, receipts, live, clock }
     }
 
-    /// The receipts, and the last that was looked at, if there may be more.
-    pub async fn list(&self, wanted: Wanted, reader: &Reader) -> Result<(Listed, Option<DecisionId>), ListError> {
-        // No whole receipt has a code that only brands read.
-        let brands_only = wanted.verdict.as_deref() == Some(NOT_ELIGIBLE);
-        let (now, until) = (self.clock.now(), wanted.until);
-        let query = query(wanted, reader, now)?;
-        let (mut listed, mut last) = (Vec::new(), None);
-        for query in own_of_this_hour(&query, until, reader, now).iter().chain([&query]) {
-            let decisions = self.receipts.decisions(query).await?;
-            last = decisions.last().filter(|_| decisions.len() >= query.most as usize).map(|last| last.id);
-            let shown = |decision: Decision| {
-                let id = decision.id;
-                listed_for(decision, query, reader).into_iter().map(move |receipt| (id, receipt))
-            };
-            listed.extend(decisions.into_iter().flat_map(shown));
-            if last.is_some() {
-                break;
+    /// The receipts of the reader's own people, newest first, then those of others by their hours; and where it goes on, if
+    /// there may be more.
+    pub async fn list(&self, wanted: Wanted, reader: &Reader) -> Result<(Listed, Option<Cursor>), ListError> {
+        let mut listed = Vec::new();
+        for query in queries(wanted, reader, self.clock.now())? {
+            let at = |last| Cursor { order: query.order, last };
+            let FoundReceipts { decisions, next } = self.receipts.decisions(&query).await?;
+            for decision in decisions {
+                let place = at(decision.id);
+                listed.extend(listed_for(decision, &query, reader).into_iter().map(|receipt| (place, receipt)));
+            }
+            if let Some(last) = next {
+                return Ok((listed, Some(at(last))));
             }
         }
-        let is_wanted = |(_, receipt): &(DecisionId, Receipt)| !(brands_only && matches!(receipt, Receipt::Whole(_)));
-        listed.retain(is_wanted);
-        Ok((listed, last))
+        Ok((listed, None))
     }
 
     /// What became of the campaign of people that the reader knows of; to brands in whole days and tens of people. Those
     /// who may list campaigns are told if nobody has it.
     pub async fn count(&self, counted: Counted, reader: &Reader) -> Result<Counts, ListError> {
-        let Counted { campaign, store, from, until } = counted;
+        let (Counted { campaign, store, from, until }, now) = (counted, self.clock.now());
         let of = whose(None, Some(&campaign), reader)?;
         let is_told = *reader == Reader::Operator || sees_as_brand(reader, &of);
         let has = |catalog: &Catalog| catalog.campaigns.get(&campaign).is_some();
@@ -156,14 +191,14 @@ impl Decisions {
             return Err(ListError::Missing(campaign));
         }
         if !sees_as_brand(reader, &of) {
-            let verdicts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
+            let verdicts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until, now }).await?;
             return Ok(Counts { verdicts, until, in_tens: false });
         }
         // Of today one more would tell what became of whoever came last.
-        let today = brand_view::day(self.clock.now());
+        let today = brand_view::day(now);
         let (from, until) = (from.map(brand_view::day), until.map_or(today, brand_view::day_after).min(today));
         let until = Some(until);
-        let counts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until }).await?;
+        let counts = self.receipts.verdicts(&CountQuery { of, campaign, store, from, until, now }).await?;
         let in_tens = |count: VerdictCount| {
             let people = brand_view::in_tens(count.people)?;
             Some(VerdictCount { people, decisions: brand_view::in_tens(count.decisions)?, ..count })
@@ -173,57 +208,72 @@ impl Decisions {
 
     /// The receipt, while it is kept; none for whoever may see nothing of it.
     pub async fn get(&self, id: &DecisionId, reader: &Reader) -> Result<Option<Receipt>, StoreError> {
-        Ok(self.records.decision(id).await?.and_then(|decision| seen_by(decision, reader)))
+        Ok(self.records.decision(id, self.clock.now()).await?.and_then(|decision| seen_by(decision, reader)))
     }
 }
 
-/// What is asked of the record. Of people that the reader does not see, neither times finer than it is shown nor codes that
-/// it is not shown may choose what is in the list.
-fn query(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<ReceiptQuery, ListError> {
+/// The lists that are asked of the record, one after the other, from where the reader is.
+fn queries(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<Vec<ReceiptQuery>, ListError> {
+    let after = wanted.after;
+    let lists = lists(wanted, reader, now)?;
+    let Some(Cursor { order, last }) = after else { return Ok(lists) };
+    let mut left: Vec<_> = lists.into_iter().skip_while(|list| list.order != order).collect();
+    let first = left.first_mut().ok_or_else(|| ListError::Invalid(Violations::one("page_token", no_page())))?;
+    first.after = Some(last);
+    Ok(left)
+}
+
+/// The whole list of people that the reader sees, and that of others as brands see them: two, or where one ends would tell
+/// times of the other.
+fn lists(wanted: Wanted, reader: &Reader, now: Timestamp) -> Result<Vec<ReceiptQuery>, ListError> {
     let of = whose(wanted.profile.as_ref(), wanted.campaign.as_ref(), reader)?;
-    let Wanted { profile: _, campaign, store, verdict, from, until, before, most } = wanted;
-    let (mut of, mut from, mut until, mut most) = (of, from, until, most);
-    let verdicts = match verdict {
-        None => Vec::new(),
-        Some(code) if sees_as_brand(reader, &of) => match (brand_view::codes_read_as(&code), reader) {
-            (Some(codes), _) => codes,
-            (None, Reader::Owner(owner)) => {
-                of = ReceiptsOf::Publisher(owner.clone());
-                vec![code]
-            }
-            (None, _) => {
-                let said = format!("must not be {code}, which is of people: a brand reads {NOT_ELIGIBLE} instead");
-                return Err(ListError::Invalid(Violations::one("verdict", said)));
-            }
-        },
-        Some(code) if code == NOT_ELIGIBLE => {
-            let said = format!("must not be {NOT_ELIGIBLE}, which is what brands read instead of the codes you see");
-            return Err(ListError::Invalid(Violations::one("verdict", said)));
-        }
-        Some(code) => vec![code],
+    let refused = |said: String| Err(ListError::Invalid(Violations::one("verdict", said)));
+    let code = wanted.verdict.as_deref();
+    let (whole, of_others) = match (sees_as_brand(reader, &of), reader) {
+        (false, _) => (Some(of), None),
+        (true, Reader::Owner(own)) => (Some(ReceiptsOf::Publisher(own.clone())), Some(ReceiptsOf::Others(own.clone()))),
+        (true, _) => (None, Some(of)),
     };
-    if sees_as_brand(reader, &of) {
-        // Of this hour one more would tell the second in which somebody came.
-        let over = brand_view::hour(now);
-        (from, until) = (from.map(brand_view::hour), Some(until.map_or(over, brand_view::hour_after).min(over)));
-        most = PAGE_OF_BRANDS;
-    }
-    Ok(ReceiptQuery { of, campaign, store, verdicts, from, until, before, most })
+    let codes = match code {
+        None => Some(Vec::new()),
+        Some(code) => brand_view::codes_read_as(code),
+    };
+    // No whole receipt has a code that only brands read, and no brand reads one of people.
+    let whole = match (whole, code == Some(NOT_ELIGIBLE)) {
+        (Some(_), true) if of_others.is_none() => {
+            return refused(format!(
+                "must not be {NOT_ELIGIBLE}, which is what brands read instead of the codes you see"
+            ));
+        }
+        (_, true) => None,
+        (whole, false) => whole.map(|of| of_whole(&wanted, of, now)),
+    };
+    let of_others = match (of_others, codes) {
+        (Some(_), None) if whole.is_none() => {
+            let code = code.unwrap_or_default();
+            return refused(format!("must not be {code}, which is of people: a brand reads {NOT_ELIGIBLE} instead"));
+        }
+        (Some(of), Some(codes)) => Some(of_brand(&wanted, of, codes, now)),
+        _ => None,
+    };
+    Ok(whole.into_iter().chain(of_others).collect())
 }
 
-/// What a list of brands leaves out for the sake of other people, though these are the reader's own: a brand that is the
-/// publisher as well sees what became of its people at once.
-fn own_of_this_hour(
-    query: &ReceiptQuery,
-    until: Option<Timestamp>,
-    reader: &Reader,
-    now: Timestamp,
-) -> Option<ReceiptQuery> {
-    let Reader::Owner(owner) = reader else { return None };
-    let begun = brand_view::hour(now);
-    let from = Some(query.from.map_or(begun, |from| from.max(begun)));
-    let of = ReceiptsOf::Publisher(owner.clone());
-    sees_as_brand(reader, &query.of).then(|| ReceiptQuery { of, from, until, ..query.clone() })
+fn of_whole(wanted: &Wanted, of: ReceiptsOf, now: Timestamp) -> ReceiptQuery {
+    let Wanted { profile: _, campaign, store, verdict, from, until, after: _, most } = wanted.clone();
+    let (order, verdicts) = (ReceiptOrder::Newest, verdict.into_iter().collect());
+    ReceiptQuery { of, order, campaign, store, verdicts, from, until, now, after: None, most }
+}
+
+/// Of people that the reader does not see, neither times finer than it is shown nor codes that it is not shown may choose
+/// what is in the list.
+fn of_brand(wanted: &Wanted, of: ReceiptsOf, verdicts: Vec<String>, now: Timestamp) -> ReceiptQuery {
+    let Wanted { campaign, store, from, until, .. } = wanted.clone();
+    // Of this hour one more would tell the second in which somebody came.
+    let over = brand_view::hour(now);
+    let until = until.map_or(over, brand_view::hour_after).min(over);
+    let (order, from, until) = (ReceiptOrder::Hours, from.map(brand_view::hour), Some(until));
+    ReceiptQuery { of, order, campaign, store, verdicts, from, until, now, after: None, most: PAGE_OF_BRANDS }
 }
 
 /// Whether some of them are shown as a brand sees them.

@@ -64,21 +64,23 @@ fn wanted(verdict: &str) -> Wanted {
     let at = |minutes: i64| Some(Timestamp::from_micros(minutes * 60_000_000));
     let (from, until) = (at(61), at(119));
     let verdict = Some(verdict.to_owned());
-    Wanted { profile: None, campaign, store: None, verdict, from, until, before: None, most: 10 }
+    Wanted { profile: None, campaign, store: None, verdict, from, until, after: None, most: 10 }
 }
 
 #[test]
 fn a_brand_asks_for_whole_hours_and_for_codes_that_it_is_shown() {
     let brand = Reader::Brand(organization("x"));
     let hours = |hours: i64| Some(Timestamp::from_micros(hours * 3_600_000_000));
-    let asked = query(wanted("CHOSEN"), &brand, now()).expect("its own");
+    let query = |verdict: &str, now| queries(wanted(verdict), &brand, now).map(|mut lists| lists.remove(0));
+    let asked = query("CHOSEN", now()).expect("its own");
+    assert_eq!(asked.order, ReceiptOrder::Hours, "no page tells when in its hour a line was");
     assert_eq!((asked.from, asked.until, asked.verdicts), (hours(1), hours(2), vec!["CHOSEN".to_owned()]));
     let half_past_one = Timestamp::from_micros(90 * 60_000_000);
-    let asked = query(wanted("CHOSEN"), &brand, half_past_one).expect("its own");
+    let asked = query("CHOSEN", half_past_one).expect("its own");
     assert_eq!(asked.until, hours(1), "the hour that goes on would tell who comes just now");
-    let folded = query(wanted(NOT_ELIGIBLE), &brand, now()).expect("what it reads").verdicts;
+    let folded = query(NOT_ELIGIBLE, now()).expect("what it reads").verdicts;
     for code in Reason::CODES {
-        let answer = query(wanted(code), &brand, now());
+        let answer = query(code, now());
         match folded.iter().any(|other| other == code) {
             true => assert!(matches!(answer, Err(ListError::Invalid(_))), "{code}"),
             false => assert_eq!(answer.expect("told").verdicts, [code.to_string()]),
@@ -90,10 +92,36 @@ fn a_brand_asks_for_whole_hours_and_for_codes_that_it_is_shown() {
 #[test]
 fn an_owner_asks_by_what_people_are_only_of_its_own() {
     let owner = Reader::Owner(organization("x"));
-    let asked = query(wanted("AUDIENCE"), &owner, now()).expect("of its own people");
-    assert_eq!((asked.of, asked.from), (ReceiptsOf::Publisher(organization("x")), wanted("").from));
-    assert_eq!(query(wanted("ENDED"), &owner, now()).expect("of everybody").of, ReceiptsOf::Everybody);
-    assert!(query(wanted(NOT_ELIGIBLE), &Reader::Operator, now()).is_err(), "nobody whole is told that");
+    let (own, others) = (ReceiptsOf::Publisher(organization("x")), ReceiptsOf::Others(organization("x")));
+    let asked = |verdict: &str| {
+        let lists = queries(wanted(verdict), &owner, now()).expect("its own");
+        lists.into_iter().map(|list| (list.of, list.from)).collect::<Vec<_>>()
+    };
+    let (exactly, hour) = (wanted("").from, wanted("").from.map(brand_view::hour));
+    assert_eq!(asked("AUDIENCE"), [(own.clone(), exactly)]);
+    assert_eq!(asked(NOT_ELIGIBLE), [(others.clone(), hour)]);
+    assert_eq!(asked("ENDED"), [(own, exactly), (others, hour)], "its own people first");
+    assert!(queries(wanted(NOT_ELIGIBLE), &Reader::Operator, now()).is_err(), "nobody whole is told that");
+}
+
+#[test]
+fn a_page_goes_on_in_its_own_list() {
+    let owner = Reader::Owner(organization("x"));
+    let behind = |order| Cursor { order, last: DecisionId::new(Timestamp::default(), 7) };
+    let asked = |reader: &Reader, after: Cursor| {
+        let lists = queries(Wanted { after: Some(after), ..wanted("ENDED") }, reader, now())?;
+        Ok::<_, ListError>(lists.into_iter().map(|list| (list.order, list.after)).collect::<Vec<_>>())
+    };
+    let (newest, hours) = (behind(ReceiptOrder::Newest), behind(ReceiptOrder::Hours));
+    let both = [(newest.order, Some(newest.last)), (hours.order, None)];
+    assert_eq!(asked(&owner, newest).expect("its own people, then others"), both);
+    assert_eq!(asked(&owner, hours).expect("others"), [(hours.order, Some(hours.last))]);
+    let brand = Reader::Brand(organization("x"));
+    assert!(matches!(asked(&brand, newest), Err(ListError::Invalid(_))), "it has no such list");
+    for cursor in [newest, hours] {
+        assert_eq!(Cursor::parse(&cursor.to_string()), Ok(cursor));
+    }
+    assert!(Cursor::parse(&newest.last.to_string()).is_err() && Cursor::parse("hours x").is_err());
 }
 
 #[test]

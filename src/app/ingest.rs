@@ -246,8 +246,9 @@ impl Ingest {
             return Err(PingError::AnotherBody);
         }
         let records = &self.profiles.records;
-        let Some(decision) = records.decision(&answer.decision).await? else {
-            return refused(stale, StoreError::Corrupt(format!("no decision {}", answer.decision)).into());
+        let Some(decision) = records.decision(&answer.decision, visitor.ping.clock.received_at).await? else {
+            // Their time is over, or the person was erased: either way the answer goes too, and then the id is free.
+            return refused(stale, StoreError::Unavailable(format!("{} is no more", answer.decision)).into());
         };
         // The copy may be from before a log-in or a log-out, on whatever node that was.
         let owner = records.profile_of(visitor.device).await?;

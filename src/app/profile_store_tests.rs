@@ -49,13 +49,13 @@ impl Records for Recorded {
     async fn answer(&self, _: &DeviceName, _: &PingId) -> Result<Option<Answer>, StoreError> {
         Ok(None)
     }
-    async fn decision(&self, _: &DecisionId) -> Result<Option<Decision>, StoreError> {
+    async fn decision(&self, _: &DecisionId, _: Timestamp) -> Result<Option<Decision>, StoreError> {
         Ok(None)
     }
     fn keeps_inputs(&self) -> bool {
         false
     }
-    async fn inputs(&self, _: &DecisionId) -> Result<Option<Inputs>, StoreError> {
+    async fn inputs(&self, _: &DecisionId, _: Timestamp) -> Result<Option<Inputs>, StoreError> {
         Ok(None)
     }
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

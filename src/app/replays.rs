@@ -17,7 +17,7 @@ use crate::{
         catalog::Catalog,
         decide::{Question, decide},
     },
-    ports::{Records, StoreError},
+    ports::{Clock, Records, StoreError},
 };
 
 /// Computed or waiting to be: as many as of explanations.
@@ -54,18 +54,20 @@ pub struct Replays {
     records: Arc<dyn Records>,
     past: PastCatalogs,
     aside: Aside,
+    clock: Arc<dyn Clock>,
 }
 
 impl Replays {
-    pub fn new(records: Arc<dyn Records>, past: PastCatalogs, turns: Arc<Turns>) -> Self {
-        Self { records, past, aside: Aside::new("replays", WAITING, turns) }
+    pub fn new(records: Arc<dyn Records>, past: PastCatalogs, turns: Arc<Turns>, clock: Arc<dyn Clock>) -> Self {
+        Self { records, past, aside: Aside::new("replays", WAITING, turns), clock }
     }
 
     pub async fn replay(&self, id: &DecisionId) -> Result<Replayed, ReplayError> {
-        let recorded = self.records.decision(id).await?.ok_or(ReplayError::Missing)?;
+        let now = self.clock.now();
+        let recorded = self.records.decision(id, now).await?.ok_or(ReplayError::Missing)?;
         let organization = recorded.profile.organization();
         let place = self.aside.enter(organization)?;
-        let inputs = self.records.inputs(id).await?;
+        let inputs = self.records.inputs(id, now).await?;
         // A withdrawal ends them; but one by a node of before they were kept does not.
         let person = self.records.profile(&recorded.profile).await?;
         let is_agreed = |inputs: &Inputs| person.is_some_and(|person| inputs.is_agreed_by(&person));

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::{
     aside,
     differences::Difference,
-    fakes::{AUTHOR, FakeCatalog},
+    fakes::{AUTHOR, FakeCatalog, Standing},
     live_catalog::LiveCatalog,
     past_catalogs::PastCatalogs,
     replays::{ReplayError, Replays},
@@ -83,13 +83,13 @@ impl Records for Kept {
     async fn answer(&self, _: &DeviceName, _: &PingId) -> Result<Option<Answer>, StoreError> {
         not_asked()
     }
-    async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
+    async fn decision(&self, id: &DecisionId, _: Timestamp) -> Result<Option<Decision>, StoreError> {
         Ok(self.decisions.lock().expect("sound").get(&id.to_string()).map(|(decision, _)| decision.clone()))
     }
     fn keeps_inputs(&self) -> bool {
         true
     }
-    async fn inputs(&self, id: &DecisionId) -> Result<Option<Inputs>, StoreError> {
+    async fn inputs(&self, id: &DecisionId, _: Timestamp) -> Result<Option<Inputs>, StoreError> {
         Ok(self.decisions.lock().expect("sound").get(&id.to_string()).and_then(|(_, inputs)| inputs.clone()))
     }
     async fn commit(&self, _: Commit) -> Result<Committed, StoreError> {
@@ -122,7 +122,7 @@ impl Town {
         let live = Arc::new(LiveCatalog::load(fake.clone()).await.expect("read"));
         let (kept, turns) = (Arc::<Kept>::default(), aside::turns());
         let past = PastCatalogs::new(fake, live.clone());
-        let replays = Replays::new(kept.clone(), past, turns);
+        let replays = Replays::new(kept.clone(), past, turns, Arc::new(Standing(0)));
         let town = Self { live, kept, replays, profile: person(), exhausted: BTreeSet::new(), seed: 7 };
         town.put(App { daily_offers: 20, ..app() }).await;
         for resource in resources {
@@ -272,7 +272,7 @@ async fn what_nobody_could_decide_by_is_not_missed() {
     town.profile.consents = consents(&[Purpose::Location, Purpose::Marketing]);
     let shy = town.ping(&here(0, metres(0.0, 0.0))).id;
     assert_eq!(town.differences(&shy).await, []);
-    let kept = town.kept.inputs(&shy).await.expect("read").expect("kept");
+    let kept = town.kept.inputs(&shy, at(0)).await.expect("read").expect("kept");
     assert!(kept.profile.personal_of_record().interests.is_empty());
 }
 
@@ -280,7 +280,7 @@ async fn what_nobody_could_decide_by_is_not_missed() {
 async fn what_was_recorded_otherwise_is_told_by_its_path() {
     let mut town = town().await;
     let id = town.ping(&here(0, metres(0.0, 0.0))).id;
-    let was = town.kept.decision(&id).await.expect("read").expect("there");
+    let was = town.kept.decision(&id, at(0)).await.expect("read").expect("there");
     town.kept.change(&id, |decision, _| {
         decision.considered[1].verdict = Verdict::Refused(Reason::Muted);
         decision.offers.swap(0, 1);
@@ -306,7 +306,7 @@ async fn of_other_inputs_something_else_is_decided() {
     town.exhausted = [AccountId::of_record("organizations/acme/campaigns/elsewhere/offers")].into();
     let id = town.ping(&here(0, metres(0.0, 0.0))).id;
     assert_eq!(town.differences(&id).await, []);
-    let inputs = town.kept.inputs(&id).await.expect("read").expect("kept");
+    let inputs = town.kept.inputs(&id, at(0)).await.expect("read").expect("kept");
     assert!(inputs.exhausted.is_empty(), "no campaign of that account was considered");
     let changes: [fn(&mut Inputs); 4] = [
         |inputs| inputs.ping.fixes[0].position = metres(900.0, 0.0),

@@ -37,6 +37,12 @@ macro_rules! random_id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
             }
 
+            /// The millisecond that it was made for.
+            pub fn made_at(self) -> Timestamp {
+                let millis = self.0.as_bytes()[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+                Timestamp::from_micros(millis * 1_000)
+            }
+
             pub fn parse(text: &str) -> Result<Self, Invalid> {
                 uuid::Uuid::try_parse(text)
                     .map(Self)

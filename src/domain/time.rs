@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{text::quoted, violation::Invalid};
 
+/// An hour of UTC begins with each of these since 1970.
+pub const HOUR: Duration = Duration::from_secs(3_600);
+
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, between the years 1 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Timestamp(i64);
@@ -29,6 +32,12 @@ impl Timestamp {
 
     pub fn micros(self) -> i64 {
         self.0
+    }
+
+    /// The beginning of the one of those spans, one after the other since 1970, that this is in.
+    pub fn begun(self, span: Duration) -> Timestamp {
+        let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX).max(1);
+        Self::from_micros(self.0.div_euclid(span) * span)
     }
 
     /// How long after `earlier` this is; zero if it is not after.

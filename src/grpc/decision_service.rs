@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
-        decisions::{Counted, Counts, Decisions, ListError, Reader, Wanted},
+        decisions::{Counted, Counts, Cursor, Decisions, ListError, Reader, Wanted},
         differences::Difference,
         explanations::{ExplainError, Explanations},
         people::{CallerError, People},
@@ -61,20 +61,20 @@ impl DecisionService for DecisionGrpc {
     ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
         let reader = self.reader(Principal::of(request.extensions())?).await?;
         let (wanted, bound) = wanted(request.get_ref(), &self.seal)?;
-        let (receipts, last) = self.decisions.list(wanted, &reader).await?;
+        let (receipts, next) = self.decisions.list(wanted, &reader).await?;
         let (mut decisions, mut bytes) = (Vec::new(), 0);
-        for (number, (id, receipt)) in receipts.iter().enumerate() {
+        for (number, (place, receipt)) in receipts.iter().enumerate() {
             let decision = receipt_to_wire(receipt);
             bytes += decision.encoded_len();
-            let is_of_last = number.checked_sub(1).is_some_and(|last| receipts[last].0 == *id);
+            let is_of_last = number.checked_sub(1).is_some_and(|last| receipts[last].0 == *place);
             if bytes > MAX_BYTES && !decisions.is_empty() && !is_of_last {
                 break;
             }
             decisions.push(decision);
         }
         let cut = decisions.len().checked_sub(1).filter(|_| decisions.len() < receipts.len());
-        let last = cut.map(|last| receipts[last].0).or(last);
-        let next_page_token = last.map(|last| self.seal.token(&last.to_string(), &bound)).unwrap_or_default();
+        let next = cut.map(|last| receipts[last].0).or(next);
+        let next_page_token = next.map(|next| self.seal.token(&next.to_string(), &bound)).unwrap_or_default();
         forget_order(&mut decisions);
         Ok(Response::new(pb::ListDecisionsResponse { decisions, next_page_token }))
     }
@@ -152,12 +152,12 @@ impl From<ExplainError> for Status {
     }
 }
 
-/// Whose id is not told is not told by its place in the list either: within their hour such come last, by what they say.
+/// Whose id is not told is not told by its place in the list either: such come last, and within their hour by what they say.
 fn forget_order(decisions: &mut [pb::Decision]) {
     let hour = |decision: &pb::Decision| decision.decided_at.map(|at| at.seconds.div_euclid(3_600));
-    decisions.sort_by_cached_key(|decision| {
-        let said = if decision.id.is_empty() { decision.encode_to_vec() } else { Vec::new() };
-        (Reverse(hour(decision)), said)
+    decisions.sort_by_cached_key(|decision| match decision.id.is_empty() {
+        true => (true, Reverse(hour(decision)), decision.encode_to_vec()),
+        false => (false, Reverse(None), Vec::new()),
     });
 }
 
@@ -173,12 +173,12 @@ fn wanted(request: &pb::ListDecisionsRequest, seal: &Seal) -> Result<(Wanted, St
     let verdict = wrong.take("verdict", unless_empty(verdict, code));
     let from = wrong.take("start_time", optional_timestamp(*start_time));
     let until = wrong.take("end_time", optional_timestamp(*end_time));
-    let window = wrong.nest("", pages::sealed_window_of(*page_size, page_token, (seal, &bound), DecisionId::parse));
+    let window = wrong.nest("", pages::sealed_window_of(*page_size, page_token, (seal, &bound), Cursor::parse));
     let wanted = (|| {
         let (profile, campaign, store, verdict, window) = (profile?, campaign?, store?, verdict?, window?);
         let most = u32::try_from(window.limit).unwrap_or(u32::MAX);
-        let (from, until, before) = (from?, until?, window.after);
-        Some((Wanted { profile, campaign, store, verdict, from, until, before, most }, bound))
+        let (from, until, after) = (from?, until?, window.after);
+        Some((Wanted { profile, campaign, store, verdict, from, until, after, most }, bound))
     })();
     wrong.finish(wanted)
 }
@@ -268,6 +268,17 @@ mod tests {
         let given = || Reason::CODES.iter().copied().chain([NOT_ELIGIBLE]);
         assert_eq!(codes(comment), given().collect());
         assert_eq!(given().count(), codes(comment).len(), "each once");
+    }
+
+    #[test]
+    fn what_others_are_told_of_is_in_no_order_of_its_hour() {
+        let seconds = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let own = |id: &str, at| pb::Decision { id: id.into(), decided_at: seconds(at), ..Default::default() };
+        let line = |test, at| pb::Decision { test, decided_at: seconds(at), ..Default::default() };
+        let mut page = vec![own("b", 9_000), own("a", 100), line(false, 3_600), line(true, 7_200), line(false, 7_200)];
+        forget_order(&mut page);
+        let sorted = [own("b", 9_000), own("a", 100), line(false, 7_200), line(true, 7_200), line(false, 3_600)];
+        assert_eq!(page, sorted);
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub enum Problem {
     Precondition,
     /// What a decision was made of is not kept.
     InputsNotKept,
+    /// Too much would have to be gone through.
+    TooMuch,
     /// This caller calls too often.
     RateLimited,
     /// A till tried too many wrong codes.
@@ -89,6 +91,7 @@ impl Problem {
             Self::EtagMismatch => (Code::Aborted, "ETAG_MISMATCH", None),
             Self::Precondition => (Code::FailedPrecondition, "PRECONDITION", None),
             Self::InputsNotKept => (Code::FailedPrecondition, "INPUTS_NOT_KEPT", None),
+            Self::TooMuch => (Code::FailedPrecondition, "TOO_MUCH", None),
             Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
             Self::LockedOut => (Code::ResourceExhausted, "LOCKED_OUT", MINUTE),
             Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),
@@ -185,6 +188,10 @@ impl From<StoreError> for Status {
                 tracing::error!(cause, "the store is full");
                 Problem::StoreFull.says("the store has no room left, and the change was not made")
             }
+            StoreError::TooMuch(within) => Problem::TooMuch.says(format!(
+                "there is too much to go through within {} seconds; ask for a shorter time (start_time, end_time)",
+                within.as_secs()
+            )),
             StoreError::Corrupt(cause) => {
                 tracing::error!(cause, "the store is damaged");
                 Problem::StoreDamaged.says("the store returned what cannot be understood; the operator must look")
@@ -290,6 +297,11 @@ mod tests {
         let status = Status::from(PingError::Overloaded);
         let retry = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
         assert_eq!((status.code(), retry), (Code::Unavailable, Some(CROWDED)), "what was sent is still to be done");
+        let status = Status::from(StoreError::TooMuch(Duration::from_secs(4)));
+        assert!(
+            status.get_error_details().retry_info().is_none() && status.message().contains("start_time"),
+            "{status}"
+        );
         let status = Status::from(PingError::AnotherBody);
         assert!(status.get_error_details().retry_info().is_none());
         assert_eq!(status.get_error_details().error_info().expect("given").reason, "PING_ID_REUSED");

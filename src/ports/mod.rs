@@ -21,7 +21,7 @@ pub use coupons::{Coupons, OfferQuery, OfferState, RedemptionQuery, RedemptionsO
 pub use error::StoreError;
 pub use history::{Action, ChangeRecord, History, HistoryOf, HistoryQuery};
 pub use ledger::{AccountUse, ArmResult, Ledger, LedgerFault, LedgerFaultKind, LedgerProof};
-pub use receipts::{CountQuery, ReceiptQuery, Receipts, ReceiptsOf, VerdictCount};
+pub use receipts::{CountQuery, FoundReceipts, ReceiptOrder, ReceiptQuery, Receipts, ReceiptsOf, VerdictCount};
 pub use records::{
     Absorbed, Answer, Claim, Commit, Committed, EngagementMark, Handover, NewCode, Past, ProfileWrite, Records,
     TillAnswer, TillChange,

@@ -229,14 +229,14 @@ pub trait Records: Send + Sync {
     /// How a ping was answered, if that is not longer ago than answers are kept.
     async fn answer(&self, device: &DeviceName, ping: &PingId) -> Result<Option<Answer>, StoreError>;
 
-    /// The receipt, while it is kept; its profile is the one it belongs to now.
-    async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError>;
+    /// The receipt, if it is kept at that time; its profile is the one it belongs to now.
+    async fn decision(&self, id: &DecisionId, now: Timestamp) -> Result<Option<Decision>, StoreError>;
 
     /// Whether commits shall bring what their decision was made of.
     fn keeps_inputs(&self) -> bool;
 
-    /// What the decision was made of, while it is kept; its profile is the one that was decided about.
-    async fn inputs(&self, id: &DecisionId) -> Result<Option<Inputs>, StoreError>;
+    /// What the decision was made of, if it is kept at that time; its profile is the one that was decided about.
+    async fn inputs(&self, id: &DecisionId, now: Timestamp) -> Result<Option<Inputs>, StoreError>;
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 

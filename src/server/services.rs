@@ -135,7 +135,7 @@ impl Services {
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(ingest),
             spent,
-            replays: Arc::new(Replays::new(records.clone(), past, turns.clone())),
+            replays: Arc::new(Replays::new(records.clone(), past, turns.clone(), clock.clone())),
             decisions: Arc::new(Decisions::new(records, receipts, live.clone(), clock.clone())),
             people: Arc::new(People::new(edits.clone(), live.clone())),
             links: Arc::new(Links::new(edits.clone(), entropy.clone())),

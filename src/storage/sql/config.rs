@@ -19,7 +19,7 @@ const ANSWERS: Duration = Duration::from_secs(2 * 86_400);
 pub struct SqlConfig {
     /// `sqlite:PATH` for one machine, `postgres://user:password@host/database` for several.
     pub url: Address,
-    /// Most connections: all of PostgreSQL's, or those that read a SQLite file.
+    /// Most connections: all of PostgreSQL's, or those that read a SQLite file, beside two for lists and counts alone.
     pub connections: u32,
     /// Most changes waiting for SQLite's writer; more are refused as unavailable.
     pub write_queue: usize,

@@ -92,6 +92,14 @@ impl Conn<'_> {
         rows.map_err(store_error)
     }
 
+    /// As [`Self::rows`], of a statement that finds much or little by its values: PostgreSQL, which would plan it once for any,
+    /// plans it for these.
+    pub async fn rows_for(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        let Conn::Postgres(conn, longest) = self else { return self.rows(sql, values).await };
+        let rows = within(*longest, statement!(sql, values).persistent(false).fetch_all(&mut **conn)).await;
+        rows.map(|rows| rows.into_iter().map(Row::Postgres).collect()).map_err(store_error)
+    }
+
     /// Runs a statement that gives one row or none.
     pub async fn row(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.pop())

@@ -1,8 +1,16 @@
 //! The two engines: where a statement reads, and how a change is made durable.
 //!
-//! Law: a caller who goes away leaves either the whole change or nothing; every wait for PostgreSQL is bounded.
+//! Laws: a caller who goes away leaves either the whole change or nothing; every wait for PostgreSQL is bounded. What may go
+//! through much is bounded on both, and on SQLite has connections of its own.
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use sqlx::{Acquire, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 
@@ -20,6 +28,12 @@ pub const STATEMENT: Duration = Duration::from_secs(5);
 /// Longest transaction, and longest statement that reads, for the case that the server is not there to keep its own limit.
 const TRANSACTION: Duration = Duration::from_secs(10);
 
+/// Longest list or count, however many statements it takes: less than a statement may take by the server's own limit, so
+/// that whoever asked is told what to do, and not that the database is away.
+const LONGEST_LIST: Duration = Duration::from_secs(4);
+/// SQLite's steps from one look at whether somebody waits for a list to the next: about a millisecond.
+const STEPS: i32 = 10_000;
+
 pub enum Engine {
     Sqlite(SqliteEngine),
     Postgres { pool: PgPool, counters: Arc<Counters> },
@@ -27,6 +41,8 @@ pub enum Engine {
 
 pub struct SqliteEngine {
     pub read: SqlitePool,
+    /// For what may go through much: nobody's ping waits for these.
+    pub lists: SqlitePool,
     pub writer: Writer,
     /// Held as long as the file is open, so that no second server opens it.
     pub lock: File,
@@ -35,13 +51,35 @@ pub struct SqliteEngine {
 /// A connection for reading; each statement sees what was committed before it.
 pub enum Reader {
     Sqlite(PoolConnection<Sqlite>),
+    /// Whose statement ends with the reader.
+    Lister {
+        conn: PoolConnection<Sqlite>,
+        _stop: Stop,
+    },
     Postgres(PoolConnection<Postgres>),
 }
 
+/// Ends whatever statement runs when it is dropped: SQLite's own thread would go on for whoever does not wait any more.
+pub struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 impl Reader {
+    /// Each reader brings a handler of its own, which is set once the statement before it has ended.
+    async fn lister(mut conn: PoolConnection<Sqlite>) -> Result<Self, sqlx::Error> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Stop(is_over.clone());
+        conn.lock_handle().await?.set_progress_handler(STEPS, move || !is_over.load(Relaxed));
+        Ok(Reader::Lister { conn, _stop: stop })
+    }
+
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
-            Reader::Sqlite(conn) => Conn::Sqlite(conn, &[]),
+            Reader::Sqlite(conn) | Reader::Lister { conn, .. } => Conn::Sqlite(conn, &[]),
             Reader::Postgres(conn) => Conn::Postgres(conn, TRANSACTION),
         }
     }
@@ -90,6 +128,17 @@ impl Engine {
         reader.map_err(store_error)
     }
 
+    /// A connection for reading what may be much; see [`in_time`].
+    pub async fn lister(&self) -> Result<Reader, StoreError> {
+        match self {
+            Engine::Sqlite(sqlite) => {
+                let conn = sqlite.lists.acquire().await.map_err(store_error)?;
+                Reader::lister(conn).await.map_err(store_error)
+            }
+            Engine::Postgres { .. } => self.reader().await,
+        }
+    }
+
     /// Makes a change durable; SQLite's go through the one writer, PostgreSQL's each have their own transaction.
     pub async fn write<C: Change>(&self, change: C) -> Result<C::Output, StoreError> {
         match self {
@@ -107,6 +156,7 @@ impl Engine {
             Engine::Sqlite(sqlite) => {
                 let last = sqlite.writer.close().await;
                 sqlite.read.close().await;
+                sqlite.lists.close().await;
                 if let Some(last) = last {
                     close_last(last).await;
                 }
@@ -117,6 +167,11 @@ impl Engine {
             Engine::Postgres { pool, .. } => pool.close().await,
         }
     }
+}
+
+/// The result of reading what may be much, unless there is too much.
+pub async fn in_time<T>(reading: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(LONGEST_LIST, reading).await.unwrap_or(Err(StoreError::TooMuch(LONGEST_LIST)))
 }
 
 async fn transact<C: Change>(pool: PgPool, change: C, counters: Arc<Counters>) -> Result<C::Output, StoreError> {
@@ -136,5 +191,34 @@ async fn in_transaction<C: Change>(conn: &mut PoolConnection<Postgres>, change: 
     match change.apply(&mut Conn::Postgres(&mut transaction, TRANSACTION)).await? {
         Outcome::Keep(output) => transaction.commit().await.map(|()| output).map_err(store_error),
         Outcome::Undo(output) => transaction.rollback().await.map(|()| output).map_err(store_error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_statement_ends_with_whoever_waits_for_it() {
+        const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let pool = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+        let pool = pool.connect("sqlite::memory:").await.expect("opened");
+        for _ in 0..2 {
+            let mut lister = Reader::lister(pool.acquire().await.expect("free")).await.expect("free");
+            let mut conn = lister.conn();
+            let endless = conn.rows(ENDLESS, &[]);
+            assert!(tokio::time::timeout(Duration::from_millis(20), endless).await.is_err());
+        }
+        let mut lister = Reader::lister(pool.acquire().await.expect("free again")).await.expect("free");
+        let row = lister.conn().row("SELECT 7", &[]).await.expect("no statement of another's is ended");
+        assert_eq!(row.expect("one").get::<i64>(0).expect("a number"), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_much_is_said() {
+        let never = in_time(std::future::pending::<Result<(), StoreError>>()).await;
+        assert!(matches!(never, Err(StoreError::TooMuch(LONGEST_LIST))));
     }
 }

@@ -45,9 +45,9 @@ pub async fn keep_agreed(batch: &mut Batch<'_, '_>, profile: &Profile) -> Result
     batch.add(SQL, values![profile.name.as_str(), least]).await
 }
 
-pub async fn read(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Inputs>, StoreError> {
-    const SQL: &str = "SELECT body FROM decision_input WHERE decision_id = $1";
-    let Some(row) = conn.row(SQL, values![id]).await? else { return Ok(None) };
+pub async fn read(conn: &mut Conn<'_>, id: &DecisionId, now: Timestamp) -> Result<Option<Inputs>, StoreError> {
+    const SQL: &str = "SELECT body FROM decision_input WHERE decision_id = $1 AND expires_at > $2";
+    let Some(row) = conn.row(SQL, values![id, now]).await? else { return Ok(None) };
     let body: Vec<u8> = row.get(0)?;
     Ok(Some(codec::decode_inputs(&body)?))
 }

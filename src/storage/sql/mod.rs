@@ -8,7 +8,7 @@
 //! | `open`, `schema` | opening a database and bringing its tables up to date |
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
 //! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
-//! | `read`, `receipts`, `inputs`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
+//! | `read`, `receipts`, `listing`, `inputs`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
 //! | `several` | statements about many rows |
 //! | `backup` | a copy while the server runs, and its return |
 //! | `accounts` | what is taken of budgets |
@@ -33,6 +33,7 @@ mod erase;
 mod error;
 mod history;
 mod inputs;
+mod listing;
 mod open;
 mod pool;
 mod proof;
@@ -76,12 +77,12 @@ use crate::{
     },
     ports::{
         AccountUse, Answer, Appended, ArmResult, CatalogStore, ChangeRecord, Commit, Committed, CountQuery, Coupons,
-        Edit, History, HistoryQuery, Ledger, LedgerProof, OfferQuery, Past, ReceiptQuery, Receipts, Records,
-        RedemptionQuery, StoreError, TillAnswer, Uploaded, VerdictCount,
+        Edit, FoundReceipts, History, HistoryQuery, Ledger, LedgerProof, OfferQuery, Past, ReceiptQuery, Receipts,
+        Records, RedemptionQuery, StoreError, TillAnswer, Uploaded, VerdictCount,
     },
 };
 use counters::Counters;
-use engine::Engine;
+use engine::{Engine, in_time};
 
 /// An open database.
 pub struct Sql {
@@ -130,16 +131,16 @@ impl Records for Sql {
         read::answer(&mut self.engine.reader().await?.conn(), device, ping).await
     }
 
-    async fn decision(&self, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-        receipts::decision(&mut self.engine.reader().await?.conn(), id).await
+    async fn decision(&self, id: &DecisionId, now: Timestamp) -> Result<Option<Decision>, StoreError> {
+        receipts::decision(&mut self.engine.reader().await?.conn(), id, now).await
     }
 
     fn keeps_inputs(&self) -> bool {
         self.keep.inputs.is_some()
     }
 
-    async fn inputs(&self, id: &DecisionId) -> Result<Option<Inputs>, StoreError> {
-        inputs::read(&mut self.engine.reader().await?.conn(), id).await
+    async fn inputs(&self, id: &DecisionId, now: Timestamp) -> Result<Option<Inputs>, StoreError> {
+        inputs::read(&mut self.engine.reader().await?.conn(), id, now).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -218,7 +219,7 @@ impl Ledger for Sql {
     }
 
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {
-        arms::of_experiment(&mut self.engine.reader().await?.conn(), campaign, experiment).await
+        arms::of_experiment(&mut self.engine.lister().await?.conn(), campaign, experiment).await
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
@@ -228,12 +229,14 @@ impl Ledger for Sql {
 
 #[async_trait]
 impl Receipts for Sql {
-    async fn decisions(&self, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError> {
-        receipts::decisions(&mut self.engine.reader().await?.conn(), query).await
+    async fn decisions(&self, query: &ReceiptQuery) -> Result<FoundReceipts, StoreError> {
+        let mut lister = self.engine.lister().await?;
+        in_time(listing::decisions(&mut lister.conn(), query)).await
     }
 
     async fn verdicts(&self, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {
-        receipts::verdicts(&mut self.engine.reader().await?.conn(), query).await
+        let mut lister = self.engine.lister().await?;
+        in_time(receipts::verdicts(&mut lister.conn(), query)).await
     }
 }
 

@@ -29,6 +29,9 @@ use crate::storage::Address;
 /// A connection that idled this long is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
+/// Connections that list and count in a SQLite file, beside those that answer pings.
+const LISTERS: u32 = 2;
+
 /// Opens the database, makes or updates its tables, and starts what runs it.
 pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
     let counters = Arc::new(Counters::default());
@@ -67,15 +70,15 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
         .await
         .map_err(connect)?;
     migrator().run(&mut writing).await.map_err(|fault| OpenError::schema(&config.url, fault))?;
-    let pool = SqlitePoolOptions::new()
-        .max_connections(config.connections.max(1))
-        .acquire_timeout(STATEMENT)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None);
-    let read = pool.connect_with(file.read_only(true)).await.map_err(connect)?;
+    let pool = |connections| {
+        let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(STATEMENT);
+        pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None)
+    };
+    let file = file.read_only(true);
+    let read = pool(config.connections.max(1)).connect_with(file.clone()).await.map_err(connect)?;
+    let lists = pool(LISTERS).connect_with(file).await.map_err(connect)?;
     let writer = Writer::start(writing, config.write_queue, counters.clone());
-    Ok(Engine::Sqlite(SqliteEngine { read, writer, lock }))
+    Ok(Engine::Sqlite(SqliteEngine { read, lists, writer, lock }))
 }
 
 /// The name of what belongs to a file: `dintorni.db-wal`.

@@ -1,6 +1,8 @@
-//! Receipts: written with what they explain, and found by what they are about.
+//! Receipts: written with what they explain, read one by one, and their verdicts counted.
 //!
 //! Law: the rows that a receipt is found by are those of its own verdicts, made in the same transaction.
+
+use std::time::Duration;
 
 use super::{
     batch::{Batch, Halt},
@@ -14,7 +16,7 @@ use crate::{
         offer::DecisionId,
         time::Timestamp,
     },
-    ports::{CountQuery, ReceiptQuery, ReceiptsOf, StoreError, VerdictCount},
+    ports::{CountQuery, ReceiptsOf, StoreError, VerdictCount},
 };
 
 /// Rows of one statement that writes several.
@@ -35,12 +37,13 @@ pub async fn write(batch: &mut Batch<'_, '_>, decision: &Decision, until: Timest
 
 /// A campaign may be considered several times for one store and with one verdict, which is one row.
 async fn write_considered(batch: &mut Batch<'_, '_>, decision: &Decision) -> Result<(), Halt> {
-    const ONE: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict) VALUES ($1, $2, $3, $4)
+    const ONE: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict, own)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    const SEVERAL: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict, own) VALUES
+        ($1, $2, $3, $4, $5), ($1, $6, $7, $8, $9), ($1, $10, $11, $12, $13), ($1, $14, $15, $16, $17),
+        ($1, $18, $19, $20, $21), ($1, $22, $23, $24, $25), ($1, $26, $27, $28, $29), ($1, $30, $31, $32, $33)
         ON CONFLICT DO NOTHING";
-    const SEVERAL: &str = "INSERT INTO considered (decision_id, campaign_id, store_id, verdict) VALUES
-        ($1, $2, $3, $4), ($1, $5, $6, $7), ($1, $8, $9, $10), ($1, $11, $12, $13),
-        ($1, $14, $15, $16), ($1, $17, $18, $19), ($1, $20, $21, $22), ($1, $23, $24, $25)
-        ON CONFLICT DO NOTHING";
+    let keys = |considered| keys(considered, &decision.profile);
     for rows in decision.considered.chunks(ROWS) {
         let mut values = vec![Value::from(&decision.id)];
         match rows {
@@ -59,138 +62,93 @@ async fn write_considered(batch: &mut Batch<'_, '_>, decision: &Decision) -> Res
     Ok(())
 }
 
-fn keys(considered: &Considered) -> [Value<'_>; 3] {
+fn keys<'a>(considered: &'a Considered, profile: &ProfileName) -> [Value<'a>; 4] {
     let store = considered.store.as_ref().map_or("", |store| store.as_str());
-    [considered.campaign.as_str().into(), store.into(), considered.verdict.code().into()]
+    let own = u64::from(considered.campaign.owner() == profile.owner());
+    [considered.campaign.as_str().into(), store.into(), considered.verdict.code().into(), own.into()]
 }
 
-pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId) -> Result<Option<Decision>, StoreError> {
-    const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1";
-    conn.row(SQL, values![id]).await?.as_ref().map(read).transpose()
+pub async fn decision(conn: &mut Conn<'_>, id: &DecisionId, now: Timestamp) -> Result<Option<Decision>, StoreError> {
+    const SQL: &str = "SELECT receipt, profile_id FROM decision WHERE id = $1 AND expires_at > $2";
+    let read_row = |row: Row| read(&row.get::<String>(0)?, &row.get::<String>(1)?);
+    conn.row(SQL, values![id, now]).await?.map(read_row).transpose()
 }
 
 /// The one it was made for may have been absorbed by another since.
-fn read(row: &Row) -> Result<Decision, StoreError> {
-    let (receipt, profile): (String, String) = (row.get(0)?, row.get(1)?);
-    let decision: Decision = serde_json::from_str(&receipt).map_err(unsound)?;
-    Ok(Decision { profile: ProfileName::parse(&profile).map_err(unsound)?, ..decision })
+pub(super) fn read(receipt: &str, profile: &str) -> Result<Decision, StoreError> {
+    let decision: Decision = serde_json::from_str(receipt).map_err(unsound)?;
+    Ok(Decision { profile: ProfileName::parse(profile).map_err(unsound)?, ..decision })
 }
 
-/// Begins with what every list asks; `$7` to `$9` are campaign, store and verdicts, empty for any; each verdict
-/// stands between two blanks.
-macro_rules! lists {
-    ($from:literal, $id:literal, $verdicts:literal) => {
+/// Verdicts on campaign `$1`, at store `$2` if it is not empty; from `$3` to before `$4` the ids, and from `$8` to before `$9`
+/// the times; whose names begin with `$5` and not with `$7`; `$6` is the one person, empty for all; kept at `$10`.
+macro_rules! counts {
+    ($from:literal, $which:literal) => {
         concat!(
-            "SELECT receipt, profile_id FROM decision WHERE id IN (SELECT DISTINCT ",
-            $id,
-            " FROM ",
+            "SELECT considered.verdict, count(DISTINCT decision.profile_id), count(DISTINCT decision.id) FROM ",
             $from,
-            " WHERE substr(decision.profile_id, 1, CAST($1 AS INTEGER)) = $2 AND ",
-            $id,
-            " >= $4 AND ",
-            $id,
-            " < $5 AND ",
-            $verdicts,
-            " ORDER BY ",
-            $id,
-            " DESC LIMIT $6) ORDER BY id DESC"
+            " WHERE ",
+            $which,
+            " AND considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
+                AND considered.decision_id >= $3 AND considered.decision_id < $4
+                AND decision.at >= $8 AND decision.at < $9 AND decision.expires_at > $10
+                AND substr(decision.profile_id, 1, length($5)) = $5
+                AND ($7 = '' OR substr(decision.profile_id, 1, length($7)) <> $7)
+            GROUP BY considered.verdict ORDER BY considered.verdict"
         )
     };
 }
 
-/// See [`crate::ports::Receipts::decisions`]. Each list runs along the index of what is named most narrowly.
-pub async fn decisions(conn: &mut Conn<'_>, query: &ReceiptQuery) -> Result<Vec<Decision>, StoreError> {
-    const OF_CAMPAIGN: &str = lists!(
-        "considered JOIN decision ON decision.id = considered.decision_id",
-        "considered.decision_id",
-        "considered.campaign_id = $7 AND ($8 = '' OR considered.store_id = $8)
-            AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9) AND ($3 = '' OR decision.profile_id = $3)"
-    );
-    const OF_STORE: &str = lists!(
-        "considered JOIN decision ON decision.id = considered.decision_id",
-        "considered.decision_id",
-        "considered.store_id = $8 AND considered.store_id <> '' AND $7 = ''
-            AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9) AND ($3 = '' OR decision.profile_id = $3)"
-    );
-    const OF_PERSON: &str = lists!(
-        "decision",
-        "decision.id",
-        "decision.profile_id = $3 AND (($7 = '' AND $8 = '' AND $9 = '') OR EXISTS (SELECT 1 FROM considered
-            WHERE considered.decision_id = decision.id AND ($7 = '' OR considered.campaign_id = $7)
-                AND ($8 = '' OR considered.store_id = $8) AND ($9 = '' OR replace($9, ' ' || considered.verdict || ' ', '') <> $9)))"
-    );
-    const OF_ALL: &str = lists!(
-        "decision",
-        "decision.id",
-        "$3 = '' AND $7 = '' AND $8 = '' AND ($9 = '' OR EXISTS (SELECT 1 FROM considered
-            WHERE considered.decision_id = decision.id
-                AND replace($9, ' ' || considered.verdict || ' ', '') <> $9))"
-    );
-    let (prefix, person) = whose(&query.of);
-    let sql = match (&query.of, &query.campaign, &query.store) {
-        (ReceiptsOf::Person(_), _, _) => OF_PERSON,
-        (_, Some(_), _) => OF_CAMPAIGN,
-        (_, None, Some(_)) => OF_STORE,
-        (_, None, None) => OF_ALL,
-    };
-    let (from, before) = span(query);
-    let verdicts: String = query.verdicts.iter().map(|code| format!(" {code} ")).collect();
-    let values = values![
-        prefix.chars().count() as u64,
-        &prefix,
-        person,
-        &from,
-        &before,
-        u64::from(query.most),
-        query.campaign.as_ref().map_or("", |campaign| campaign.as_str()),
-        query.store.as_ref().map_or("", |store| store.as_str()),
-        &verdicts,
-    ];
-    conn.rows(sql, values).await?.iter().map(read).collect()
-}
+const COUNTS: &str = counts!("considered JOIN decision ON decision.id = considered.decision_id", "$6 = ''");
+/// SQLite takes the tables of a cross join in their order: the person's few receipts first.
+pub(super) const COUNTS_OF_PERSON: &str =
+    counts!("decision CROSS JOIN considered", "decision.profile_id = $6 AND considered.decision_id = decision.id");
 
 /// See [`crate::ports::Receipts::verdicts`].
 pub async fn verdicts(conn: &mut Conn<'_>, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {
-    const SQL: &str = "SELECT considered.verdict, count(DISTINCT decision.profile_id), count(DISTINCT decision.id)
-        FROM considered JOIN decision ON decision.id = considered.decision_id
-        WHERE considered.campaign_id = $1 AND ($2 = '' OR considered.store_id = $2) AND decision.test = 0
-            AND considered.decision_id >= $3 AND considered.decision_id < $4
-            AND substr(decision.profile_id, 1, CAST($5 AS INTEGER)) = $6 AND ($7 = '' OR decision.profile_id = $7)
-        GROUP BY considered.verdict ORDER BY considered.verdict";
-    let CountQuery { of, campaign, store, from, until } = query;
-    let (prefix, person) = whose(of);
+    let CountQuery { of, campaign, store, from, until, now } = query;
+    let Whose { within, without, person } = Whose::of(of);
     let store = store.as_ref().map_or("", |store| store.as_str());
-    let (from, until) = (first_id(*from), id_behind(*until));
-    let values = values![campaign.as_str(), store, &from, &until, prefix.chars().count() as u64, &prefix, person];
+    let (first, behind) = (first_id(*from), id_behind(*until));
+    let (from, until) = (from.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
+    let values = values![campaign.as_str(), store, &first, &behind, &within, person, &without, from, until, *now];
     let number = |row: &Row, column| u64::try_from(row.get::<i64>(column)?).map_err(unsound);
     let read =
         |row: &Row| Ok(VerdictCount { verdict: row.get(0)?, people: number(row, 1)?, decisions: number(row, 2)? });
-    conn.rows(SQL, values).await?.iter().map(read).collect()
+    let sql = if person.is_empty() { COUNTS } else { COUNTS_OF_PERSON };
+    conn.rows_for(sql, values).await?.iter().map(read).collect()
 }
 
-/// What the names of such people begin with, and the name of the one person.
-fn whose(of: &ReceiptsOf) -> (String, &str) {
-    match of {
-        ReceiptsOf::Everybody => (String::new(), ""),
-        ReceiptsOf::Publisher(organization) => (format!("{organization}/apps/"), ""),
-        ReceiptsOf::App(app) => (format!("{app}/"), ""),
-        ReceiptsOf::Person(name) => (String::new(), name.as_str()),
+/// Whose receipts, by the names of people; what is empty is not asked.
+#[derive(Default)]
+pub(super) struct Whose<'a> {
+    /// What they begin with.
+    pub within: String,
+    /// What none begins with.
+    pub without: String,
+    pub person: &'a str,
+}
+
+impl<'a> Whose<'a> {
+    pub(super) fn of(of: &'a ReceiptsOf) -> Self {
+        let all = Self::default();
+        match of {
+            ReceiptsOf::Everybody => all,
+            ReceiptsOf::Publisher(organization) => Self { within: format!("{organization}/apps/"), ..all },
+            ReceiptsOf::Others(organization) => Self { without: format!("{organization}/apps/"), ..all },
+            ReceiptsOf::App(app) => Self { within: format!("{app}/"), ..all },
+            ReceiptsOf::Person(name) => Self { person: name.as_str(), ..all },
+        }
     }
 }
 
-/// The first id that is in, and the first that is not any more.
-fn span(query: &ReceiptQuery) -> (String, String) {
-    let until = id_behind(query.until);
-    (first_id(query.from), query.before.map_or(until.clone(), |before| until.min(before.to_string())))
-}
-
 /// No id from that time on sorts before it.
-fn first_id(from: Option<Timestamp>) -> String {
+pub(super) fn first_id(from: Option<Timestamp>) -> String {
     from.map(|at| DecisionId::new(at, 0).to_string()).unwrap_or_default()
 }
 
-/// All ids before that time sort before it.
-fn id_behind(until: Option<Timestamp>) -> String {
+/// All ids before that time sort before it, also those of its millisecond.
+pub(super) fn id_behind(until: Option<Timestamp>) -> String {
     // Behind all that begin with a digit of sixteen.
-    until.map_or_else(|| "g".to_owned(), |at| DecisionId::new(at, 0).to_string())
+    until.map_or_else(|| "g".to_owned(), |at| DecisionId::new(at + Duration::from_micros(999), 0).to_string())
 }

@@ -12,7 +12,7 @@ use sqlx::{
 use super::conn::Conn;
 use crate::ports::StoreError;
 
-const STEPS: [(i64, &str, &str); 7] = [
+const STEPS: [(i64, &str, &str); 8] = [
     (1, "initial", include_str!("schema/0001_initial.sql")),
     (2, "tills", include_str!("schema/0002_tills.sql")),
     (3, "receipts", include_str!("schema/0003_receipts.sql")),
@@ -20,6 +20,7 @@ const STEPS: [(i64, &str, &str); 7] = [
     (5, "verdicts", include_str!("schema/0005_verdicts.sql")),
     (6, "ended", include_str!("schema/0006_ended.sql")),
     (7, "inputs", include_str!("schema/0007_inputs.sql")),
+    (8, "lists", include_str!("schema/0008_lists.sql")),
 ];
 
 /// What brings a database of any earlier step to the newest.

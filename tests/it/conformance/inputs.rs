@@ -87,7 +87,7 @@ async fn ping(database: &Database, person: &Person, version: u64, purposes: &[Pu
 async fn kept<const N: usize>(database: &Database, decisions: [DecisionId; N]) -> [bool; N] {
     let mut kept = [false; N];
     for (kept, decision) in kept.iter_mut().zip(decisions) {
-        *kept = database.sql.inputs(&decision).await.expect("read").is_some();
+        *kept = database.sql.inputs(&decision, at(0)).await.expect("read").is_some();
     }
     kept
 }
@@ -96,14 +96,14 @@ async fn inputs_are_kept_with_their_receipt_if_that_is_wanted(database: Database
     let ada = person(&app(), "ada");
     assert!(!database.sql.keeps_inputs());
     let unwanted = ping(&database, &ada, 1, &Purpose::ALL).await;
-    assert_eq!(database.sql.inputs(&unwanted).await.expect("read"), None);
+    assert_eq!(database.sql.inputs(&unwanted, at(0)).await.expect("read"), None);
 
     let database = database.keeping_inputs(7).await;
     assert!(database.sql.keeps_inputs());
     let asked = answers(&ada, 2, &Purpose::ALL);
     commit(&database, asked.clone()).await;
     let database = database.reopen().await;
-    let found = database.sql.inputs(&id(&asked)).await.expect("read");
+    let found = database.sql.inputs(&id(&asked), at(0)).await.expect("read");
     assert_eq!(found.as_ref(), asked.inputs.as_deref());
     assert_eq!(kept(&database, [unwanted]).await, [false]);
 }
@@ -121,17 +121,21 @@ async fn inputs_are_swept_by_their_time_and_never_outlive_their_receipt(database
     let database = database.keeping_inputs(7).await;
     let ada = person(&app(), "ada");
     let both = [ping(&database, &ada, 1, &Purpose::ALL).await, ping(&database, &ada, 2, &Purpose::ALL).await];
+    for (seconds, is_kept) in [(7 * DAY, true), (7 * DAY + 1, false)] {
+        let inputs = database.sql.inputs(&both[0], at(seconds)).await.expect("read");
+        assert_eq!(inputs.is_some(), is_kept, "swept or not");
+    }
     assert_eq!(database.sweep(at(7 * DAY), 100).await, 2, "two answers, and nothing of seven days");
     assert_eq!(database.sweep(at(7 * DAY + 1), 100).await, 1);
     assert_eq!(kept(&database, both).await, [false, true]);
-    assert!(database.sql.decision(&both[0]).await.expect("read").is_some(), "receipts are kept longer");
+    assert!(database.sql.decision(&both[0], at(0)).await.expect("read").is_some(), "receipts are kept longer");
 
     // Longer than a setting may say.
     let database = database.keeping_inputs(60).await;
     let third = ping(&database, &ada, 3, &Purpose::ALL).await;
     assert_eq!(database.sweep(at(40 * DAY), 1).await, 3, "an answer, older inputs, and a receipt");
     while database.sweep(at(40 * DAY), 1).await > 0 {}
-    assert_eq!(database.sql.decision(&third).await.expect("read"), None);
+    assert_eq!(database.sql.decision(&third, at(0)).await.expect("read"), None);
     assert_eq!(kept(&database, [third]).await, [false]);
 }
 
@@ -161,7 +165,10 @@ async fn inputs_go_with_the_consent_they_rest_on(database: Database) {
     assert_eq!(kept(&database, all).await, [true, false, true], "what did not happen ends nothing");
     commit(&database, agreeing(ada.writes(5), &NO_LOCATION)).await;
     assert_eq!(kept(&database, all).await, [true, false, false]);
-    assert!(database.sql.decision(&shy).await.expect("read").is_some(), "the receipt has no position, and stays");
+    assert!(
+        database.sql.decision(&shy, at(0)).await.expect("read").is_some(),
+        "the receipt has no position, and stays"
+    );
 
     // Though it was switched off since.
     let database = database.keeping_inputs(0).await;
@@ -182,7 +189,7 @@ async fn inputs_of_an_absorbed_profile_are_the_others(database: Database) {
         commit(&database, agreeing(handed_over(Some(&anon), login), purposes)).await;
         assert_eq!(kept(&database, [decision]).await, [is_kept], "by whom it is now: {purposes:?}");
         if is_kept {
-            let found = database.sql.inputs(&decision).await.expect("read");
+            let found = database.sql.inputs(&decision, at(0)).await.expect("read");
             assert_eq!(found.as_ref(), asked.inputs.as_deref(), "as they were then");
         }
         database.sql.erase(&ada.name, at(9)).await.expect("erased");

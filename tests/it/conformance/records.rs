@@ -65,7 +65,7 @@ async fn what_is_committed_is_read_back_after_a_restart(database: Database) {
     assert_eq!(sql.profile_version(&ada.name).await.expect("read"), Some(1));
     assert_eq!(sql.profile_of(&ada.device).await.expect("read"), Some(ada.name.clone()));
     let (answer, decision) = (asked.answer.expect("given"), asked.decision.expect("given"));
-    assert_eq!(sql.decision(&answer.decision).await.expect("read"), Some(decision));
+    assert_eq!(sql.decision(&answer.decision, at(0)).await.expect("read"), Some(decision));
     assert_eq!(sql.answer(&ada.device, &answer.ping).await.expect("read"), Some(answer));
 }
 
@@ -118,7 +118,7 @@ async fn a_refused_commit_leaves_nothing(database: Database) {
     assert_eq!(sql.profile(&ada.name).await.expect("read"), None);
     assert_eq!(sql.profile_of(&ada.device).await.expect("read"), None);
     assert_eq!(sql.answer(&ada.device, &answer.ping).await.expect("read"), None);
-    assert_eq!(sql.decision(&answer.decision).await.expect("read"), None);
+    assert_eq!(sql.decision(&answer.decision, at(0)).await.expect("read"), None);
     assert_eq!(taken(&database, &coffee).await, 0);
 }
 
@@ -227,7 +227,7 @@ async fn erasure_leaves_a_tombstone_and_nothing_else(database: Database) {
     assert_eq!(sql.profile_version(&ada.name).await.expect("read"), None);
     let answer = asked.answer.expect("given");
     assert_eq!(sql.answer(&ada.device, &answer.ping).await.expect("read"), None);
-    assert_eq!(sql.decision(&answer.decision).await.expect("read"), None);
+    assert_eq!(sql.decision(&answer.decision, at(0)).await.expect("read"), None);
     for version in [1, 3] {
         assert_eq!(commit(&database, ada.writes(version)).await, Committed::Stale, "a tombstone is no profile");
     }
@@ -258,7 +258,7 @@ async fn an_absorbed_profile_ends_in_another(database: Database) {
     assert!(sql.is_erased(&anon.name).await.expect("read") && !sql.is_erased(&ada.name).await.expect("read"));
     assert_eq!(sql.profile_of(&anon.device).await.expect("read"), Some(ada.name.clone()));
     let decision = asked.decision.expect("given").id;
-    let receipt = sql.decision(&decision).await.expect("read").expect("kept");
+    let receipt = sql.decision(&decision, at(0)).await.expect("read").expect("kept");
     assert_eq!(receipt.profile, ada.name);
 
     // Its offers are the other's: they give their units back, and go with the other's erasure.
@@ -267,7 +267,7 @@ async fn an_absorbed_profile_ends_in_another(database: Database) {
     assert_eq!(commit(&database, gives_back).await, Committed::Done);
     assert_eq!(taken(&database, &coffee).await, 1);
     sql.erase(&ada.name, at(9)).await.expect("erased");
-    assert_eq!(sql.decision(&decision).await.expect("read"), None);
+    assert_eq!(sql.decision(&decision, at(0)).await.expect("read"), None);
     assert_eq!(sql.answer(&anon.device, &asked.answer.expect("given").ping).await.expect("read"), None);
     assert_eq!(taken(&database, &coffee).await, 1);
 }
@@ -282,13 +282,18 @@ async fn what_is_past_its_time_is_swept_and_the_sums_stay_true(database: Databas
         decisions.push(asked.decision.as_ref().expect("given").id);
         commit(&database, asked).await;
     }
+    let kept = async |number: usize, seconds| {
+        let found = database.sql.decision(&decisions[number], at(seconds)).await.expect("read");
+        found.is_some()
+    };
+    assert!(kept(0, 30 * DAY).await && !kept(0, 30 * DAY + 1).await, "its time is over before it is swept");
     let sweep = async |seconds, most| database.sweep(at(seconds), most).await;
     assert_eq!(sweep(2 * DAY, 10).await, 0, "answers are kept 48 hours");
     assert_eq!(sweep(2 * DAY + 3, 2).await, 2, "in batches");
     assert_eq!(sweep(2 * DAY + 3, 2).await, 1);
     assert_eq!(sweep(30 * DAY + 2, 10).await, 2, "receipts are kept 30 days");
-    assert_eq!(database.sql.decision(&decisions[1]).await.expect("read"), None);
-    assert!(database.sql.decision(&decisions[2]).await.expect("read").is_some());
+    assert_eq!(database.sql.decision(&decisions[1], at(0)).await.expect("read"), None);
+    assert!(database.sql.decision(&decisions[2], at(0)).await.expect("read").is_some());
     assert_eq!(sweep(400 * DAY + 1, 10).await, 3, "one receipt, one offer and its hold");
     assert_eq!(taken(&database, &coffee).await, 3);
     assert_eq!(sweep(500 * DAY, 10).await, 4, "two offers and their holds");

@@ -94,9 +94,33 @@ async fn who_is_brand_and_publisher_sees_its_own_people_at_once() {
     let hour_ago = server.now().map(|now| prost_types::Timestamp { seconds: now.seconds - 3_600, ..now }).expect("now");
     assert_eq!(people(Some(hour_ago)).await, [true; 0]);
     server.clock.advance(Duration::from_secs(3_600));
-    let mut all = people(None).await;
-    all.sort();
-    assert_eq!(all, [false, true]);
+    assert_eq!(people(None).await, [true, false], "its own people first, whenever others came");
+}
+
+#[tokio::test]
+async fn where_a_page_of_own_people_ends_tells_nothing_of_others() {
+    let server = TestServer::start().await;
+    let (acme, rival) = (server.publisher("acme").await, server.publisher("rival").await);
+    let campaign = acme.cafe().await;
+    for number in 1..=2 {
+        acme.phone(number).await.ping(&format!("arrive-own-{number}")).await.expect("answered");
+    }
+    server.clock.advance(Duration::from_secs(1));
+    rival.phone(99).await.ping("arrive-rival").await.expect("answered");
+    let owner = acme.key_of(Scope::Owner).await;
+    let page = async |page_token| {
+        let request =
+            pb::ListDecisionsRequest { campaign: campaign.clone(), page_size: 1, page_token, ..Default::default() };
+        let page = server.decisions().list_decisions(bearing(&owner, request)).await.expect("listed").into_inner();
+        let is_own: Vec<bool> = page.decisions.iter().map(|one| !one.profile.is_empty()).collect();
+        (is_own, page.next_page_token)
+    };
+    let (first, token) = page(String::new()).await;
+    assert_eq!(first, [true]);
+    assert_eq!(page(token.clone()).await, (vec![true], String::new()), "of this hour nothing of others");
+    server.clock.advance(Duration::from_secs(3_600));
+    let (second, token) = page(token).await;
+    assert_eq!((second, token.is_empty()), (vec![true, false], true), "who came after the first page's as well");
 }
 
 #[tokio::test]

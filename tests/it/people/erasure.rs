@@ -4,6 +4,7 @@ use dintorni::domain::{
     name::{DeviceName, ProfileName},
     offer::DecisionId,
     ping::PingId,
+    time::Timestamp,
 };
 use dintorni::grpc::pb;
 use tonic::Code;
@@ -34,7 +35,11 @@ async fn nothing_is_left_of_an_erased_person() {
     assert_eq!(records.profile_of(&device).await.expect("read"), None);
     for answer in [anonymous, person] {
         let decision = DecisionId::parse(&answer.decision).expect("sound");
-        assert_eq!(records.decision(&decision).await.expect("read"), None, "also of before she logged in");
+        assert_eq!(
+            records.decision(&decision, Timestamp::MIN).await.expect("read"),
+            None,
+            "also of before she logged in"
+        );
     }
     for ping in ["before-is-here", "after-is-here"] {
         let ping = PingId::new(ping).expect("sound");
