@@ -321,7 +321,11 @@ pub fn knows_budgets(reader: &Reader, campaign: &CampaignName) -> bool {
     }
 }
 
+/// All of it, but for what campaigns there are of brands that may not reach the person: that is their own affair.
 fn whole(mut decision: Decision, reader: &Reader) -> Receipt {
+    if *reader != Reader::Operator {
+        decision.considered.retain(|one| one.verdict != Verdict::Refused(Reason::NotGranted));
+    }
     for Considered { campaign, verdict, .. } in &mut decision.considered {
         if matches!(verdict, Verdict::Refused(Reason::UnitsExhausted { .. })) && !knows_budgets(reader, campaign) {
             *verdict = Verdict::Refused(Reason::BudgetExhausted);

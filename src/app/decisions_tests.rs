@@ -125,6 +125,24 @@ fn a_page_goes_on_in_its_own_list() {
 }
 
 #[test]
+fn what_may_not_reach_the_person_is_its_brands_own_affair() {
+    let ungranted = || {
+        let mut decision = decision();
+        decision.considered[0].verdict = Verdict::Refused(Reason::NotGranted);
+        (decision.considered[0].campaign.clone(), decision)
+    };
+    let (campaign, all) = ungranted();
+    let told = |reader: &Reader| match seen_by(ungranted().1, reader) {
+        Some(Receipt::Whole(decision)) => decision.considered.iter().any(|one| one.campaign == campaign),
+        Some(Receipt::OfBrand(receipt)) => receipt.lines.iter().any(|line| line.campaign == campaign),
+        None => false,
+    };
+    assert!(told(&Reader::Operator) && told(&Reader::Brand(campaign.organization())));
+    assert!(!told(&Reader::Person(all.profile.clone())) && !told(&Reader::Owner(organization("pub"))));
+    assert!(!told(&Reader::Server(all.profile.app())));
+}
+
+#[test]
 fn whose_people_they_are_sees_all_of_it() {
     let whole = Some(Receipt::Whole(Box::new(decision())));
     assert_eq!(seen_by(decision(), &Reader::Owner(organization("pub"))), whole);
