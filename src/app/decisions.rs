@@ -327,7 +327,8 @@ fn whole(mut decision: Decision, reader: &Reader) -> Receipt {
         decision.considered.retain(|one| one.verdict != Verdict::Refused(Reason::NotGranted));
     }
     for Considered { campaign, verdict, .. } in &mut decision.considered {
-        if matches!(verdict, Verdict::Refused(Reason::UnitsExhausted { .. })) && !knows_budgets(reader, campaign) {
+        let spent = matches!(verdict, Verdict::Refused(Reason::UnitsExhausted { .. } | Reason::ClaimedOut));
+        if spent && !knows_budgets(reader, campaign) {
             *verdict = Verdict::Refused(Reason::BudgetExhausted);
         }
     }

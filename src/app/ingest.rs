@@ -315,7 +315,8 @@ impl Ingest {
         if !exhausted.is_empty() {
             let given_back: Vec<&CampaignName> =
                 decide::unshown(profile, visitor.device, visitor.ping).map(|offer| &offer.campaign).collect();
-            let is_left = |account: &AccountId| !given_back.iter().any(|campaign| account.is_of(campaign));
+            let comes_back = |account: &AccountId| given_back.iter().any(|campaign| account.is_of(campaign));
+            let is_left = |account: &AccountId| !(account.counts_offers() && comes_back(account));
             if !exhausted.iter().all(is_left) {
                 Arc::make_mut(&mut exhausted).retain(is_left);
             }

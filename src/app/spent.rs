@@ -25,7 +25,7 @@ const BELIEVED: Duration = Duration::from_secs(2);
 /// that are over are asked about no longer than this.
 const ASKED_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Most accounts that are asked about at once; what is beyond them is believed for its moment.
-const MOST_ASKED: usize = 500;
+const MOST_ASKED: usize = 5_000;
 
 /// After this campaigns are looked through again, though none was edited: what claims and tills took is seen by nobody else.
 const LOOKED_THROUGH: Duration = Duration::from_secs(60);

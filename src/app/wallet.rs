@@ -151,7 +151,9 @@ impl Wallet {
                 Committed::Exhausted(account) => {
                     let is_pool = account == Account::pool(&campaign.name).id;
                     // Nobody else shall be offered what cannot be claimed.
-                    self.spent.note(account, now);
+                    if taking::for_any_claim(&campaign).any(|any| any == account) {
+                        self.spent.note(account, now);
+                    }
                     let refusal = if is_pool { ClaimRefusal::CodesExhausted } else { ClaimRefusal::BudgetExhausted };
                     return Err(ClaimError::Refused(refusal));
                 }

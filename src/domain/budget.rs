@@ -182,6 +182,11 @@ impl AccountId {
         ends.map_or(&self.0, |(end, _)| &self.0[..end])
     }
 
+    /// Whether its units are offers.
+    pub fn counts_offers(&self) -> bool {
+        self.budget().rsplit('/').next().is_some_and(|kind| kind.starts_with(Unit::Offers.as_str()))
+    }
+
     pub fn is_of(&self, campaign: &CampaignName) -> bool {
         self.0.strip_prefix(campaign.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }

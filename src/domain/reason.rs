@@ -135,7 +135,7 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         period: Option<Box<str>>,
     },
-    /// Nobody can claim a coupon of it any more: the codes of its pool, or all that its coupons may redeem, are taken.
+    /// Nobody can claim a coupon of it any more: the codes of its pool, or its redemptions, are taken.
     ClaimedOut,
     /// The same campaign was chosen at a better place of this ping.
     SameCampaign,
@@ -310,7 +310,7 @@ impl fmt::Display for Reason {
                 f.write_str(" are taken")
             }
             Reason::ClaimedOut => {
-                f.write_str("no coupon of it can be claimed: its codes, or what they may redeem, are taken")
+                f.write_str("no coupon of it can be claimed: its codes, or its redemptions, are taken")
             }
             Reason::SameCampaign => f.write_str("the campaign was chosen at a better place"),
             Reason::Outranked { rank, most } => write!(f, "it ranked {rank}, and {most} could be given"),

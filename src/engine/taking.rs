@@ -96,12 +96,13 @@ pub fn for_claim(campaign: &Campaign, coupon: &Coupon, offer: &KeptOffer) -> Vec
     code.into_iter().chain(budgets).collect()
 }
 
-/// What every claim of the campaign's coupon takes of, wherever and whenever it is made: see [`for_claim`].
+/// What every claim of the campaign's coupon takes one unit of, wherever and whenever it is made: see [`for_claim`]. Of money
+/// each takes what the coupon is worth, so what is left may be too little and is not used up.
 pub fn for_any_claim(campaign: &Campaign) -> impl Iterator<Item = AccountId> {
     let coupon = campaign.coupon.as_ref();
     let pool = coupon.filter(|coupon| matches!(coupon.codes, Codes::Pool)).map(|_| Account::pool(&campaign.name).id);
-    let counted = |unit| matches!(unit, Unit::Redemptions | Unit::Money);
-    let whole = campaign.limits.budgets.iter().filter(move |budget| counted(budget.unit) && budget.is_whole());
+    let budgets = campaign.limits.budgets.iter();
+    let whole = budgets.filter(|budget| budget.unit == Unit::Redemptions && budget.is_whole());
     // Of these the account is the same whatever the spot.
     let spot = Spot { place: "", time_zone: None, at: Timestamp::default() };
     let whole = whole.filter(move |_| coupon.is_some()).map(move |budget| budget.account(&campaign.name, spot).id);

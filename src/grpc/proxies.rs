@@ -3,7 +3,10 @@
 //! Law: nobody is believed about their own address. Only what a trusted proxy added counts, from the last hop back to the
 //! first address that is none of them; what is not understood is said by that proxy itself.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tonic::metadata::MetadataMap;
@@ -64,21 +67,30 @@ impl Proxies {
 
     /// Who really calls: the peer, or for whom it calls.
     pub fn caller(&self, peer: IpAddr, metadata: &MetadataMap) -> IpAddr {
-        let lines: Vec<&str> = metadata.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
         let mut caller = peer;
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            if !self.has(caller) {
-                break;
+        for line in metadata.get_all(FORWARDED_FOR).iter().rev() {
+            // What stands before a line that cannot be read may be anybody's.
+            let Ok(line) = line.to_str() else { break };
+            for hop in line.rsplit(',') {
+                match address(hop.trim()).filter(|_| self.has(caller)) {
+                    Some(before) => caller = before,
+                    None => return caller,
+                }
             }
-            let Ok(before) = hop.trim().parse() else { break };
-            caller = before;
         }
         caller
     }
 }
 
+/// Some proxies say the port as well.
+fn address(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+}
+
 #[cfg(test)]
 mod tests {
+    use tonic::metadata::MetadataValue;
+
     use super::*;
 
     fn proxies(text: &str) -> Result<Proxies, serde::de::value::Error> {
@@ -88,7 +100,7 @@ mod tests {
     fn caller(trusted: &str, peer: &str, lines: &[&str]) -> String {
         let mut metadata = MetadataMap::new();
         for line in lines {
-            metadata.append(FORWARDED_FOR, line.parse().expect("ascii"));
+            metadata.append(FORWARDED_FOR, MetadataValue::try_from(line.as_bytes()).expect("no control characters"));
         }
         proxies(trusted).expect("sound").caller(peer.parse().expect("sound"), &metadata).to_string()
     }
@@ -110,6 +122,8 @@ mod tests {
         assert_eq!(caller(lan, "10.0.0.1", &["6.6.6.6, 1.2.3.4"]), "1.2.3.4");
         assert_eq!(caller(lan, "10.0.0.1", &["6.6.6.6", "1.2.3.4, 10.0.0.2"]), "1.2.3.4", "of two proxies");
         assert_eq!(caller(lan, "10.0.0.1", &["6.6.6.6, unknown"]), "10.0.0.1");
+        assert_eq!(caller(lan, "10.0.0.1", &["6.6.6.6", "\u{e9}, 1.2.3.4"]), "10.0.0.1", "nor what cannot be read");
+        assert_eq!(caller(lan, "10.0.0.1", &["6.6.6.6, 1.2.3.4:5678"]), "1.2.3.4");
         assert_eq!(caller(lan, "10.0.0.1", &["10.0.0.3"]), "10.0.0.3", "somebody within");
     }
 

@@ -189,7 +189,7 @@ impl From<StoreError> for Status {
                 Problem::StoreFull.says("the store has no room left, and the change was not made")
             }
             StoreError::TooMuch(within) => Problem::TooMuch.says(format!(
-                "there is too much to go through within {} seconds; ask for a shorter time (start_time, end_time)",
+                "there is too much to go through within {} seconds; ask for a shorter time (start_time, end_time), or for one store",
                 within.as_secs()
             )),
             StoreError::Corrupt(cause) => {

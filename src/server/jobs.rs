@@ -113,11 +113,13 @@ impl Jobs {
         for turn in (0..LOOK_FOR_SPENT).cycle() {
             tokio::time::sleep(ASK_OF_SPENT).await;
             let (now, ledger) = (self.ports.clock.now(), &*self.ports.ledger);
+            // First: its hints end if nobody asks.
+            let asked = self.ingest.ask_of_spent(ledger, now).await;
             let looked = match turn + 1 == LOOK_FOR_SPENT {
                 true => self.ingest.look_for_spent(ledger, now).await,
                 false => Ok(()),
             };
-            if let Err(error) = looked.and(self.ingest.ask_of_spent(ledger, now).await) {
+            if let Err(error) = asked.and(looked) {
                 tracing::debug!(%error, "nobody knows whether spent budgets still are");
             }
         }

@@ -30,12 +30,14 @@ pub fn fewest(rule: &Tree, answers: &[bool]) -> Option<Vec<usize>> {
 
 /// Of these changes those without which the others do not do.
 fn needed_of(mut changed: Vec<usize>, need: &Need, conditions: usize) -> Vec<usize> {
-    for number in changed.clone().into_iter().rev() {
+    let does_without = |changed: &[usize], number: usize| {
         let mut choices: Choices = vec![None; conditions];
         changed.iter().filter(|&&other| other != number).for_each(|&other| choices[other] = Some(true));
-        if need.least(&choices).count == Some(0) {
-            changed.retain(|&other| other != number);
-        }
+        need.least(&choices).count == Some(0)
+    };
+    // Again from the start: without one of them another may be one too many.
+    while let Some(at) = (0..changed.len()).rev().find(|&at| does_without(&changed, changed[at])) {
+        changed.remove(at);
     }
     changed
 }

@@ -67,11 +67,13 @@ pub async fn of_campaign(
     conn.rows(SQL, values![campaign.as_str(), before, u64::from(most)]).await?.iter().map(account_use).collect()
 }
 
-/// Which of some accounts have no unit left: of one that is not there nothing was taken yet.
+/// Which of some accounts have no unit left: of one that is not there nothing was taken yet, and a pool that nobody ever
+/// filled has no budget.
 static SPENT: LazyLock<Several> = LazyLock::new(|| {
-    const TAIL: &str = ") SELECT asked.id FROM asked JOIN budget ON budget.id = asked.budget_id
-            LEFT JOIN account ON account.id = asked.id
-        WHERE COALESCE(account.taken, 0) >= budget.limit_units";
+    const TAIL: &str = ") SELECT asked.id FROM asked
+            LEFT JOIN budget ON budget.id = asked.budget_id LEFT JOIN account ON account.id = asked.id
+        WHERE COALESCE(account.taken, 0) >= CASE WHEN budget.id IS NULL AND asked.id LIKE '%/codes' THEN 0
+            ELSE budget.limit_units END";
     Several::new("WITH asked (id, budget_id) AS (VALUES ", 0, "($1, $2)", TAIL)
 });
 

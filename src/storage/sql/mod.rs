@@ -219,7 +219,8 @@ impl Ledger for Sql {
     }
 
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {
-        arms::of_experiment(&mut self.engine.lister().await?.conn(), campaign, experiment).await
+        let mut lister = self.engine.lister().await?;
+        in_time(arms::of_experiment(&mut lister.conn(), campaign, experiment)).await
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {

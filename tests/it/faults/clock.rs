@@ -104,6 +104,8 @@ async fn what_lapsed_comes_back_once_and_is_not_oversold_when_it_is_good_again()
     shops.sweep().await;
     assert_eq!(shops.proven().await.redemptions, 1);
     shops.latecomer(3).await;
+    let told = shops.visit(&shops.phone(4).await, 4).await;
+    assert!(told.offers.is_empty(), "nobody else is offered it, once one was refused: {told:?}");
 }
 
 #[tokio::test]
