@@ -3,10 +3,7 @@
 //! Law: the same seed is the same people again, so that a second run registers nobody anew.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +15,7 @@ use tonic_types::StatusExt;
 use crate::{
     cli::{
         connection::bearing,
+        import::progress::Progress,
         output::{note, refusal},
     },
     clock::SystemClock,
@@ -52,6 +50,31 @@ pub struct Walker {
     sent: u64,
 }
 
+/// What is told while devices are registered.
+struct Told {
+    progress: Progress,
+    /// That there are limits.
+    limits: bool,
+}
+
+impl Told {
+    /// Once.
+    fn limits(&mut self) {
+        if !std::mem::replace(&mut self.limits, true) {
+            self.progress.end_line();
+            note(format!(
+                "the server limits how often one address registers devices, so this takes long; what helps: \
+                 {REGISTRATION_LIMITS}"
+            ));
+        }
+    }
+}
+
+/// Nobody panics while it is held.
+fn lock(told: &Mutex<Told>) -> MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// How devices are registered.
 #[derive(Clone)]
 pub struct Registrar {
@@ -83,7 +106,8 @@ impl Walker {
 impl Registrar {
     /// Registers a device for each mover.
     pub async fn register(self, channels: &[Channel], movers: Vec<Mover>) -> anyhow::Result<Vec<Walker>> {
-        let (mut parts, told) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
+        let told = Told { progress: Progress::new(movers.len() as u64, "devices registered"), limits: false };
+        let (mut parts, told) = (JoinSet::new(), Arc::new(Mutex::new(told)));
         let share = movers.len().div_ceil(AT_ONCE).max(1);
         for (part, movers) in movers.chunks(share).enumerate() {
             let (movers, registrar, told) = (movers.to_vec(), self.clone(), told.clone());
@@ -100,27 +124,24 @@ impl Registrar {
         while let Some(part) = parts.join_next().await {
             walkers.extend(part??);
         }
+        lock(&told).progress.end_line();
         Ok(walkers)
     }
 
-    async fn one(&self, channel: Channel, number: usize, mover: Mover, told: &AtomicBool) -> anyhow::Result<Walker> {
+    async fn one(&self, channel: Channel, number: usize, mover: Mover, told: &Mutex<Told>) -> anyhow::Result<Walker> {
         let mut client = DeviceServiceClient::new(channel);
         loop {
             let request = bearing(&self.key, self.registration(number))?;
             let status = match client.register_device(request).await {
                 Ok(registered) => {
+                    lock(told).progress.add(1);
                     let token = registered.into_inner().token.unwrap_or_default().value;
                     return Ok(Walker { token, mover, step: self.step, run: self.run.clone(), sent: 0 });
                 }
                 Err(status) if status.code() == Code::ResourceExhausted => status,
                 Err(status) => return Err(refusal(&status)),
             };
-            if !told.swap(true, Relaxed) {
-                note(format!(
-                    "the server limits how often one address registers devices, so this takes long; what helps: \
-                     {REGISTRATION_LIMITS}"
-                ));
-            }
+            lock(told).limits();
             let wait = status.get_error_details().retry_info().and_then(|retry| retry.retry_delay);
             tokio::time::sleep(wait.unwrap_or(PAUSE)).await;
         }
