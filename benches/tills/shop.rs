@@ -9,6 +9,7 @@ use dintorni::{
         lockouts::{Lockouts, LockoutsConfig},
         profile_edits::ProfileEdits,
         profile_store::{ProfileStore, ProfileStoreConfig},
+        promises::Promises,
         stripes::Stripes,
         tills::{AtTill, Sale, Tills},
     },
@@ -68,7 +69,7 @@ impl Shop {
         }
         let edits = Arc::new(ProfileEdits::new(profiles, clock, Arc::new(Stripes::default())));
         let lockouts = Lockouts::new(LockoutsConfig { till: 10, store: 50, period: DAY });
-        let tills = Tills::new(edits, sql.clone(), live, entropy.clone(), lockouts);
+        let tills = Tills::new(edits, sql.clone(), live, entropy.clone(), Promises::new(sql.clone()), lockouts);
         Self { sql, tills, entropy }
     }
 

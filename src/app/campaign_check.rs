@@ -96,11 +96,14 @@ impl Problems {
 
 /// Everything that keeps `campaign` from firing under this catalog; none if it may become active.
 pub fn obstacles(campaign: &Campaign, catalog: &Catalog, now: Timestamp) -> Vec<Obstacle> {
-    let ended = campaign
-        .limits
-        .ends_at
-        .filter(|&ends_at| ends_at <= now)
-        .map(|ends_at| Obstacle::new("ENDED", &campaign.name, format!("limits.end_time is past: {ends_at}")));
+    let is_over = campaign.last_offers_at().is_some_and(|last| last <= now);
+    let ended = campaign.limits.ends_at.filter(|_| is_over).map(|ends_at| {
+        let why = match ends_at <= now {
+            true => format!("limits.end_time is past: {ends_at}"),
+            false => format!("limits.end_time ({ends_at}) comes before any coupon is good: see coupon.redeem_after"),
+        };
+        Obstacle::new("ENDED", &campaign.name, why)
+    });
     let faults = faults::of(catalog.areas.targets(), catalog, campaign)
         .into_iter()
         .map(|fault| Obstacle::new(fault.code, fault.subject, fault.why));

@@ -92,34 +92,14 @@ impl CampaignVersions {
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-
     use super::*;
     use crate::{
         app::{
             campaigns::tests::campaign,
-            fakes::{AUTHOR, FakeCatalog, at, node, owner},
+            fakes::{AUTHOR, FakeCatalog, node, owner},
         },
         domain::{campaign::On, organization::Organization},
-        ports::{Action, CatalogStore},
     };
-
-    #[async_trait]
-    impl History for FakeCatalog {
-        async fn changes(&self, query: &HistoryQuery) -> Result<Vec<ChangeRecord>, StoreError> {
-            let mut all = self.changes_since(0).await?;
-            all.retain(|change| query.of == HistoryOf::Resource(change.name.clone()));
-            let record = |change: crate::domain::catalog::CatalogChange| ChangeRecord {
-                version: change.version,
-                name: change.name,
-                author: AUTHOR.to_owned(),
-                at: at(0),
-                action: Action::Changed,
-                resource: change.resource,
-            };
-            Ok(all.into_iter().rev().take(query.most as usize).map(record).collect())
-        }
-    }
 
     #[tokio::test]
     async fn a_step_may_be_repeated_with_its_etag_until_something_comes_behind_it() {

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use super::promises::Promises;
 use crate::{
     domain::{
         campaign::{Campaign, CampaignState},
@@ -11,6 +12,7 @@ use crate::{
         coupon::Coupon,
         offer::OfferId,
         redemption::{KeptOffer, Refusal},
+        time::Timestamp,
     },
     engine::redeeming::{self, Counter, Presented, is_redeemed_at},
     ports::{Coupons, StoreError},
@@ -23,54 +25,76 @@ pub enum What {
     Offer(OfferId),
 }
 
-/// A coupon, and whose offer it is of.
+/// A coupon, and whose offer it is of. What an offer is good for is what it was made with; the rest of its campaign is as it
+/// is today.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     pub campaign: Arc<Campaign>,
     pub coupon: Coupon,
     /// None for everyone's code without a customer that has an offer.
     pub offer: Option<KeptOffer>,
+    /// When the campaign was archived, if it was, that is known, and there is no offer.
+    pub archived_at: Option<Timestamp>,
+}
+
+/// What came of a search.
+#[derive(Debug)]
+pub struct Sought {
+    /// None if there is no such coupon here.
+    pub found: Option<Found>,
+    /// The first reason against it here and now.
+    pub refusal: Option<Refusal>,
+    /// Whether somebody has it, here or elsewhere: it was not made up.
+    is_somebodys: bool,
+}
+
+impl Sought {
+    /// Whether whoever asks may be guessing.
+    pub fn is_guess(&self) -> bool {
+        match self.refusal {
+            Some(Refusal::UnknownCode { .. }) => !self.is_somebodys,
+            Some(Refusal::WrongCustomer) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Finds coupons.
 pub struct CouponSearch {
     coupons: Arc<dyn Coupons>,
+    promises: Promises,
 }
 
 impl CouponSearch {
-    pub fn new(coupons: Arc<dyn Coupons>) -> Self {
-        Self { coupons }
+    pub fn new(coupons: Arc<dyn Coupons>, promises: Promises) -> Self {
+        Self { coupons, promises }
     }
 
-    /// The coupon, and the first reason against it here and now. Of several that one which is good; of several good ones, or
-    /// of several people, none.
-    pub async fn find(
-        &self,
-        what: &What,
-        customer: Option<&str>,
-        counter: &Counter<'_>,
-    ) -> Result<(Option<Found>, Option<Refusal>), StoreError> {
+    /// The coupon, and whether it is good. Of several that one which is; of several good ones, or of several people, none.
+    pub async fn find(&self, what: &What, customer: Option<&str>, counter: &Counter<'_>) -> Result<Sought, StoreError> {
         let mut meant = self.meant(what, customer, counter).await?;
+        let is_somebodys = !meant.is_empty();
+        let told = |found, refusal| Ok(Sought { found, refusal, is_somebodys });
         // Of brands that have nothing to do with this network, and of drafts, no till learns anything.
         meant.retain(|found| is_of_network(found, counter));
         if meant.iter().any(|found| is_redeemed_at(&found.campaign, &found.coupon, counter)) {
             meant.retain(|found| is_redeemed_at(&found.campaign, &found.coupon, counter));
         }
         if is_of_several_people(&meant, customer) {
-            return Ok((None, Some(Refusal::AmbiguousCode)));
+            return told(None, Some(Refusal::AmbiguousCode));
         }
         let judge = |found: Found| {
-            let Found { campaign, coupon, offer } = &found;
-            let presented = Presented { campaign, coupon, offer: offer.as_ref(), customer };
+            let Found { campaign, coupon, offer, archived_at } = &found;
+            let presented = Presented { campaign, coupon, offer: offer.as_ref(), customer, archived_at: *archived_at };
             let refusal = redeeming::refusal(&presented, counter);
             (found, refusal)
         };
         let (good, bad): (Vec<_>, Vec<_>) = meant.into_iter().map(judge).partition(|(_, refusal)| refusal.is_none());
         match (good.len(), bad.into_iter().next()) {
-            (0, None) => Ok((None, Some(unknown(what)))),
-            (0, Some((found, refusal))) => Ok((Some(found), refusal)),
-            (1, _) => Ok((good.into_iter().next().map(|(found, _)| found), None)),
-            _ => Ok((None, Some(Refusal::AmbiguousCode))),
+            (0, None) => told(None, Some(unknown(what))),
+            (0, Some((found, refusal))) => told(Some(found), refusal),
+            (1, _) => told(good.into_iter().next().map(|(found, _)| found), None),
+            _ => told(None, Some(Refusal::AmbiguousCode)),
         }
     }
 
@@ -83,7 +107,7 @@ impl CouponSearch {
         let code = match what {
             What::Offer(id) => {
                 let offer = self.coupons.offer(id).await?;
-                return Ok(offer.into_iter().filter_map(|offer| of_offer(offer, counter)).collect());
+                return self.of_offers(offer.into_iter().collect(), counter).await;
             }
             What::Code(code) => code,
         };
@@ -92,7 +116,7 @@ impl CouponSearch {
         if offers.is_empty() && drawn != *code {
             offers = self.coupons.offers_with_code(&drawn).await?;
         }
-        let mut meant: Vec<Found> = offers.into_iter().filter_map(|offer| of_offer(offer, counter)).collect();
+        let mut meant = self.of_offers(offers, counter).await?;
         for campaign in counter.catalog.with_code(code) {
             meant.extend(self.of_everyone(campaign, customer, counter).await?);
         }
@@ -107,21 +131,31 @@ impl CouponSearch {
         counter: &Counter<'_>,
     ) -> Result<Vec<Found>, StoreError> {
         let Some(coupon) = &campaign.coupon else { return Ok(Vec::new()) };
-        let found = |offer| Found { campaign: campaign.clone(), coupon: coupon.clone(), offer };
-        let mut all = Vec::new();
+        let mut offers = Vec::new();
         if let Some(id) = customer {
             let brand = campaign.name.owner();
             let reached =
                 counter.catalog.apps.keys().filter(|app| counter.catalog.areas.grants().reach(app).has(brand));
             for profile in reached.filter_map(|app| app.profile(id).ok()) {
-                let offer = self.coupons.offer_to(&profile, &campaign.name, counter.now).await?;
-                all.extend(offer.map(|offer| found(Some(offer))));
+                offers.extend(self.coupons.offer_to(&profile, &campaign.name, counter.now).await?);
             }
         }
+        let mut all = self.of_offers(offers, counter).await?;
         if all.is_empty() {
-            all.push(found(None));
+            let archived_at = self.promises.archived_at(campaign).await?;
+            all.push(Found { campaign: campaign.clone(), coupon: coupon.clone(), offer: None, archived_at });
         }
         Ok(all)
+    }
+
+    /// The coupons that the offers were made with.
+    async fn of_offers(&self, offers: Vec<KeptOffer>, counter: &Counter<'_>) -> Result<Vec<Found>, StoreError> {
+        let coupons = self.promises.coupons(counter.catalog, &offers).await?;
+        let found = offers.into_iter().zip(coupons).filter_map(|(offer, coupon)| {
+            let campaign = counter.catalog.campaigns.get(&offer.campaign)?.value.clone();
+            Some(Found { campaign, coupon: coupon?, offer: Some(offer), archived_at: None })
+        });
+        Ok(found.collect())
     }
 }
 
@@ -141,12 +175,6 @@ fn is_of_several_people(meant: &[Found], customer: Option<&str>) -> bool {
     people.collect::<BTreeSet<_>>().len() > 1
 }
 
-fn of_offer(offer: KeptOffer, counter: &Counter<'_>) -> Option<Found> {
-    let campaign = counter.catalog.campaigns.get(&offer.campaign)?.value.clone();
-    let coupon = campaign.coupon.clone()?;
-    Some(Found { campaign, coupon, offer: Some(offer) })
-}
-
 fn unknown(what: &What) -> Refusal {
     let mistyped = match what {
         What::Code(code) => code.is_mistyped(),
@@ -163,7 +191,7 @@ mod tests {
     use crate::{
         app::{
             campaigns::tests::campaign,
-            fakes::{at, owner, store},
+            fakes::{FakeCatalog, at, owner, store},
         },
         domain::{
             campaign::On,
@@ -173,7 +201,7 @@ mod tests {
             offer::RedemptionId,
             organization::App,
             redemption::{Redemption, TillId, TillRequest},
-            time::{TimeZone, Timestamp},
+            time::TimeZone,
         },
         engine::catalog::Catalog,
         ports::{OfferQuery, RedemptionQuery, TillAnswer, Uploaded},
@@ -237,6 +265,7 @@ mod tests {
             campaign: owner("brand").campaign("coffee").expect("sound"),
             store: None,
             trial: false,
+            catalog_version: 1,
             offered_at: at(1),
             show_by: at(900),
             valid_from: at(1),
@@ -264,23 +293,37 @@ mod tests {
             at: RedeemedAt::Anywhere,
         };
         let state = CampaignState::Active;
+        let foreign = Coupon { codes: Codes::Fixed(Code::parse("RIVAL").expect("sound")), ..coupon.clone() };
         let summer = Campaign { coupon: Some(coupon), state, ..campaign(On::Entered, &[]) };
+        let rival = Campaign {
+            name: owner("rival").campaign("coffee").expect("sound"),
+            coupon: Some(foreign),
+            state: CampaignState::Active,
+            ..campaign(On::Entered, &[])
+        };
         let [one, two] = ["one", "two"].map(app);
         let shop =
             crate::domain::place::Store { name: owner("brand").store("1").expect("sound"), ..store("1", "Shop") };
-        let resources: Vec<Resource> = vec![summer.into(), one.clone().into(), two.clone().into(), shop.clone().into()];
+        let resources: Vec<Resource> =
+            vec![summer.into(), rival.into(), one.clone().into(), two.clone().into(), shop.clone().into()];
         let change = |resource: Resource| CatalogChange { version: 1, name: resource.name(), resource: Some(resource) };
         let catalog = Catalog::default().after(&resources.into_iter().map(change).collect::<Vec<_>>());
         let till = TillId::parse("till-1").expect("sound");
         let counter = Counter { catalog: &catalog, store: &shop, till: &till, now: at(10) };
         let what = What::Code(Code::parse("summer-20").expect("sound"));
-        let told = async |offers: Vec<KeptOffer>| {
-            let search = CouponSearch::new(Arc::new(Wallets(offers)));
-            search.find(&what, Some("7"), &counter).await.expect("read").1
-        };
+        let search =
+            |offers| CouponSearch::new(Arc::new(Wallets(offers)), Promises::new(Arc::new(FakeCatalog::default())));
+        let told =
+            async |offers: Vec<KeptOffer>| search(offers).find(&what, Some("7"), &counter).await.expect("read").refusal;
         assert_eq!(told(vec![offer(&one, 1, None)]).await, None);
         let [used, other] = [offer(&one, 1, Some(at(5))), offer(&two, 2, None)];
         assert_eq!(told(vec![used.clone()]).await, Some(Refusal::AlreadyRedeemed { at: at(5) }));
         assert_eq!(told(vec![used, other]).await, Some(Refusal::AmbiguousCode));
+        for (code, is_guess) in [("RIVAL", false), ("NOBODYS", true)] {
+            let what = What::Code(Code::parse(code).expect("sound"));
+            let sought = search(Vec::new()).find(&what, None, &counter).await.expect("read");
+            assert_eq!(sought.refusal, Some(Refusal::UnknownCode { mistyped: false }));
+            assert_eq!((sought.found.as_ref(), sought.is_guess()), (None, is_guess), "{code}");
+        }
     }
 }

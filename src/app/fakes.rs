@@ -16,7 +16,10 @@ use crate::{
         text::Tag,
         time::{TimeZone, Timestamp},
     },
-    ports::{Appended, CatalogStore, Clock, Edit, Entropy, Expected, StoreError},
+    ports::{
+        Action, Appended, CatalogStore, ChangeRecord, Clock, Edit, Entropy, Expected, History, HistoryOf, HistoryQuery,
+        StoreError,
+    },
 };
 
 /// Who edits in tests.
@@ -61,6 +64,24 @@ impl CatalogStore for FakeCatalog {
         let version = changes.last().map_or(0, |change| change.version) + 1;
         changes.extend(edits.into_iter().map(|Edit { name, resource, .. }| CatalogChange { version, name, resource }));
         Ok(Appended::Version(version))
+    }
+}
+
+#[async_trait]
+impl History for FakeCatalog {
+    async fn changes(&self, query: &HistoryQuery) -> Result<Vec<ChangeRecord>, StoreError> {
+        let before = query.before.as_ref().map_or(u64::MAX, |(version, _)| *version);
+        let mut all = self.changes_between(0, before - 1).await?;
+        all.retain(|change| query.of == HistoryOf::Resource(change.name.clone()));
+        let record = |change: CatalogChange| ChangeRecord {
+            version: change.version,
+            name: change.name,
+            author: AUTHOR.to_owned(),
+            at: at(0),
+            action: Action::Changed,
+            resource: change.resource,
+        };
+        Ok(all.into_iter().rev().take(query.most as usize).map(record).collect())
     }
 }
 

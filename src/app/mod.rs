@@ -36,6 +36,7 @@ pub mod profile_patch;
 pub mod profile_store;
 #[cfg(test)]
 mod profile_store_tests;
+pub mod promises;
 pub mod replays;
 #[cfg(test)]
 mod replays_tests;

@@ -77,8 +77,11 @@ impl Pools {
         for batch in batches {
             let codes = batch.iter().map(|(_, code)| code.clone()).collect();
             let uploaded = self.coupons.add_codes(campaign, codes).await?;
-            // In the record: this node may not know yet.
-            let uploaded = uploaded.ok_or_else(|| EditError::NotFound(campaign.clone().into()))?;
+            let Some(uploaded) = uploaded else {
+                // In the record: this node may not know yet.
+                self.check(campaign).await?;
+                return Err(EditError::NotFound(campaign.clone().into()));
+            };
             report.pool_size = uploaded.pool_size;
             for ((row, _), added) in batch.iter().zip(uploaded.added) {
                 match added {

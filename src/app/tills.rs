@@ -6,11 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    coupon_search::{CouponSearch, Found, What},
+    coupon_search::{CouponSearch, Found, Sought, What},
     devices::random,
     live_catalog::LiveCatalog,
     lockouts::Lockouts,
     profile_edits::{ProfileEdits, next},
+    promises::Promises,
     till_answers::{TillError, same, unless_answered},
 };
 use crate::{
@@ -77,9 +78,10 @@ impl Tills {
         coupons: Arc<dyn Coupons>,
         live: Arc<LiveCatalog>,
         entropy: Arc<dyn Entropy>,
+        promises: Promises,
         lockouts: Lockouts,
     ) -> Self {
-        let search = CouponSearch::new(coupons.clone());
+        let search = CouponSearch::new(coupons.clone(), promises);
         Self { edits, coupons, live, entropy, search, lockouts }
     }
 
@@ -177,29 +179,28 @@ impl Tills {
     /// The coupon on the counter, if it is good. A code that nobody has counts against the till.
     async fn found(&self, at: &AtTill, counter: &Counter<'_>) -> Result<Found, Missed> {
         let guess = self.lockouts.guess(&at.store, &at.till, counter.now).await.map_err(TillError::LockedOut)?;
-        let (mut found, mut refusal) = self.search.find(&at.what, at.customer.as_deref(), counter).await?;
+        let mut sought = self.search.find(&at.what, at.customer.as_deref(), counter).await?;
         // A record that is away knows of no newer campaign: the guess counts all the same.
-        if let Some(Refusal::UnknownCode { mistyped: false }) = refusal
+        if let Some(Refusal::UnknownCode { mistyped: false }) = sought.refusal
             && self.live.look_again().await.is_ok_and(|version| version > counter.catalog.version)
         {
             let counter = Counter { catalog: &self.live.snapshot(), ..*counter };
-            (found, refusal) = self.search.find(&at.what, at.customer.as_deref(), &counter).await?;
+            sought = self.search.find(&at.what, at.customer.as_deref(), &counter).await?;
         }
+        if sought.is_guess() {
+            guess.is_wrong();
+        }
+        let Sought { found, refusal, .. } = sought;
         match refusal {
             None => found.ok_or_else(|| TillError::NotFound("coupon".to_owned()).into()),
-            Some(refusal) => {
-                if let Refusal::UnknownCode { .. } | Refusal::WrongCustomer = refusal {
-                    guess.is_wrong();
-                }
-                Err(Missed { found, error: refused(refusal, counter.store) })
-            }
+            Some(refusal) => Err(Missed { found, error: refused(refusal, counter.store) }),
         }
     }
 
     /// The same coupon, as it is now.
     async fn found_again(&self, at: &AtTill, found: &Found, counter: &Counter<'_>) -> Result<Found, TillError> {
         let what = found.offer.as_ref().map_or_else(|| at.what.clone(), |offer| What::Offer(offer.id));
-        let (found, refusal) = self.search.find(&what, at.customer.as_deref(), counter).await?;
+        let Sought { found, refusal, .. } = self.search.find(&what, at.customer.as_deref(), counter).await?;
         match (found, refusal) {
             (Some(found), None) => Ok(found),
             (_, refusal) => {

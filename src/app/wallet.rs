@@ -9,6 +9,7 @@ use super::{
     devices::random,
     live_catalog::LiveCatalog,
     profile_edits::{ProfileEditError, ProfileEdits, next},
+    promises::Promises,
     spent::Spent,
 };
 use crate::{
@@ -70,6 +71,8 @@ pub struct Held {
     pub store: Option<Arc<Store>>,
     /// What the campaign says today to whoever asks.
     pub message: Option<Message>,
+    /// What the offer is good for, as it was when it was made.
+    pub coupon: Option<Coupon>,
 }
 
 /// Who opens a wallet: a person, and by which device.
@@ -79,7 +82,7 @@ impl Held {
     /// What the till wants to see, if it was given: the offer's own code, or everyone's.
     pub fn code(&self) -> Option<String> {
         let campaign = self.campaign.as_ref().filter(|_| !self.offer.trial)?;
-        let coupon = campaign.coupon.as_ref()?;
+        let coupon = self.coupon.as_ref()?;
         let open = || coupon.open_code(&campaign.limits.budgets);
         let code = match &coupon.codes {
             Codes::Fixed(code) if self.offer.claimed_at.is_some() => Some(code),
@@ -100,6 +103,7 @@ pub struct Wallet {
     live: Arc<LiveCatalog>,
     entropy: Arc<dyn Entropy>,
     spent: Arc<Spent>,
+    promises: Promises,
 }
 
 impl Wallet {
@@ -109,8 +113,9 @@ impl Wallet {
         live: Arc<LiveCatalog>,
         entropy: Arc<dyn Entropy>,
         spent: Arc<Spent>,
+        promises: Promises,
     ) -> Self {
-        Self { edits, coupons, live, entropy, spent }
+        Self { edits, coupons, live, entropy, spent, promises }
     }
 
     /// A page of what the person holds, newest first.
@@ -119,7 +124,8 @@ impl Wallet {
         let has_all = |catalog: &Catalog| offers.iter().all(|offer| catalog.campaigns.contains_key(&offer.campaign));
         // While nobody can look for the others, what is known is shown.
         let snapshot = self.live.having(has_all).await.unwrap_or_else(|_| self.live.snapshot());
-        Ok(offers.into_iter().map(|offer| held(&snapshot, offer, holder)).collect())
+        let coupons = self.promises.coupons(&snapshot, &offers).await?;
+        Ok(offers.into_iter().zip(coupons).map(|(offer, coupon)| held(&snapshot, (offer, coupon), holder)).collect())
     }
 
     async fn own(&self, profile: &ProfileName, id: &OfferId) -> Result<KeptOffer, ClaimError> {
@@ -137,17 +143,22 @@ impl Wallet {
             let offer = self.own(profile, &id).await?;
             if offer.claimed_at.is_some() || offer.redeemed_at.is_some() {
                 let snapshot = looked.unwrap_or_else(|_| self.live.snapshot());
-                return Ok(held(&snapshot, offer, holder));
+                let coupon = self.promises.coupon(&snapshot, &offer).await?;
+                return Ok(held(&snapshot, (offer, coupon), holder));
             }
             let snapshot = looked.clone()?;
             let person = self.edits.newest(profile).await?.ok_or(ClaimError::NotFound)?;
-            let (campaign, coupon) = self.may_claim(&snapshot, &person, &offer, now)?;
+            let coupon = self.promises.coupon(&snapshot, &offer).await?;
+            let (campaign, coupon) = may_claim(&snapshot, &person, (&offer, coupon), now)?;
             let takes = taking::for_claim(&campaign, &coupon, &offer);
             let (code, claim) = self.claimed(&campaign, &coupon, id);
             let (profiles, engagement) = marked(person, &offer, now);
             let commit = Commit { at: now, profiles, engagement, takes, claim: Some(claim), ..Commit::default() };
             match self.edits.profiles.commit(commit).await? {
-                Committed::Done => return self.after_claim((&snapshot, holder), offer, code, now).await,
+                Committed::Done => {
+                    let offer = self.after_claim(offer, code, now).await?;
+                    return Ok(held(&snapshot, (offer, Some(coupon)), holder));
+                }
                 Committed::Exhausted(account) => {
                     let is_pool = account == Account::pool(&campaign.name).id;
                     // Nobody else shall be offered what cannot be claimed.
@@ -161,22 +172,6 @@ impl Wallet {
             }
         }
         Err(ClaimError::Busy)
-    }
-
-    fn may_claim(
-        &self,
-        snapshot: &Catalog,
-        person: &Profile,
-        offer: &KeptOffer,
-        now: Timestamp,
-    ) -> Result<(Arc<Campaign>, Coupon), ClaimError> {
-        let app = snapshot.apps.get(&offer.profile.app()).ok_or(ClaimError::NotFound)?;
-        let campaign = snapshot.campaigns.get(&offer.campaign).ok_or(ClaimError::NotFound)?.value.clone();
-        if let Some(refusal) = claim_refusal(snapshot, &app.value, person, (&campaign, offer), now) {
-            return Err(ClaimError::Refused(refusal));
-        }
-        let coupon = campaign.coupon.clone().ok_or(ClaimError::Refused(ClaimRefusal::NoCoupon))?;
-        Ok((campaign, coupon))
     }
 
     /// The code, if it is known before the commit, and what the commit writes of it.
@@ -193,17 +188,31 @@ impl Wallet {
 
     async fn after_claim(
         &self,
-        (snapshot, holder): (&Catalog, Holder<'_>),
         before: KeptOffer,
         code: Option<Code>,
         now: Timestamp,
-    ) -> Result<Held, ClaimError> {
+    ) -> Result<KeptOffer, ClaimError> {
         if code.is_none() {
-            let offer = self.coupons.offer(&before.id).await?.ok_or(ClaimError::NotFound)?;
-            return Ok(held(snapshot, offer, holder));
+            return self.coupons.offer(&before.id).await?.ok_or(ClaimError::NotFound);
         }
         let shown_at = before.shown_at.or(Some(now));
-        Ok(held(snapshot, KeptOffer { code, claimed_at: Some(now), shown_at, ..before }, holder))
+        Ok(KeptOffer { code, claimed_at: Some(now), shown_at, ..before })
+    }
+}
+
+/// The campaign and the coupon, if the person may have its code now.
+fn may_claim(
+    snapshot: &Catalog,
+    person: &Profile,
+    (offer, coupon): (&KeptOffer, Option<Coupon>),
+    now: Timestamp,
+) -> Result<(Arc<Campaign>, Coupon), ClaimError> {
+    let app = snapshot.apps.get(&offer.profile.app()).ok_or(ClaimError::NotFound)?;
+    let campaign = snapshot.campaigns.get(&offer.campaign).ok_or(ClaimError::NotFound)?.value.clone();
+    let coupon = coupon.ok_or(ClaimError::Refused(ClaimRefusal::NoCoupon))?;
+    match claim_refusal(snapshot, &app.value, person, offer, now) {
+        Some(refusal) => Err(ClaimError::Refused(refusal)),
+        None => Ok((campaign, coupon)),
     }
 }
 
@@ -223,7 +232,7 @@ fn marked(mut person: Profile, offer: &KeptOffer, now: Timestamp) -> (Vec<Profil
     (vec![next(person)], vec![mark])
 }
 
-fn held(catalog: &Catalog, offer: KeptOffer, (person, device): Holder<'_>) -> Held {
+fn held(catalog: &Catalog, (offer, coupon): (KeptOffer, Option<Coupon>), (person, device): Holder<'_>) -> Held {
     let campaign = catalog.campaigns.get(&offer.campaign).map(|entry| entry.value.clone());
     let store = offer.store.as_ref().and_then(|store| catalog.stores.get(store)).map(|entry| entry.value.clone());
     let personal = person.consents.permit().map(|permit| person.personal(permit));
@@ -234,5 +243,5 @@ fn held(catalog: &Catalog, offer: KeptOffer, (person, device): Holder<'_>) -> He
     let language = person.devices.get(device).map_or("", |device| &device.language);
     let says = |campaign| wording::message(campaign, Drawn::of(campaign, &person.name), language, &facts);
     let message = campaign.as_deref().map(says);
-    Held { offer, campaign, store, message }
+    Held { offer, campaign, store, message, coupon }
 }

@@ -111,6 +111,12 @@ impl Campaign {
     pub fn is_on_trial(&self) -> bool {
         matches!(self.state, CampaignState::Draft | CampaignState::Paused) && !self.testers.is_empty()
     }
+
+    /// From when on it makes no offers: its end, or before that once its coupon would be good only afterwards.
+    pub fn last_offers_at(&self) -> Option<Timestamp> {
+        let wait = self.coupon.as_ref().map_or(Duration::ZERO, |coupon| coupon.redeem_after);
+        self.limits.ends_at.map(|ends_at| ends_at - wait)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::{
     code::Code,
     content::Money,
     name::{OrganizationName, StoreName},
-    text::Tag,
+    text::{Tag, line},
     violation::Violations,
 };
 
@@ -63,9 +63,9 @@ pub enum RedeemedAt {
 }
 
 impl Coupon {
-    pub fn check(self) -> Result<Self, Violations> {
+    pub fn check(mut self) -> Result<Self, Violations> {
         let mut wrong = Violations::default();
-        wrong.take("instruction", super::text::line(&self.instruction, MAX_INSTRUCTION));
+        self.instruction = wrong.take("instruction", line(&self.instruction, MAX_INSTRUCTION)).unwrap_or_default();
         if self.redeem_after > MAX_WINDOW {
             let (most, was) = (MAX_WINDOW.as_secs(), self.redeem_after.as_secs_f64());
             wrong.add("redeem_after", format!("must be 0 to {most} seconds, was {was}"));

@@ -31,6 +31,11 @@ pub enum Reason {
     Ended {
         ended_at: Timestamp,
     },
+    /// Its coupon could not be redeemed before the campaign ends.
+    EndsTooSoon {
+        ends_at: Timestamp,
+        redeem_after: Duration,
+    },
     /// The publisher did not let this brand reach the app's people.
     NotGranted,
     /// The person muted the brand.
@@ -205,7 +210,7 @@ codes! {
     Suspect => "SUSPECT", Person, "the position is not to be believed";
     NoMarketingConsent => "NO_MARKETING_CONSENT", Person, "the person did not agree to marketing";
     NotStarted => "NOT_STARTED", Campaign, "the campaign has not started";
-    Ended => "ENDED", Campaign, "the campaign has ended";
+    Ended | EndsTooSoon => "ENDED", Campaign, "the campaign has ended";
     NotGranted => "NOT_GRANTED", Campaign, "the publisher has not let this brand reach the app's people";
     Muted => "MUTED", Person, "the person muted this brand";
     QuietHours => "QUIET_HOURS", Person, "it was in the app's quiet hours";
@@ -253,6 +258,13 @@ impl fmt::Display for Reason {
             Reason::NoMarketingConsent => f.write_str("the person did not agree to marketing"),
             Reason::NotStarted { starts_at } => write!(f, "the campaign starts at {starts_at}"),
             Reason::Ended { ended_at } => write!(f, "the campaign ended at {ended_at}"),
+            Reason::EndsTooSoon { ends_at, redeem_after } => {
+                write!(
+                    f,
+                    "its coupon is good {} after the offer, and the campaign ends at {ends_at}",
+                    spoken(*redeem_after)
+                )
+            }
             Reason::NotGranted => f.write_str("the publisher has not let this brand reach the app's people"),
             Reason::Muted => f.write_str("the person muted this brand"),
             Reason::QuietHours { local, from, to } => {

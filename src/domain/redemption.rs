@@ -75,6 +75,8 @@ pub struct KeptOffer {
     pub store: Option<StoreName>,
     /// Made to a test device: it is worth nothing.
     pub trial: bool,
+    /// The version of the catalog that it was made under.
+    pub catalog_version: u64,
     pub offered_at: Timestamp,
     pub show_by: Timestamp,
     /// Redeemed no sooner,

@@ -324,7 +324,13 @@ impl<'a> Gates<'a> {
         if let Some(starts_at) = limits.starts_at.filter(|&starts_at| self.now < starts_at) {
             return Some(Reason::NotStarted { starts_at });
         }
-        limits.ends_at.filter(|&ends_at| ends_at <= self.now).map(|ended_at| Reason::Ended { ended_at })
+        let ends_at = limits.ends_at?;
+        if ends_at <= self.now {
+            return Some(Reason::Ended { ended_at: ends_at });
+        }
+        let is_over = campaign.last_offers_at().is_some_and(|last| last <= self.now);
+        let coupon = campaign.coupon.as_ref().filter(|_| is_over)?;
+        Some(Reason::EndsTooSoon { ends_at, redeem_after: coupon.redeem_after })
     }
 }
 

@@ -33,11 +33,13 @@ pub struct Presented<'a> {
     pub offer: Option<&'a KeptOffer>,
     /// The id of the customer's profile, as the till read it.
     pub customer: Option<&'a str>,
+    /// When the campaign was archived, if it was, that is known, and there is no offer.
+    pub archived_at: Option<Timestamp>,
 }
 
 /// The first reason against redeeming it here and now.
 pub fn refusal(presented: &Presented<'_>, counter: &Counter<'_>) -> Option<Refusal> {
-    let Presented { campaign, coupon, offer, customer } = *presented;
+    let Presented { campaign, coupon, offer, customer, archived_at } = *presented;
     if offer.is_some_and(|offer| offer.trial) {
         return Some(Refusal::Trial);
     }
@@ -50,7 +52,7 @@ pub fn refusal(presented: &Presented<'_>, counter: &Counter<'_>) -> Option<Refus
     match offer {
         Some(offer) => of_holder(offer, customer).or_else(|| of_offer(offer, coupon, counter)),
         None if coupon.holder_only => Some(Refusal::WrongCustomer),
-        None => of_campaign(campaign, counter.now),
+        None => of_campaign(campaign, archived_at, counter.now),
     }
 }
 
@@ -92,18 +94,25 @@ fn of_offer(offer: &KeptOffer, coupon: &Coupon, counter: &Counter<'_>) -> Option
     other.map(|lock| Refusal::Locked { until: lock.until })
 }
 
-/// Of a code that everybody has, without an offer: as long as the campaign.
-fn of_campaign(campaign: &Campaign, now: Timestamp) -> Option<Refusal> {
+/// Until when a code that everybody has is good without an offer: as long as the campaign, and if it was archived as its last
+/// offers, which carry the code.
+pub fn good_until(campaign: &Campaign, archived_at: Option<Timestamp>) -> Option<Timestamp> {
+    let last_offers_end = archived_at.map(|at| at + campaign.limits.valid_for);
+    campaign.limits.ends_at.into_iter().chain(last_offers_end).min()
+}
+
+/// Of a code that everybody has, without an offer: as long as the campaign, or an offer that it made.
+fn of_campaign(campaign: &Campaign, archived_at: Option<Timestamp>, now: Timestamp) -> Option<Refusal> {
     let limits = &campaign.limits;
     if let Some(from) = limits.starts_at.filter(|&starts_at| now < starts_at) {
         return Some(Refusal::NotYet { from });
     }
-    if let Some(at) = limits.ends_at.filter(|&ends_at| ends_at <= now) {
+    if let Some(at) = good_until(campaign, archived_at).filter(|&end| end <= now) {
         return Some(Refusal::Ended { at });
     }
     match campaign.state {
         CampaignState::Active | CampaignState::Paused => None,
-        CampaignState::Archived => Some(Refusal::Ended { at: now }),
+        CampaignState::Archived => archived_at.is_none().then_some(Refusal::Ended { at: now }),
         // Nobody can have it yet.
         CampaignState::Draft => Some(Refusal::UnknownCode { mistyped: false }),
     }
@@ -171,17 +180,16 @@ impl ClaimRefusal {
     }
 }
 
-/// The first gate against giving the person the code of an offer that was made before.
+/// The first gate against giving the person the code of an offer that was made before with a coupon.
 pub fn claim_refusal(
     catalog: &Catalog,
     app: &App,
     profile: &Profile,
-    (campaign, offer): (&Campaign, &KeptOffer),
+    offer: &KeptOffer,
     now: Timestamp,
 ) -> Option<ClaimRefusal> {
-    let brand = campaign.name.owner();
+    let brand = offer.campaign.owner();
     let gates = [
-        (campaign.coupon.is_none(), ClaimRefusal::NoCoupon),
         (offer.trial, ClaimRefusal::Trial),
         (offer.returned_at.is_some(), ClaimRefusal::OfferReturned),
         (offer.valid_until <= now, ClaimRefusal::OfferEnded),

@@ -18,7 +18,7 @@ pub(super) fn remedy(reason: &Reason) -> String {
         Reason::Suspect => "the position must be the phone's own".to_owned(),
         Reason::NoMarketingConsent => "the person must agree to marketing".to_owned(),
         Reason::NotStarted { .. } => "the campaign must have started".to_owned(),
-        Reason::Ended { .. } => "the campaign must end later".to_owned(),
+        Reason::Ended { .. } | Reason::EndsTooSoon { .. } => "the campaign must end later".to_owned(),
         Reason::NotGranted => "the publisher must let the brand reach the app's people".to_owned(),
         Reason::Muted => "the person must unmute the brand".to_owned(),
         Reason::QuietHours { from, to, .. } => {

@@ -60,8 +60,13 @@ impl Wire for Campaign {
         let testers = testers(&mut wrong, &tried_by);
         if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
             wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
-            if coupon.as_ref().is_some_and(|coupon| coupon.redeem_after >= limits.valid_for) {
+            let wait = coupon.as_ref().map(|coupon| coupon.redeem_after);
+            let lasts = limits.starts_at.zip(limits.ends_at).map(|(starts, ends)| ends.since(starts));
+            if wait.is_some_and(|wait| wait >= limits.valid_for) {
                 wrong.add("coupon.redeem_after", "must be less than limits.valid_for, or it could never be redeemed");
+            } else if wait.zip(lasts).is_some_and(|(wait, lasts)| wait >= lasts) {
+                let why = "must be less than the time from limits.start_time to limits.end_time, or it could never be redeemed";
+                wrong.add("coupon.redeem_after", why);
             }
         }
         let campaign = (|| {

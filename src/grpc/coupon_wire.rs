@@ -213,6 +213,9 @@ mod tests {
                 at,
             };
             assert_eq!(coupon_to_wire(&coupon(wire.clone()).expect("sound")), wire);
+            // Blanks around it do not count, and are not kept.
+            let padded = pb::Coupon { instruction: format!("{:300}\n", wire.instruction), ..wire.clone() };
+            assert_eq!(coupon_to_wire(&coupon(padded).expect("sound")), wire);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
         time::{TimeZone, Timestamp},
         violation::{Invalid, Violations},
     },
+    engine::redeeming::good_until,
     grpc::{
         pb,
         wire::{fingerprint, money, money_to_wire, optional_duration, required, timestamp_to_wire},
@@ -117,10 +118,10 @@ pub fn checked_to_wire(checked: Checked) -> pb::CheckOfferResponse {
 }
 
 fn terms_to_wire(found: &Found) -> pb::CouponTerms {
-    let Found { campaign, coupon, offer } = found;
-    let limits = &campaign.limits;
+    let Found { campaign, coupon, offer, archived_at } = found;
     let valid = offer.as_ref().map(|offer| (Some(offer.valid_from), Some(offer.valid_until)));
-    let (valid_from, valid_until) = valid.unwrap_or((limits.starts_at, limits.ends_at));
+    let without_offer = || (campaign.limits.starts_at, good_until(campaign, *archived_at));
+    let (valid_from, valid_until) = valid.unwrap_or_else(without_offer);
     pb::CouponTerms {
         campaign: campaign.name.to_string(),
         title: campaign.content.words.title.unfilled(),

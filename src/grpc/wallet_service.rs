@@ -122,7 +122,7 @@ fn state(wire: i32) -> Result<Option<OfferState>, Invalid> {
 }
 
 fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
-    let (offer, campaign) = (&held.offer, held.campaign.as_deref());
+    let offer = &held.offer;
     let state = match OfferState::of(offer, now) {
         OfferState::Open => State::Open,
         OfferState::Redeemed => State::Redeemed,
@@ -130,7 +130,6 @@ fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
         OfferState::Returned => State::Returned,
     };
     let said = held.message.clone().unwrap_or_default();
-    let coupon = campaign.and_then(|campaign| campaign.coupon.as_ref());
     pb::WalletOffer {
         id: offer.id.to_string(),
         campaign: offer.campaign.to_string(),
@@ -141,7 +140,7 @@ fn held_to_wire(held: &Held, now: Timestamp) -> pb::WalletOffer {
         link: said.link,
         price: said.price.as_ref().map(money_to_wire),
         store: held.store.as_deref().map(store_to_wire),
-        coupon: coupon.map(|coupon| pb::OfferCoupon {
+        coupon: held.coupon.as_ref().map(|coupon| pb::OfferCoupon {
             code: held.code().unwrap_or_default(),
             instruction: coupon.instruction.clone(),
             valid_from: Some(timestamp_to_wire(offer.valid_from)),

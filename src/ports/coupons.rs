@@ -105,6 +105,6 @@ pub trait Coupons: Send + Sync {
     async fn till_answer(&self, request: &TillRequest) -> Result<Option<TillAnswer>, StoreError>;
 
     /// Adds codes to the pool of a campaign. A code that any pool of the same organization has is not added. None if the
-    /// campaign was deleted: then nothing is.
+    /// campaign was deleted, or takes no codes from a pool any more: then nothing is.
     async fn add_codes(&self, campaign: &CampaignName, codes: Vec<Code>) -> Result<Option<Uploaded>, StoreError>;
 }

@@ -27,6 +27,7 @@ use crate::{
         pools::Pools,
         profile_edits::ProfileEdits,
         profile_store::ProfileStore,
+        promises::Promises,
         replays::Replays,
         resources::Resources,
         reversals::Reversals,
@@ -152,6 +153,7 @@ impl Services {
                 coupons.clone(),
                 live.clone(),
                 entropy.clone(),
+                Promises::new(history.clone()),
                 Lockouts::new(config.tills.lockouts()),
             )),
             reversals: Arc::new(Reversals::new(edits.clone(), coupons.clone(), config.tills.reversals())),
@@ -269,7 +271,8 @@ impl Services {
     fn wallet_service(&self) -> WalletGrpc {
         let (tokens, people) = (self.tokens.clone(), self.people.clone());
         let (edits, coupons) = (self.edits.clone(), self.coupons.clone());
-        let wallet = Wallet::new(edits, coupons, self.live.clone(), self.entropy.clone(), self.spent.clone());
+        let promises = Promises::new(self.history.clone());
+        let wallet = Wallet::new(edits, coupons, self.live.clone(), self.entropy.clone(), self.spent.clone(), promises);
         WalletGrpc { tokens, people, wallet, clock: self.clock.clone() }
     }
 

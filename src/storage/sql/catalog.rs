@@ -19,10 +19,9 @@ use super::{
 use crate::{
     domain::{
         budget::Account,
-        campaign::Campaign,
+        campaign::{Campaign, CampaignState},
         catalog::{CatalogChange, Resource, ResourceName},
         coupon::Codes,
-        name::CampaignName,
         time::Timestamp,
     },
     ports::{Appended, Edit, Expected, NEWEST, StoreError},
@@ -173,7 +172,7 @@ impl Change for Append {
         }
         self.write(conn, version).await?;
         self.set_limits(conn).await?;
-        self.empty_pools(conn).await?;
+        self.empty_pools(conn, version).await?;
         Ok(Outcome::Keep(Appended::Version(version)))
     }
 }
@@ -247,9 +246,16 @@ impl Append {
         Ok(())
     }
 
-    /// Of campaigns that are deleted, in the order of names as well.
-    async fn empty_pools(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
-        let mut campaigns: Vec<&CampaignName> = self.edits.iter().filter_map(deleted_campaign).collect();
+    /// Of campaigns that take no codes any more, in the order of names as well.
+    async fn empty_pools(&self, conn: &mut Conn<'_>, version: u64) -> Result<(), StoreError> {
+        let mut campaigns = Vec::new();
+        for edit in &self.edits {
+            if let ResourceName::Campaign(name) = &edit.name
+                && !takes_codes(conn, edit, version).await?
+            {
+                campaigns.push(name);
+            }
+        }
         campaigns.sort();
         for campaign in campaigns {
             pool::empty(conn, campaign).await?;
@@ -265,11 +271,20 @@ fn campaign(edit: &Edit) -> Option<&Campaign> {
     }
 }
 
-fn deleted_campaign(edit: &Edit) -> Option<&CampaignName> {
-    match (&edit.name, &edit.resource) {
-        (ResourceName::Campaign(name), None) => Some(name),
-        _ => None,
+/// Whether anybody may be given codes of the campaign: not if it is archived and was a draft until this version.
+async fn takes_codes(conn: &mut Conn<'_>, edit: &Edit, version: u64) -> Result<bool, StoreError> {
+    const BEFORE: &str = "SELECT body FROM catalog_change WHERE id = $1 AND version < $2 ORDER BY version DESC LIMIT 1";
+    if !edit.resource.as_ref().is_some_and(pool::has_pool) {
+        return Ok(false);
     }
+    if campaign(edit).is_none_or(|campaign| campaign.state != CampaignState::Archived) {
+        return Ok(true);
+    }
+    let row = conn.row(BEFORE, values![edit.name.as_str(), version]).await?;
+    let body = row.map(|row| row.get::<Option<String>>(0)).transpose()?.flatten();
+    let before = body.map(|body| serde_json::from_str::<Resource>(&body)).transpose().map_err(unsound)?;
+    let is_draft = |before: &Resource| matches!(before, Resource::Campaign(was) if was.state == CampaignState::Draft);
+    Ok(!before.as_ref().is_some_and(is_draft))
 }
 
 /// A budget that is taken away lifts the limit and keeps its accounts, as a deleted campaign keeps its own: what was

@@ -23,7 +23,7 @@ macro_rules! offers {
         concat!(
             "SELECT id, profile_id, campaign_id, store_id, test, offered_at, show_by, valid_from, valid_until, code,
                 shown_at, opened_at, dismissed_at, returned_at, claimed_at, redeemed_at, reversed_at,
-                locked_store, locked_till, locked_until FROM offer ",
+                locked_store, locked_till, locked_until, catalog_version FROM offer ",
             $rest
         )
     };
@@ -146,6 +146,7 @@ fn kept_offer(row: &Row) -> Result<KeptOffer, StoreError> {
         campaign: parsed(row, 2, CampaignName::parse)?,
         store: maybe(row, 3, StoreName::parse)?,
         trial: row.count(4)? != 0,
+        catalog_version: row.count(20)?,
         offered_at: Timestamp::from_micros(row.get(5)?),
         show_by: Timestamp::from_micros(row.get(6)?),
         valid_from: Timestamp::from_micros(row.get(7)?),

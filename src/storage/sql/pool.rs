@@ -1,8 +1,8 @@
 //! Codes that were uploaded, to be given one by one.
 //!
 //! Law: codes are numbered without gaps, and the number is raised in the transaction that adds them; so the n-th unit
-//! taken of the pool's account is the n-th code, and no code is given twice. A campaign that was deleted has no codes but
-//! those that were given.
+//! taken of the pool's account is the n-th code, and no code is given twice. A campaign that was deleted, or takes no codes
+//! from its pool any more, has none but those that were given.
 
 use async_trait::async_trait;
 
@@ -13,7 +13,7 @@ use super::{
     error::unsound,
 };
 use crate::{
-    domain::{budget::Account, code::Code, name::CampaignName},
+    domain::{budget::Account, catalog::Resource, code::Code, coupon::Codes, name::CampaignName},
     ports::{StoreError, Uploaded},
 };
 
@@ -35,7 +35,7 @@ impl Change for Upload {
         const RAISE: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
         let pool = Account::pool(&self.campaign);
         let mut pool_size = lock(conn, &self.campaign).await?;
-        if is_deleted(conn, &self.campaign).await? {
+        if !takes_codes(conn, &self.campaign).await? {
             return Ok(Outcome::Undo(None));
         }
         conn.execute(ACCOUNT, values![pool.id.as_str()]).await?;
@@ -64,27 +64,41 @@ async fn lock(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<u64, Store
     row.ok_or_else(|| unsound("a pool has no budget"))?.count(0)
 }
 
-/// Whoever asks has the lock, so that no deletion is on its way.
-async fn is_deleted(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT version FROM catalog_change WHERE id = $1 AND body IS NULL
-        AND version = (SELECT MAX(version) FROM catalog_change WHERE id = $1)";
-    Ok(conn.row(SQL, values![campaign.as_str()]).await?.is_some())
+/// Whether the campaign has a pool; what is on record of none is taken to have one. Whoever asks has the lock, so that no
+/// edit that ends the pool is on its way.
+async fn takes_codes(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT body FROM catalog_change WHERE id = $1 ORDER BY version DESC LIMIT 1";
+    let Some(row) = conn.row(SQL, values![campaign.as_str()]).await? else { return Ok(true) };
+    let body: Option<String> = row.get(0)?;
+    let resource = body.map(|body| serde_json::from_str::<Resource>(&body)).transpose().map_err(unsound)?;
+    Ok(resource.as_ref().is_some_and(has_pool))
+}
+
+/// Whether it is a campaign whose codes come from a pool.
+pub fn has_pool(resource: &Resource) -> bool {
+    let Resource::Campaign(campaign) = resource else { return false };
+    matches!(campaign.coupon.as_ref().map(|coupon| &coupon.codes), Some(Codes::Pool))
 }
 
 /// Deletes the codes of a pool that were never given, so that they may be uploaded again, to whichever campaign. Those that
 /// were given keep their numbers.
 pub async fn empty(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<(), StoreError> {
+    const POOL: &str = "SELECT id FROM budget WHERE id = $1";
     const GIVEN: &str = "UPDATE account SET taken = taken WHERE id = $1 RETURNING taken";
     const CODES: &str = "DELETE FROM pool_code WHERE campaign_id = $1 AND number > $2";
     const LOWER: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
     const NO_ACCOUNT: &str = "DELETE FROM account WHERE id = $1";
     const NO_BUDGET: &str = "DELETE FROM budget WHERE id = $1";
     let pool = Account::pool(campaign);
-    if lock(conn, campaign).await? == 0 {
-        conn.execute(NO_ACCOUNT, values![pool.id.as_str()]).await?;
-        return conn.execute(NO_BUDGET, values![pool.budget.as_str()]).await.map(drop);
+    if conn.row(POOL, values![pool.budget.as_str()]).await?.is_none() {
+        return Ok(());
     }
+    lock(conn, campaign).await?;
     let given = conn.row(GIVEN, values![pool.id.as_str()]).await?.map_or(Ok(0), |row| row.count(0))?;
     conn.execute(CODES, values![campaign.as_str(), given]).await?;
-    conn.execute(LOWER, values![pool.budget.as_str(), given]).await.map(drop)
+    if given > 0 {
+        return conn.execute(LOWER, values![pool.budget.as_str(), given]).await.map(drop);
+    }
+    conn.execute(NO_ACCOUNT, values![pool.id.as_str()]).await?;
+    conn.execute(NO_BUDGET, values![pool.budget.as_str()]).await.map(drop)
 }

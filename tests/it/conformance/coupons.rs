@@ -1,6 +1,8 @@
 //! The laws of coupons in [`Records`], [`Coupons`] and [`Ledger`]: what is claimed, redeemed and taken back, and what that
 //! does to the accounts.
 
+use std::time::Duration;
+
 use crate::support::{
     databases::Database,
     samples::{Person, app, at, campaign, campaign_name, offer_id, organization, person, returned},
@@ -11,6 +13,7 @@ use dintorni::{
         campaign::Limits,
         code::Code,
         content::Money,
+        coupon::{Codes, Coupon, RedeemedAt},
         name::{KeyName, StoreName},
         offer::{OfferCoupon, OfferId, RedemptionId},
         redemption::{Lock, Redemption, RequestId, TillId, TillRequest},
@@ -47,11 +50,24 @@ fn account(unit: Unit) -> Account {
 }
 
 /// The campaign with budgets of everything.
+pub(super) fn coupon(codes: Codes) -> Coupon {
+    Coupon {
+        codes,
+        instruction: "5 off".to_owned(),
+        value: None,
+        redeem_after: Duration::ZERO,
+        holder_only: false,
+        at: RedeemedAt::Anywhere,
+    }
+}
+
+/// A campaign with a pool of codes, and with these budgets.
 pub(super) async fn limits(database: &Database, offers: u64, redemptions: u64, money: u64) {
     let budgets =
         vec![budget(Unit::Offers, offers), budget(Unit::Redemptions, redemptions), budget(Unit::Money, money)];
     let campaign = dintorni::domain::campaign::Campaign {
         limits: Limits { budgets, ..Limits::default() },
+        coupon: Some(coupon(Codes::Pool)),
         ..campaign("coffee", None)
     };
     database.sql.append(vec![Edit::put(campaign, Expected::Anything)], "tests", at(0)).await.expect("appended");

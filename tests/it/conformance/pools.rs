@@ -5,7 +5,9 @@ use std::sync::Arc;
 use dintorni::{
     domain::{
         budget::{Account, Holder, Take},
+        campaign::{Campaign, CampaignState},
         code::Code,
+        coupon::Codes,
         name::CampaignName,
     },
     ports::{CatalogStore, Claim, Commit, Committed, Coupons, Edit, Expected, NewCode, Records},
@@ -13,18 +15,19 @@ use dintorni::{
 use tokio::task::JoinSet;
 
 use super::{
-    coupons::{VALUE, commit, limits, offered, taken},
+    coupons::{VALUE, commit, coupon, limits, offered, taken},
     on_every_engine,
 };
 use crate::support::{
     databases::Database,
-    samples::{app, at, campaign_name, person},
+    samples::{app, at, campaign, campaign_name, person},
 };
 
 on_every_engine! {
     each_code_of_a_pool_is_given_once
     a_code_is_in_one_pool_of_an_organization
     codes_that_were_never_given_go_with_their_campaign
+    codes_go_when_nobody_can_be_given_them_any_more
 }
 
 async fn each_code_of_a_pool_is_given_once(database: Database) {
@@ -102,4 +105,30 @@ async fn codes_that_were_never_given_go_with_their_campaign(database: Database) 
     assert_eq!(add(&coffee, &["DDDD"]).await, (vec![true], 2), "a new one of the name");
     assert_eq!(given("bob").await, code("DDDD"));
     taken(&database).await;
+}
+
+async fn codes_go_when_nobody_can_be_given_them_any_more(database: Database) {
+    let (coffee, tea) = (campaign_name("coffee"), campaign_name("tea"));
+    let put = async |state, codes| {
+        let campaign = Campaign { state, coupon: Some(coupon(codes)), ..campaign("coffee", None) };
+        let edits = vec![Edit::put(campaign, Expected::Anything)];
+        database.sql.append(edits, "tests", at(1)).await.expect("appended");
+    };
+    let add = async |campaign: &CampaignName, text: &str| {
+        let codes = vec![Code::parse(text).expect("sound")];
+        database.sql.add_codes(campaign, codes).await.expect("answered").map(|uploaded| uploaded.added == [true])
+    };
+    put(CampaignState::Draft, Codes::Pool).await;
+    assert_eq!(add(&coffee, "AAAA").await, Some(true));
+    put(CampaignState::Draft, Codes::Generated).await;
+    assert_eq!(add(&coffee, "BBBB").await, None, "an upload that began before");
+    assert_eq!(add(&tea, "AAAA").await, Some(true));
+    put(CampaignState::Draft, Codes::Pool).await;
+    assert_eq!(add(&coffee, "CCCC").await, Some(true));
+    put(CampaignState::Archived, Codes::Pool).await;
+    assert_eq!(add(&tea, "CCCC").await, Some(true), "it never was active");
+    put(CampaignState::Active, Codes::Pool).await;
+    assert_eq!(add(&coffee, "DDDD").await, Some(true));
+    put(CampaignState::Archived, Codes::Pool).await;
+    assert_eq!(add(&tea, "DDDD").await, Some(false), "offers of it may still be claimed");
 }

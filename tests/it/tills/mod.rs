@@ -3,6 +3,7 @@
 mod budgets;
 mod life;
 mod pools;
+mod promises;
 mod refusals;
 mod storms;
 mod trials;
@@ -41,6 +42,11 @@ impl<'a> Shops<'a> {
 
     /// An active campaign with that coupon for whoever comes near the first shop, as often as they come.
     pub async fn campaign(&self, id: &str, coupon: pb::Coupon, budgets: Vec<pb::Budget>) -> String {
+        self.plain_campaign(id, Some(coupon), budgets).await
+    }
+
+    /// The same with a coupon or without one.
+    pub async fn plain_campaign(&self, id: &str, coupon: Option<pb::Coupon>, budgets: Vec<pb::Budget>) -> String {
         let trigger = pb::Trigger {
             on: Some(pb::trigger::On::Near(pb::Near { radius_m: 60 })),
             at: Some(pb::trigger::At::Places(pb::Places { places: vec![self.stores[0].clone()] })),
@@ -52,7 +58,7 @@ impl<'a> Shops<'a> {
             content: Some(pb::Content { title: id.into(), ..Default::default() }),
             trigger: Some(trigger),
             limits: Some(pb::Limits { per_profile, budgets, ..Default::default() }),
-            coupon: Some(coupon),
+            coupon,
             ..Default::default()
         };
         let (operator, mut campaigns) = (&self.server.operator, self.server.campaigns());
