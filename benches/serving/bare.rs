@@ -17,7 +17,8 @@ struct Bare;
 /// As a ping is answered that changed nothing.
 fn answer() -> pb::PingResponse {
     let at = prost_types::Timestamp { seconds: 1_800_000_000, nanos: 5_000_000 };
-    pb::PingResponse { next: Some(pb::Next { safe_radius_m: 123.0, at: Some(at) }), ..Default::default() }
+    let next = Some(pb::Next { safe_radius_m: 123.0, at: Some(at) });
+    pb::PingResponse { next, server_time: Some(at), ..Default::default() }
 }
 
 #[tonic::async_trait]

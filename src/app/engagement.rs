@@ -4,14 +4,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{people::PeopleError, profile_edits::ProfileEdits};
+use super::{
+    ingest::DeviceCaller,
+    people::{People, PeopleError, Whose},
+};
 use crate::{
-    domain::{
-        name::{DeviceName, ProfileName},
-        offer::OfferId,
-        profile::Profile,
-        time::Timestamp,
-    },
+    domain::{name::DeviceName, offer::OfferId, profile::Profile, time::Timestamp},
     engine::engagement::{Event, note, return_unshown},
     ports::EngagementMark,
 };
@@ -38,24 +36,18 @@ pub struct OfferEvent {
 
 /// Records reports.
 pub struct Engagement {
-    edits: Arc<ProfileEdits>,
+    people: Arc<People>,
 }
 
 impl Engagement {
-    pub fn new(edits: Arc<ProfileEdits>) -> Self {
-        Self { edits }
+    pub fn new(people: Arc<People>) -> Self {
+        Self { people }
     }
 
-    /// Records what the device reports of its profile's offers; returns those that the profile does not know, each once,
-    /// in the order of the report.
-    pub async fn report(
-        &self,
-        name: &ProfileName,
-        device: &DeviceName,
-        report: &Report,
-    ) -> Result<Vec<OfferId>, PeopleError> {
-        let change = |profile: &mut Profile, _| Ok::<_, PeopleError>(apply(profile, device, report));
-        self.edits.one(name, change).await.map(|(_, unknown)| unknown)
+    /// Records what the device reports of its profile's offers; returns the profile, and the offers that it does not know,
+    /// each once, in the order of the report.
+    pub async fn report(&self, caller: &DeviceCaller, report: &Report) -> Result<(Profile, Vec<OfferId>), PeopleError> {
+        self.people.edit(Whose::Own(caller), |profile, _| Ok(apply(profile, &caller.device, report))).await
     }
 }
 

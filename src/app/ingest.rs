@@ -60,8 +60,11 @@ pub struct Answered {
 
 #[derive(Debug, thiserror::Error)]
 pub enum PingError {
-    #[error("the device's token is revoked, or its profile is gone; register the device again")]
+    #[error("the device's token is revoked; register the device again")]
     Revoked,
+    /// Nobody has the device any more.
+    #[error("the profile of the device was erased")]
+    Erased,
     #[error("this id was used for another ping or event")]
     AnotherBody,
     #[error("the profile is changing too fast; try again")]
@@ -229,7 +232,7 @@ impl Ingest {
         match self.profiles.records.profile_of(visitor.device).await? {
             Some(other) if other != *name => Ok(Tried::Moved(other)),
             Some(_) => refused(stale, PingError::Revoked),
-            None => Err(PingError::Revoked),
+            None => Err(PingError::Erased),
         }
     }
 

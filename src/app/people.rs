@@ -16,14 +16,25 @@ use crate::{
         name::{AppName, OrganizationName, ProfileName},
         organization::App,
         profile::Profile,
+        time::Timestamp,
         violation::Violations,
     },
     engine::catalog::Catalog,
-    ports::StoreError,
+    ports::{EngagementMark, StoreError},
 };
 
 /// Most brands muted by one person.
 pub const MAX_MUTED: usize = 1_000;
+/// How often a device's own profile is looked for anew because a log-in or log-out took the device elsewhere meanwhile.
+const TRIES: usize = 4;
+
+/// Whose profile is meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    Named(&'a ProfileName),
+    /// That of whoever the device belongs to when it is done.
+    Own(&'a DeviceCaller),
+}
 
 /// Why a use case on people did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +53,20 @@ pub enum PeopleError {
     #[error("the profile is changing too fast")]
     Busy,
     #[error(transparent)]
+    Caller(#[from] CallerError),
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// Why a device's word does not count.
 #[derive(Debug, thiserror::Error)]
 pub enum CallerError {
-    /// The token's epoch is over, the device is unknown, or its profile or app is gone.
+    /// The token's epoch is over, or the app is gone.
     #[error("the device token was revoked")]
     Revoked,
+    /// Nobody has the device: whoever had it was erased.
+    #[error("the profile of the device was erased")]
+    Erased,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -87,12 +103,57 @@ impl People {
     pub async fn own(&self, caller: &DeviceCaller) -> Result<Profile, CallerError> {
         let app = caller.device.app();
         let has_app = |catalog: &Catalog| catalog.apps.contains_key(&app);
-        let gone_app = !has_app(&*self.catalog.having(has_app).await?);
-        let name = self.edits.profiles.records.profile_of(&caller.device).await?;
-        let Some(name) = name.filter(|_| !gone_app) else { return Err(CallerError::Revoked) };
-        let profile = self.edits.profiles.newest(&name).await?.ok_or(CallerError::Revoked)?;
-        let live = profile.devices.get(&caller.device).is_some_and(|device| caller.token_epoch >= device.token_epoch);
-        if live { Ok(profile) } else { Err(CallerError::Revoked) }
+        if !has_app(&*self.catalog.having(has_app).await?) {
+            return Err(CallerError::Revoked);
+        }
+        let mut looked_at = None;
+        loop {
+            let name = self.edits.profiles.records.profile_of(&caller.device).await?.ok_or(CallerError::Erased)?;
+            let profile = self.edits.profiles.newest(&name).await?;
+            if let Some(profile) = profile.filter(|profile| is_of(caller, profile)) {
+                return Ok(profile);
+            }
+            // Between the two looks it may have become another's.
+            if looked_at.replace(name.clone()) == Some(name) {
+                return Err(CallerError::Revoked);
+            }
+        }
+    }
+
+    async fn name_of(&self, whose: Whose<'_>) -> Result<ProfileName, CallerError> {
+        match whose {
+            Whose::Named(name) => Ok(name.clone()),
+            Whose::Own(caller) => Ok(self.own(caller).await?.name),
+        }
+    }
+
+    /// Changes the profile by `change`, as [`ProfileEdits::one`]. A device's own is the one that it belongs to at that very
+    /// moment: a report or a consent that comes while somebody logs in is not lost.
+    pub async fn edit<T>(
+        &self,
+        whose: Whose<'_>,
+        change: impl Fn(&mut Profile, Timestamp) -> Result<(T, Vec<EngagementMark>), PeopleError> + Sync,
+    ) -> Result<(Profile, T), PeopleError> {
+        let change = |profile: &mut Profile, now| match whose {
+            Whose::Own(caller) if !is_of(caller, profile) => Err(PeopleError::NotFound(profile.name.to_string())),
+            Whose::Own(_) | Whose::Named(_) => change(profile, now),
+        };
+        for _ in 0..TRIES {
+            let name = self.name_of(whose).await?;
+            match (self.edits.one(&name, change).await, whose) {
+                (Err(PeopleError::NotFound(_)), Whose::Own(_)) => {}
+                (done, _) => return done,
+            }
+        }
+        Err(PeopleError::Busy)
+    }
+
+    /// The profile that is meant.
+    pub async fn read(&self, whose: Whose<'_>) -> Result<Profile, PeopleError> {
+        match whose {
+            Whose::Named(name) => self.get(name).await,
+            Whose::Own(caller) => Ok(self.own(caller).await?),
+        }
     }
 
     pub async fn get(&self, name: &ProfileName) -> Result<Profile, PeopleError> {
@@ -101,7 +162,7 @@ impl People {
     }
 
     /// Makes the profile say what the patch wants, if it is still of its etag.
-    pub async fn update(&self, name: &ProfileName, patch: &Patch<'_>) -> Result<Profile, PeopleError> {
+    pub async fn update(&self, whose: Whose<'_>, patch: &Patch<'_>) -> Result<Profile, PeopleError> {
         let change = |profile: &mut Profile, now| {
             if patch.etag.is_some_and(|etag| etag != profile.revision.version) {
                 return Err(PeopleError::Changed);
@@ -109,11 +170,11 @@ impl People {
             patch.apply(profile, now).map_err(PeopleError::Invalid)?;
             Ok(((), Vec::new()))
         };
-        self.edits.one(name, change).await.map(|(profile, ())| profile)
+        self.edit(whose, change).await.map(|(profile, ())| profile)
     }
 
     /// No more offers of the brand.
-    pub async fn mute(&self, name: &ProfileName, brand: &OrganizationName) -> Result<Profile, PeopleError> {
+    pub async fn mute(&self, whose: Whose<'_>, brand: &OrganizationName) -> Result<Profile, PeopleError> {
         let change = |profile: &mut Profile, _| {
             profile.muted.insert(brand.clone());
             if profile.muted.len() > MAX_MUTED {
@@ -121,21 +182,38 @@ impl People {
             }
             Ok(((), Vec::new()))
         };
-        self.edits.one(name, change).await.map(|(profile, ())| profile)
+        self.edit(whose, change).await.map(|(profile, ())| profile)
     }
 
     /// Offers of the brand again.
-    pub async fn unmute(&self, name: &ProfileName, brand: &OrganizationName) -> Result<Profile, PeopleError> {
+    pub async fn unmute(&self, whose: Whose<'_>, brand: &OrganizationName) -> Result<Profile, PeopleError> {
         let change = |profile: &mut Profile, _| {
             profile.muted.remove(brand);
-            Ok::<_, PeopleError>(((), Vec::new()))
+            Ok(((), Vec::new()))
         };
-        self.edits.one(name, change).await.map(|(profile, ())| profile)
+        self.edit(whose, change).await.map(|(profile, ())| profile)
     }
 
-    /// Erases the profile with all that hangs on it. A name that nobody has, or no more, is fine.
-    pub async fn erase(&self, name: &ProfileName) -> Result<(), PeopleError> {
-        let _turn = self.edits.tries(&[name]).await;
-        Ok(self.edits.profiles.erase(name, self.edits.clock.now()).await?)
+    /// Erases the profile with all that hangs on it. A name that nobody has, or no more, is fine; and so is a device whose
+    /// person is erased.
+    pub async fn erase(&self, whose: Whose<'_>) -> Result<(), PeopleError> {
+        for _ in 0..TRIES {
+            let name = match self.name_of(whose).await {
+                Err(CallerError::Erased) => return Ok(()),
+                found => found?,
+            };
+            let _turn = self.edits.tries(&[&name]).await;
+            // Whoever logged in meanwhile took along what shall be erased.
+            let is_still = matches!(whose, Whose::Named(_)) || self.name_of(whose).await.is_ok_and(|now| now == name);
+            if is_still {
+                return Ok(self.edits.profiles.erase(&name, self.edits.clock.now()).await?);
+            }
+        }
+        Err(PeopleError::Busy)
     }
+}
+
+/// Whether the device is the person's, and the caller's token still good.
+fn is_of(caller: &DeviceCaller, profile: &Profile) -> bool {
+    profile.devices.get(&caller.device).is_some_and(|device| caller.token_epoch >= device.token_epoch)
 }

@@ -29,7 +29,7 @@ use crate::{
         pages::{self, MAX_BYTES},
         pb::{self, decision_service_server::DecisionService},
         sealed::Seal,
-        status::{Problem, revoked},
+        status::{Problem, erased, revoked},
         wire::{optional_timestamp, timestamp_to_wire},
     },
     ports::VerdictCount,
@@ -243,6 +243,7 @@ impl From<CallerError> for Status {
     fn from(error: CallerError) -> Self {
         match error {
             CallerError::Revoked => revoked(),
+            CallerError::Erased => erased(),
             CallerError::Store(error) => error.into(),
         }
     }

@@ -7,7 +7,6 @@ use tonic::{Request, Response, Status};
 use crate::{
     app::{
         engagement::{Engagement, MAX_EVENTS, OfferEvent, Report},
-        people::People,
         tokens::Tokens,
     },
     domain::{
@@ -29,7 +28,6 @@ use crate::{
 /// Answers [`EngagementService`].
 pub struct EngagementGrpc {
     pub tokens: Arc<Tokens>,
-    pub people: Arc<People>,
     pub engagement: Engagement,
     pub clock: Arc<dyn Clock>,
 }
@@ -44,8 +42,7 @@ impl EngagementService for EngagementGrpc {
         let verified = Principal::device(request.extensions())?;
         let report = report(request.into_inner(), now)?;
         let device = &verified.caller.device;
-        let profile = self.people.own(&verified.caller).await?;
-        let unknown = self.engagement.report(&profile.name, device, &report).await?;
+        let (profile, unknown) = self.engagement.report(&verified.caller, &report).await?;
         let epoch = profile.devices.get(device).map_or(0, |device| device.token_epoch);
         Ok(Response::new(pb::ReportEngagementResponse {
             unknown_offers: unknown.iter().map(ToString::to_string).collect(),

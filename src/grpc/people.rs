@@ -8,7 +8,7 @@ use tonic::{Extensions, Status};
 use crate::{
     app::{
         ingest::DeviceCaller,
-        people::{People, PeopleError},
+        people::{People, PeopleError, Whose},
         profile_patch::Writer,
     },
     domain::{
@@ -107,15 +107,16 @@ impl Actor {
     }
 
     /// The profile that is [`Self::named`], or the device's own.
-    pub async fn profile(&self, people: &People, named: Option<ProfileName>) -> Result<ProfileName, Status> {
-        let Self::Device(caller) = self else {
-            return named.ok_or_else(|| Problem::ScopeTooNarrow.says("this credential has no profile of its own"));
-        };
-        let own = people.own(caller).await?.name;
-        if named.is_none_or(|named| named == own) {
-            return Ok(own);
+    pub async fn profile<'a>(&'a self, people: &People, named: Option<&'a ProfileName>) -> Result<Whose<'a>, Status> {
+        match (self, named) {
+            (Self::Device(caller), None) => Ok(Whose::Own(caller)),
+            (Self::Device(caller), Some(named)) if people.own(caller).await?.name != *named => {
+                let why = "a device token opens the profile its device belongs to, and no other";
+                Err(Problem::ScopeTooNarrow.says(why))
+            }
+            (_, Some(named)) => Ok(Whose::Named(named)),
+            (_, None) => Err(Problem::ScopeTooNarrow.says("this credential has no profile of its own")),
         }
-        Err(Problem::ScopeTooNarrow.says("a device token opens the profile its device belongs to, and no other"))
     }
 }
 
@@ -132,6 +133,7 @@ impl From<PeopleError> for Status {
             }
             PeopleError::Refused(_) => Problem::Precondition.says(said),
             PeopleError::Busy => Problem::Busy.says(said),
+            PeopleError::Caller(error) => error.into(),
             PeopleError::Store(error) => error.into(),
         }
     }

@@ -20,6 +20,7 @@ use crate::{
         offers::{next_to_wire, notes_to_wire, offer_to_wire, transition_to_wire},
         pb,
         ping::{fingerprint, ping},
+        wire::timestamp_to_wire,
     },
     ports::Clock,
 };
@@ -89,6 +90,7 @@ impl Pings {
             decision: if *recorded { decision.id.to_string() } else { String::new() },
             notes: notes_to_wire(&decision.notes),
             renewed_token: renewed.map(token_to_wire),
+            server_time: Some(timestamp_to_wire(decision.at)),
         }
     }
 }

@@ -33,17 +33,7 @@ pub struct ProfileGrpc {
 
 type Answer<T> = Result<Response<T>, Status>;
 
-/// A profile and a brand.
-type Muted = (ProfileName, OrganizationName);
-
 impl ProfileGrpc {
-    /// The profile that a request names in `name`, and in which nothing else was wrong.
-    async fn profile(&self, actor: &Actor, mut wrong: Violations, name: &str) -> Result<ProfileName, Status> {
-        let named = actor.named(&mut wrong, "name", name)?;
-        let named = wrong.finish(Some(named))?;
-        actor.profile(&self.people, named).await
-    }
-
     async fn answer(&self, profile: &Profile) -> Answer<pb::Profile> {
         let app = self.people.app(&profile.name.app()).await?;
         Ok(Response::new(profile_to_wire(profile, &app)))
@@ -55,15 +45,6 @@ impl ProfileGrpc {
         let mut wrong = Violations::default();
         let device = actor.device(&mut wrong, "device", device)?;
         Ok(wrong.finish(device)?)
-    }
-
-    /// The profile and the brand of a request to hear no more, or again, of a brand.
-    async fn mute(&self, extensions: &Extensions, name: &str, brand: &str) -> Result<Muted, Status> {
-        let actor = Actor::of(extensions)?;
-        let mut wrong = Violations::default();
-        let brand = wrong.take("brand", OrganizationName::parse(brand));
-        let profile = self.profile(&actor, wrong, name).await?;
-        Ok((profile, brand.ok_or_else(|| Violations::one("brand", required()))?))
     }
 
     /// The app by which an update is read. Of a profile without a sound name it is the caller's, if it has only one.
@@ -79,9 +60,9 @@ impl ProfileGrpc {
 impl ProfileService for ProfileGrpc {
     async fn get_profile(&self, request: Request<pb::GetProfileRequest>) -> Answer<pb::Profile> {
         let actor = Actor::of(request.extensions())?;
-        let pb::GetProfileRequest { name } = request.into_inner();
-        let name = self.profile(&actor, Violations::default(), &name).await?;
-        self.answer(&self.people.get(&name).await?).await
+        let named = named(&actor, &request.get_ref().name)?;
+        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        self.answer(&self.people.read(whose).await?).await
     }
 
     async fn update_profile(&self, request: Request<pb::UpdateProfileRequest>) -> Answer<pb::Profile> {
@@ -94,15 +75,15 @@ impl ProfileService for ProfileGrpc {
         let read = |app| patch(app, actor.writer(), message, update_mask.as_ref(), self.clock.now());
         let patch = app.as_deref().and_then(|app| wrong.nest("", read(app)));
         let patch = wrong.finish(patch)?;
-        let name = actor.profile(&self.people, named).await?;
-        self.answer(&self.people.update(&name, &patch).await?).await
+        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        self.answer(&self.people.update(whose, &patch).await?).await
     }
 
     async fn delete_profile(&self, request: Request<pb::DeleteProfileRequest>) -> Answer<pb::DeleteProfileResponse> {
         let actor = Actor::of(request.extensions())?;
-        let pb::DeleteProfileRequest { name } = request.into_inner();
-        let name = self.profile(&actor, Violations::default(), &name).await?;
-        self.people.erase(&name).await?;
+        let named = named(&actor, &request.get_ref().name)?;
+        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        self.people.erase(whose).await?;
         Ok(Response::new(pb::DeleteProfileResponse {}))
     }
 
@@ -132,16 +113,35 @@ impl ProfileService for ProfileGrpc {
     }
 
     async fn mute_brand(&self, request: Request<pb::MuteBrandRequest>) -> Answer<pb::Profile> {
+        let actor = Actor::of(request.extensions())?;
         let pb::MuteBrandRequest { name, brand } = request.get_ref();
-        let (name, brand) = self.mute(request.extensions(), name, brand).await?;
-        self.answer(&self.people.mute(&name, &brand).await?).await
+        let (named, brand) = muted(&actor, name, brand)?;
+        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        self.answer(&self.people.mute(whose, &brand).await?).await
     }
 
     async fn unmute_brand(&self, request: Request<pb::UnmuteBrandRequest>) -> Answer<pb::Profile> {
+        let actor = Actor::of(request.extensions())?;
         let pb::UnmuteBrandRequest { name, brand } = request.get_ref();
-        let (name, brand) = self.mute(request.extensions(), name, brand).await?;
-        self.answer(&self.people.unmute(&name, &brand).await?).await
+        let (named, brand) = muted(&actor, name, brand)?;
+        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        self.answer(&self.people.unmute(whose, &brand).await?).await
     }
+}
+
+/// The profile that a request names in `name`, of which nothing else can be wrong.
+fn named(actor: &Actor, name: &str) -> Result<Option<ProfileName>, Status> {
+    let mut wrong = Violations::default();
+    let named = actor.named(&mut wrong, "name", name)?;
+    Ok(wrong.finish(Some(named))?)
+}
+
+/// The profile and the brand of a request to hear no more, or again, of a brand.
+fn muted(actor: &Actor, name: &str, brand: &str) -> Result<(Option<ProfileName>, OrganizationName), Status> {
+    let mut wrong = Violations::default();
+    let brand = wrong.take("brand", OrganizationName::parse(brand));
+    let named = actor.named(&mut wrong, "name", name)?;
+    Ok(wrong.finish(brand.map(|brand| (named, brand)))?)
 }
 
 /// The id of somebody known.

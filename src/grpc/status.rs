@@ -35,8 +35,10 @@ pub enum Problem {
     /// Neither a key nor a token of this server, or a key that was revoked.
     CredentialUnknown,
     TokenExpired,
-    /// The token's epoch is over, its device is unknown, or its profile was erased.
+    /// The token's epoch is over, or its app is gone.
     TokenRevoked,
+    /// Whoever had the token's device was erased.
+    ProfileErased,
     /// A sound credential, which does not open this call or this resource.
     ScopeTooNarrow,
     NotFound,
@@ -83,6 +85,7 @@ impl Problem {
             Self::CredentialUnknown => (Code::Unauthenticated, "CREDENTIAL_UNKNOWN", None),
             Self::TokenExpired => (Code::Unauthenticated, "TOKEN_EXPIRED", None),
             Self::TokenRevoked => (Code::Unauthenticated, "TOKEN_REVOKED", None),
+            Self::ProfileErased => (Code::Unauthenticated, "PROFILE_ERASED", None),
             Self::ScopeTooNarrow => (Code::PermissionDenied, "SCOPE_TOO_NARROW", None),
             Self::NotFound => (Code::NotFound, "NOT_FOUND", None),
             Self::AlreadyExists => (Code::AlreadyExists, "ALREADY_EXISTS", None),
@@ -228,6 +231,7 @@ impl From<PingError> for Status {
     fn from(error: PingError) -> Self {
         match error {
             PingError::Revoked => revoked(),
+            PingError::Erased => erased(),
             PingError::AnotherBody => {
                 Problem::PingIdReused.says("the id was used for another ping or event; draw a new one")
             }
@@ -244,6 +248,14 @@ impl From<PingError> for Status {
 /// The refusal of a token that was good once.
 pub fn revoked() -> Status {
     Problem::TokenRevoked.says("the device token was revoked; register the device again")
+}
+
+/// The refusal of a token whose person is no more.
+pub fn erased() -> Status {
+    Problem::ProfileErased.says(
+        "the profile of this device was erased; before the device is registered again, whoever has it must be asked for their \
+         consents anew",
+    )
 }
 
 #[cfg(test)]

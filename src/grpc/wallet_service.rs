@@ -7,6 +7,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
     app::{
+        ingest::DeviceCaller,
         people::People,
         tokens::{Tokens, Verified},
         wallet::{ClaimError, Held, Wallet},
@@ -70,14 +71,30 @@ impl WalletService for WalletGrpc {
         let verified = Principal::device(request.extensions())?;
         let pb::ClaimOfferRequest { offer } = request.into_inner();
         let id = OfferId::parse(&offer).map_err(|invalid| Violations::one("offer", invalid))?;
-        let profile = self.people.own(&verified.caller).await?;
-        let held = self.wallet.claim((&profile, &verified.caller.device), id).await?;
+        let (profile, held) = self.claimed(&verified.caller, id).await?;
         let renewed_token = self.renewal(&verified, &profile, now);
         Ok(Response::new(pb::ClaimOfferResponse { offer: Some(held_to_wire(&held, now)), renewed_token }))
     }
 }
 
 impl WalletGrpc {
+    /// The offer with its code, and whose it is now: somebody may log in meanwhile, who takes the offer along.
+    async fn claimed(&self, caller: &DeviceCaller, id: OfferId) -> Result<(Profile, Held), Status> {
+        let mut profile = self.people.own(caller).await?;
+        loop {
+            match self.wallet.claim((&profile, &caller.device), id).await {
+                Err(ClaimError::NotFound) => {
+                    let now = self.people.own(caller).await?;
+                    if now.name == profile.name {
+                        return Err(ClaimError::NotFound.into());
+                    }
+                    profile = now;
+                }
+                done => return Ok((profile, done?)),
+            }
+        }
+    }
+
     fn renewal(&self, verified: &Verified, profile: &Profile, now: Timestamp) -> Option<pb::DeviceToken> {
         let epoch = profile.devices.get(&verified.caller.device).map_or(0, |device| device.token_epoch);
         self.tokens.renewal(verified, &profile.name, epoch, now).map(token_to_wire)

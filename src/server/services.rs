@@ -230,9 +230,8 @@ impl Services {
     }
 
     fn engagement_service(&self) -> EngagementGrpc {
-        let (tokens, people) = (self.tokens.clone(), self.people.clone());
-        let engagement = Engagement::new(self.edits.clone());
-        EngagementGrpc { tokens, people, engagement, clock: self.clock.clone() }
+        let engagement = Engagement::new(self.people.clone());
+        EngagementGrpc { tokens: self.tokens.clone(), engagement, clock: self.clock.clone() }
     }
 
     fn decision_service(&self) -> DecisionGrpc {

@@ -68,7 +68,7 @@ async fn an_erased_person_is_not_brought_back() {
     server.ports.cache.forget(&name, version).await.expect("forgotten");
 
     let status = phone.ping("after-001").await.expect_err("refused");
-    assert_eq!(refusal(&status), (Code::Unauthenticated, "TOKEN_REVOKED".into()));
+    assert_eq!(refusal(&status), (Code::Unauthenticated, "PROFILE_ERASED".into()));
     let again = acme.phone(1).await;
     assert_ne!(again.profile, phone.profile);
     assert_eq!(again.device, phone.device);

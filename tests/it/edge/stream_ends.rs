@@ -55,7 +55,7 @@ async fn nothing_of_an_erased_person_stays_or_comes_back() {
     stream.ping(ping("before-1", server.now())).await.expect("open").expect("answered");
     let request = pb::DeleteProfileRequest { name: phone.profile.clone() };
     server.profiles().delete_profile(bearing(&phone.token, request)).await.expect("erased");
-    assert_eq!(end(&server, &mut stream).await, (Code::Unauthenticated, "TOKEN_REVOKED".to_owned()));
+    assert_eq!(end(&server, &mut stream).await, (Code::Unauthenticated, "PROFILE_ERASED".to_owned()));
     let name = ProfileName::parse(&phone.profile).expect("sound");
     assert_eq!(server.ports.cache.get(&name).await.expect("read"), None);
 }

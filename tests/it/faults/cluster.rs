@@ -145,7 +145,7 @@ async fn what_one_node_changes_holds_on_the_other() {
     for channel in [cluster.pair.b.channel(), cluster.pair.a.channel()] {
         for request in [arrival.clone(), gone.request(Spot::Plaza), gone.request(Spot::Station)] {
             let refused = ping(channel.clone(), &gone.registered.token, &request).await.expect_err("refused");
-            assert_eq!(refusal(&refused), (Code::Unauthenticated, "TOKEN_REVOKED".into()));
+            assert_eq!(refusal(&refused), (Code::Unauthenticated, "PROFILE_ERASED".into()));
         }
     }
 }

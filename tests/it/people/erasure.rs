@@ -46,9 +46,9 @@ async fn nothing_is_left_of_an_erased_person() {
         assert_eq!(records.answer(&device, &ping).await.expect("read"), None);
     }
 
-    let revoked = (Code::Unauthenticated, "TOKEN_REVOKED".to_owned());
-    assert_eq!(refusal(&phone.ping("too-late").await.expect_err("refused")), revoked);
-    assert_eq!(refusal(&get(&server, &phone.token, "").await.expect_err("refused")), revoked);
+    let erased = (Code::Unauthenticated, "PROFILE_ERASED".to_owned());
+    assert_eq!(refusal(&phone.ping("too-late").await.expect_err("refused")), erased);
+    assert_eq!(refusal(&get(&server, &phone.token, "").await.expect_err("refused")), erased);
     let again = acme.phone(1).await;
     assert_eq!(again.device, phone.device);
     assert_ne!(again.profile, ada.name);

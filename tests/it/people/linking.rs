@@ -243,3 +243,70 @@ async fn who_has_the_phone_next_hears_nothing_of_where_it_was() {
     let came = visit(&server, &phone, "second").await;
     assert_eq!(came.transitions.len(), 1, "he comes for the first time");
 }
+
+#[tokio::test]
+async fn what_a_phone_says_while_somebody_logs_in_is_not_lost() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    coffee(&server, &acme, None).await;
+    let key = server_key(&acme).await;
+    for number in 1..=6 {
+        let (phone, person) = (acme.phone(number).await, format!("person-{number}"));
+        let offer = offered(&server, &phone, "first").await;
+        let refusal = pb::Consent {
+            purpose: pb::Purpose::Profiling.into(),
+            granted: false,
+            text_version: "2026-01".into(),
+            given_at: None,
+        };
+        let refuses = pb::Profile { consents: vec![refusal.clone()], ..Default::default() };
+        let mute = pb::MuteBrandRequest { name: String::new(), brand: acme.organization.clone() };
+        let report = pb::ReportEngagementRequest {
+            sent_at: server.now(),
+            events: vec![pb::EngagementEvent {
+                offer: offer.id.clone(),
+                kind: pb::engagement_event::Kind::Shown.into(),
+                at: server.now(),
+            }],
+            reported_through: None,
+        };
+        let (mut profiles, mut engagement) = (server.profiles(), server.engagement());
+        let (linked, updated, muted, reported) = tokio::join!(
+            link(&server, &key, &phone.device, &person),
+            update(&server, &phone.token, refuses, &[]),
+            profiles.mute_brand(bearing(&phone.token, mute)),
+            engagement.report_engagement(bearing(&phone.token, report)),
+        );
+        let name = linked.expect("linked").name;
+        updated.expect("written");
+        muted.expect("muted");
+        assert_eq!(reported.expect("recorded").into_inner().unknown_offers, [""; 0]);
+        let person = get(&server, &key, &name).await.expect("there");
+        let profiling = person.consents.iter().find(|consent| consent.purpose() == pb::Purpose::Profiling);
+        assert_eq!(profiling.map(|consent| consent.granted), Some(false));
+        assert_eq!(person.muted_brands, [acme.organization.clone()]);
+        let name = ProfileName::parse(&name).expect("sound");
+        let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
+        assert!(profile.offers.iter().all(|offer| offer.shown_at.is_some()));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_erased_while_logging_in_is_erased() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let key = server_key(&acme).await;
+    for number in 1..=6 {
+        let (phone, person) = (acme.phone(number).await, format!("person-{number}"));
+        let mut profiles = server.profiles();
+        let request = bearing(&phone.token, pb::DeleteProfileRequest::default());
+        let (linked, erased) =
+            tokio::join!(link(&server, &key, &phone.device, &person), profiles.delete_profile(request));
+        erased.expect("erased");
+        if let Ok(linked) = linked {
+            assert_eq!(get(&server, &key, &linked.name).await.expect_err("gone").code(), Code::NotFound);
+        }
+        let again = bearing(&phone.token, pb::DeleteProfileRequest::default());
+        server.profiles().delete_profile(again).await.expect("erased already");
+    }
+}

@@ -24,7 +24,7 @@ async fn edit(shops: &Shops<'_>, campaign: &str, coupon: pb::Coupon) {
 async fn update(shops: &Shops<'_>, campaign: pb::Campaign, paths: &[&str]) -> Result<pb::Campaign, Status> {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
     let update_mask = Some(prost_types::FieldMask { paths });
-    let request = pb::UpdateCampaignRequest { campaign: Some(campaign), update_mask, ..Default::default() };
+    let request = pb::UpdateCampaignRequest { campaign: Some(campaign), update_mask };
     let mut campaigns = shops.server.campaigns();
     Ok(campaigns.update_campaign(bearing(&shops.server.operator, request)).await?.into_inner())
 }
