@@ -284,7 +284,7 @@ async fn what_a_phone_says_while_somebody_logs_in_is_not_lost() {
         let person = get(&server, &key, &name).await.expect("there");
         let profiling = person.consents.iter().find(|consent| consent.purpose() == pb::Purpose::Profiling);
         assert_eq!(profiling.map(|consent| consent.granted), Some(false));
-        assert_eq!(person.muted_brands, [acme.organization.clone()]);
+        assert_eq!(person.muted_brands, std::slice::from_ref(&acme.organization));
         let name = ProfileName::parse(&name).expect("sound");
         let profile = server.ports.records.profile(&name).await.expect("read").expect("there");
         assert!(profile.offers.iter().all(|offer| offer.shown_at.is_some()));
