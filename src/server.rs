@@ -20,7 +20,7 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 pub use self::stores::{database, open_stores};
 use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
-    app::keys,
+    app::{keys, profile_store::Sharing},
     config::{Config, ServerConfig},
     grpc::{measure::Measure, open_streams::OpenStreams, overload::Guard},
     ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Receipts, Records},
@@ -40,6 +40,8 @@ pub struct Ports {
     pub receipts: Arc<dyn Receipts>,
     pub catalog: Arc<dyn CatalogStore>,
     pub cache: Arc<dyn ProfileCache>,
+    /// Who else writes profiles.
+    pub sharing: Sharing,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     /// What the stores count about themselves.
@@ -103,6 +105,7 @@ pub async fn start(
         ports,
         live: services.live,
         ingest,
+        settling: services.settling,
         replays: services.replays,
         limits: services.limits,
         people_limits: services.people_limits,

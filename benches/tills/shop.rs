@@ -8,7 +8,7 @@ use dintorni::{
         live_catalog::LiveCatalog,
         lockouts::{Lockouts, LockoutsConfig},
         profile_edits::ProfileEdits,
-        profile_store::{ProfileStore, ProfileStoreConfig},
+        profile_store::{ProfileStore, ProfileStoreConfig, Sharing},
         promises::Promises,
         stripes::Stripes,
         tills::{AtTill, Sale, Tills},
@@ -63,7 +63,7 @@ impl Shop {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new().expect("random numbers"));
         let live = Arc::new(LiveCatalog::load(sql.clone()).await.expect("read"));
         let cache = Arc::new(MemoryCache::new(&MemoryConfig::default(), clock.clone()));
-        let profiles = Arc::new(ProfileStore::new(sql.clone(), cache, &ProfileStoreConfig::default()));
+        let profiles = Arc::new(ProfileStore::new(sql.clone(), cache, Sharing::Alone, &ProfileStoreConfig::default()));
         for number in 0..people {
             profiles.copy(&person(number).0, clock.now()).await.expect("read").expect("there");
         }

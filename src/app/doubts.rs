@@ -43,6 +43,11 @@ impl Doubts {
         self.lock().names.remove(name);
     }
 
+    /// Some of the profiles in doubt, at most so many.
+    pub fn some(&self, most: usize) -> Vec<ProfileName> {
+        self.lock().names.iter().take(most).cloned().collect()
+    }
+
     /// Whether this copy is in doubt.
     pub fn concern(&self, copy: &CachedProfile) -> bool {
         let doubted = self.lock();

@@ -162,11 +162,12 @@ impl Ingest {
         self.profiles.open(profile)
     }
 
-    /// Decides about a ping, makes the decision durable if it changed anything, and answers.
+    /// Decides about a ping, makes the decision durable if it changed anything, and answers. `stream` is what was
+    /// [`Self::open`]ed for the stream that it came on.
     pub async fn ping(
         &self,
         caller: &DeviceCaller,
-        ping: &Ping,
+        (ping, stream): (&Ping, Option<&Opened>),
         fingerprint: &Fingerprint<'_>,
     ) -> Result<Answered, PingError> {
         self.counters.pings.fetch_add(1, Relaxed);
@@ -175,8 +176,8 @@ impl Ingest {
         self.catalog.having(|catalog| catalog.app_of(device).is_some()).await?;
         let mut visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint, looked_for: 0 };
         let mut profile = caller.profile.clone();
-        // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
-        let mut stale = false;
+        // Only a copy that may be stale sends a try past the cache: what a linked device's profile has there counts as well.
+        let mut stale = self.profiles.may_come_from_elsewhere(&profile, stream);
         let mut tries = 0;
         while tries < MAX_TRIES {
             match self.serialised(&visitor, &profile, stale).await? {

@@ -45,6 +45,7 @@ pub mod resources;
 mod resources_tests;
 pub mod reversals;
 pub mod segments;
+pub mod settling;
 pub mod spent;
 pub mod stages;
 pub mod stripes;

@@ -1,8 +1,9 @@
 //! Profiles: read from the cache while it may be trusted, else from SQL, at most so many at once; written to SQL, then
 //! to the cache.
 //!
-//! Law 1: SQL decides, the cache only proposes. A copy is trusted for ten minutes after SQL last confirmed its version;
-//! then one indexed read confirms it. If the cache fails, SQL is asked by a bounded number of callers at once. A copy
+//! Law 1: SQL decides, the cache only proposes. A copy is trusted for a while after SQL last confirmed its version; then one
+//! indexed read confirms it. For how long depends on who else writes ([`Sharing`]): an old copy would hide what happened (a
+//! person who left would still be inside), and then nothing is committed that SQL could refuse. If the cache fails, SQL is asked by a bounded number of callers at once. A copy
 //! that may be older than what this node wrote is not used ([`Doubts`]), but for what only it knows of where devices were,
 //! which no write by another node changes. While a stream of a profile is open, its newest
 //! copy is in this node's memory ([`OpenProfiles`]), and the cache is not asked; but what it knows of the person's other
@@ -11,7 +12,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -28,15 +29,39 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileStoreConfig {
-    /// How long a cached copy is trusted after SQL confirmed its version.
+    /// How long a cached copy is trusted after SQL confirmed its version, where this server alone writes.
     pub trusted_seconds: u64,
+    /// The same where other servers write as well, and put it into the cache that they share.
+    pub shared_trusted_seconds: u64,
     /// How many callers may read SQL at once while the cache fails.
     pub fallback_reads: usize,
 }
 
 impl Default for ProfileStoreConfig {
     fn default() -> Self {
-        Self { trusted_seconds: 600, fallback_reads: 64 }
+        Self { trusted_seconds: 600, shared_trusted_seconds: 60, fallback_reads: 64 }
+    }
+}
+
+/// Who else may write profiles, and how this server learns of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody.
+    Alone,
+    /// Other servers, which put what they write into the cache. One that cannot puts it there later.
+    ByCache,
+    /// Other servers, of which only SQL knows.
+    Unseen,
+}
+
+impl Sharing {
+    /// How long a copy is trusted.
+    fn trusted(self, config: &ProfileStoreConfig) -> Duration {
+        match self {
+            Self::Alone => Duration::from_secs(config.trusted_seconds),
+            Self::ByCache => Duration::from_secs(config.shared_trusted_seconds),
+            Self::Unseen => Duration::ZERO,
+        }
     }
 }
 
@@ -67,6 +92,7 @@ fn has_others(copy: &CachedProfile) -> bool {
 pub struct ProfileStore {
     pub records: Arc<dyn Records>,
     cache: Arc<dyn ProfileCache>,
+    sharing: Sharing,
     trusted: Duration,
     fallback: Semaphore,
     doubts: Doubts,
@@ -78,6 +104,8 @@ pub struct ProfileStore {
 pub struct Opened {
     store: Arc<ProfileStore>,
     name: ProfileName,
+    /// The profile was read for it.
+    read: AtomicBool,
 }
 
 impl Drop for Opened {
@@ -95,11 +123,17 @@ impl Drop for Opened {
 }
 
 impl ProfileStore {
-    pub fn new(records: Arc<dyn Records>, cache: Arc<dyn ProfileCache>, config: &ProfileStoreConfig) -> Self {
+    pub fn new(
+        records: Arc<dyn Records>,
+        cache: Arc<dyn ProfileCache>,
+        sharing: Sharing,
+        config: &ProfileStoreConfig,
+    ) -> Self {
         Self {
             records,
             cache,
-            trusted: Duration::from_secs(config.trusted_seconds),
+            sharing,
+            trusted: sharing.trusted(config),
             fallback: Semaphore::new(config.fallback_reads),
             doubts: Doubts::default(),
             open: OpenProfiles::default(),
@@ -110,7 +144,14 @@ impl ProfileStore {
     /// Holds the profile in memory from its first read on, until what is returned is dropped.
     pub fn open(self: &Arc<Self>, name: &ProfileName) -> Opened {
         self.open.enter(name);
-        Opened { store: self.clone(), name: name.clone() }
+        Opened { store: self.clone(), name: name.clone(), read: AtomicBool::new(false) }
+    }
+
+    /// Whether a ping must be decided on what SQL has, and the cache as well, for its device may have been elsewhere: it did
+    /// not come on the stream for which the profile is in memory, or is the first that did.
+    pub fn may_come_from_elsewhere(&self, name: &ProfileName, stream: Option<&Opened>) -> bool {
+        let is_first = stream.is_none_or(|opened| !opened.read.swap(true, Relaxed));
+        is_first && self.sharing != Sharing::Alone && self.open.get(name).is_some()
     }
 
     /// The profile as a decision may use it.
@@ -140,7 +181,7 @@ impl ProfileStore {
     }
 
     async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read, StoreError> {
-        if now.apart(copy.confirmed_at) <= self.trusted {
+        if !self.trusted.is_zero() && now.apart(copy.confirmed_at) <= self.trusted {
             self.counters.hits.fetch_add(1, Relaxed);
             return Ok(Read::Found(copy));
         }
@@ -188,7 +229,8 @@ impl ProfileStore {
     /// The cache is not asked for what only this node can know.
     async fn held(&self, name: &ProfileName) -> Vec<CachedProfile> {
         let own = self.open.last(name);
-        let cached = match own.as_ref().is_none_or(has_others) {
+        let is_known_elsewhere = |own: &CachedProfile| has_others(own) || self.sharing != Sharing::Alone;
+        let cached = match own.as_ref().is_none_or(is_known_elsewhere) {
             true => self.cache.get(name).await.ok().flatten(),
             false => None,
         };
@@ -284,6 +326,11 @@ impl ProfileStore {
             Ok(())
         });
         task.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?
+    }
+
+    /// Some profiles whose copies in the cache may be old: for other servers they are no doubt at all.
+    pub fn doubted(&self, most: usize) -> Vec<ProfileName> {
+        self.doubts.some(most)
     }
 
     async fn put_newest(&self, name: &ProfileName, now: Timestamp) {

@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     fakes::at,
-    profile_store::{ProfileStore, ProfileStoreConfig, Read},
+    profile_store::{ProfileStore, ProfileStoreConfig, Read, Sharing},
 };
 use crate::{
     domain::{
@@ -142,7 +142,7 @@ impl Reluctant {
 /// One over a record of its own.
 fn node(recorded: Option<Profile>, cache: &Arc<Reluctant>) -> Arc<ProfileStore> {
     let record = Arc::new(Recorded(Mutex::new(recorded)));
-    Arc::new(ProfileStore::new(record, cache.clone(), &ProfileStoreConfig::default()))
+    Arc::new(ProfileStore::new(record, cache.clone(), Sharing::Alone, &ProfileStoreConfig::default()))
 }
 
 async fn is_found(store: &ProfileStore, name: &ProfileName) -> bool {

@@ -44,7 +44,7 @@ impl PingStream {
     /// the stream.
     pub async fn next(&mut self) -> Result<Option<pb::PingStreamResponse>, Status> {
         let Heard::Message(request) = self.requests.next().await? else { return Ok(None) };
-        let answer = self.guard.run(self.pings.answer(&self.verified, &request)).await;
+        let answer = self.guard.run(self.pings.answer(&self.verified, &request, Some(&self.opened))).await;
         let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
         self.pings.observer.streamed(code_name(code));
         let result = match answer {

@@ -9,6 +9,7 @@ use tonic::Status;
 use crate::{
     app::{
         ingest::{Answered, DeviceCaller, Fingerprint, Ingest, PingError},
+        profile_store::Opened,
         tokens::{TokenError, Tokens, Verified},
     },
     domain::{decision::Verdict, ping::Ping, time::Timestamp},
@@ -36,13 +37,19 @@ pub struct Pings {
 
 impl Pings {
     /// The answer to whoever `verified` is, or why there is none; UNAUTHENTICATED if the token is over by now.
-    pub async fn answer(&self, verified: &Verified, request: &pb::PingRequest) -> Result<pb::PingResponse, Status> {
+    /// `stream` is what was opened for the stream that it came on.
+    pub async fn answer(
+        &self,
+        verified: &Verified,
+        request: &pb::PingRequest,
+        stream: Option<&Opened>,
+    ) -> Result<pb::PingResponse, Status> {
         let now = self.clock.now();
         // A stream may outlive the token it was opened with.
         if now >= verified.expires_at {
             return Err(TokenError::Expired.into());
         }
-        self.answer_to(verified, (&ping(request, now)?, now), &|| fingerprint(request)).await
+        self.answer_to(verified, (&ping(request, now)?, now, stream), &|| fingerprint(request)).await
     }
 
     /// The same to an event of the app. One that was answered is answered again, however fast they come.
@@ -59,16 +66,16 @@ impl Pings {
         {
             return Err(too_fast);
         }
-        self.answer_to(verified, (&event, now), &|| app_event::fingerprint(request)).await
+        self.answer_to(verified, (&event, now, None), &|| app_event::fingerprint(request)).await
     }
 
     async fn answer_to(
         &self,
         verified: &Verified,
-        (ping, now): (&Ping, Timestamp),
+        (ping, now, stream): (&Ping, Timestamp, Option<&Opened>),
         fingerprint: &Fingerprint<'_>,
     ) -> Result<pb::PingResponse, Status> {
-        let answered = self.ingest.ping(&verified.caller, ping, fingerprint).await?;
+        let answered = self.ingest.ping(&verified.caller, (ping, stream), fingerprint).await?;
         for considered in &answered.decision.considered {
             if let Verdict::Refused(reason) = &considered.verdict {
                 self.observer.refused(reason.code());

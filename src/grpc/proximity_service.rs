@@ -37,7 +37,7 @@ pub struct ProximityGrpc {
 impl ProximityService for ProximityGrpc {
     async fn ping(&self, request: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
         let verified = Principal::device(request.extensions())?;
-        Ok(Response::new(self.pings.answer(&verified, request.get_ref()).await?))
+        Ok(Response::new(self.pings.answer(&verified, request.get_ref(), None).await?))
     }
 
     type StreamPingsStream = Pin<Box<dyn Stream<Item = Result<pb::PingStreamResponse, Status>> + Send>>;

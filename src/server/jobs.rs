@@ -12,7 +12,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::Ports;
 use crate::{
-    app::{ingest::Ingest, live_catalog::LiveCatalog, replays::Replays},
+    app::{ingest::Ingest, live_catalog::LiveCatalog, replays::Replays, settling::Settling},
     config::Config,
     grpc::limits::{Limits, PeopleLimits},
     ports::{Past, StoreError},
@@ -24,6 +24,8 @@ const FAILURES: u32 = 3;
 const ASK_OF_SPENT: Duration = Duration::from_secs(1);
 /// How many of these questions later it is asked of which coupons none can be claimed, if that may have changed.
 const LOOK_FOR_SPENT: u32 = 5;
+/// How often the cache is given what it should have had: until then other servers believe what it has.
+const SETTLE_DOUBTS: Duration = Duration::from_millis(500);
 /// Between two batches of a sweep.
 const REST: Duration = Duration::from_millis(20);
 /// How often the counts of registrations, looks around and events forget who has been quiet, and what replays used goes.
@@ -35,6 +37,7 @@ pub(super) struct Jobs {
     pub ports: Ports,
     pub live: Arc<LiveCatalog>,
     pub ingest: Arc<Ingest>,
+    pub settling: Arc<Settling>,
     pub replays: Arc<Replays>,
     pub limits: Arc<Limits>,
     pub people_limits: Arc<PeopleLimits>,
@@ -55,6 +58,8 @@ impl Jobs {
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.sweep(sweep, most).await }));
         let jobs = self.clone();
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.ask_of_spent().await }));
+        let jobs = self.clone();
+        tracker.spawn(ended.clone().run_until_cancelled_owned(async move { jobs.settle_doubts().await }));
         let jobs = self.clone();
         tracker.spawn(ended.clone().run_until_cancelled_owned(async move {
             loop {
@@ -104,6 +109,16 @@ impl Jobs {
                         self.announce(false).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// A record that is away is told of by the catalog's polls, and a cache by itself.
+    async fn settle_doubts(&self) {
+        loop {
+            tokio::time::sleep(SETTLE_DOUBTS).await;
+            if let Err(error) = self.settling.settle(self.ports.clock.now()).await {
+                tracing::debug!(%error, "the cache lacks what was written");
             }
         }
     }

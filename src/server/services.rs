@@ -32,6 +32,7 @@ use crate::{
         resources::Resources,
         reversals::Reversals,
         segments::Segments,
+        settling::Settling,
         spent::Spent,
         stripes::Stripes,
         tills::Tills,
@@ -83,6 +84,7 @@ pub(super) struct Services {
     pub people_limits: Arc<PeopleLimits>,
     pub profiles: Arc<ProfileStore>,
     pub ingest: Arc<Ingest>,
+    pub settling: Arc<Settling>,
     pub replays: Arc<Replays>,
     pub auth: Auth,
     tokens: Arc<Tokens>,
@@ -114,19 +116,20 @@ pub(super) struct Services {
 impl Services {
     /// Reads the catalog and the signing secret, and builds the use cases on them.
     pub async fn build(config: &Config, ports: &Ports) -> Result<Self, StoreError> {
-        let Ports { records, coupons, ledger, history, receipts, catalog, cache, clock, entropy, meters: _ } =
+        let Ports { records, coupons, ledger, history, receipts, catalog, cache, sharing, clock, entropy, meters: _ } =
             ports.clone();
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
         let page_secret = records.secret(sealed::SECRET, entropy.bytes()).await?;
         let tokens = Arc::new(Tokens::new(&secret, config.devices.token_lifetime()));
         let live = Arc::new(LiveCatalog::load(catalog.clone()).await?);
-        let profiles = Arc::new(ProfileStore::new(records.clone(), cache, &config.profiles));
+        let profiles = Arc::new(ProfileStore::new(records.clone(), cache, sharing, &config.profiles));
         let stripes = Arc::new(Stripes::default());
         let resources = Arc::new(Resources::new(live.clone(), clock.clone()));
         let edits = Arc::new(ProfileEdits::new(profiles.clone(), clock.clone(), stripes.clone()));
         let turns = aside::turns();
         let past = PastCatalogs::new(catalog, live.clone());
         let spent = Arc::<Spent>::default();
+        let settling = Arc::new(Settling::new(profiles.clone(), stripes.clone()));
         let ingest = Ingest::new(profiles.clone(), live.clone(), entropy.clone(), stripes, spent.clone());
         Ok(Self {
             limits: Arc::new(Limits::new(config.devices.limits(), clock.clone())),
@@ -135,6 +138,7 @@ impl Services {
             auth: Auth::new(tokens.clone(), live.clone(), clock.clone()),
             devices: Arc::new(Devices::new(edits.clone(), entropy.clone(), tokens.clone())),
             ingest: Arc::new(ingest),
+            settling,
             spent,
             replays: Arc::new(Replays::new(records.clone(), past, turns.clone(), clock.clone())),
             decisions: Arc::new(Decisions::new(records, receipts, live.clone(), clock.clone())),

@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::{Ports, install_tls, meters};
 use crate::{
+    app::profile_store::Sharing,
     clock::SystemEntropy,
     config::Config,
     ports::{Clock, ProfileCache},
@@ -31,7 +32,18 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let (cache, cache_meters) = open_cache(config, clock.clone()).await?;
     let meters = [meters::of_sql(&sql), cache_meters].concat();
     let (coupons, ledger, history, receipts) = (sql.clone(), sql.clone(), sql.clone(), sql.clone());
-    Ok(Ports { meters, records: sql.clone(), coupons, ledger, history, receipts, catalog: sql, cache, clock, entropy })
+    let sharing = sharing(config);
+    let records = sql.clone();
+    Ok(Ports { meters, records, coupons, ledger, history, receipts, catalog: sql, cache, sharing, clock, entropy })
+}
+
+/// SQLite's file is open to one server alone.
+fn sharing(config: &Config) -> Sharing {
+    match (database(config).is_embedded(), config.redis.url.reveal().is_empty()) {
+        (true, _) => Sharing::Alone,
+        (false, false) => Sharing::ByCache,
+        (false, true) => Sharing::Unseen,
+    }
 }
 
 /// The settings of the database, with the embedded one's address if none is set.

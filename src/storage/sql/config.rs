@@ -48,6 +48,11 @@ impl Default for SqlConfig {
 }
 
 impl SqlConfig {
+    /// Whether it is a file of SQLite, which one server alone has open.
+    pub fn is_embedded(&self) -> bool {
+        matches!(sqlite_path(&self.url), Ok(Some(_)))
+    }
+
     /// What is wrong with the settings, as far as it can be seen without opening anything.
     pub fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();

@@ -12,6 +12,7 @@ mod experiments;
 mod linking;
 mod nearby;
 mod nodes;
+mod nodes_apart;
 mod receipts;
 mod replays;
 mod roles;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dintorni::{
     app::{
         profile_edits::{ProfileEditError, ProfileEdits, next},
-        profile_store::ProfileStore,
+        profile_store::{ProfileStore, Sharing},
         stripes::Stripes,
     },
     domain::{
@@ -111,7 +111,7 @@ async fn a_consent_is_changed_by_itself_and_keeps_its_first_time() {
 /// Changes profiles as another node of the same record does.
 fn another_node(server: &TestServer) -> ProfileEdits {
     let ports = &server.ports;
-    let store = ProfileStore::new(ports.records.clone(), ports.cache.clone(), &Default::default());
+    let store = ProfileStore::new(ports.records.clone(), ports.cache.clone(), Sharing::Alone, &Default::default());
     ProfileEdits::new(Arc::new(store), ports.clock.clone(), Arc::new(Stripes::default()))
 }
 
