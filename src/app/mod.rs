@@ -46,6 +46,7 @@ mod resources_tests;
 pub mod reversals;
 pub mod segments;
 pub mod settling;
+pub mod sharing;
 pub mod spent;
 pub mod stages;
 pub mod stripes;

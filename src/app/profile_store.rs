@@ -20,7 +20,7 @@ use std::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::{doubts::Doubts, open_profiles::OpenProfiles};
+use super::{doubts::Doubts, open_profiles::OpenProfiles, sharing::Sharing};
 use crate::{
     domain::{name::ProfileName, profile::Profile, time::Timestamp},
     ports::{CachedProfile, Commit, Committed, ProfileCache, Records, StoreError},
@@ -40,28 +40,6 @@ pub struct ProfileStoreConfig {
 impl Default for ProfileStoreConfig {
     fn default() -> Self {
         Self { trusted_seconds: 600, shared_trusted_seconds: 60, fallback_reads: 64 }
-    }
-}
-
-/// Who else may write profiles, and how this server learns of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// Nobody.
-    Alone,
-    /// Other servers, which put what they write into the cache. One that cannot puts it there later.
-    ByCache,
-    /// Other servers, of which only SQL knows.
-    Unseen,
-}
-
-impl Sharing {
-    /// How long a copy is trusted.
-    fn trusted(self, config: &ProfileStoreConfig) -> Duration {
-        match self {
-            Self::Alone => Duration::from_secs(config.trusted_seconds),
-            Self::ByCache => Duration::from_secs(config.shared_trusted_seconds),
-            Self::Unseen => Duration::ZERO,
-        }
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     fakes::at,
-    profile_store::{ProfileStore, ProfileStoreConfig, Read, Sharing},
+    profile_store::{ProfileStore, ProfileStoreConfig, Read},
+    sharing::Sharing,
 };
 use crate::{
     domain::{

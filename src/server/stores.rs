@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::{Ports, install_tls, meters};
 use crate::{
-    app::profile_store::Sharing,
+    app::sharing::Sharing,
     clock::SystemEntropy,
     config::Config,
     ports::{Clock, ProfileCache},

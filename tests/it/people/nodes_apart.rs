@@ -9,7 +9,7 @@ use std::{
 };
 
 use dintorni::{
-    app::profile_store::Sharing,
+    app::sharing::Sharing,
     domain::name::ProfileName,
     grpc::pb::{self, transition::Kind},
     ports::{CachedProfile, ProfileCache, StoreError},

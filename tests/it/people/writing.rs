@@ -5,7 +5,8 @@ use std::sync::Arc;
 use dintorni::{
     app::{
         profile_edits::{ProfileEditError, ProfileEdits, next},
-        profile_store::{ProfileStore, Sharing},
+        profile_store::ProfileStore,
+        sharing::Sharing,
         stripes::Stripes,
     },
     domain::{
