@@ -25,8 +25,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
 /// Ask a server how it is; exit code 0 if all is well
 ///
-/// Prints a line for the process and for each service. A service is SERVING if its database can be reached as well. Needs
-/// no key.
+/// Prints a line for the process and for each service. A service is SERVING if its database can be read as well; whether it
+/// can be written, calls find out, and the metrics tell (record_transactions_failed). Needs no key.
 #[derive(Debug, Args)]
 pub struct Health {
     /// Ask only whether the process answers, not whether it reaches its database; this is what should decide about

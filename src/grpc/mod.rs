@@ -5,7 +5,7 @@
 //! | who is calling, and may they? | [`auth`] |
 //! | what may a key touch? | [`access`]; whose people: [`people`] |
 //! | get, list, create, update, delete of resources? | [`resource`], [`mask`], [`pages`] |
-//! | how is a refusal said? | [`status`] |
+//! | how is a refusal said? | [`status`]; in the log, `told` |
 //! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
 //! | too often, or too much at once? | [`limits`], [`overload`], [`importing`] |
 //! | who takes the answer? | `leaving` |
@@ -76,6 +76,7 @@ pub mod sealed;
 pub mod segment_service;
 pub mod status;
 mod sync_wire;
+mod told;
 mod trigger_wire;
 mod versions;
 pub mod wallet_service;

@@ -11,6 +11,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::{
     app::{aside, ingest::PingError, tokens::TokenError},
     domain::violation::Violations,
+    grpc::told::Told,
     ports::StoreError,
 };
 
@@ -184,11 +185,17 @@ impl From<StoreError> for Status {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Unavailable(cause) => {
-                tracing::warn!(cause, "the store is unavailable");
+                static AWAY: Told = Told::new();
+                if let Some(left_out) = AWAY.again() {
+                    tracing::warn!(cause, left_out, "the store is unavailable");
+                }
                 Problem::StoreUnavailable.says("the store is away for the moment; the same request may be sent again")
             }
             StoreError::Full(cause) => {
-                tracing::error!(cause, "the store is full");
+                static FULL: Told = Told::new();
+                if let Some(left_out) = FULL.again() {
+                    tracing::error!(cause, left_out, "the store is full");
+                }
                 Problem::StoreFull.says("the store has no room left, and the change was not made")
             }
             StoreError::TooMuch(within) => Problem::TooMuch.says(format!(
