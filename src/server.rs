@@ -24,11 +24,15 @@ use crate::{
     config::{Config, ServerConfig},
     grpc::{measure::Measure, open_streams::OpenStreams, overload::Guard},
     ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Receipts, Records},
+    storage::sql::Sql,
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
 
 /// A connection that answers no keepalive ping for so long is gone.
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
+
+/// Longest wait for the database to close: what a call that outlived its grace reads keeps it open.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// The outside world, as the server sees it.
 #[derive(Clone)]
@@ -44,6 +48,18 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// What the stores count about themselves.
     pub meters: Vec<Meter>,
+    /// What keeps all that must survive.
+    database: Arc<Sql>,
+}
+
+impl Ports {
+    /// Lets the database go once no server stands on it any more: then all that was written is in its files, and none of it
+    /// in a log beside them. Waits until nobody reads it, but not for ever.
+    pub async fn close(&self) {
+        if tokio::time::timeout(CLOSING, self.database.close()).await.is_err() {
+            tracing::warn!("the database was still in use, and is left open; its log has what is not in its file");
+        }
+    }
 }
 
 /// A server that answers calls.

@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::{block_on, settings::Settings};
 use crate::{
@@ -57,18 +58,29 @@ impl Serve {
 async fn serve(config: &Config, new_operator_key: bool) -> anyhow::Result<()> {
     let stop = lifecycle::stop_on_signal().context("signals cannot be listened to")?;
     let ports = server::open_stores(config, Arc::new(SystemClock)).await?;
+    let served = serve_on(&ports, config, new_operator_key, stop).await;
+    ports.close().await;
+    served?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn serve_on(
+    ports: &Ports,
+    config: &Config,
+    new_operator_key: bool,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
-    if new_operator_key && let Some(secret) = operator_key(&ports).await? {
+    if new_operator_key && let Some(secret) = operator_key(ports).await? {
         hand_over(&secret, &config.server.data_dir)?;
     }
-    let running = server::start(config, ports, listener, stop).await?;
+    let running = server::start(config, ports.clone(), listener, stop).await?;
     if let Some(secret) = &running.operator_key {
         hand_over(secret, &config.server.data_dir)?;
     }
-    running.stopped().await?;
-    tracing::info!("stopped");
-    Ok(())
+    running.stopped().await
 }
 
 async fn operator_key(ports: &Ports) -> anyhow::Result<Option<String>> {

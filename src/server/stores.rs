@@ -30,8 +30,9 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let sql = sql::open(&database(config)).await?;
     let (cache, cache_meters) = open_cache(config, clock.clone()).await?;
     let meters = [meters::of_sql(&sql), cache_meters].concat();
-    let (coupons, ledger, history, receipts) = (sql.clone(), sql.clone(), sql.clone(), sql.clone());
-    Ok(Ports { meters, records: sql.clone(), coupons, ledger, history, receipts, catalog: sql, cache, clock, entropy })
+    let (records, coupons, ledger, history) = (sql.clone(), sql.clone(), sql.clone(), sql.clone());
+    let (receipts, catalog, database) = (sql.clone(), sql.clone(), sql);
+    Ok(Ports { records, coupons, ledger, history, receipts, catalog, cache, clock, entropy, meters, database })
 }
 
 /// The settings of the database, with the embedded one's address if none is set.
