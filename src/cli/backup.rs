@@ -2,7 +2,7 @@
 //!
 //! Law: both find the database by the settings that `serve` reads, so the same flags name the same database.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::SystemClock,
+    config::Variables,
     lifecycle,
     ports::Clock,
     server::database,
@@ -52,7 +53,7 @@ pub struct Restore {
 
 impl Backup {
     /// Makes the backup; a signal before its end leaves nothing behind.
-    pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    pub async fn run(self, variables: Variables) -> anyhow::Result<ExitCode> {
         let storage = database(&self.settings.read(variables, &[])?);
         let stop = lifecycle::stop_on_signal()?;
         let Some(copied) = stop.run_until_cancelled(sql::backup(&storage.url, &self.file)).await else {
@@ -66,7 +67,7 @@ impl Backup {
 
 impl Restore {
     /// Puts the backup in place, or changes nothing.
-    pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    pub async fn run(self, variables: Variables) -> anyhow::Result<ExitCode> {
         let storage = database(&self.settings.read(variables, &[])?);
         let restored = sql::restore(&storage.url, &self.file, self.force, SystemClock.now()).await;
         let restored = restored.map_err(|error| match error {

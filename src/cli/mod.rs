@@ -37,11 +37,11 @@ mod source;
 mod till;
 mod zoned;
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-use crate::config::Mistakes;
+use crate::config::{Mistakes, Variables};
 
 const FAILED: u8 = 1;
 const REFUSED: u8 = 3;
@@ -84,7 +84,7 @@ enum Command {
 }
 
 /// Runs what the arguments say. `variables` is the environment.
-pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<String, String>) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: Variables) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

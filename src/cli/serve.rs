@@ -1,7 +1,6 @@
 //! `dintorni serve`: the server, until a signal.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{IsTerminal, Write},
     os::unix::fs::OpenOptionsExt,
@@ -18,7 +17,7 @@ use super::{block_on, settings::Settings};
 use crate::{
     app::{keys, live_catalog::LiveCatalog},
     clock::SystemClock,
-    config::Config,
+    config::{Config, Variables},
     lifecycle,
     server::{self, Ports},
     telemetry,
@@ -48,7 +47,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    pub fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<()> {
+    pub fn run(self, variables: Variables) -> anyhow::Result<()> {
         let config = self.settings.read(variables, &[("--listen", "server.listen", self.listen.as_ref())])?;
         telemetry::start_logging(&config.telemetry);
         block_on(serve(&config, self.new_operator_key))

@@ -1,14 +1,12 @@
 //! The files that operators start from: the settings in them are there, and sound together.
 
-use std::collections::BTreeMap;
-
-use dintorni::config::{Config, Sources, VARIABLES};
+use dintorni::config::{Config, Sources, VARIABLES, Variables};
 
 /// The variables that a file of `deploy/` sets, be it as `NAME=value` or as `NAME: "value"`.
-fn variables(text: &str) -> BTreeMap<String, String> {
+fn variables(text: &str) -> Variables {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let found = lines.filter_map(|line| line.find(VARIABLES).and_then(|at| line[at..].split_once([':', '='])));
-    found.map(|(name, value)| (name.to_owned(), filled(value.trim().trim_matches('"')))).collect()
+    found.map(|(name, value)| (name.into(), filled(value.trim().trim_matches('"')).into())).collect()
 }
 
 /// The value with a word in place of each `${…}`, as whoever starts the file would set it.
