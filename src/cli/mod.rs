@@ -8,7 +8,7 @@
 //! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults; `replay`: something is decided otherwise |
 //! | 4 | `till`: there was no answer, and nobody knows whether it happened; `import`: it broke off, and parts of it may have been applied: import the same file again |
 //! | 64 | wrong flags or settings; nothing was begun |
-//! | 130 | `serve`, `backup`: ended by a signal before its end |
+//! | 130 | `serve`, `backup`, `restore`: ended by a signal before its end |
 //!
 //! Law: standard output has the result and nothing else; what is wrong, and how far it is, goes to standard error.
 

@@ -3,7 +3,8 @@
 //! Law: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word.
 
 use std::{
-    fs::File,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -88,13 +89,23 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// SQLite's own locks would keep our readers out as well, so the file beside it is locked.
+/// The copy that a restore makes until it is whole and checked.
+pub fn half_restored(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.restoring"))
+}
+
+/// SQLite's own locks would keep our readers out as well, so the file beside it is locked. Whoever has the lock knows that
+/// nobody restores the file now: what a restore left that was killed is removed, for it holds everybody's data.
 pub fn lock(path: &Path) -> Result<File, OpenError> {
     let beside = beside(path, ".lock");
     let fault = |fault| OpenError::Lock(beside.clone(), fault);
     let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(fault)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => match fs::remove_file(half_restored(path)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(OpenError::Lock(half_restored(path), cause)),
+            _ => Ok(file),
+        },
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(cause)) => Err(fault(cause)),
     }

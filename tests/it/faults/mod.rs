@@ -30,6 +30,7 @@ mod proxy;
 mod recount;
 mod refused;
 mod repeated;
+mod restoring;
 mod stopping;
 mod storm;
 mod tally;
