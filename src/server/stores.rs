@@ -56,7 +56,8 @@ async fn open_cache(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<(A
     Ok((cache, meters::of_cache(move || counts.counts())))
 }
 
-/// Nobody but the server's user may look into it: it holds what people did, and secrets.
+/// Nobody but the server's user may look into it: it holds what people did, and secrets. One that is there stays as it is,
+/// for what must be private in it is so by itself.
 fn make_private(directory: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

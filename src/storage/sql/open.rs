@@ -1,10 +1,12 @@
 //! Opening a database: SQLite by its path, PostgreSQL by its URL.
 //!
-//! Law: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word.
+//! Laws: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word. A SQLite
+//! file is not for everybody's eyes: it holds what people did, and the secret that signs their tokens.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -59,6 +61,7 @@ pub fn sqlite_path(url: &Address) -> Result<Option<&Path>, OpenError> {
 async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) -> Result<Engine, OpenError> {
     let lock = lock(path)?;
     let connect = |fault| OpenError::Connect(config.url.clone(), fault);
+    keep_private(path).map_err(|fault| connect(fault.into()))?;
     let file = SqliteConnectOptions::new().filename(path).busy_timeout(STATEMENT);
     let mut writing = file
         .clone()
@@ -80,6 +83,20 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
     let lists = pool(LISTERS).connect_with(file).await.map_err(connect)?;
     let writer = Writer::start(writing, config.write_queue, counters.clone());
     Ok(Engine::Sqlite(SqliteEngine { read, lists, writer, lock }))
+}
+
+/// Makes the file for its owner alone, as SQLite makes the log and the index then; SQLite would make it for everybody. Of
+/// files that are there only what everybody may is taken away: a group may be meant.
+fn keep_private(path: &Path) -> io::Result<()> {
+    let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+    made.map(drop).or_else(|fault| if fault.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(fault) })?;
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        let Ok(mode) = file.metadata().map(|file| file.permissions().mode()) else { continue };
+        if mode & 0o007 != 0 && fs::set_permissions(&file, Permissions::from_mode(mode & 0o7770)).is_err() {
+            tracing::warn!(file = %file.display(), "everybody on this machine may read or write this file: chmod o= it");
+        }
+    }
+    Ok(())
 }
 
 /// The name of what belongs to a file: `dintorni.db-wal`.
