@@ -21,10 +21,11 @@ use sqlx::{
 
 use super::{
     Retention, Sql, SqlConfig,
+    conn::Conn,
     counters::Counters,
     engine::{Engine, STATEMENT, SqliteEngine},
     error::OpenError,
-    schema::migrator,
+    schema::bring_up,
     writer::Writer,
 };
 use crate::storage::Address;
@@ -37,6 +38,7 @@ const LISTERS: u32 = 2;
 
 /// Opens the database, makes or updates its tables, and starts what runs it.
 pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
+    tracing::info!(database = %config.url, "opening");
     let counters = Arc::new(Counters::default());
     let engine = match sqlite_path(&config.url)? {
         Some(path) => open_sqlite(config, path, &counters).await?,
@@ -73,7 +75,8 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
         .connect()
         .await
         .map_err(connect)?;
-    migrator().run(&mut writing).await.map_err(|fault| OpenError::schema(&config.url, fault))?;
+    let brought = bring_up(&mut Conn::Sqlite(&mut writing, &[])).await;
+    brought.map_err(|fault| OpenError::schema(&config.url, fault))?;
     let pool = |connections| {
         let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(STATEMENT);
         pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None)
@@ -141,7 +144,8 @@ async fn open_postgres(config: &SqlConfig, counters: &Arc<Counters>) -> Result<E
     let server = PgConnectOptions::from_str(config.url.reveal()).map_err(unreadable)?.application_name("dintorni");
     // Without the limit on statements: a step of the schema may take its time, or wait for another node's.
     let mut migrating = server.connect().await.map_err(connect)?;
-    migrator().run(&mut migrating).await.map_err(|fault| OpenError::schema(&config.url, fault))?;
+    let brought = bring_up(&mut Conn::Postgres(&mut migrating, STATEMENT)).await;
+    brought.map_err(|fault| OpenError::schema(&config.url, fault))?;
     migrating.close().await.map_err(connect)?;
     let limit = STATEMENT.as_millis();
     let server = server.options([
