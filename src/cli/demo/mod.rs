@@ -81,7 +81,7 @@ async fn start(folder: &std::path::Path, clock: Arc<WalkClock>, stop: Cancellati
     sources.flag("demo", "telemetry.metrics_listen", "");
     let config = Config::read(&sources)?;
     let ports = server::open_stores(&config, clock).await?;
-    server::start(&config, ports, TcpListener::bind("127.0.0.1:0").await?, stop).await
+    server::start(&config, ports, TcpListener::bind("127.0.0.1:0").await?, stop, |_| Ok(())).await
 }
 
 /// How often everybody takes a fix in a street.
