@@ -9,7 +9,7 @@ use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time:
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-pub use self::layers::Sources;
+pub use self::layers::{Sources, Variables};
 use crate::{
     app::{lockouts::LockoutsConfig, profile_store::ProfileStoreConfig, reversals::ReversalsConfig},
     grpc::{
@@ -245,10 +245,12 @@ impl DevicesConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Sources {
-        Sources::new(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+        Sources::new(variables.iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
     fn mistakes(sources: &Sources) -> Vec<String> {
@@ -292,6 +294,25 @@ mod tests {
             assert!(found.contains(part), "{part} is not in:\n{found}");
         }
         assert_eq!(mistakes(&sources).len(), 8, "{found}");
+    }
+
+    #[test]
+    fn variables_that_are_no_text_are_mistakes_only_if_they_are_ours() {
+        let odd = |text: &[u8]| OsString::from_vec(text.to_vec());
+        let foreign = (odd(b"LS\xffCOLORS"), odd(b"\xff"));
+        let sources =
+            |ours: &[(OsString, OsString)]| Sources::new(ours.iter().cloned().chain([foreign.clone()]).collect());
+        assert!(Config::read(&sources(&[])).is_ok());
+        let found = mistakes(&sources(&[
+            (odd(b"DINTORNI__STORAGE__URL"), odd(b"postgres://ada:secret\xff@db/x")),
+            (odd(b"DINTORNI__SERVER__\xff"), odd(b"1")),
+        ]));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found[0].starts_with("DINTORNI__SERVER__") && found[0].ends_with(": must be text in UTF-8"),
+            "{found:?}"
+        );
+        assert_eq!(found[1], "DINTORNI__STORAGE__URL: must be text in UTF-8");
     }
 
     #[test]

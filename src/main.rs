@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    dintorni::cli::run(std::env::args_os(), std::env::vars().collect())
+    dintorni::cli::run(std::env::args_os(), std::env::vars_os().collect())
 }

@@ -20,15 +20,19 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 pub use self::stores::{database, open_stores};
 use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
-    app::{keys, sharing::Sharing},
+    app::{keys, live_catalog::LiveCatalog, sharing::Sharing},
     config::{Config, ServerConfig},
     grpc::{measure::Measure, open_streams::OpenStreams, overload::Guard},
     ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Receipts, Records},
+    storage::sql::Sql,
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
 };
 
 /// A connection that answers no keepalive ping for so long is gone.
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
+
+/// Longest wait for the database to close: what a call that outlived its grace reads keeps it open.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// The outside world, as the server sees it.
 #[derive(Clone)]
@@ -46,6 +50,18 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// What the stores count about themselves.
     pub meters: Vec<Meter>,
+    /// What keeps all that must survive.
+    database: Arc<Sql>,
+}
+
+impl Ports {
+    /// Lets the database go once no server stands on it any more: then all that was written is in its files, and none of it
+    /// in a log beside them. Waits until nobody reads it, but not for ever.
+    pub async fn close(&self) {
+        if tokio::time::timeout(CLOSING, self.database.close()).await.is_err() {
+            tracing::warn!("the database was still in use, and is left open; its log has what is not in its file");
+        }
+    }
 }
 
 /// A server that answers calls.
@@ -54,7 +70,7 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where Prometheus may read, if anywhere.
     pub metrics_address: Option<SocketAddr>,
-    /// The secret of the first operator key, if this start made it. It is known nowhere else.
+    /// The secret of the first operator key, if this start made it. Nobody else was told.
     pub operator_key: Option<String>,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -66,20 +82,34 @@ impl Running {
     }
 }
 
-/// Starts a server on `listener`; it stops when `stop` is cancelled.
+/// The server was told to stop before it served.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before it served")]
+pub struct Stopped;
+
+/// What the work comes to, unless `stop` is cancelled first: then it is left where it is, and this is [`Stopped`].
+pub async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(Stopped.into()))
+}
+
+/// Starts a server on `listener`; it stops when `stop` is cancelled. If it makes the first operator key, `keep` is told the
+/// secret before; see [`make_operator_key`].
 pub async fn start(
     config: &Config,
     ports: Ports,
     listener: TcpListener,
     stop: CancellationToken,
+    keep: impl Fn(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
     let builder = builder(&config.server)?;
-    let services = Services::build(config, &ports).await.context("the stores cannot be read")?;
-    let metrics = Arc::new(Metrics::new(
-        [ports.meters.clone(), meters::of_services(&services)].concat(),
-        vec![meters::of_stages(&services)],
-    ));
+    let building = async { Services::build(config, &ports).await.context("the stores cannot be read") };
+    let services = unless_stopped(&stop, building).await?;
+    let counts = [ports.meters.clone(), meters::of_services(&services)].concat();
+    let metrics = Arc::new(Metrics::new(counts, vec![meters::of_stages(&services)]));
     let (health, health_service) = tonic_health::server::health_reporter();
     let closing = CancellationToken::new();
     let guard = Guard::new(config.server.guard(), closing.clone());
@@ -92,10 +122,9 @@ pub async fn start(
     let mut layered = builder.layer(Measure::new(metrics.clone())).layer(services.auth.clone()).layer(guard);
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
-    // Last of all that can fail: what it makes is known nowhere else.
-    let operator_key = keys::ensure_operator(&services.live, ports.entropy.bytes(), ports.clock.now())
-        .await
-        .context("the first operator key cannot be made")?;
+    // Last of all that can fail: who gets the key has a server to use it on.
+    let lacks_key = keys::lacks_operator(&services.live.snapshot(), ports.clock.now());
+    let operator_key = if lacks_key { make_operator_key(&services.live, &ports, keep).await? } else { None };
 
     let (tracker, ended) = (TaskTracker::new(), CancellationToken::new());
     if let Some(listener) = metrics_listener {
@@ -128,6 +157,19 @@ pub async fn start(
     let data = config.server.data_dir.display();
     tracing::info!(%address, metrics = metrics_address.map(tracing::field::display), %data, "serving");
     Ok(Running { address, metrics_address, operator_key, task })
+}
+
+/// Makes the first operator key, whatever there is, and returns its secret; none if another node did the same at the same
+/// moment. `keep` is told the secret before anything opens by it: if it cannot keep it, no key is made that nobody has.
+pub async fn make_operator_key(
+    live: &LiveCatalog,
+    ports: &Ports,
+    keep: impl Fn(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<String>> {
+    let (secret, hash) = keys::mint(ports.entropy.bytes());
+    keep(&secret)?;
+    let made = keys::make_operator(live, hash, ports.clock.now()).await;
+    Ok(made.context("the first operator key cannot be made")?.then_some(secret))
 }
 
 /// Runs the server until `stop`, then announces it, then closes the door and waits for those inside.

@@ -39,32 +39,18 @@ pub fn authenticate(catalog: &Catalog, secret: &str, now: Timestamp) -> Option<(
     key.opens(&hash, now).then(|| (key.name.clone(), key.scope.clone()))
 }
 
-/// Makes an operator key if there is none that works, and returns its secret, which is known nowhere else.
-/// Another node may do the same at the same moment: one of the two gets none.
-pub async fn ensure_operator(
-    live: &LiveCatalog,
-    entropy: [u8; 32],
-    now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    let snapshot = live.snapshot();
+/// Whether there is no operator key that works.
+pub fn lacks_operator(catalog: &Catalog, now: Timestamp) -> bool {
     let works = |key: &Key| key.scope == Scope::Operator && key.revoked_at.is_none_or(|at| now < at);
-    if snapshot.keys.values().any(|entry| works(&entry.value)) {
-        return Ok(None);
-    }
-    make_operator(live, entropy, now).await
+    !catalog.keys.values().any(|entry| works(&entry.value))
 }
 
-/// Makes the first operator key anew, whatever there is: the secret that was lost opens nothing from then on.
-pub async fn make_operator(
-    live: &LiveCatalog,
-    entropy: [u8; 32],
-    now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    let snapshot = live.snapshot();
-    let (secret, secret_hash) = mint(entropy);
-    let edits = operator_edits(&snapshot, secret_hash, now).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+/// Makes the first operator key, of that hash, whatever there is: a secret that was lost opens nothing from then on.
+/// Another node may do the same at the same moment: false for one of the two.
+pub async fn make_operator(live: &LiveCatalog, secret_hash: [u8; 32], now: Timestamp) -> Result<bool, StoreError> {
+    let edits = operator_edits(&live.snapshot(), secret_hash, now).map_err(|e| StoreError::Corrupt(e.to_string()))?;
     let appended = live.edit(edits, "first start", now).await?;
-    Ok(matches!(appended, Appended::Version(_)).then_some(secret))
+    Ok(matches!(appended, Appended::Version(_)))
 }
 
 fn operator_edits(snapshot: &Catalog, secret_hash: [u8; 32], now: Timestamp) -> Result<Vec<Edit>, Invalid> {

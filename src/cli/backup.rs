@@ -2,7 +2,7 @@
 //!
 //! Law: both find the database by the settings that `serve` reads, so the same flags name the same database.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::SystemClock,
+    config::Variables,
     lifecycle,
     ports::Clock,
     server::database,
@@ -52,7 +53,7 @@ pub struct Restore {
 
 impl Backup {
     /// Makes the backup; a signal before its end leaves nothing behind.
-    pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    pub async fn run(self, variables: Variables) -> anyhow::Result<ExitCode> {
         let storage = database(&self.settings.read(variables, &[])?);
         let stop = lifecycle::stop_on_signal()?;
         let Some(copied) = stop.run_until_cancelled(sql::backup(&storage.url, &self.file)).await else {
@@ -65,19 +66,26 @@ impl Backup {
 }
 
 impl Restore {
-    /// Puts the backup in place, or changes nothing.
-    pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    /// Puts the backup in place, or changes nothing; a signal before that leaves nothing behind.
+    pub async fn run(self, variables: Variables) -> anyhow::Result<ExitCode> {
         let storage = database(&self.settings.read(variables, &[])?);
-        let restored = sql::restore(&storage.url, &self.file, self.force, SystemClock.now()).await;
-        let restored = restored.map_err(|error| match error {
-            BackupError::Exists(path) if !self.force => anyhow::anyhow!(
-                "{} is there already; --force replaces it, and keeps it under another name",
-                path.display()
-            ),
-            other => other.into(),
-        })?;
+        let stop = lifecycle::stop_on_signal()?;
+        note(format!("copying {}, and checking the copy", self.file.display()));
+        let preparing = sql::prepare(&storage.url, &self.file, self.force);
+        let Some(prepared) = stop.run_until_cancelled(preparing).await else {
+            note("dintorni: stopped before the end; nothing was changed");
+            return Ok(CUT_SHORT.into());
+        };
+        let restored =
+            prepared.and_then(|checked| checked.restore(SystemClock.now())).map_err(|error| match error {
+                BackupError::Exists(path) if !self.force => anyhow::anyhow!(
+                    "{} is there already; --force replaces it, and keeps it under another name",
+                    path.display()
+                ),
+                other => other.into(),
+            })?;
         if let Some(aside) = restored.aside {
-            note(format!("the database that was there is now {}", aside.display()));
+            note(format!("what was there before is now {}", aside.display()));
         }
         say(format!("{}: restored from {}", restored.path.display(), self.file.display()))?;
         Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 //!
 //! Law: it only reads, so it may be run at any hour while the server works. What could not be read is not called sound.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     clock::SystemClock,
+    config::Variables,
     grpc::{
         ledger_service::proof_to_wire,
         pb::{self, ledger_fault::Kind, ledger_service_client::LedgerServiceClient},
@@ -55,14 +56,14 @@ struct Check {
 }
 
 impl Ledger {
-    pub async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    pub async fn run(self, variables: Variables) -> anyhow::Result<ExitCode> {
         let Action::Check(check) = self.action;
         check.run(variables).await
     }
 }
 
 impl Check {
-    async fn run(self, variables: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    async fn run(self, variables: Variables) -> anyhow::Result<ExitCode> {
         let proof = if self.connection.is_named() { self.ask().await? } else { self.read(variables).await? };
         match self.json {
             true => say(serde_json::to_string_pretty(&to_json("dintorni.v1.CheckLedgerResponse", &proof)?)?)?,
@@ -77,7 +78,7 @@ impl Check {
         Ok(answer.map_err(|status| refusal(&status))?.into_inner())
     }
 
-    async fn read(&self, variables: BTreeMap<String, String>) -> anyhow::Result<pb::CheckLedgerResponse> {
+    async fn read(&self, variables: Variables) -> anyhow::Result<pb::CheckLedgerResponse> {
         let database = database(&self.settings.read(variables, &[])?);
         note(format!("reading {}", database.url));
         Ok(proof_to_wire(&sql::prove(&database.url, SystemClock.now()).await?))

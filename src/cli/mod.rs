@@ -8,7 +8,7 @@
 //! | 3 | `till`: the coupon was refused, and nothing happened; `ledger check`: there are faults; `replay`: something is decided otherwise |
 //! | 4 | `till`: there was no answer, and nobody knows whether it happened; `import`: it broke off, and parts of it may have been applied: import the same file again |
 //! | 64 | wrong flags or settings; nothing was begun |
-//! | 130 | `serve`, `backup`: ended by a signal before its end |
+//! | 130 | `serve`, `backup`, `restore`: ended by a signal before its end |
 //!
 //! Law: standard output has the result and nothing else; what is wrong, and how far it is, goes to standard error.
 
@@ -37,11 +37,11 @@ mod source;
 mod till;
 mod zoned;
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-use crate::config::Mistakes;
+use crate::config::{Mistakes, Variables};
 
 const FAILED: u8 = 1;
 const REFUSED: u8 = 3;
@@ -84,7 +84,7 @@ enum Command {
 }
 
 /// Runs what the arguments say. `variables` is the environment.
-pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: BTreeMap<String, String>) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: Variables) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

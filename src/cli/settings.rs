@@ -1,10 +1,10 @@
 //! The flags that make settings, shared by the commands that start a server or need its database.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Config, Mistakes, Sources};
+use crate::config::{Config, Mistakes, Sources, Variables};
 
 const HEADING: &str = "Settings";
 
@@ -28,7 +28,7 @@ pub struct Settings {
 impl Settings {
     /// The settings in force, from the defaults, the file, `variables` and the flags, with those of the command's own in
     /// `more`; or everything wrong with them.
-    pub fn read(&self, variables: BTreeMap<String, String>, more: &[Flag<'_>]) -> Result<Config, Mistakes> {
+    pub fn read(&self, variables: Variables, more: &[Flag<'_>]) -> Result<Config, Mistakes> {
         let mut mistakes = Vec::new();
         let mut sources = Sources::new(variables);
         if let Some(path) = &self.config {
@@ -69,7 +69,7 @@ mod tests {
             ..Settings::default()
         };
         let Mistakes(mistakes) = settings
-            .read(BTreeMap::new(), &[("--listen", "server.listen", Some(&"here".to_owned()))])
+            .read(Variables::new(), &[("--listen", "server.listen", Some(&"here".to_owned()))])
             .expect_err("refused");
         let starts =
             ["--config /nowhere/a.toml: ", "--set telemetry.log: ", "--listen: server.listen: ", "--set: there is"];

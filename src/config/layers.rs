@@ -2,19 +2,21 @@
 //!
 //! Law: each setting is tried alone on the defaults, so that one mistake never hides another.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use config::{File, FileFormat, Source, Value, ValueKind};
 
 use super::{Config, DEFAULTS, Mistakes, VARIABLES};
+
+/// The whole environment, of which only what begins with [`VARIABLES`] counts, and need be text.
+pub type Variables = BTreeMap<OsString, OsString>;
 
 /// Where settings come from, besides the defaults; later fields win.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The path of a TOML file, and its text.
     file: Option<(PathBuf, String)>,
-    /// The whole environment; only what begins with [`VARIABLES`] counts.
-    variables: BTreeMap<String, String>,
+    variables: Variables,
     flags: Vec<Setting>,
 }
 
@@ -30,7 +32,7 @@ struct Setting {
 
 impl Sources {
     /// The variables alone.
-    pub fn new(variables: BTreeMap<String, String>) -> Self {
+    pub fn new(variables: Variables) -> Self {
         Self { variables, ..Self::default() }
     }
 
@@ -72,9 +74,15 @@ fn settings(sources: &Sources, mistakes: &mut Vec<String>) -> Vec<Setting> {
         }
     }
     for (variable, value) in &sources.variables {
-        if let Some(path) = variable.strip_prefix(VARIABLES) {
-            let (key, value) = (path.replace("__", ".").to_lowercase(), Value::from(value.as_str()));
-            settings.push(Setting { key, value, origin: variable.clone() });
+        let origin = variable.to_string_lossy();
+        let Some(path) = origin.strip_prefix(VARIABLES) else { continue };
+        match (variable.to_str(), value.to_str()) {
+            (Some(_), Some(value)) => {
+                let (key, value) = (path.replace("__", ".").to_lowercase(), Value::from(value));
+                settings.push(Setting { key, value, origin: origin.into_owned() });
+            }
+            // The value may be a secret, so it is not told.
+            _ => mistakes.push(format!("{origin}: must be text in UTF-8")),
         }
     }
     settings.extend(sources.flags.iter().cloned());

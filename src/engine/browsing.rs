@@ -28,7 +28,7 @@ use crate::domain::{
     content::Message,
     decision::{Note, Rank},
     geo::Position,
-    name::CampaignName,
+    name::{CampaignName, StoreName},
     offer::OfferStore,
     organization::App,
     place::{PlaceName, Store},
@@ -37,8 +37,10 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// Most places that are looked at, the nearest: more than anybody looks through.
+/// Most places with campaigns that are looked at, the nearest: more than anybody looks through.
 const MAX_PLACES: usize = 2_000;
+/// Most stores among which those with campaigns are looked for, the nearest: a tenth of a second of work where none has any.
+const MAX_STORES: usize = 100_000;
 /// Most campaigns that are asked about, each at each of its places, the nearest first: some ten milliseconds of work.
 const MAX_CANDIDATES: usize = 20_000;
 
@@ -175,14 +177,9 @@ fn spots(areas: &Areas, position: Position, radius_m: f64) -> Vec<Spot<'_>> {
     for bounds in boxes::around(position, radius_m) {
         areas.meeting(&bounds, |_, entry| near.extend([entry.view().area()]));
     }
-    let stores = areas.nearest_stores(position).take_while(|(_, metres)| *metres <= radius_m);
-    for (store, _) in stores.take(MAX_PLACES) {
-        near.insert(Area::Store(store.name.clone()));
-        near.extend(areas.targets().parts(&store.name).filter_map(|part| match part {
-            PlaceName::Beacon(name) => Some(Area::Beacon(name.clone())),
-            PlaceName::Geofence(_) | PlaceName::Store(_) => None,
-        }));
-    }
+    let stores = areas.nearest_stores(position).take(MAX_STORES).take_while(|(_, metres)| *metres <= radius_m);
+    let live = stores.map(|(store, _)| without_a_box(areas, &store.name)).filter(|areas| !areas.is_empty());
+    near.extend(live.take(MAX_PLACES).flatten());
     let spot = |area: Area| {
         areas.fired(Mark::of(&area), &area)?;
         let view = areas.get(&area)?;
@@ -195,6 +192,16 @@ fn spots(areas: &Areas, position: Position, radius_m: f64) -> Vec<Spot<'_>> {
     spots.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then_with(|| a.area.cmp(&b.area)));
     spots.truncate(MAX_PLACES);
     spots
+}
+
+/// The store and its beacons, those of them that have campaigns; what else belongs to it has a box.
+fn without_a_box(areas: &Areas, store: &StoreName) -> Vec<Area> {
+    let beacons = areas.targets().parts(store).filter_map(|part| match part {
+        PlaceName::Beacon(name) => Some(Area::Beacon(name.clone())),
+        PlaceName::Geofence(_) | PlaceName::Store(_) => None,
+    });
+    let all = [Area::Store(store.clone())].into_iter().chain(beacons);
+    all.filter(|area| areas.fired(Mark::of(area), area).is_some()).collect()
 }
 
 fn preview(candidate: &Candidate<'_>, gates: &Gates<'_>) -> Preview {

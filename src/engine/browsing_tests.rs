@@ -71,6 +71,15 @@ fn whoever_looks_around_sees_what_the_gates_let_them() {
 }
 
 #[test]
+fn shops_without_campaigns_hide_none_behind_them() {
+    let mut world = street();
+    let scan = On::AppEvent { key: EventKey::new("scan").expect("sound") };
+    world.push(campaign("scanned", scan, "stores/cafe").into());
+    world.extend((0..2_500).map(|i| store(&format!("idle{i}"), 50.0).into()));
+    assert_eq!(titles(&found(&world, &app(), &person(), 300.0)), ["heard", "left", "near", "scanned"]);
+}
+
+#[test]
 fn what_was_had_is_not_seen_and_seeing_takes_nothing() {
     let (app, catalog, exhausted) = (app(), catalog(street()), BTreeSet::new());
     let (ping, device, profile) = (here(0, metres(0.0, -700.0)), device_name(), &person());

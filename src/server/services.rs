@@ -116,7 +116,7 @@ pub(super) struct Services {
 impl Services {
     /// Reads the catalog and the signing secret, and builds the use cases on them.
     pub async fn build(config: &Config, ports: &Ports) -> Result<Self, StoreError> {
-        let Ports { records, coupons, ledger, history, receipts, catalog, cache, sharing, clock, entropy, meters: _ } =
+        let Ports { records, coupons, ledger, history, receipts, catalog, cache, sharing, clock, entropy, .. } =
             ports.clone();
         let secret = records.secret(tokens::SECRET, entropy.bytes()).await?;
         let page_secret = records.secret(sealed::SECRET, entropy.bytes()).await?;

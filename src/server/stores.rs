@@ -31,10 +31,9 @@ pub async fn open_stores(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let sql = sql::open(&database(config)).await?;
     let (cache, cache_meters) = open_cache(config, clock.clone()).await?;
     let meters = [meters::of_sql(&sql), cache_meters].concat();
-    let (coupons, ledger, history, receipts) = (sql.clone(), sql.clone(), sql.clone(), sql.clone());
-    let sharing = sharing(config);
-    let records = sql.clone();
-    Ok(Ports { meters, records, coupons, ledger, history, receipts, catalog: sql, cache, sharing, clock, entropy })
+    let (records, coupons, ledger, history) = (sql.clone(), sql.clone(), sql.clone(), sql.clone());
+    let (receipts, catalog, database, sharing) = (sql.clone(), sql.clone(), sql, sharing(config));
+    Ok(Ports { records, coupons, ledger, history, receipts, catalog, cache, sharing, clock, entropy, meters, database })
 }
 
 /// SQLite's file is open to one server alone.
@@ -67,7 +66,8 @@ async fn open_cache(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<(A
     Ok((cache, meters::of_cache(move || counts.counts())))
 }
 
-/// Nobody but the server's user may look into it: it holds what people did, and secrets.
+/// Nobody but the server's user may look into it: it holds what people did, and secrets. One that is there stays as it is,
+/// for what must be private in it is so by itself.
 fn make_private(directory: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

@@ -10,7 +10,7 @@ use super::{Format, TelemetryConfig};
 
 /// Starts logging. Only the first call in a process counts, so that tests may start many servers.
 pub fn start_logging(config: &TelemetryConfig) {
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = config.filter().unwrap_or_else(|_| EnvFilter::new("info"));
     let text = match config.format {
         Format::Auto => std::io::stderr().is_terminal(),
         Format::Text => true,

@@ -11,7 +11,7 @@ mod print;
 mod walk;
 mod world;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -76,12 +76,12 @@ impl Demo {
 }
 
 async fn start(folder: &std::path::Path, clock: Arc<WalkClock>, stop: CancellationToken) -> anyhow::Result<Running> {
-    let mut sources = Sources::new(BTreeMap::new());
+    let mut sources = Sources::default();
     sources.flag("demo", "server.data_dir", &folder.to_string_lossy());
     sources.flag("demo", "telemetry.metrics_listen", "");
     let config = Config::read(&sources)?;
     let ports = server::open_stores(&config, clock).await?;
-    server::start(&config, ports, TcpListener::bind("127.0.0.1:0").await?, stop).await
+    server::start(&config, ports, TcpListener::bind("127.0.0.1:0").await?, stop, |_| Ok(())).await
 }
 
 /// How often everybody takes a fix in a street.

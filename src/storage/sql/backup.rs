@@ -7,7 +7,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     io::{self, Read},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -18,13 +18,15 @@ use super::{
     conn::{Conn, values},
     engine::STATEMENT,
     error::OpenError,
-    open::{beside, lock, sqlite_path},
+    open::{beside, half_restored, lock, sqlite_path},
     schema,
 };
 use crate::{domain::time::Timestamp, ports::StoreError, storage::Address};
 
 /// What every SQLite file begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
+/// So many bytes are copied at once, between two looks at whether anybody still waits for the rest.
+const PIECE: u64 = 8 << 20;
 
 /// Why there is no backup, or no restored database; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +57,7 @@ pub enum BackupError {
 #[derive(Debug)]
 pub struct Restored {
     pub path: PathBuf,
-    /// Where the database that was there before is now.
+    /// Where the database that was there before is now, or its log if that was all.
     pub aside: Option<PathBuf>,
 }
 
@@ -84,43 +86,88 @@ pub async fn backup(database: &Address, to: &Path) -> Result<u64, BackupError> {
     Ok(bytes)
 }
 
-/// Puts a backup in the database's place. `now` dates the name of the database that is there, which is kept; unless
-/// `replace`, one that is there is a refusal. Refuses while a server runs on it.
-pub async fn restore(database: &Address, from: &Path, replace: bool, now: Timestamp) -> Result<Restored, BackupError> {
-    let to = path_of(database)?;
+/// A backup that is copied and checked, and needs only its name. Until then nothing was changed, and dropping this leaves
+/// nothing behind.
+pub struct Checked {
+    path: PathBuf,
+    copy: NamedTempFile,
+    /// No server runs on the database.
+    _held: File,
+}
+
+/// Makes ready what [`Checked::restore`] puts in the database's place. One that is there is a refusal, unless `replace`; so
+/// is a server that runs on it. Whoever does not wait for the end has changed nothing.
+pub async fn prepare(database: &Address, from: &Path, replace: bool) -> Result<Checked, BackupError> {
+    let path = path_of(database)?;
     if beside(from, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
         return Err(BackupError::Live(from.to_owned()));
     }
-    let mut source = File::open(from).map_err(file(from))?;
+    let source = File::open(from).map_err(file(from))?;
     if !replace {
-        absent(&to)?;
+        absent(&path)?;
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(directory(&to)).map_err(file(&to))?;
-    let _held = lock(&to)?;
-    let mut copy = fresh_beside(&to)?;
-    io::copy(&mut source, copy.as_file_mut()).map_err(file(&to))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory(&path)).map_err(file(&path))?;
+    let _held = lock(&path)?;
+    let half = half_restored(&path);
+    let mut copy = tempfile::Builder::new()
+        .prefix(half.file_name().unwrap_or_default())
+        .rand_bytes(0)
+        .tempfile_in(directory(&path))
+        .map_err(file(&half))?;
+    copy_all(source, copy.as_file_mut()).await.map_err(file(&path))?;
     check(copy.path(), from).await?;
-    let whole = sync(copy, &to)?;
-    let aside = set_aside(&to, now)?;
-    whole.persist_noclobber(&to).map_err(|fault| file(&to)(fault.error))?;
-    sync_directory(&to)?;
-    Ok(Restored { path: to, aside })
+    Ok(Checked { copy: sync(copy, &path)?, path, _held })
 }
 
-/// Moves the database that is there, with its log, to a dated name; a log without a database is of no use to anybody.
-fn set_aside(path: &Path, now: Timestamp) -> Result<Option<PathBuf>, BackupError> {
-    let there = path.symlink_metadata().is_ok();
-    let aside = beside(path, &format!(".before-{}", compact(now)));
-    if there {
-        absent(&aside)?;
-        fs::rename(path, &aside).map_err(file(path))?;
+async fn copy_all(mut from: File, to: &mut File) -> io::Result<()> {
+    while io::copy(&mut from.by_ref().take(PIECE), to)? > 0 {
+        tokio::task::yield_now().await;
     }
-    let log = beside(path, "-wal");
-    let gone = if there { fs::rename(&log, beside(&aside, "-wal")) } else { fs::remove_file(&log) };
-    unless_missing(gone).map_err(file(&log))?;
-    let index = beside(path, "-shm");
-    unless_missing(fs::remove_file(&index)).map_err(file(&index))?;
-    Ok(there.then_some(aside))
+    Ok(())
+}
+
+impl Checked {
+    /// Puts the backup in the database's place. `now` dates the name of what is there, which is kept.
+    pub fn restore(self, now: Timestamp) -> Result<Restored, BackupError> {
+        let Self { path, copy, _held } = self;
+        let aside = set_aside(&path, now)?;
+        copy.persist_noclobber(&path).map_err(|fault| file(&path)(fault.error))?;
+        sync_directory(&path)?;
+        Ok(Restored { path, aside })
+    }
+}
+
+/// Moves the database that is there, with its log, to a dated name. The log has its second name before the database moves, and
+/// its first one until after: wherever this is cut off, it stands beside its database. Without one it is kept as well.
+fn set_aside(path: &Path, now: Timestamp) -> Result<Option<PathBuf>, BackupError> {
+    let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
+    let there = path.symlink_metadata().is_ok();
+    // One that has another name already, and no database here, is from a restore that was cut off.
+    let logged = log.metadata().is_ok_and(|log| log.len() > 0 && (there || log.nlink() == 1));
+    let aside = beside(path, &format!(".before-{}", compact(now)));
+    let aside_log = beside(&aside, "-wal");
+    absent(&aside)?;
+    if logged {
+        second_name(&log, &aside_log).map_err(file(&aside_log))?;
+        sync_directory(path)?;
+    }
+    if there {
+        fs::rename(path, &aside).map_err(file(path))?;
+        sync_directory(path)?;
+    }
+    for left in [log, index] {
+        unless_missing(fs::remove_file(&left)).map_err(file(&left))?;
+    }
+    Ok(there.then_some(aside).or(logged.then_some(aside_log)))
+}
+
+/// Gives a file another name; where the file system cannot do that, to a copy.
+fn second_name(file: &Path, name: &Path) -> io::Result<()> {
+    fs::hard_link(file, name).or_else(|_| {
+        let mut copy = File::create_new(name)?;
+        io::copy(&mut File::open(file)?, &mut copy)?;
+        copy.sync_all()
+    })
 }
 
 /// `20260615T120000Z`: what every file system takes in a name.

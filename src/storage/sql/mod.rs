@@ -53,7 +53,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use accounts::Balance;
-pub use backup::{BackupError, Restored, backup, restore};
+pub use backup::{BackupError, Checked, Restored, backup, prepare};
 pub use config::{Retention, SqlConfig};
 pub use counters::{GROUP_SIZES, SqlCounts};
 pub use error::OpenError;

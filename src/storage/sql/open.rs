@@ -1,9 +1,12 @@
 //! Opening a database: SQLite by its path, PostgreSQL by its URL.
 //!
-//! Law: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word.
+//! Laws: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word. A SQLite
+//! file is not for everybody's eyes: it holds what people did, and the secret that signs their tokens.
 
 use std::{
-    fs::File,
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -18,10 +21,11 @@ use sqlx::{
 
 use super::{
     Retention, Sql, SqlConfig,
+    conn::Conn,
     counters::Counters,
     engine::{Engine, STATEMENT, SqliteEngine},
     error::OpenError,
-    schema::migrator,
+    schema::bring_up,
     writer::Writer,
 };
 use crate::storage::Address;
@@ -34,6 +38,7 @@ const LISTERS: u32 = 2;
 
 /// Opens the database, makes or updates its tables, and starts what runs it.
 pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
+    tracing::info!(database = %config.url, "opening");
     let counters = Arc::new(Counters::default());
     let engine = match sqlite_path(&config.url)? {
         Some(path) => open_sqlite(config, path, &counters).await?,
@@ -58,6 +63,7 @@ pub fn sqlite_path(url: &Address) -> Result<Option<&Path>, OpenError> {
 async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) -> Result<Engine, OpenError> {
     let lock = lock(path)?;
     let connect = |fault| OpenError::Connect(config.url.clone(), fault);
+    keep_private(path).map_err(|fault| connect(fault.into()))?;
     let file = SqliteConnectOptions::new().filename(path).busy_timeout(STATEMENT);
     let mut writing = file
         .clone()
@@ -69,7 +75,8 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
         .connect()
         .await
         .map_err(connect)?;
-    migrator().run(&mut writing).await.map_err(|fault| OpenError::schema(&config.url, fault))?;
+    let brought = bring_up(&mut Conn::Sqlite(&mut writing, &[])).await;
+    brought.map_err(|fault| OpenError::schema(&config.url, fault))?;
     let pool = |connections| {
         let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(STATEMENT);
         pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None)
@@ -81,6 +88,20 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
     Ok(Engine::Sqlite(SqliteEngine { read, lists, writer, lock }))
 }
 
+/// Makes the file for its owner alone, as SQLite makes the log and the index then; SQLite would make it for everybody. Of
+/// files that are there only what everybody may is taken away: a group may be meant.
+fn keep_private(path: &Path) -> io::Result<()> {
+    let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+    made.map(drop).or_else(|fault| if fault.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(fault) })?;
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        let Ok(mode) = file.metadata().map(|file| file.permissions().mode()) else { continue };
+        if mode & 0o007 != 0 && fs::set_permissions(&file, Permissions::from_mode(mode & 0o7770)).is_err() {
+            tracing::warn!(file = %file.display(), "everybody on this machine may read or write this file: chmod o= it");
+        }
+    }
+    Ok(())
+}
+
 /// The name of what belongs to a file: `dintorni.db-wal`.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -88,13 +109,23 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// SQLite's own locks would keep our readers out as well, so the file beside it is locked.
+/// The copy that a restore makes until it is whole and checked.
+pub fn half_restored(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.restoring"))
+}
+
+/// SQLite's own locks would keep our readers out as well, so the file beside it is locked. Whoever has the lock knows that
+/// nobody restores the file now: what a restore left that was killed is removed, for it holds everybody's data.
 pub fn lock(path: &Path) -> Result<File, OpenError> {
     let beside = beside(path, ".lock");
     let fault = |fault| OpenError::Lock(beside.clone(), fault);
     let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(fault)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => match fs::remove_file(half_restored(path)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(OpenError::Lock(half_restored(path), cause)),
+            _ => Ok(file),
+        },
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(cause)) => Err(fault(cause)),
     }
@@ -113,7 +144,8 @@ async fn open_postgres(config: &SqlConfig, counters: &Arc<Counters>) -> Result<E
     let server = PgConnectOptions::from_str(config.url.reveal()).map_err(unreadable)?.application_name("dintorni");
     // Without the limit on statements: a step of the schema may take its time, or wait for another node's.
     let mut migrating = server.connect().await.map_err(connect)?;
-    migrator().run(&mut migrating).await.map_err(|fault| OpenError::schema(&config.url, fault))?;
+    let brought = bring_up(&mut Conn::Postgres(&mut migrating, STATEMENT)).await;
+    brought.map_err(|fault| OpenError::schema(&config.url, fault))?;
     migrating.close().await.map_err(connect)?;
     let limit = STATEMENT.as_millis();
     let server = server.options([

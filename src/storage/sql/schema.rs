@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use sqlx::{
     SqlStr,
-    migrate::{Migration, MigrationType, Migrator},
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
 use super::conn::Conn;
@@ -29,6 +29,28 @@ pub fn migrator() -> Migrator {
         Migration::new(number, Cow::Borrowed(title), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
     Migrator::with_migrations(STEPS.iter().map(step).collect())
+}
+
+/// Brings a database of any earlier step to the newest, step by step, and says so, for each may take minutes. What cannot be
+/// read before is told by the step that fails.
+pub async fn bring_up(conn: &mut Conn<'_>) -> Result<(), MigrateError> {
+    let had = steps(conn).await.ok().flatten().unwrap_or_default();
+    if !had.is_empty() {
+        let missing: Vec<i64> = STEPS.iter().map(|(number, ..)| *number).filter(|step| !had.contains(step)).collect();
+        for (done, step) in missing.iter().enumerate() {
+            let (which, all) = (done + 1, missing.len());
+            tracing::info!("changing tables, step {which} of {all}; if another node does so, it is waited for");
+            run_to(*step, conn).await?;
+        }
+    }
+    run_to(i64::MAX, conn).await
+}
+
+async fn run_to(step: i64, conn: &mut Conn<'_>) -> Result<(), MigrateError> {
+    match conn {
+        Conn::Sqlite(conn, _) => migrator().run_to(step, &mut **conn).await,
+        Conn::Postgres(conn, _) => migrator().run_to(step, &mut **conn).await,
+    }
 }
 
 /// Whether this binary knows the step of that number.

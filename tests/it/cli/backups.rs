@@ -135,6 +135,19 @@ async fn a_database_that_is_there_is_kept_under_a_dated_name() {
 }
 
 #[tokio::test]
+async fn a_log_that_lost_its_database_is_kept() {
+    let (_directory, file) = some_backup().await;
+    let data = TempDir::new().expect("a directory");
+    fs::write(data.path().join("dintorni.db-wal"), "the last commits").expect("written");
+    let ran = done(restore(&file, data.path(), &[]).await);
+    let names = names(data.path());
+    let kept = names.iter().find(|name| name.ends_with("-wal")).expect("kept");
+    assert!(kept.starts_with("dintorni.db.before-2") && ran.err.contains(kept), "{ran:?} {names:?}");
+    assert_eq!(fs::read(data.path().join(kept)).expect("read"), b"the last commits");
+    assert_eq!(names, ["dintorni.db", kept, "dintorni.db.lock"]);
+}
+
+#[tokio::test]
 async fn what_is_no_sound_backup_changes_nothing() {
     let (directory, file) = some_backup().await;
     let data = TempDir::new().expect("a directory");

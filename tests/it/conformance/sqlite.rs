@@ -1,6 +1,11 @@
 //! What only the embedded database promises: one server a file, no file of a newer binary, and commits in groups.
 
-use std::sync::Arc;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+};
 
 use dintorni::{
     domain::{audience::TraitValue, text::TraitKey},
@@ -104,6 +109,26 @@ async fn what_was_closed_is_one_file() {
     let config = SqlConfig { url: Address::new(format!("sqlite:{}", copy.display())), ..SqlConfig::default() };
     let sql = open(&config).await.expect("it opens");
     assert_eq!(sql.profile(&bob.name).await.expect("read"), Some(bob.profile(1)));
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_it_wherever_it_is() {
+    let dir = tempfile::tempdir().expect("made");
+    let open_to_all = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("set");
+    open_to_all(dir.path(), 0o755);
+    let path = dir.path().join("dintorni.db");
+    let config = SqlConfig { url: Address::new(format!("sqlite:{}", path.display())), ..SqlConfig::default() };
+    let modes = || {
+        let mode =
+            |ending: &str| fs::metadata(format!("{}{ending}", path.display())).expect("there").permissions().mode();
+        ["", "-wal", "-shm"].map(|ending| mode(ending) & 0o777)
+    };
+    let sql = open(&config).await.expect("it opens");
+    assert_eq!(modes(), [0o600; 3]);
+    sql.close().await;
+    open_to_all(&path, 0o664);
+    let _sql = open(&config).await.expect("it opens");
+    assert_eq!(modes(), [0o660; 3], "a group may be meant");
 }
 
 #[tokio::test]

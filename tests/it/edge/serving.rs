@@ -133,7 +133,8 @@ async fn while_the_record_is_away_the_services_say_so_and_the_process_does_not()
     let away = Arc::new(AtomicBool::new(false));
     ports.catalog = Arc::new(Breakable { inner: ports.catalog, away: away.clone() });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let running = server::start(&config, ports, listener, CancellationToken::new()).await.expect("it starts");
+    let running =
+        server::start(&config, ports, listener, CancellationToken::new(), |_| Ok(())).await.expect("it starts");
     let channel = Channel::from_shared(format!("http://{}", running.address)).expect("sound").connect_lazy();
 
     let service = "dintorni.v1.ProximityService";

@@ -30,6 +30,8 @@ mod proxy;
 mod recount;
 mod refused;
 mod repeated;
+mod restoring;
+mod stopping;
 mod storm;
 mod tally;
 mod till;

@@ -31,6 +31,19 @@ async fn one_file_serves_one_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_cannot_be_handed_over_is_not_made() {
+    let data = tempfile::tempdir().expect("a directory");
+    let in_its_way = data.path().join("operator.key.new");
+    std::fs::create_dir(&in_its_way).expect("made");
+    let said = fails_to_start(data.path()).await;
+    assert!(said.contains("operator.key.new cannot be written"), "{said}");
+    std::fs::remove_dir(&in_its_way).expect("removed");
+    let mut node = Node::start(data.path(), &[]).await;
+    assert!(node.operator().await.starts_with("dk_"), "{}", node.said());
+    assert!(!in_its_way.exists(), "one file has it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_of_a_newer_binary_is_left_alone() {
     let data = tempfile::tempdir().expect("a directory");
     Node::start(data.path(), &[]).await.stop().await;

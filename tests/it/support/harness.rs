@@ -131,7 +131,8 @@ impl TestServer {
     async fn serve(data: TempDir, config: &Config, clock: Arc<ManualClock>, ports: Ports) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let stop = CancellationToken::new();
-        let mut running = server::start(config, ports.clone(), listener, stop.clone()).await.expect("it starts");
+        let mut running =
+            server::start(config, ports.clone(), listener, stop.clone(), |_| Ok(())).await.expect("it starts");
         let address = running.address;
         let channel = Channel::from_shared(format!("http://{address}")).expect("sound").connect_lazy();
         let operator = running.operator_key.take().unwrap_or_default();
