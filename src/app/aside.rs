@@ -109,16 +109,27 @@ impl Place<'_> {
         &self.organization
     }
 
-    /// Does the work when it is its turn. It goes on if the caller goes away in the midst of it, and keeps its turn.
+    /// As [`in_turn`].
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
-        let turn = self.aside.turns.take(&self.organization).await;
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
-        });
-        done.await.map_err(|fault| Refused::broken(self.aside.what, &fault))
+        in_turn(&self.aside.turns, &self.organization, self.aside.what, work).await
     }
+}
+
+/// Does work of a kind, told in words, when it is the organization's turn. It goes on if the caller goes away in the midst of
+/// it, and keeps its turn.
+pub async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Turns>,
+    organization: &OrganizationName,
+    what: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
+    let turn = turns.take(organization).await;
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    done.await.map_err(|fault| Refused::broken(what, &fault))
 }
 
 #[cfg(test)]

@@ -179,17 +179,17 @@ impl Places {
             .await
     }
 
-    /// As [`Resources::update`]; `change` returns the place as it shall be.
+    /// As [`Resources::update`]; `change` returns the place as it shall be, or refuses what it is.
     pub async fn update<P: Place>(
         &self,
         name: &P::Name,
         etag: Option<u64>,
         author: &str,
-        change: impl Fn(&P) -> Result<P, Violations>,
+        change: impl Fn(&P) -> Result<P, EditError>,
     ) -> Result<Entry<P>, EditError> {
         self.resources
             .update(name, etag, author, |place, catalog| {
-                let next = change(place).map_err(EditError::Invalid)?;
+                let next = change(place)?;
                 check_source(&next, place.source())?;
                 check(&next, catalog)?;
                 Ok(next)

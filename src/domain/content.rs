@@ -99,7 +99,7 @@ impl Words {
     pub fn new(written: Written<'_>, price_known: bool) -> Result<Self, Violations> {
         let mut wrong = Violations::default();
         let title = wrong.nest("title", Template::required(written.title, MAX_TITLE, price_known));
-        let body = wrong.nest("body", Template::new(written.body, MAX_BODY, price_known));
+        let body = wrong.nest("body", Template::lines(written.body, MAX_BODY, price_known));
         let button = Template::new(written.call_to_action, MAX_CALL_TO_ACTION, price_known);
         let call_to_action = wrong.nest("call_to_action", button);
         let image_url = wrong.take("image_url", web_address(written.image_url));

@@ -38,6 +38,7 @@ pub mod few;
 pub mod geo;
 pub mod inputs;
 pub mod link;
+mod meeting;
 pub mod money;
 pub mod name;
 pub mod offer;

@@ -76,14 +76,23 @@ impl From<Circle> for StoredCircle {
 /// Coordinates as GeoJSON writes a MultiPolygon: polygons of rings of `[longitude, latitude]`.
 pub type Coordinates = Vec<Vec<Vec<[f64; 2]>>>;
 
-/// One or more polygons whose rings are closed, simple and do not cross each other.
+/// One or more polygons whose rings are closed, simple and do not cross each other. What is read back from the record is
+/// believed to be so: it was when it was written, and to look again would make every start wait for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Coordinates", into = "Coordinates")]
 pub struct Polygons(geo::MultiPolygon);
 
 impl Polygons {
-    /// Takes rings as GeoJSON writes them; the first ring of each polygon is its shell, the others are holes.
+    /// Takes rings as GeoJSON writes them; the first ring of each polygon is its shell, the others are holes. Of the largest
+    /// shapes it takes up to seconds.
     pub fn new(coordinates: &Coordinates) -> Result<Self, Invalid> {
+        let polygons = Self::well_formed(coordinates)?;
+        rings::check(&polygons.0)?;
+        Ok(polygons)
+    }
+
+    /// Whatever its rings enclose, and however they lie to each other.
+    fn well_formed(coordinates: &Coordinates) -> Result<Self, Invalid> {
         let corners: usize = coordinates.iter().flatten().map(Vec::len).sum();
         if coordinates.is_empty() || corners > MAX_CORNERS {
             return Err(Invalid::new(format!("must have 1 to {MAX_CORNERS} corners, had {corners}")));
@@ -100,9 +109,7 @@ impl Polygons {
                 check_ring(ring).map_err(|invalid| Invalid::new(format!("polygon {p}, ring {r}: {invalid}")))?;
             }
         }
-        let polygons = geo::MultiPolygon(coordinates.iter().map(|rings| polygon(rings)).collect());
-        rings::check(&polygons)?;
-        Ok(Self(polygons))
+        Ok(Self(geo::MultiPolygon(coordinates.iter().map(|rings| polygon(rings)).collect())))
     }
 
     pub fn geometry(&self) -> &geo::MultiPolygon {
@@ -152,7 +159,7 @@ fn check_corner([longitude, latitude]: [f64; 2]) -> Result<(), Invalid> {
 impl TryFrom<Coordinates> for Polygons {
     type Error = Invalid;
     fn try_from(coordinates: Coordinates) -> Result<Self, Invalid> {
-        Self::new(&coordinates)
+        Self::well_formed(&coordinates)
     }
 }
 
@@ -186,6 +193,15 @@ mod tests {
         assert!(refusal(vec![vec![[-179.0, 0.0], [179.0, 0.0], [179.0, 1.0], [-179.0, 0.0]]]).contains("antimeridian"));
         let hole = SQUARE.map(|[x, y]| [x + 3.0, y]).to_vec();
         assert!(refusal(vec![SQUARE.to_vec(), hole]).contains("ring 1: is a hole outside"));
+    }
+
+    #[test]
+    fn the_record_is_not_asked_again_how_rings_lie() {
+        let read = |ring: &str| serde_json::from_str::<Polygons>(&format!("[[{ring}]]"));
+        let bow = "[[0.0,0.0],[2.0,2.0],[2.0,0.0],[0.0,2.0],[0.0,0.0]]";
+        assert!(read(bow).is_ok_and(|bow| Polygons::new(&bow.into()).is_err()));
+        let fault = read("[[0.0,0.0],[2.0,2.0],[2.0,0.0],[0.0,2.0]]").expect_err("what a ring is").to_string();
+        assert!(fault.contains("is not closed"), "{fault}");
     }
 
     #[test]

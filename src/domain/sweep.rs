@@ -34,7 +34,7 @@ pub(super) fn meeting(edges: &[Line]) -> Option<(usize, usize)> {
 }
 
 /// From west to east, and what is on one meridian from south to north: as if the line leaned a little.
-fn along(a: Coord, b: Coord) -> Ordering {
+pub(super) fn along(a: Coord, b: Coord) -> Ordering {
     // Corners are finite. Both zeros are the same place, which the total order of numbers tells apart.
     let order = |a: f64, b: f64| a.partial_cmp(&b).unwrap_or(Ordering::Equal);
     order(a.x, b.x).then(order(a.y, b.y))

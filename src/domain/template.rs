@@ -16,6 +16,9 @@ use super::{
 pub const MAX_VARIABLES: usize = 16;
 /// Longest default of a variable, in characters.
 pub const MAX_DEFAULT: usize = 100;
+/// So many characters more than it may have with its defaults a text may have as it is written: there are the names of
+/// variables in it.
+pub const MAX_NAMES: usize = 1_600;
 
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
@@ -80,15 +83,37 @@ impl Template {
     /// Text of at most `max` characters with the defaults in place of its variables; it may be empty. Every fault is told,
     /// by its place in the text. With `price_known` a price needs no default.
     pub fn new(source: &str, max: usize, price_known: bool) -> Result<Self, Violations> {
-        let template = Self::read(source.trim(), price_known)?;
-        text::optional_line(&template.shortest(), max).map_err(|invalid| Violations::one("", invalid))?;
-        Ok(template)
+        Self::checked(source, (max, price_known), text::line, false)
     }
 
     /// As [`Self::new`], and never empty.
     pub fn required(source: &str, max: usize, price_known: bool) -> Result<Self, Violations> {
-        let template = Self::read(source.trim(), price_known)?;
-        text::line(&template.shortest(), max).map_err(|invalid| Violations::one("", invalid))?;
+        Self::checked(source, (max, price_known), text::line, true)
+    }
+
+    /// As [`Self::new`], of one line or several, whichever way they end. What is filled in stays on its line.
+    pub fn lines(source: &str, max: usize, price_known: bool) -> Result<Self, Violations> {
+        Self::checked(&source.replace("\r\n", "\n"), (max, price_known), text::lines, false)
+    }
+
+    fn checked(
+        source: &str,
+        (max, price_known): (usize, bool),
+        check: fn(&str, usize) -> Result<String, Invalid>,
+        is_required: bool,
+    ) -> Result<Self, Violations> {
+        let refuse = |invalid| Violations::one("", invalid);
+        let (source, most) = (source.trim(), max + MAX_NAMES);
+        let length = source.chars().count();
+        if length > most {
+            let said = format!("must have at most {most} characters with the names of its variables, had {length}");
+            return Err(refuse(Invalid::new(said)));
+        }
+        let template = Self::read(source, price_known)?;
+        let shortest = template.shortest();
+        if is_required || !shortest.trim().is_empty() {
+            check(&shortest, max).map_err(refuse)?;
+        }
         Ok(template)
     }
 
@@ -245,6 +270,34 @@ mod tests {
         assert!(faults("{{store.name|}}")[0].contains("1 to 40 characters, had 0"), "nothing would be left of it");
         assert!(faults(&format!("{{{{store.name|{}}}}}", "x".repeat(41)))[0].contains("had 41"));
         assert_eq!(faults(&"{{store.name|}}x".repeat(17)), ["must have at most 16 variables, were 17"]);
+    }
+
+    #[test]
+    fn several_lines_are_for_who_asks_for_them() {
+        let lines = |source: &str| Template::lines(source, MAX, false);
+        let two = lines("\r\n Hello {{trait.a|}},\r\n\r\ntwo for one \n").expect("sound");
+        assert_eq!(two.source(), "Hello {{trait.a|}},\n\ntwo for one");
+        assert_eq!(two.fill(MAX, |_| Some("A\nnn".into())), "Hello Ann,\n\ntwo for one");
+        let first = lines("{{trait.a|}}\nHello").expect("sound");
+        assert_eq!((first.unfilled(), Template::from(first.source().to_owned())), ("Hello".to_owned(), first));
+        for source in ["a\rb", "a\tb", "a\u{2028}b", "a\u{b}b"] {
+            assert!(lines(source).is_err(), "{source:?}");
+        }
+        assert!(lines(" \n\n ").is_ok_and(|none| none.is_empty()));
+        assert!(faults("two\nlines")[0].starts_with("must not contain control"), "a title is one line");
+        assert!(Template::new("two\nlines", MAX, false).is_err());
+    }
+
+    #[test]
+    fn what_is_written_has_a_bound_whatever_is_said() {
+        let blanks = |count| format!("{{{{{}trait.a|x}}}}", " ".repeat(count));
+        let most = MAX + MAX_NAMES;
+        assert!(Template::new(&blanks(most - 13), MAX, false).is_ok());
+        let said = format!("must have at most {most} characters with the names of its variables, had {}", most + 1);
+        assert_eq!(faults(&blanks(most - 12)), [said]);
+        let key = "k".repeat(text::MAX_SLUG);
+        let full = format!("{{{{trait.{key}|}}}}").repeat(MAX_VARIABLES - 1) + "{{trait.a|x}}";
+        assert!(Template::new(&full, MAX, false).is_ok(), "the longest names fit");
     }
 
     fn a_piece() -> impl Strategy<Value = String> {

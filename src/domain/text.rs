@@ -116,12 +116,21 @@ pub fn quoted(text: &str) -> String {
 /// Text of 1 to `max` characters, one of which can be seen, without control and invisible characters; surrounding blanks are
 /// cut.
 pub fn line(text: &str, max: usize) -> Result<String, Invalid> {
+    checked(text, max, |c| c.is_control())
+}
+
+/// As [`line()`], of one line or several.
+pub fn lines(text: &str, max: usize) -> Result<String, Invalid> {
+    checked(text, max, |c| c.is_control() && c != '\n')
+}
+
+fn checked(text: &str, max: usize, is_control: fn(char) -> bool) -> Result<String, Invalid> {
     let text = text.trim();
     let length = text.chars().count();
     if length == 0 || length > max {
         return Err(Invalid::new(format!("must have 1 to {max} characters, had {length}")));
     }
-    if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if text.chars().any(|c| is_control(c) || is_invisible(c)) {
         return Err(Invalid::new(format!("must not contain control or invisible characters, was {}", quoted(text))));
     }
     if !is_seen(text) {

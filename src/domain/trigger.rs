@@ -120,10 +120,7 @@ impl Trigger {
             wrong.add("anywhere", "is for app events; a transition needs places, tags of them, a network or an area");
         }
         if let Target::Within(Shape::Polygons(polygons)) = &self.at {
-            let corners: usize = polygons.geometry().iter().map(corners).sum();
-            if corners > MAX_CORNERS {
-                wrong.add("within.shape.polygons", format!("must have at most {MAX_CORNERS} corners, had {corners}"));
-            }
+            wrong.nest("within.shape", check_corners(polygons.geometry().iter().map(corners).sum()));
         }
         for (field, visits) in [("min_visits", self.visit.at_least), ("every_nth_visit", self.visit.every)] {
             if visits > MAX_VISITS {
@@ -134,6 +131,14 @@ impl Trigger {
         }
         wrong.finish(Some(self))
     }
+}
+
+/// Whether the polygons of an area have so many corners at most as it may have.
+pub fn check_corners(corners: usize) -> Result<(), Violations> {
+    if corners <= MAX_CORNERS {
+        return Ok(());
+    }
+    Err(Violations::one("polygons", format!("must have at most {MAX_CORNERS} corners, had {corners}")))
 }
 
 fn corners(polygon: &geo::Polygon) -> usize {

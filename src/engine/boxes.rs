@@ -51,6 +51,13 @@ impl DegreeBox {
         Self::new([west + across, south + up], [east - across, north - up])
     }
 
+    /// How wide it is in its middle, and how high, in degrees of latitude. One that goes all the way round, for its circle
+    /// holds a pole, is no wider than one that just misses the pole.
+    pub fn extent(&self) -> [f64; 2] {
+        let [across, up] = [0, 1].map(|axis| f64::from(self.north_east[axis] - self.south_west[axis]));
+        [across.min(180.0) * self.centre(1).to_radians().cos(), up]
+    }
+
     /// Whether they have a point in common.
     pub fn meets(&self, other: &Self) -> bool {
         let along = |i: usize| self.south_west[i] <= other.north_east[i] && self.north_east[i] >= other.south_west[i];

@@ -56,10 +56,8 @@ impl Spot {
 
     fn around(bounds: &DegreeBox) -> Self {
         let [x, y] = [0, 1].map(|axis| bounds.centre(axis));
-        let half = |axis: usize| f64::from(bounds.north_east[axis] - bounds.south_west[axis]) / 2.0;
-        // A box that goes all the way round, for its circle holds a pole, is no larger than one that just misses the pole.
-        let across = half(0).min(90.0) * y.to_radians().cos();
-        let size = half(1).max(across).max(f64::from(f32::EPSILON)).log2().floor() as i32;
+        let [across, up] = bounds.extent().map(|degrees| degrees / 2.0);
+        let size = up.max(across).max(f64::from(f32::EPSILON)).log2().floor() as i32;
         let row = (y / Self::side(size)).floor() as i64;
         Self { size, row, column: (x / Self::width(size, row)).floor() as i64 }
     }

@@ -115,6 +115,22 @@ impl Edges {
     }
 }
 
+/// Whether the polygons hold the position, as edges that are prepared of them say; in as many steps as there are corners.
+pub fn hold(polygons: &Polygons, position: Position) -> bool {
+    let at = below_the_pole(position);
+    let crossed: usize = polygons.geometry().iter().flat_map(rings).map(|ring| crossed(&ring.0, at)).sum();
+    crossed % 2 == 1
+}
+
+/// How many of the edges between corners a ray from the point to the east crosses.
+fn crossed(corners: &[geo::Coord], [x, y]: [f64; 2]) -> usize {
+    let crosses = |edge: &&[geo::Coord]| {
+        let (a, b) = (edge[0], edge[1]);
+        (a.y > y) != (b.y > y) && x < a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x)
+    };
+    corners.windows(2).filter(crosses).count()
+}
+
 /// Nothing is above the North Pole to cross to: what surrounds it goes on just below it.
 fn below_the_pole(position: Position) -> [f64; 2] {
     [position.longitude(), position.latitude().min(BELOW_THE_POLE)]
@@ -186,11 +202,7 @@ impl Run {
             // All of it is to the east: what counts is whether it ends on the other side of the ray.
             return (self.ends[0] > y) != (self.ends[1] > y);
         }
-        let crosses = |edge: &&[geo::Coord]| {
-            let (a, b) = (edge[0], edge[1]);
-            (a.y > y) != (b.y > y) && x < a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x)
-        };
-        self.corners(polygons).windows(2).filter(crosses).count() % 2 == 1
+        crossed(self.corners(polygons), [x, y]) % 2 == 1
     }
 }
 

@@ -8,7 +8,6 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     boxes::{self, DegreeBox},
     edges::Edges,
-    forest::Bounds,
     shape::Outline,
 };
 use crate::domain::{
@@ -67,6 +66,8 @@ pub enum AreaEntry {
 pub struct Drawn {
     fence: Arc<Geofence>,
     edges: Edges,
+    /// As [`AreaView::size_m`].
+    size_m: f64,
 }
 
 /// The circle around a store that some campaign asks for.
@@ -83,7 +84,9 @@ impl AreaEntry {
         match &fence.shape {
             Shape::Circle(_) => Self::Circle(mark, fence.clone()),
             Shape::Polygons(polygons) => {
-                Self::Polygons(mark, Arc::new(Drawn { fence: fence.clone(), edges: Edges::of(polygons) }))
+                let sizes = boxes::of_polygons(polygons).into_iter().map(|bounds| bounds.extent().iter().sum());
+                let size_m = sizes.fold(0.0, f64::max) * METRES_PER_DEGREE;
+                Self::Polygons(mark, Arc::new(Drawn { fence: fence.clone(), edges: Edges::of(polygons), size_m }))
             }
         }
     }
@@ -268,12 +271,13 @@ impl<'a> AreaView<'a> {
         }
     }
 
-    /// How large it is beside others: about half the way round it, in metres of latitude; 0 of what has no outline.
+    /// How large it is beside others: how wide and how high together, in metres, and of polygons the largest; 0 of what has
+    /// no outline.
     pub fn size_m(self) -> f64 {
-        match self.outline() {
-            Some(Outline::Circle(circle)) => 4.0 * circle.radius_m(),
-            Some(Outline::Polygons(_, edges)) => edges.bounds().girth() * METRES_PER_DEGREE,
-            None => 0.0,
+        match (self, self.outline()) {
+            (Self::Polygons(_, drawn), _) => drawn.size_m,
+            (_, Some(Outline::Circle(circle))) => 4.0 * circle.radius_m(),
+            _ => 0.0,
         }
     }
 
@@ -301,7 +305,26 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::domain::shape::Polygons;
     use crate::engine::fixture::{geofence, store};
+
+    #[test]
+    fn sizes_are_those_on_the_ground() {
+        let of =
+            |shape| AreaEntry::of_geofence(&Arc::new(Geofence { shape, ..geofence("g", 0.0, 9.0) })).view().size_m();
+        let rectangle = |[west, south]: [f64; 2], [width_m, height_m]: [f64; 2]| {
+            let east = west + width_m / METRES_PER_DEGREE / south.to_radians().cos();
+            let (east, north) = (east.min(180.0), south + height_m / METRES_PER_DEGREE);
+            vec![vec![[west, south], [east, south], [east, north], [west, north], [west, south]]]
+        };
+        let polygons = |parts| Shape::Polygons(Polygons::new(&parts).expect("sound"));
+        let circle = Shape::Circle(Circle::new(Position::new(65.0, 25.0).expect("sound"), 60.0).expect("sound"));
+        let [square, circle] = [polygons(vec![rectangle([25.0, 65.0], [100.0; 2])]), circle].map(of);
+        assert!((190.0..220.0).contains(&square) && square < circle, "{square} {circle}");
+        let west = 180.0 - 100.0 / METRES_PER_DEGREE / 17.0_f64.to_radians().cos();
+        let cut = of(polygons([west, -180.0].map(|west| rectangle([west, -17.0], [100.0, 200.0])).to_vec()));
+        assert!((290.0..320.0).contains(&cut), "{cut}");
+    }
 
     #[test]
     fn marks_tell_names_kinds_and_radii_apart() {

@@ -1,11 +1,13 @@
 //! Areas that a campaign targets: which places lie inside.
 //!
-//! Law 7: a circle reaches over the antimeridian and the poles; polygons are straight in longitude and latitude.
+//! Law 7: a circle reaches over the antimeridian and the poles; polygons are straight in longitude and latitude, and hold what
+//! geofences of them would.
 
-use geo::{BoundingRect, Contains};
+use geo::BoundingRect;
 
 use super::{
     boxes::{self, DegreeBox},
+    edges,
     forest::Forest,
     packed::{Boxed, Packed, Thing},
 };
@@ -15,9 +17,7 @@ use crate::domain::{geo::Position, place::PlaceName, shape::Shape};
 pub fn holds(shape: &Shape, position: Position) -> bool {
     match shape {
         Shape::Circle(circle) => circle.center().distance_to(position) <= circle.radius_m(),
-        Shape::Polygons(polygons) => {
-            polygons.geometry().contains(&geo::Point::new(position.longitude(), position.latitude()))
-        }
+        Shape::Polygons(polygons) => edges::hold(polygons, position),
     }
 }
 
@@ -85,8 +85,33 @@ mod tests {
     use super::*;
     use crate::{
         domain::shape::{Circle, Polygons},
-        engine::fixture::acme,
+        engine::{edges::Edges, fixture::acme},
     };
+
+    #[test]
+    fn polygons_hold_what_is_where_the_map_ends() {
+        let of = |parts: &[[f64; 4]]| {
+            let part = |&[west, south, width, height]: &[f64; 4]| a_rectangle([west, south], [width, height]);
+            Polygons::new(&parts.iter().map(part).collect()).expect("sound")
+        };
+        let fiji = of(&[[178.0, -19.0, 2.0, 3.0], [-180.0, -19.0, 2.0, 3.0]]);
+        let (north, south) = (of(&[[-180.0, 60.0, 170.0, 30.0]]), of(&[[-180.0, -90.0, 170.0, 30.0]]));
+        let west_of_it = of(&[[178.0, -19.0, 2.0, 3.0]]);
+        for (polygons, latitude, longitude, expected) in [
+            (&fiji, -16.8, 180.0, true),
+            (&fiji, -16.8, -180.0, true),
+            (&fiji, -20.0, 180.0, false),
+            (&west_of_it, -16.8, 177.0, false),
+            (&north, 90.0, -37.0, true),
+            (&south, -90.0, -37.0, true),
+            (&south, -90.0, -180.0, true),
+            (&south, 90.0, -37.0, false),
+        ] {
+            let position = Position::new(latitude, longitude).expect("sound");
+            assert_eq!(Edges::of(polygons).hold(polygons, position), expected, "a geofence and {position:?}");
+            assert_eq!(holds(&Shape::Polygons(polygons.clone()), position), expected, "{position:?}");
+        }
+    }
 
     fn a_position() -> impl Strategy<Value = Position> {
         // Where boxes are most easily wrong, there are most.

@@ -111,7 +111,7 @@ impl CampaignService for CampaignGrpc {
     async fn update_campaign(&self, request: Request<pb::UpdateCampaignRequest>) -> Answer<pb::Campaign> {
         let access = Self::access(request.extensions())?;
         let pb::UpdateCampaignRequest { campaign, update_mask } = request.into_inner();
-        let patch = Patch::<Campaign>::read(&access, campaign, update_mask.as_ref())?;
+        let patch = Patch::<Campaign>::read(&access, campaign, update_mask)?;
         let change = |campaign: &Campaign| patch.apply(campaign);
         let campaign = self.campaigns.update(&patch.name, patch.etag, access.author(), change).await?;
         self.edited(&campaign).await

@@ -67,6 +67,7 @@ pub mod profile_wire;
 pub mod proxies;
 pub mod proximity_service;
 mod public;
+mod reading;
 pub mod redemption_service;
 mod redemption_wire;
 pub mod resource;

@@ -80,7 +80,7 @@ impl OrganizationService for OrganizationGrpc {
     async fn update_organization(&self, request: Request<pb::UpdateOrganizationRequest>) -> Answer<pb::Organization> {
         let access = Self::owner(request.extensions())?;
         let pb::UpdateOrganizationRequest { organization, update_mask } = request.into_inner();
-        let patch = Patch::<Organization>::read(&access, organization, update_mask.as_ref())?;
+        let patch = Patch::<Organization>::read(&access, organization, update_mask)?;
         let change = |organization: &Organization| patch.apply(organization);
         let changed = self.organizations.update(&patch.name, patch.etag, access.author(), change).await?;
         Ok(Response::new(Organization::write(&changed)))
@@ -118,7 +118,7 @@ impl OrganizationService for OrganizationGrpc {
     async fn update_app(&self, request: Request<pb::UpdateAppRequest>) -> Answer<pb::App> {
         let access = Self::owner(request.extensions())?;
         let pb::UpdateAppRequest { app, update_mask } = request.into_inner();
-        let patch = Patch::<App>::read(&access, app, update_mask.as_ref())?;
+        let patch = Patch::<App>::read(&access, app, update_mask)?;
         let change = |app: &App| patch.apply(app);
         let app = self.organizations.update_app(&patch.name, patch.etag, access.author(), change).await?;
         Ok(Response::new(App::write(&app)))

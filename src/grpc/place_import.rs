@@ -19,6 +19,7 @@ use crate::{
         detection_wire::distances_to_wire,
         importing::{Import, Importing},
         pb::{self, import_places_request::Part, import_row::Place},
+        reading::Reading,
         resource::{Wire, stand_in},
         sync_wire::{self, emptied_to_wire, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
         wire::required,
@@ -39,7 +40,7 @@ const FULL: usize = 256 << 10;
 /// Reads the whole stream. What it returns first is to be kept for as long as the rows are.
 pub(super) async fn receive(
     access: &Access,
-    importing: &Importing,
+    (importing, reading): (&Importing, &Reading),
     mut stream: Streaming<pb::ImportPlacesRequest>,
 ) -> Result<(Import, Options, Vec<Numbered>), Status> {
     let first = importing.next(&mut stream).await?.and_then(|message| message.part);
@@ -51,7 +52,10 @@ pub(super) async fn receive(
     let mut received = Received::default();
     while let Some(message) = importing.next(&mut stream).await? {
         match message.part {
-            Some(Part::Rows(rows)) => received.add(rows)?,
+            Some(Part::Rows(rows)) => {
+                let bytes = prost::Message::encoded_len(&rows);
+                received = reading.of(access, bytes, move || received.add(rows)).await??;
+            }
             Some(Part::End(end)) => {
                 received.ended(&end)?;
                 return match importing.next(&mut stream).await? {
@@ -96,7 +100,8 @@ impl Received {
         Err(Violations::one("end.rows", said).into())
     }
 
-    fn add(&mut self, wire: pb::ImportRows) -> Result<(), Status> {
+    /// With these rows.
+    fn add(mut self, wire: pb::ImportRows) -> Result<Self, Status> {
         let count = wire.rows.len();
         if !(1..=MAX_ROWS_A_MESSAGE).contains(&count) {
             let said = format!("must be 1 to {MAX_ROWS_A_MESSAGE} a message, were {count}");
@@ -117,7 +122,7 @@ impl Received {
             let said = format!("must be at most {MAX_ROWS}, of {MAX_CORNERS} corners in all; nothing was changed");
             return Err(Violations::one("rows", said).into());
         }
-        Ok(())
+        Ok(self)
     }
 }
 

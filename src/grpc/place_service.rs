@@ -10,6 +10,7 @@ use crate::{
     app::{
         imports::{Imports, as_of_now},
         places::{Place, Places},
+        resources::EditError,
     },
     domain::{
         place::{Beacon, Geofence, Store},
@@ -24,6 +25,7 @@ use crate::{
         pb::{self, place_service_server::PlaceService},
         place_import,
         place_wire::optional_store,
+        reading::Reading,
         resource::{self, ListRequest, Patch, Patched, Wire},
     },
     ports::StoreError,
@@ -37,13 +39,17 @@ pub struct PlaceGrpc {
     places: Arc<Places>,
     imports: Arc<Imports>,
     importing: Importing,
+    reading: Reading,
 }
+
+/// How often a patch is applied anew because somebody else's edit came first.
+const TRIES: usize = 4;
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl PlaceGrpc {
     pub fn new(places: Arc<Places>, imports: Arc<Imports>, importing: Importing) -> Self {
-        Self { places, imports, importing }
+        Self { places, imports, importing, reading: Reading::default() }
     }
 
     fn access(extensions: &Extensions) -> Result<Access, Status> {
@@ -53,11 +59,13 @@ impl PlaceGrpc {
     async fn create<P: Place + Wire>(
         &self,
         access: Access,
-        parent: &str,
-        id: (&str, &str),
+        parent: String,
+        (field, id): (&'static str, String),
         message: Option<P::Message>,
     ) -> Answer<P::Message> {
-        let place = resource::wanted::<P>(&access, Some(parent), id, message)?;
+        let (caller, bytes) = (access.clone(), message.as_ref().map_or(0, prost::Message::encoded_len));
+        let read = move || resource::wanted::<P>(&caller, Some(&parent), (field, &id), message);
+        let place = self.reading.of(&access, bytes, read).await??;
         Ok(Response::new(P::write(&self.places.create(place, access.author()).await?)))
     }
 
@@ -88,10 +96,35 @@ impl PlaceGrpc {
         message: Option<P::Message>,
         mask: Option<prost_types::FieldMask>,
     ) -> Answer<P::Message> {
-        let patch = Patch::<P>::read(&access, message, mask.as_ref())?;
-        let change = |place: &P| patch.apply(place);
-        let place = self.places.update(&patch.name, patch.etag, access.author(), change).await?;
-        Ok(Response::new(P::write(&place)))
+        let (caller, bytes) = (access.clone(), message.as_ref().map_or(0, prost::Message::encoded_len));
+        let read = move || Patch::<P>::read(&caller, message, mask);
+        let patch = Arc::new(self.reading.of(&access, bytes, read).await??);
+        for _ in 0..TRIES {
+            let entry = self.places.resources().get::<P>(&patch.name).await?;
+            let (known, own) = (entry.value.clone(), patch.clone());
+            let bytes = bytes + prost::Message::encoded_len(&P::write(&entry));
+            let next = match Reading::is_large(bytes) {
+                true => Some(self.reading.of(&access, bytes, move || own.apply(&known)).await?),
+                false => None,
+            };
+            // Other edits wait while it is applied, so what is large was applied before: anew if it is another place by now.
+            let change = |place: &P| match &next {
+                None => patch.apply(place).map_err(EditError::Invalid),
+                Some(next) if *place == *entry.value => next.clone().map_err(EditError::Invalid),
+                Some(_) => Err(EditError::Changed(patch.name.clone().into())),
+            };
+            match self.places.update(&patch.name, patch.etag, access.author(), change).await {
+                Err(EditError::Changed(_)) if self.has_changed(&entry).await? => {}
+                done => return Ok(Response::new(P::write(&done?))),
+            }
+        }
+        Err(EditError::Changed(patch.name.clone().into()).into())
+    }
+
+    /// Whether the place is another one by now than it was.
+    async fn has_changed<P: Place>(&self, entry: &Entry<P>) -> Result<bool, EditError> {
+        let now = self.places.resources().get::<P>(entry.value.name()).await?;
+        Ok(now.etag != entry.etag)
     }
 
     async fn delete<P: Place + Wire>(
@@ -112,7 +145,7 @@ impl PlaceService for PlaceGrpc {
     async fn create_store(&self, request: Request<pb::CreateStoreRequest>) -> Answer<pb::Store> {
         let access = Self::access(request.extensions())?;
         let pb::CreateStoreRequest { parent, store_id, store } = request.into_inner();
-        self.create::<Store>(access, &parent, ("store_id", &store_id), store).await
+        self.create::<Store>(access, parent, ("store_id", store_id), store).await
     }
 
     async fn get_store(&self, request: Request<pb::GetStoreRequest>) -> Answer<pb::Store> {
@@ -142,7 +175,7 @@ impl PlaceService for PlaceGrpc {
     async fn create_geofence(&self, request: Request<pb::CreateGeofenceRequest>) -> Answer<pb::Geofence> {
         let access = Self::access(request.extensions())?;
         let pb::CreateGeofenceRequest { parent, geofence_id, geofence } = request.into_inner();
-        self.create::<Geofence>(access, &parent, ("geofence_id", &geofence_id), geofence).await
+        self.create::<Geofence>(access, parent, ("geofence_id", geofence_id), geofence).await
     }
 
     async fn get_geofence(&self, request: Request<pb::GetGeofenceRequest>) -> Answer<pb::Geofence> {
@@ -179,7 +212,7 @@ impl PlaceService for PlaceGrpc {
     async fn create_beacon(&self, request: Request<pb::CreateBeaconRequest>) -> Answer<pb::Beacon> {
         let access = Self::access(request.extensions())?;
         let pb::CreateBeaconRequest { parent, beacon_id, beacon } = request.into_inner();
-        self.create::<Beacon>(access, &parent, ("beacon_id", &beacon_id), beacon).await
+        self.create::<Beacon>(access, parent, ("beacon_id", beacon_id), beacon).await
     }
 
     async fn get_beacon(&self, request: Request<pb::GetBeaconRequest>) -> Answer<pb::Beacon> {
@@ -238,7 +271,8 @@ impl PlaceService for PlaceGrpc {
         request: Request<Streaming<pb::ImportPlacesRequest>>,
     ) -> Answer<pb::ImportPlacesResponse> {
         let access = Self::access(request.extensions())?;
-        let (_import, options, rows) = place_import::receive(&access, &self.importing, request.into_inner()).await?;
+        let stream = request.into_inner();
+        let (_import, options, rows) = place_import::receive(&access, (&self.importing, &self.reading), stream).await?;
         let report = self.imports.run(&options, rows, access.author()).await?;
         Ok(Response::new(place_import::report_to_wire(report)))
     }

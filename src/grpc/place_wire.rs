@@ -229,6 +229,12 @@ pub fn shape(wire: Option<pb::Shape>) -> Result<Shape, Violations> {
     }
 }
 
+/// How many corners the polygons of a shape have, all rings together.
+pub fn corners(wire: &pb::Shape) -> usize {
+    let Some(pb::shape::Outline::Polygons(polygons)) = &wire.outline else { return 0 };
+    polygons.polygons.iter().flat_map(|polygon| &polygon.rings).map(|ring| ring.coordinates.len() / 2).sum()
+}
+
 fn coordinates(polygons: pb::Polygons) -> Result<Coordinates, Invalid> {
     let mut coordinates = Coordinates::new();
     for (p, polygon) in polygons.polygons.into_iter().enumerate() {

@@ -30,7 +30,7 @@ pub const MAX_OBSTACLES: usize = 20;
 
 /// A kind of resource that has a message.
 pub trait Wire: Kind {
-    type Message: prost::Message + Default;
+    type Message: prost::Message + Default + 'static;
     /// The field of requests that carries it: `store`.
     const FIELD: &'static str;
 
@@ -199,22 +199,22 @@ pub fn wanted<K: Wire>(
 }
 
 /// What an update request says: which resource, from which etag, and how to change it.
-pub struct Patch<'a, K: Patched> {
+pub struct Patch<K: Patched> {
     pub name: K::Name,
     pub etag: Option<u64>,
     message: K::Message,
-    mask: Option<&'a FieldMask>,
+    mask: Option<FieldMask>,
 }
 
-impl<'a, K: Patched> Patch<'a, K> {
-    pub fn read(access: &Access, message: Option<K::Message>, mask: Option<&'a FieldMask>) -> Result<Self, Status> {
+impl<K: Patched> Patch<K> {
+    pub fn read(access: &Access, message: Option<K::Message>, mask: Option<FieldMask>) -> Result<Self, Status> {
         let message = message.ok_or_else(|| Violations::one(K::FIELD, required()))?;
         let mut wrong = Violations::default();
         let name = named::<K>(access, &mut wrong, &format!("{}.name", K::FIELD), K::name_of(&message))?;
         let etag = wrong.take(format!("{}.etag", K::FIELD), etag(K::etag_of(&message)));
-        wrong.nest("", check_mask::<K::Message>(mask));
+        wrong.nest("", check_mask::<K::Message>(mask.as_ref()));
         if !wrong.is_empty() {
-            wrong.nest(K::FIELD, Self::check_alone(&message, mask));
+            wrong.nest(K::FIELD, Self::check_alone(&message, mask.as_ref()));
         }
         let (name, etag) = wrong.finish(name.zip(etag))?;
         Ok(Self { name, etag, message, mask })
@@ -235,7 +235,7 @@ impl<'a, K: Patched> Patch<'a, K> {
     /// The resource as the patch wants it.
     pub fn apply(&self, current: &K) -> Result<K, Violations> {
         let entry = Entry { etag: 0, value: std::sync::Arc::new(current.clone()) };
-        let message = patched(K::write(&entry), &self.message, self.mask);
+        let message = patched(K::write(&entry), &self.message, self.mask.as_ref());
         let mut wrong = Violations::default();
         let resource = wrong.nest(K::FIELD, K::read(message, self.name.clone()));
         wrong.finish(resource)

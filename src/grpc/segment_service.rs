@@ -66,7 +66,7 @@ impl SegmentService for SegmentGrpc {
     async fn update_segment(&self, request: Request<pb::UpdateSegmentRequest>) -> Answer<pb::Segment> {
         let access = Self::access(request.extensions())?;
         let pb::UpdateSegmentRequest { segment, update_mask } = request.into_inner();
-        let patch = Patch::<Segment>::read(&access, segment, update_mask.as_ref())?;
+        let patch = Patch::<Segment>::read(&access, segment, update_mask)?;
         let change = |segment: &Segment| patch.apply(segment);
         let segment = self.segments.update(&patch.name, patch.etag, access.author(), change).await?;
         Ok(Response::new(Segment::write(&segment)))

@@ -8,11 +8,12 @@ use crate::{
         name::OrganizationName,
         place::PlaceName,
         text::{EventKey, Tag},
+        trigger::check_corners,
         violation::{Invalid, Violations},
     },
     grpc::{
         pb,
-        place_wire::{shape, shape_to_wire, tags},
+        place_wire::{corners, shape, shape_to_wire, tags},
         wire::{duration, duration_to_wire},
     },
 };
@@ -67,7 +68,9 @@ fn target(wire: pb::trigger::At) -> Result<Target, Violations> {
             wrong.take("network", OrganizationName::parse(&network)).map(Target::Network)
         }
         pb::trigger::At::Within(pb::Area { shape: outline }) => {
-            wrong.nest("within.shape", shape(outline)).map(Target::Within)
+            // They are counted before anybody looks how they lie, which takes a while.
+            let counted = check_corners(outline.as_ref().map_or(0, corners));
+            wrong.nest("within.shape", counted.and_then(|()| shape(outline))).map(Target::Within)
         }
         pb::trigger::At::Anywhere(pb::Anywhere {}) => Some(Target::Anywhere),
     };
@@ -151,6 +154,17 @@ mod tests {
             anywhere,
             "unset means anywhere"
         );
+    }
+
+    #[test]
+    fn corners_are_counted_before_they_are_looked_at() {
+        let back_and_forth: Vec<f64> = (0..1_001).flat_map(|i| [f64::from(i % 2), 60.0]).collect();
+        let polygons = vec![pb::Polygon { rings: vec![pb::Ring { coordinates: back_and_forth }] }];
+        let shape = pb::Shape { outline: Some(pb::shape::Outline::Polygons(pb::Polygons { polygons })) };
+        let within = Some(pb::trigger::At::Within(pb::Area { shape: Some(shape) }));
+        let wrong = trigger(wire(pb::trigger::On::Entered(pb::Entered {}), within)).expect_err("too many");
+        let told: Vec<_> = wrong.iter().map(|fault| (fault.field.as_str(), fault.description.as_str())).collect();
+        assert_eq!(told, [("within.shape.polygons", "must have at most 1000 corners, had 1001")]);
     }
 
     #[test]

@@ -44,12 +44,12 @@ fn when(zoned: &Zoned, next: &pb::Next) -> String {
 
 fn offer(paint: Paint, zoned: &Zoned, offer: &pb::Offer, lines: &mut Vec<String>) {
     lines.push(format!("offer      {}", paint.title(&offer.title)));
+    lines.extend(offer.body.lines().map(|line| format!("           {line}").trim_end().to_owned()));
     let mut add = |what: &str, text: &str| {
         if !text.is_empty() {
             lines.push(format!("  {what:<9}{text}"));
         }
     };
-    add("", &offer.body);
     if let Ok(Some(price)) = money(offer.price.clone()) {
         add("price", &price.to_string());
     }

@@ -140,3 +140,39 @@ async fn a_rotated_key_opens_with_both_secrets_for_a_while() {
     server.organizations().revoke_key(bearing(&owner, pb::RevokeKeyRequest { name })).await.expect("revoked");
     assert!(!opens(&new).await);
 }
+
+#[tokio::test]
+async fn a_large_geofence_is_edited_as_any_other() {
+    let server = TestServer::start().await;
+    let acme = server.publisher("acme").await;
+    let (key, parent) = (acme.key_of(Scope::Network).await, acme.organization.clone());
+    // Far more bytes than are read at once; `tip` is where a corner in the south is.
+    let shape = |tip: f64| {
+        let west_to_east = (0..2_000).map(|i| 9.0 + f64::from(i) / 2e5);
+        let mut ring: Vec<f64> = west_to_east.flat_map(|x| [x, 45.0]).collect();
+        ring.extend([9.005, tip, 9.0, 45.0]);
+        let polygons = vec![pb::Polygon { rings: vec![pb::Ring { coordinates: ring }] }];
+        Some(pb::Shape { outline: Some(pb::shape::Outline::Polygons(pb::Polygons { polygons })) })
+    };
+    let yard = pb::Geofence { display_name: "Yard".into(), shape: shape(44.9), ..Default::default() };
+    let create = pb::CreateGeofenceRequest { parent, geofence_id: "yard".into(), geofence: Some(yard) };
+    let made = server.places().create_geofence(bearing(&key, create)).await.expect("made").into_inner();
+    let update = async |geofence: pb::Geofence, path: &str| {
+        let update_mask = Some(FieldMask { paths: vec![path.into()] });
+        let request = pb::UpdateGeofenceRequest { geofence: Some(geofence), update_mask };
+        server.places().update_geofence(bearing(&key, request)).await.map(|done| done.into_inner())
+    };
+    let any = pb::Geofence { etag: String::new(), ..made.clone() };
+    let (named, tagged) = tokio::join!(
+        update(pb::Geofence { display_name: "Garden".into(), ..any.clone() }, "display_name"),
+        update(pb::Geofence { tags: vec!["green".into()], ..any.clone() }, "tags"),
+    );
+    assert!(named.is_ok() && tagged.is_ok(), "one is applied to what the other made of it");
+    let get = pb::GetGeofenceRequest { name: made.name.clone() };
+    let both = server.places().get_geofence(bearing(&key, get)).await.expect("there").into_inner();
+    assert_eq!((both.display_name.as_str(), both.tags.len()), ("Garden", 1));
+    let stale = update(made, "tags").await.expect_err("an old etag");
+    assert_eq!(refusal(&stale), (Code::Aborted, "ETAG_MISMATCH".into()));
+    let flat = update(pb::Geofence { shape: shape(45.0), ..any }, "shape").await.expect_err("it encloses nothing");
+    assert_eq!(fields(&flat), ["geofence.shape.polygons"]);
+}

@@ -10,7 +10,7 @@ use std::{
     str::FromStr,
 };
 
-use geo::{Centroid, LineString, MultiLineString, Polygon};
+use geo::{BoundingRect, Centroid, Coord, LineString, MapCoords, MultiLineString, Polygon, Rect};
 
 use self::pbf::Kind;
 use super::{Fields, File, Reading, Unreadable, Values, id_of, store};
@@ -225,16 +225,26 @@ impl Found {
                 if line.0.len() < 4 || !line.is_closed() {
                     return Err(Invalid::new(format!("{self} is a line, not an area")));
                 }
-                Polygon::new(line, Vec::new()).centroid()
+                in_one_piece(Polygon::new(line, Vec::new())).centroid()
             }
             Kind::Relation => {
                 let lines = self.members.iter().map(|way| parts.line(parts.ways.get(way)?));
-                MultiLineString(lines.collect::<Option<Vec<_>>>().ok_or_else(cut)?).centroid()
+                in_one_piece(MultiLineString(lines.collect::<Option<Vec<_>>>().ok_or_else(cut)?)).centroid()
             }
         };
         let middle = middle.ok_or_else(|| Invalid::new(format!("{self} has no outline")))?;
-        Position::new(middle.y(), middle.x())
+        Position::new(middle.y(), if middle.x() > 180.0 { middle.x() - 360.0 } else { middle.x() })
     }
+}
+
+/// What lies across the antimeridian, and so seems wider than half the world, with longitudes that go on to the east of it.
+fn in_one_piece<G>(outline: G) -> G
+where
+    G: BoundingRect<f64> + MapCoords<f64, f64, Output = G>,
+{
+    let is_across = outline.bounding_rect().into().is_some_and(|bounds: Rect| bounds.width() > 180.0);
+    let east = |at: Coord| if at.x < 0.0 { Coord { x: at.x + 360.0, ..at } } else { at };
+    if is_across { outline.map_coords(east) } else { outline }
 }
 
 #[cfg(test)]

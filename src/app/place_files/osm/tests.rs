@@ -128,6 +128,32 @@ fn nodes_and_areas_become_stores_at_their_middle() {
 }
 
 #[test]
+fn an_area_across_the_antimeridian_is_where_its_corners_are() {
+    let of = |kind, lines: &[[f64; 4]]| {
+        let mut parts = Parts { ways: HashMap::new(), nodes: HashMap::new() };
+        let latitudes = [-17.0, -17.0, -16.0, -16.0];
+        for (way, line) in lines.iter().enumerate() {
+            let ids = |corner: usize| (4 * way + corner) as i64;
+            parts.nodes.extend((0..4).map(|corner| (ids(corner), [line[corner], latitudes[corner]])));
+            parts.ways.insert(way as i64, [0, 1, 2, 3, 0].map(ids).to_vec());
+        }
+        let members = if kind == Kind::Way { parts.ways[&0].clone() } else { (0..lines.len() as i64).collect() };
+        let found = Found { kind, id: 1, tags: BTreeMap::new(), category: String::new(), at: [0.0; 2], members };
+        found.middle(&parts).expect("it has an outline")
+    };
+    let cut = [[-180.0, -179.8, -179.8, -180.0], [179.8, 180.0, 180.0, 179.8]];
+    for (middle, longitude) in [
+        (of(Kind::Way, &[[179.9, -179.7, -179.7, 179.9]]), -179.9),
+        (of(Kind::Way, &[[-179.9, 179.7, 179.7, -179.9]]), 179.9),
+        (of(Kind::Relation, &cut), -180.0),
+        (of(Kind::Way, &[[-1.0, 1.0, 1.0, -1.0]]), 0.0),
+    ] {
+        let expected = Position::new(-16.5, longitude).expect("sound");
+        assert!(middle.distance_to(expected) < 1.0, "{middle:?} {longitude}");
+    }
+}
+
+#[test]
 fn filters_say_what_a_place_is() {
     assert_eq!(ids(&read(&extract(), &reading(&["shop=mall", "shop=vacant"])).expect("readable")).len(), 2);
     assert!(read(&extract(), &reading(&["amenity"])).expect("readable").rows.is_empty());
