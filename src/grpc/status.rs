@@ -53,6 +53,8 @@ pub enum Problem {
     InputsNotKept,
     /// Too much would have to be gone through.
     TooMuch,
+    /// A message of more bytes than its call takes.
+    TooLarge,
     /// This caller calls too often.
     RateLimited,
     /// A till tried too many wrong codes.
@@ -92,6 +94,7 @@ impl Problem {
             Self::Precondition => (Code::FailedPrecondition, "PRECONDITION", None),
             Self::InputsNotKept => (Code::FailedPrecondition, "INPUTS_NOT_KEPT", None),
             Self::TooMuch => (Code::FailedPrecondition, "TOO_MUCH", None),
+            Self::TooLarge => (Code::OutOfRange, "TOO_LARGE", None),
             Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
             Self::LockedOut => (Code::ResourceExhausted, "LOCKED_OUT", MINUTE),
             Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),
