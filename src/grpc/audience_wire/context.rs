@@ -13,9 +13,9 @@ use crate::{
         audience::condition::{
             Clock, DISTANCE_M, DeviceTest, Hours, MomentTest, PlaceTest, VersionTest, Weekdays, within,
         },
+        language::language,
         name::OrganizationName,
         profile::Platform,
-        text::language,
         time::TimeOfDay,
         violation::{Invalid, Violations, at_most},
     },
