@@ -20,6 +20,7 @@ use tonic::{
 
 use crate::grpc::{
     arriving::{Arriving, Bounds, Place},
+    frames::refusal,
     leaving::{Leaving, Rest},
     room::Room,
     status::Problem,
@@ -71,7 +72,7 @@ impl Public {
     pub fn answer(&self, mut answer: http::Response<Body>) -> http::Response<Body> {
         // The libraries call it INTERNAL if they cannot read a message, and have no other reason to.
         if Status::from_header_map(answer.headers()).is_some_and(|status| status.code() == Code::Internal) {
-            answer = Status::invalid_argument("the message cannot be read").into_http();
+            answer = refusal("the message cannot be read").into_http();
         }
         let closed = Box::pin(self.closing.clone().cancelled_owned());
         let unsent = self.unsent.clone();

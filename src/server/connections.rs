@@ -126,23 +126,28 @@ impl Connection {
                 Heard::OlderHttp => return self.poll_leave(context).map(Err),
             };
             let Poll::Ready(heard) = heard else { return self.poll_silence(context).map(Err) };
-            greeting.heard = heard?;
-            if greeting.heard == Heard::OlderHttp {
-                tracing::debug!("somebody called by an older HTTP than HTTP/2, and was told so");
+            let heard = heard?;
+            if heard == Heard::OlderHttp {
                 // All of it fits into what the system takes of a new connection.
-                self.stream.try_write(OLDER_HTTP)?;
+                ready!(Pin::new(&mut self.stream).poll_write(context, OLDER_HTTP))?;
                 ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+                tracing::debug!("somebody called by an older HTTP than HTTP/2, and was told so");
             }
+            greeting.heard = heard;
         }
     }
 
     /// Ready when the caller has closed, or had time to. To close with bytes unread would take the answer from him.
     fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        // First, for whoever sends on and on would leave it no turn.
+        if let Poll::Ready(late) = self.poll_silence(context) {
+            return Poll::Ready(late);
+        }
         let mut unread = [0; 4096];
         loop {
             let mut buffer = ReadBuf::new(&mut unread);
             match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Pending => return self.poll_silence(context),
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(io::Error::other("a request of an older HTTP")),
             }
