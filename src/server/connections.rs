@@ -29,6 +29,8 @@ const METHODS: [&str; 9] = ["GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE 
 const OLDER_HTTP: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 73\r\nconnection: close\r\n\r\n\
     this is a gRPC server, which speaks HTTP/2: call it by a client of gRPC\r\n";
+/// Bytes that are read of such a caller behind the first: of a long upload not all.
+const MOST_UNREAD: usize = 1 << 20;
 /// Most that Linux takes as the silence before a keepalive probe.
 const MOST_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// Between two tries while the system has no connection to give, mostly because all descriptors are in use.
@@ -52,13 +54,13 @@ struct Greeting {
 }
 
 /// What the first of these bytes say. Nothing is written before, for HTTP/2 would write its own at once.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Heard {
     Nothing,
     /// HTTP/2 or TLS, or what they will refuse.
     Ours,
-    /// It is answered, and the answer has to be read before the connection closes.
-    OlderHttp,
+    /// It is answered, and so many bytes are read yet: to close with bytes unread would take the answer from the caller.
+    OlderHttp(usize),
 }
 
 /// All connections of the listener. The system looks after those that were silent for `keepalive`; those on which nothing
@@ -123,11 +125,11 @@ impl Connection {
             let heard = match greeting.heard {
                 Heard::Ours => return Poll::Ready(Ok(())),
                 Heard::Nothing => poll_first(&self.stream, context),
-                Heard::OlderHttp => return self.poll_leave(context).map(Err),
+                Heard::OlderHttp(_) => return self.poll_leave(context).map(Err),
             };
             let Poll::Ready(heard) = heard else { return self.poll_silence(context).map(Err) };
             let heard = heard?;
-            if heard == Heard::OlderHttp {
+            if let Heard::OlderHttp(_) = heard {
                 // All of it fits into what the system takes of a new connection.
                 ready!(Pin::new(&mut self.stream).poll_write(context, OLDER_HTTP))?;
                 ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
@@ -137,21 +139,20 @@ impl Connection {
         }
     }
 
-    /// Ready when the caller has closed, or had time to. To close with bytes unread would take the answer from him.
+    /// Ready when the caller has closed, has had time to, or sends on and on.
     fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        // First, for whoever sends on and on would leave it no turn.
-        if let Poll::Ready(late) = self.poll_silence(context) {
-            return Poll::Ready(late);
-        }
         let mut unread = [0; 4096];
-        loop {
+        while let Some(Greeting { heard: Heard::OlderHttp(room @ 1..), .. }) = &mut self.greeting {
             let mut buffer = ReadBuf::new(&mut unread);
             match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(io::Error::other("a request of an older HTTP")),
+                Poll::Pending => return self.poll_silence(context),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    *room = room.saturating_sub(buffer.filled().len())
+                }
+                Poll::Ready(_) => break,
             }
         }
+        Poll::Ready(io::Error::other("a request of an older HTTP"))
     }
 
     /// Ready when the greeting should be there and is not.
@@ -168,7 +169,7 @@ fn poll_first(stream: &TcpStream, context: &mut Context<'_>) -> Poll<io::Result<
     let mut first = ReadBuf::new(&mut first);
     ready!(stream.poll_peek(context, &mut first))?;
     let is_older = METHODS.iter().any(|method| first.filled().starts_with(method.as_bytes()));
-    Poll::Ready(Ok(if is_older { Heard::OlderHttp } else { Heard::Ours }))
+    Poll::Ready(Ok(if is_older { Heard::OlderHttp(MOST_UNREAD) } else { Heard::Ours }))
 }
 
 impl Connected for Connection {
@@ -264,6 +265,16 @@ mod tests {
         let (head, body) = told.split_once("\r\n\r\n").expect("an answer");
         assert!(head.starts_with("HTTP/1.1 505 ") && body.contains("gRPC"), "{told}");
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{told}");
+    }
+
+    #[tokio::test]
+    async fn an_upload_by_an_older_http_is_not_read_to_its_end() {
+        let (mut caller, mut connection) = connected().await;
+        caller.write_all(b"PUT / HTTP/1.1\r\n\r\n").await.expect("sent");
+        let upload = async { while caller.write_all(&[b'x'; 1 << 16]).await.is_ok() {} };
+        let read = async move { connection.read_u8().await };
+        let (read, ()) = tokio::join!(read, upload);
+        assert_eq!(read.expect_err("it is left").kind(), io::ErrorKind::Other, "before its time is over");
     }
 
     #[tokio::test]
