@@ -15,7 +15,6 @@ use crate::{
     grpc::{
         limits::{LimitsConfig, PeopleLimitsConfig, TillLimits},
         overload::GuardConfig,
-        place_service::MAX_PLACE_MESSAGE,
         proxies::Proxies,
     },
     ports::Clock,
@@ -173,7 +172,7 @@ impl ServerConfig {
     pub fn guard(&self) -> GuardConfig {
         GuardConfig {
             max_in_flight: self.max_in_flight.get() as usize,
-            max_message_bytes: MAX_PLACE_MESSAGE.max(self.max_message_bytes.get() as usize),
+            max_message_bytes: self.max_message_bytes.get() as usize,
             timeout: millis(self.timeout_ms.get()),
             stream_timeout: millis(self.stream_timeout_ms.get()),
         }

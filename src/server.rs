@@ -22,7 +22,7 @@ use self::{doors::Doors, jobs::Jobs, services::Services};
 use crate::{
     app::{keys, live_catalog::LiveCatalog, sharing::Sharing},
     config::{Config, ServerConfig},
-    grpc::{measure::Measure, open_streams::OpenStreams, overload::Guard},
+    grpc::{envelope::Envelope, measure::Measure, open_streams::OpenStreams, overload::Guard},
     ports::{CatalogStore, Clock, Coupons, Entropy, History, Ledger, ProfileCache, Receipts, Records},
     storage::sql::Sql,
     telemetry::{Meter, Metrics, TelemetryConfig, serve_metrics},
@@ -119,7 +119,8 @@ pub async fn start(
     let routes = routes.add_service(health_service);
     let ingest = services.ingest.clone();
     // Who is not known takes no place, however long it takes to find that out.
-    let mut layered = builder.layer(Measure::new(metrics.clone())).layer(services.auth.clone()).layer(guard);
+    let measured = builder.layer(Measure::new(metrics.clone())).layer(Envelope);
+    let mut layered = measured.layer(services.auth.clone()).layer(guard);
     let metrics_listener = bind_metrics(&config.telemetry).await?;
     let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     // Last of all that can fail: who gets the key has a server to use it on.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 pub use super::money::Money;
 use super::{
+    language::{closeness, language},
     link::{any_link, web_address},
     template::Template,
-    text::{self, quoted},
+    text::quoted,
     violation::{Invalid, Violations},
 };
 
@@ -124,13 +125,13 @@ impl Content {
     pub fn check(self) -> Result<Self, Violations> {
         let mut wrong = Violations::default();
         if !self.language.is_empty() {
-            wrong.take("language", text::language(&self.language));
+            wrong.take("language", language(&self.language));
         } else if !self.translations.is_empty() {
             wrong.add("language", "is required where there are translations: it is that of the title");
         }
         for (i, translation) in self.translations.iter().enumerate() {
             let field = format!("translations[{i}].language");
-            let sound = wrong.take(&field, text::language(&translation.language));
+            let sound = wrong.take(&field, language(&translation.language));
             let earlier = self.translations[..i].iter().map(|other| &other.language).chain([&self.language]);
             if sound.is_some() && earlier.into_iter().any(|other| other.eq_ignore_ascii_case(&translation.language)) {
                 wrong.add(field, format!("is there already, was {}", quoted(&translation.language)));
@@ -140,22 +141,16 @@ impl Content {
     }
 
     /// The words for somebody who speaks this language, and what language they are in: the longest tag that is theirs or
-    /// begins it (RFC 4647, lookup: `pt` for `pt-BR`), else the default one.
+    /// begins it (RFC 4647, lookup: `pt` for `pt-BR`, and `zh-Hant` for `zh-TW`), else the default one.
     pub fn words_for(&self, language: &str) -> (&str, &Words) {
         let default = (self.language.as_str(), &self.words);
         if self.translations.is_empty() {
             return default;
         }
         let others = self.translations.iter().map(|other| (other.language.as_str(), &other.words));
-        let spoken = others.chain([default]).filter(|(tag, _)| begins(language, tag));
-        spoken.max_by_key(|(tag, _)| tag.len()).unwrap_or(default)
+        let spoken = others.chain([default]).filter_map(|of| Some((closeness(language, of.0)?, of)));
+        spoken.max_by_key(|(close, _)| *close).map_or(default, |(_, closest)| closest)
     }
-}
-
-fn begins(language: &str, tag: &str) -> bool {
-    let (language, tag) = (language.as_bytes(), tag.as_bytes());
-    let is_prefix = language.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
-    !tag.is_empty() && is_prefix && matches!(language.get(tag.len()), None | Some(b'-'))
 }
 
 /// Which survey the app shall show: an id that the app knows, or an https link.
@@ -252,6 +247,8 @@ mod tests {
             ("PT-br", "pt-BR"),
             ("pt-PT", "pt"),
             ("zh-Hant-TW", "zh-Hant"),
+            ("zh-TW", "zh-Hant"),
+            ("zh-CN", "en"),
             ("zh", "en"),
             ("ptx", "en"),
             ("en-GB", "en"),
@@ -260,6 +257,10 @@ mod tests {
         ];
         for (device, spoken) in cases {
             assert_eq!(content.words_for(device).0, spoken, "{device}");
+        }
+        let chinese = in_languages("zh", &["zh-Hans", "zh-Hant", "zh-HK"]);
+        for (device, spoken) in [("zh-TW", "zh-Hant"), ("zh-Hant-HK", "zh-HK"), ("zh-SG", "zh-Hans"), ("zh-MY", "zh")] {
+            assert_eq!(chinese.words_for(device).0, spoken, "{device}");
         }
         assert_eq!(in_languages("en-GB", &["en"]).words_for("en-GB").0, "en-GB", "the default one competes");
     }

@@ -12,7 +12,7 @@
 //! | organizations, apps, keys, grants | [`organization`] |
 //! | what a phone reports | [`ping`] |
 //! | people, their devices and consents | [`profile`], [`consent`], [`presence`], [`beliefs`], [`dwelt`], [`visits`], [`app_version`], [`few`] |
-//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`trigger`], [`segment`], [`content`], [`template`], [`link`], [`money`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
+//! | campaigns: WHO, WHAT, TRIGGER, limits | [`campaign`], [`audience`], [`trigger`], [`segment`], [`content`], [`language`], [`template`], [`link`], [`money`], [`budget`], [`cap`], [`schedule`], [`experiment`] |
 //! | when stores are open | [`opening`] |
 //! | what was decided, why, and of what | [`decision`], [`reason`], [`offer`], [`inputs`] |
 //! | coupons, and what happens at the till | [`coupon`], [`code`], [`redemption`] |
@@ -37,6 +37,7 @@ pub mod experiment;
 pub mod few;
 pub mod geo;
 pub mod inputs;
+pub mod language;
 pub mod link;
 mod meeting;
 pub mod money;

@@ -21,7 +21,7 @@ pub fn check_id(id: &str) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::new(format!(
-        "id must be 1 to {MAX_ID} of letters, digits, . _ ~ -, beginning with a letter or digit, was {}",
+        "must be 1 to {MAX_ID} of letters, digits, . _ ~ -, beginning with a letter or digit, was {}",
         quoted(id)
     )))
 }
@@ -32,7 +32,7 @@ fn parse(text: &str, pattern: &str) -> Result<(), Invalid> {
     for expected in pattern.split('/') {
         let part = parts.next().ok_or_else(refuse)?;
         if expected.starts_with('{') {
-            check_id(part)?;
+            check_id(part).map_err(|wrong| Invalid::new(format!("has an id that {wrong}")))?;
         } else if part != expected {
             return Err(refuse());
         }

@@ -263,15 +263,16 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// As the API spells it.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Scope::Operator => "operator",
-            Scope::Owner => "owner",
-            Scope::Network => "network",
-            Scope::Brand => "brand",
-            Scope::Server(_) => "server",
-            Scope::App(_) => "app",
-            Scope::Store(_) => "store",
+            Scope::Operator => "OPERATOR",
+            Scope::Owner => "OWNER",
+            Scope::Network => "NETWORK",
+            Scope::Brand => "BRAND",
+            Scope::Server(_) => "SERVER",
+            Scope::App(_) => "APP",
+            Scope::Store(_) => "STORE",
         }
     }
 }

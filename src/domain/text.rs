@@ -175,18 +175,6 @@ pub fn optional_line(text: &str, max: usize) -> Result<Option<String>, Invalid> 
     if text.trim().is_empty() { Ok(None) } else { line(text, max).map(Some) }
 }
 
-/// A BCP 47 language tag such as `it` or `pt-BR`, checked for its form only.
-pub fn language(text: &str) -> Result<String, Invalid> {
-    let part = |part: &str| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric());
-    let mut parts = text.split('-');
-    let primary =
-        parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.chars().all(|c| c.is_ascii_alphabetic()));
-    if primary && parts.all(part) && text.len() <= 35 {
-        return Ok(text.to_owned());
-    }
-    Err(Invalid::new(format!("must be a BCP 47 language tag such as \"it\" or \"pt-BR\", was {}", quoted(text))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,11 +209,5 @@ mod tests {
             assert!(is_seen(text) && line(text, 9).is_ok(), "{text:?}");
         }
         assert!(!is_seen("") && !is_seen(" \u{3000}"));
-    }
-
-    #[test]
-    fn languages_have_a_form() {
-        assert!(language("it").is_ok() && language("zh-Hant-TW").is_ok());
-        assert!(language("").is_err() && language("italian").is_err() && language("it_IT").is_err());
     }
 }

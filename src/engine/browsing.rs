@@ -2,7 +2,8 @@
 //!
 //! Laws: the gates are those of a decision, less the trigger; nothing is taken and nothing is remembered, so that looking is
 //! free. Who is asked for their visits is supposed to be on the one that fires it. Law 4: without consent to marketing there
-//! is nothing to see.
+//! is nothing to see. Without consent to location previews are shown, for nothing is kept of them, with the note that they
+//! need it to become offers.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -24,7 +25,7 @@ use crate::domain::{
     audience::Rule,
     budget::AccountId,
     campaign::Campaign,
-    consent::Marketing,
+    consent::{Location, Marketing},
     content::Message,
     decision::{Note, Rank},
     geo::Position,
@@ -86,11 +87,14 @@ struct Spot<'a> {
 /// The best first, each campaign once; and what was so of the person as a whole.
 pub fn browse(look: &Look<'_>) -> (Vec<Preview>, Vec<Note>) {
     let Look { catalog, app, profile, device, now, exhausted, .. } = *look;
+    let mut notes = Vec::new();
+    notes.extend(profile.consents.permit::<Location>().is_none().then_some(Note::NoLocationConsent));
     if profile.consents.permit::<Marketing>().is_none() {
-        return (Vec::new(), vec![Note::NoMarketingConsent]);
+        notes.push(Note::NoMarketingConsent);
+        return (Vec::new(), notes);
     }
     let profiling = profile.consents.permit();
-    let notes = if profiling.is_none() { vec![Note::ContextOnly] } else { Vec::new() };
+    notes.extend(profiling.is_none().then_some(Note::ContextOnly));
     let visits = profiling.map(|permit| profile.visits(permit).clone());
     let standing = Standing { catalog, app, profile, device, now, is_suspect: false, exhausted };
     let gates = Gates::new(standing, visits.as_deref(), &|_, _| None);

@@ -104,7 +104,11 @@ fn without_consent_there_is_nothing_to_see() {
     assert_eq!(found(&street(), &app(), &shy, 1_000.0), (vec![], vec!["NO_MARKETING_CONSENT"]));
     shy.consents = consents(&[Purpose::Marketing]);
     let (told, notes) = found(&street(), &app(), &shy, 1_000.0);
-    assert_eq!((told.len(), notes), (4, vec!["CONTEXT_ONLY"]), "nothing is kept, so location is not asked for");
+    assert_eq!(
+        (told.len(), notes),
+        (4, vec!["NO_LOCATION_CONSENT", "CONTEXT_ONLY"]),
+        "nothing is kept, so they are told"
+    );
 }
 
 #[test]

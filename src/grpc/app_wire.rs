@@ -24,7 +24,7 @@ use crate::{
         pb,
         place_wire::zone,
         resource::{Patched, Wire},
-        wire::{duration_to_wire, optional_duration, required, unknown},
+        wire::{duration_to_wire, not_one_of, optional_duration},
     },
 };
 
@@ -194,15 +194,13 @@ fn declaration(wire: pb::TraitDeclaration) -> Result<TraitDeclaration, Violation
         Ok(Kind::Number) => Ok(TraitKind::Number),
         Ok(Kind::Flag) => Ok(TraitKind::Flag),
         Ok(Kind::Date) => Ok(TraitKind::Date),
-        Ok(Kind::Unspecified) => Err(required()),
-        Err(_) => Err(unknown(wire.kind)),
+        Ok(Kind::Unspecified) | Err(_) => Err(not_one_of(wire.kind, Kind::as_str_name)),
     };
     let writer = match Writer::try_from(wire.writer) {
         Ok(Writer::Device) => Ok(TraitWriter::Device),
         Ok(Writer::Server) => Ok(TraitWriter::Server),
         Ok(Writer::System) => Ok(TraitWriter::System),
-        Ok(Writer::Unspecified) => Err(required()),
-        Err(_) => Err(unknown(wire.writer)),
+        Ok(Writer::Unspecified) | Err(_) => Err(not_one_of(wire.writer, Writer::as_str_name)),
     };
     let (kind, writer) = (wrong.take("kind", kind), wrong.take("writer", writer));
     wrong.finish(kind.zip(writer).map(|(kind, writer)| TraitDeclaration { kind, writer }))

@@ -33,17 +33,14 @@ pub struct Bounds {
     large: Arc<Semaphore>,
     /// Of messages on their way.
     waiting: Room<Waker>,
-    /// Of a message.
-    most_bytes: usize,
 }
 
 impl Bounds {
-    /// So many calls in progress, with messages of at most so many bytes, and room for so many bytes of messages that are on
-    /// their way.
-    pub fn new(in_progress: usize, most_bytes: usize, waiting_bytes: usize) -> Self {
+    /// So many calls in progress, and room for so many bytes of messages that are on their way.
+    pub fn new(in_progress: usize, waiting_bytes: usize) -> Self {
         let bound = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         let (large, waiting) = (bound(in_progress.min(LARGE)), Room::of(waiting_bytes));
-        Self { in_progress: bound(in_progress), large, waiting, most_bytes }
+        Self { in_progress: bound(in_progress), large, waiting }
     }
 
     /// A place among the calls in progress.
@@ -108,14 +105,14 @@ struct Door {
 }
 
 impl Arriving {
-    /// A stream of messages.
-    pub fn stream(body: Body, bounds: Arc<Bounds>) -> Self {
-        Self { body, frames: Frames::of(bounds.most_bytes), way: Way::Stream(bounds, None) }
+    /// A stream of messages of at most so many bytes each.
+    pub fn stream(body: Body, most_bytes: usize, bounds: Arc<Bounds>) -> Self {
+        Self { body, frames: Frames::of(most_bytes), way: Way::Stream(bounds, None) }
     }
 
-    /// One message, and where the call's place will be once it is there.
-    pub fn message(body: Body, bounds: Arc<Bounds>) -> (Self, Place) {
-        let (place, frames) = (Place::default(), Frames::of(bounds.most_bytes));
+    /// One message of at most so many bytes, and where the call's place will be once it is there.
+    pub fn message(body: Body, most_bytes: usize, bounds: Arc<Bounds>) -> (Self, Place) {
+        let (place, frames) = (Place::default(), Frames::of(most_bytes));
         let door = Door { bounds, place: place.clone(), seat: None, piece: Bytes::new(), pieces: Vec::new() };
         (Self { body, frames, way: Way::Door(door) }, place)
     }

@@ -167,7 +167,7 @@ where
 
 /// PERMISSION_DENIED for a key of that scope; `wanted` says what would do.
 pub fn denied(scope: &Scope, wanted: &str) -> Status {
-    Problem::ScopeTooNarrow.says(format!("{wanted}; this key has the scope \"{}\"", scope.as_str()))
+    Problem::ScopeTooNarrow.says(format!("{wanted}; this key has the scope {}", scope.as_str()))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Status> {

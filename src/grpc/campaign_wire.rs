@@ -21,6 +21,7 @@ use crate::{
         pb,
         resource::{Patched, Wire, owner_of},
         trigger_wire::{trigger, trigger_to_wire},
+        wire::not_one_of,
     },
 };
 
@@ -151,7 +152,7 @@ fn priority(wire: i32) -> Result<Priority, Invalid> {
         Ok(Wire::Low) => Ok(Priority::Low),
         Ok(Wire::Normal) => Ok(Priority::Normal),
         Ok(Wire::High) => Ok(Priority::High),
-        Err(_) => Err(crate::grpc::wire::unknown(wire)),
+        Err(_) => Err(not_one_of(wire, Wire::as_str_name)),
     }
 }
 
@@ -172,7 +173,7 @@ pub fn state_filter(wire: i32) -> Result<Option<CampaignState>, Invalid> {
         Ok(State::Active) => Ok(Some(CampaignState::Active)),
         Ok(State::Paused) => Ok(Some(CampaignState::Paused)),
         Ok(State::Archived) => Ok(Some(CampaignState::Archived)),
-        Err(_) => Err(crate::grpc::wire::unknown(wire)),
+        Err(_) => Err(not_one_of(wire, State::as_str_name)),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     },
     grpc::{
         pb,
-        wire::{duration, duration_to_wire, optional_duration, required, unknown},
+        wire::{duration, duration_to_wire, not_one_of, optional_duration},
     },
 };
 
@@ -41,8 +41,7 @@ fn within(wire: Option<pb::cap::Within>) -> Result<Within, Violations> {
                 Ok(Period::Day) => Ok(CivilPeriod::Day),
                 Ok(Period::Week) => Ok(CivilPeriod::Week),
                 Ok(Period::Month) => Ok(CivilPeriod::Month),
-                Ok(Period::Unspecified) => Err(required()),
-                Err(_) => Err(unknown(number)),
+                Ok(Period::Unspecified) | Err(_) => Err(not_one_of(number, Period::as_str_name)),
             };
             ("period", period.map(Within::Period))
         }

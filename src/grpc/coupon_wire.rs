@@ -19,7 +19,7 @@ use crate::{
     grpc::{
         pb,
         place_wire::tags,
-        wire::{duration_to_wire, money, money_to_wire, optional_duration, required, timestamp_to_wire, unknown},
+        wire::{duration_to_wire, money, money_to_wire, not_one_of, optional_duration, timestamp_to_wire},
     },
 };
 
@@ -55,8 +55,7 @@ fn unit(wire: i32) -> Result<Unit, Invalid> {
         Ok(Wire::Offers) => Ok(Unit::Offers),
         Ok(Wire::Redemptions) => Ok(Unit::Redemptions),
         Ok(Wire::Money) => Ok(Unit::Money),
-        Ok(Wire::Unspecified) => Err(required()),
-        Err(_) => Err(unknown(wire)),
+        Ok(Wire::Unspecified) | Err(_) => Err(not_one_of(wire, Wire::as_str_name)),
     }
 }
 
@@ -67,7 +66,7 @@ fn period(wire: i32) -> Result<Period, Invalid> {
         Ok(Wire::Day) => Ok(Period::Day),
         Ok(Wire::Week) => Ok(Period::Week),
         Ok(Wire::Month) => Ok(Period::Month),
-        Err(_) => Err(unknown(wire)),
+        Err(_) => Err(not_one_of(wire, Wire::as_str_name)),
     }
 }
 

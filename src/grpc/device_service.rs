@@ -12,9 +12,9 @@ use crate::{
     },
     domain::{
         app_version::AppVersion,
+        language::language,
         name::{AppName, KeyName},
         organization::Scope,
-        text::language,
         time::{TimeZone, Timestamp},
         violation::{Invalid, Violations},
     },

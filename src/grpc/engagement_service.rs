@@ -20,7 +20,7 @@ use crate::{
         auth::Principal,
         device_service::token_to_wire,
         pb::{self, engagement_event::Kind, engagement_service_server::EngagementService},
-        wire::{optional_timestamp, required, timestamp, unknown},
+        wire::{not_one_of, optional_timestamp, timestamp},
     },
     ports::Clock,
 };
@@ -81,8 +81,7 @@ fn kind(wire: i32) -> Result<Event, Invalid> {
         Ok(Kind::Shown) => Ok(Event::Shown),
         Ok(Kind::Opened) => Ok(Event::Opened),
         Ok(Kind::Dismissed) => Ok(Event::Dismissed),
-        Ok(Kind::Unspecified) => Err(required()),
-        Err(_) => Err(unknown(wire)),
+        Ok(Kind::Unspecified) | Err(_) => Err(not_one_of(wire, Kind::as_str_name)),
     }
 }
 

@@ -5,7 +5,10 @@
 
 use tonic::Status;
 
-use crate::{domain::violation::Violations, grpc::status::invalid};
+use crate::{
+    domain::violation::Violations,
+    grpc::status::{Problem, invalid},
+};
 
 /// Bytes before each message: whether it is compressed, and how long it is.
 const HEAD_BYTES: usize = 5;
@@ -53,9 +56,8 @@ impl Frames {
                 self.length = self.missing;
                 if self.missing > self.most {
                     let (length, most) = (self.missing, self.most);
-                    return Err(Status::out_of_range(format!(
-                        "the message has {length} bytes; at most {most} are taken"
-                    )));
+                    let said = format!("the message has {length} bytes; at most {most} are taken");
+                    return Err(Problem::TooLarge.says(said));
                 }
             }
         }

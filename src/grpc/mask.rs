@@ -35,11 +35,18 @@ pub fn check_mask<M: Masked>(mask: Option<&FieldMask>) -> Result<(), Violations>
     let (mut current, patch) = (M::default(), M::default());
     for path in paths(&patch, mask) {
         if !current.take_over(&patch, &path) {
-            let known = M::FIELDS.join(", ");
-            wrong.add("update_mask", format!("has no field {}; known are {known}", quoted(&path)));
+            wrong.add("update_mask", no_field(&path, &M::FIELDS.join(", ")));
         }
     }
     wrong.finish(Some(()))
+}
+
+/// What a path is refused with that is none of the known ones.
+pub fn no_field(path: &str, known: &str) -> String {
+    match path {
+        "*" => "has \"*\", which means every field, beside other paths: send it alone".to_owned(),
+        _ => format!("has no field {}; known are {known}", quoted(path)),
+    }
 }
 
 /// `current`, with the fields of `patch` that a sound mask names.
@@ -194,6 +201,8 @@ mod tests {
     fn unknown_paths_are_named_all_at_once() {
         let wrong = |paths: &[&str]| check_mask::<pb::Campaign>(Some(&mask(paths))).expect_err("refused");
         assert_eq!(wrong(&["titel", "content.colour", "etag", "problems", "content.price.x"]).count(), 3);
+        let beside = wrong(&["*", "content"]);
+        assert!(beside.to_string().contains("send it alone"), "{beside}");
         assert_eq!(wrong(&["x"; 100_000]).count(), 1 + MAX_PATHS, "those past the bound are not read");
     }
 }

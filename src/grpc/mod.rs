@@ -7,6 +7,7 @@
 //! | get, list, create, update, delete of resources? | [`resource`], [`mask`], [`pages`] |
 //! | how is a refusal said? | [`status`]; in the log, `told` |
 //! | how does a message become a domain value, and back? | [`wire`], and [`offers`] for answers |
+//! | is it a call at all? | [`envelope`] |
 //! | too often, or too much at once? | [`limits`], [`overload`], [`importing`] |
 //! | who takes the answer? | `leaving` |
 //! | has it all arrived? | [`arriving`], in `frames`; where it waits: `room` |
@@ -38,6 +39,7 @@ pub mod decision_service;
 pub mod detection_wire;
 pub mod device_service;
 pub mod engagement_service;
+pub mod envelope;
 mod experiment_wire;
 mod explain_wire;
 mod frames;

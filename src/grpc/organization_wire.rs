@@ -15,7 +15,7 @@ use crate::{
         coupon_wire::store_names,
         pb,
         resource::{Patched, Wire},
-        wire::{required, timestamp_to_wire, unknown},
+        wire::{not_one_of, required, timestamp_to_wire},
     },
 };
 
@@ -84,9 +84,8 @@ fn scope(kind: i32, app: &str, stores: &[String]) -> Result<Scope, Violations> {
             wrong.take("app", empty(app.is_empty()));
             Some(Scope::Store(store_names(&mut wrong, "stores", stores)))
         }
-        unsaid => {
-            let refusal = if unsaid.is_ok() { required() } else { unknown(kind) };
-            wrong.add("scope", refusal);
+        Ok(Wire::Unspecified) | Err(_) => {
+            wrong.add("scope", not_one_of(kind, Wire::as_str_name));
             if !app.is_empty() {
                 wrong.take("app", AppName::parse(app));
             }

@@ -35,7 +35,7 @@ const UNSENT_BYTES: usize = 128 << 20;
 pub struct GuardConfig {
     /// Calls in progress, over all connections.
     pub max_in_flight: usize,
-    /// Of the largest message that any call takes.
+    /// Of a message; one with a shape may have 2 MiB all the same.
     pub max_message_bytes: usize,
     /// Until a call has an answer.
     pub timeout: Duration,
@@ -76,6 +76,10 @@ const STREAMS: [(&str, Kind); 3] = [
     ("/dintorni.v1.PlaceService/ImportPlaces", Kind::Import),
 ];
 
+/// What the calls begin with whose messages hold shapes.
+const PLACES: &str = "/dintorni.v1.PlaceService/";
+/// Bytes that such a message may have whatever is set: a geofence of 100,000 corners has 1.6 MB.
+const PLACE_BYTES: usize = 2 << 20;
 /// A call that takes as long as the record is long.
 const PROOF: &str = "/dintorni.v1.LedgerService/CheckLedger";
 /// A call that takes as long as the catalog is large.
@@ -100,7 +104,7 @@ impl Kind {
 impl Guard {
     /// A bound that is told by `closing` that the server stops.
     pub fn new(config: GuardConfig, closing: CancellationToken) -> Self {
-        let bounds = Bounds::new(config.max_in_flight, config.max_message_bytes, WAITING_BYTES);
+        let bounds = Bounds::new(config.max_in_flight, WAITING_BYTES);
         Self::with(bounds, config, closing)
     }
 
@@ -116,16 +120,22 @@ impl Guard {
     }
 
     /// The body of a request as it arrives, and the place that the call has or will have.
-    fn admit(&self, kind: Kind, body: Body) -> Result<(Arriving, Place), Status> {
-        let Parts { bounds, public, .. } = &*self.0;
+    fn admit(&self, kind: Kind, path: &str, body: Body) -> Result<(Arriving, Place), Status> {
+        let (Parts { bounds, public, .. }, most) = (&*self.0, self.most_bytes(path));
         let place = || bounds.enter().map(|place| Place::taken(Some(place)));
         Ok(match kind {
-            Kind::Message => Arriving::message(body, bounds.clone()),
-            Kind::Stream => (Arriving::stream(body, bounds.clone()), place()?),
-            Kind::Import => (Arriving::stream(body, bounds.clone()), Place::taken(None)),
+            Kind::Message => Arriving::message(body, most, bounds.clone()),
+            Kind::Stream => (Arriving::stream(body, most, bounds.clone()), place()?),
+            Kind::Import => (Arriving::stream(body, most, bounds.clone()), Place::taken(None)),
             Kind::Health => public.message(body),
             Kind::Reflection => (public.stream(body)?, place()?),
         })
+    }
+
+    /// Of a message of the call.
+    fn most_bytes(&self, path: &str) -> usize {
+        let most = self.0.config.max_message_bytes;
+        if path.starts_with(PLACES) { most.max(PLACE_BYTES) } else { most }
     }
 
     fn timeout(&self, kind: Kind, path: &str) -> Duration {
@@ -170,7 +180,7 @@ where
         let kind = Kind::of(request.uri().path());
         let timeout = self.guard.timeout(kind, request.uri().path());
         let (head, body) = request.into_parts();
-        let (body, place) = match self.guard.admit(kind, body) {
+        let (body, place) = match self.guard.admit(kind, head.uri.path(), body) {
             Ok(admitted) => admitted,
             Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
         };

@@ -110,7 +110,7 @@ async fn calls_whose_message_does_not_come_hold_nobody_up() {
 
 #[tokio::test(start_paused = true)]
 async fn where_too_many_messages_are_on_their_way_the_oldest_goes() {
-    let guard = Guard::with(Bounds::new(1, MOST, 20_000), guard().0.config, CancellationToken::new());
+    let guard = Guard::with(Bounds::new(1, 20_000), guard().0.config, CancellationToken::new());
     let [mut first, mut second, mut third] = [(); 3].map(|()| Box::pin(ask(&guard, PING, nothing_yet())));
     assert!(futures_util::poll!(&mut first).is_pending());
     assert!(futures_util::poll!(&mut second).is_pending());
@@ -173,6 +173,19 @@ async fn nothing_is_read_before_the_call_has_its_place_however_it_ends() {
     assert_eq!(ask(&guard, PING, second).await, Code::InvalidArgument);
     let endless = Body::new(String::from("\0\u{7f}\0\0\0"));
     assert_eq!(ask(&guard, PING, endless).await, Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn each_call_has_one_bound_of_its_message() {
+    let (guard, shapes) = (guard(), "/dintorni.v1.PlaceService/CreateGeofence");
+    let of = |bytes: usize| {
+        let head = [&[0][..], &(bytes as u32).to_be_bytes()].concat();
+        Body::new(String::from_utf8(head).expect("text"))
+    };
+    for (path, most) in [(PING, MOST), (STREAMS[0].0, MOST), (shapes, 2 * MOST)] {
+        assert_eq!(ask(&guard, path, of(most)).await, Code::InvalidArgument, "{path}: it ends too early");
+        assert_eq!(ask(&guard, path, of(most + 1)).await, Code::OutOfRange, "{path}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,9 +31,6 @@ use crate::{
     ports::StoreError,
 };
 
-/// Bytes that a request must be allowed to have: a geofence of 100,000 corners has 1.6 MB.
-pub const MAX_PLACE_MESSAGE: usize = 2 << 20;
-
 /// Serves places.
 pub struct PlaceGrpc {
     places: Arc<Places>,

@@ -17,6 +17,7 @@ use crate::{
     },
     grpc::{
         audience_wire::{trait_value, trait_value_to_wire},
+        mask::no_field,
         pb,
         resource::etag,
         wire::{consents, consents_to_wire, timestamp_to_wire},
@@ -160,7 +161,7 @@ fn name(wrong: &mut Violations, named: &mut Named, path: &str, alone: bool) {
         None if OUTPUT.contains(&path) => {}
         _ => {
             let known = "traits, interests, consents, traits.{key}, interests.{topic}";
-            wrong.add("update_mask", format!("has no field {}; known are {known}", quoted(path)));
+            wrong.add("update_mask", no_field(path, known));
         }
     }
 }

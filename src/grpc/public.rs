@@ -20,6 +20,7 @@ use tonic::{
 
 use crate::grpc::{
     arriving::{Arriving, Bounds, Place},
+    frames::refusal,
     leaving::{Leaving, Rest},
     room::Room,
     status::Problem,
@@ -46,13 +47,13 @@ pub(super) struct Public {
 impl Public {
     /// They end when `closing` is cancelled.
     pub fn new(closing: CancellationToken) -> Self {
-        let bounds = Arc::new(Bounds::new(usize::MAX, MOST_BYTES, WAITING_BYTES));
+        let bounds = Arc::new(Bounds::new(usize::MAX, WAITING_BYTES));
         Self { bounds, unsent: Room::of(UNSENT_BYTES), asking: Arc::new(Semaphore::new(ASKING)), closing }
     }
 
     /// A call with one message.
     pub fn message(&self, body: Body) -> (Arriving, Place) {
-        Arriving::message(body, self.bounds.clone())
+        Arriving::message(body, MOST_BYTES, self.bounds.clone())
     }
 
     /// A call with a stream of messages: no more of them come when the server stops.
@@ -64,14 +65,14 @@ impl Public {
         let place = Some(self.asking.clone().try_acquire_owned().map_err(too_many)?);
         let closed = Box::pin(self.closing.clone().cancelled_owned());
         let body = Body::new(Closing { body, closed, end: || None, has_ended: false, _place: place });
-        Ok(Arriving::stream(body, self.bounds.clone()))
+        Ok(Arriving::stream(body, MOST_BYTES, self.bounds.clone()))
     }
 
     /// The answer as it is sent.
     pub fn answer(&self, mut answer: http::Response<Body>) -> http::Response<Body> {
         // The libraries call it INTERNAL if they cannot read a message, and have no other reason to.
         if Status::from_header_map(answer.headers()).is_some_and(|status| status.code() == Code::Internal) {
-            answer = Status::invalid_argument("the message cannot be read").into_http();
+            answer = refusal("the message cannot be read").into_http();
         }
         let closed = Box::pin(self.closing.clone().cancelled_owned());
         let unsent = self.unsent.clone();

@@ -12,7 +12,7 @@ use crate::{
     },
     grpc::{
         pb::{self, weekly_window::Day},
-        wire::{duration_to_wire, optional_duration, required, unknown},
+        wire::{duration_to_wire, not_one_of, optional_duration},
     },
 };
 
@@ -63,9 +63,8 @@ fn days(wrong: &mut Violations, wire: &[i32]) -> Option<Weekdays> {
 
 fn weekday(wire: i32) -> Result<Weekday, Invalid> {
     match Day::try_from(wire) {
-        Ok(Day::Unspecified) => Err(required()),
-        Ok(day) => Weekday::from_monday_one_offset(day as i8).map_err(|_| unknown(wire)),
-        Err(_) => Err(unknown(wire)),
+        Ok(Day::Unspecified) | Err(_) => Err(not_one_of(wire, Day::as_str_name)),
+        Ok(day) => Weekday::from_monday_one_offset(day as i8).map_err(|_| not_one_of(wire, Day::as_str_name)),
     }
 }
 
@@ -74,7 +73,7 @@ fn clock(wire: i32) -> Result<Clock, Invalid> {
         Ok(pb::WindowClock::Unspecified) => Ok(Clock::default()),
         Ok(pb::WindowClock::StoreClock) => Ok(Clock::Store),
         Ok(pb::WindowClock::PersonClock) => Ok(Clock::Person),
-        Err(_) => Err(unknown(wire)),
+        Err(_) => Err(not_one_of(wire, pb::WindowClock::as_str_name)),
     }
 }
 

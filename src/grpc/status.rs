@@ -31,6 +31,12 @@ const CROWDED: Duration = Duration::from_secs(10);
 /// Everything a call can be refused for, but for its fields ([`invalid`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
+    /// Of HTTP, but none of gRPC.
+    NoCall,
+    /// A call that this version does not have.
+    NoSuchCall,
+    /// No message is taken that has to be unfolded first.
+    Compressed,
     /// No `authorization: Bearer …`.
     CredentialMissing,
     /// Neither a key nor a token of this server, or a key that was revoked.
@@ -56,6 +62,8 @@ pub enum Problem {
     InputsNotKept,
     /// Too much would have to be gone through.
     TooMuch,
+    /// A message of more bytes than its call takes.
+    TooLarge,
     /// This caller calls too often.
     RateLimited,
     /// A till tried too many wrong codes.
@@ -82,6 +90,9 @@ impl Problem {
         const SECOND: Option<Duration> = Some(Duration::from_secs(1));
         const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
         match self {
+            Self::NoCall => (Code::InvalidArgument, "NO_GRPC_CALL", None),
+            Self::NoSuchCall => (Code::Unimplemented, "NO_SUCH_CALL", None),
+            Self::Compressed => (Code::Unimplemented, "COMPRESSED", None),
             Self::CredentialMissing => (Code::Unauthenticated, "CREDENTIAL_MISSING", None),
             Self::CredentialUnknown => (Code::Unauthenticated, "CREDENTIAL_UNKNOWN", None),
             Self::TokenExpired => (Code::Unauthenticated, "TOKEN_EXPIRED", None),
@@ -96,6 +107,7 @@ impl Problem {
             Self::Precondition => (Code::FailedPrecondition, "PRECONDITION", None),
             Self::InputsNotKept => (Code::FailedPrecondition, "INPUTS_NOT_KEPT", None),
             Self::TooMuch => (Code::FailedPrecondition, "TOO_MUCH", None),
+            Self::TooLarge => (Code::OutOfRange, "TOO_LARGE", None),
             Self::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED", SECOND),
             Self::LockedOut => (Code::ResourceExhausted, "LOCKED_OUT", MINUTE),
             Self::Overloaded => (Code::ResourceExhausted, "OVERLOADED", SECOND),

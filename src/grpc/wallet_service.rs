@@ -27,7 +27,7 @@ use crate::{
         pb::{self, wallet_offer::State, wallet_service_server::WalletService},
         redemption_wire::{place_in_list, read_place},
         status::{DOMAIN, Problem},
-        wire::{money_to_wire, position_to_wire, timestamp_to_wire, unknown},
+        wire::{money_to_wire, not_one_of, position_to_wire, timestamp_to_wire},
     },
     ports::{Clock, OfferQuery, OfferState},
 };
@@ -134,7 +134,7 @@ fn state(wire: i32) -> Result<Option<OfferState>, Invalid> {
         Ok(State::Redeemed) => Ok(Some(OfferState::Redeemed)),
         Ok(State::Ended) => Ok(Some(OfferState::Ended)),
         Ok(State::Returned) => Ok(Some(OfferState::Returned)),
-        Err(_) => Err(unknown(wire)),
+        Err(_) => Err(not_one_of(wire, State::as_str_name)),
     }
 }
 

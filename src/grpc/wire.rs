@@ -23,6 +23,9 @@ use crate::{
 /// Longest version of a consent text, in characters.
 pub const MAX_TEXT_VERSION: usize = 64;
 
+/// No enum of the API has a greater number.
+const MOST_VALUES: i32 = 100;
+
 const MICROS: i64 = 1_000_000;
 
 /// SHA-256 of all that a message says.
@@ -131,7 +134,7 @@ pub fn consents(wrong: &mut Violations, field: &str, wire: Vec<pb::Consent>, now
 fn unanswered_purpose(wire: i32, consents: &Consents) -> Result<Purpose, Invalid> {
     let purpose = purpose(wire)?;
     if consents.iter().any(|(answered, _)| answered == purpose) {
-        return Err(Invalid::new(format!("is answered twice: {}", purpose.as_str())));
+        return Err(Invalid::new(format!("is answered twice: {}", purpose_to_wire(purpose).as_str_name())));
     }
     Ok(purpose)
 }
@@ -151,8 +154,7 @@ pub fn purpose(wire: i32) -> Result<Purpose, Invalid> {
         Ok(pb::Purpose::Location) => Ok(Purpose::Location),
         Ok(pb::Purpose::Marketing) => Ok(Purpose::Marketing),
         Ok(pb::Purpose::Profiling) => Ok(Purpose::Profiling),
-        Ok(pb::Purpose::Unspecified) => Err(required()),
-        Err(_) => Err(unknown(wire)),
+        Ok(pb::Purpose::Unspecified) | Err(_) => Err(not_one_of(wire, pb::Purpose::as_str_name)),
     }
 }
 
@@ -169,14 +171,18 @@ pub fn platform(wire: i32) -> Result<Platform, Invalid> {
         Ok(pb::Platform::Ios) => Ok(Platform::Ios),
         Ok(pb::Platform::Android) => Ok(Platform::Android),
         Ok(pb::Platform::Other) => Ok(Platform::Other),
-        Ok(pb::Platform::Unspecified) => Err(required()),
-        Err(_) => Err(unknown(wire)),
+        Ok(pb::Platform::Unspecified) | Err(_) => Err(not_one_of(wire, pb::Platform::as_str_name)),
     }
 }
 
-/// What an enum number that this version does not know is refused with.
-pub fn unknown(wire: i32) -> Invalid {
-    Invalid::new(format!("is not known to this version, was {wire}"))
+/// What an enum number is refused with that may not stand where it does; `name` says the values as the protos spell them.
+pub fn not_one_of<E: TryFrom<i32>>(wire: i32, name: fn(&E) -> &'static str) -> Invalid {
+    let known = (1..=MOST_VALUES).filter_map(|number| E::try_from(number).ok());
+    let known = known.map(|value| name(&value)).collect::<Vec<_>>().join(", ");
+    Invalid::new(match wire {
+        0 => format!("is required: one of {known}"),
+        _ => format!("must be one of {known}, was {wire}, which is not known to this version"),
+    })
 }
 
 /// Metres to look around in; 0 means the usual.
@@ -246,6 +252,17 @@ mod tests {
         assert_eq!(refused(wire), ["c[1].purpose", "c[1].text_version", "c[2].purpose"]);
         assert_eq!(refused(vec![answer(9, &"x".repeat(65))]), ["c[0].purpose", "c[0].text_version"]);
         assert_eq!(refused(vec![answer(9, ""); 100_000]), ["c"], "too many are not read");
+    }
+
+    #[test]
+    fn who_chooses_wrongly_is_told_what_there_is() {
+        let said = |wire| platform(wire).expect_err("refused").to_string();
+        assert_eq!(said(0), "is required: one of PLATFORM_IOS, PLATFORM_ANDROID, PLATFORM_OTHER");
+        assert!(
+            said(9).starts_with("must be one of PLATFORM_IOS, PLATFORM_ANDROID, PLATFORM_OTHER, was 9"),
+            "{}",
+            said(9)
+        );
     }
 
     #[test]

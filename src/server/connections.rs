@@ -1,7 +1,8 @@
 //! Connections as they are accepted, how long they may be silent, and how they write.
 //!
 //! Laws: an answer leaves at once (no delay), together with whatever else is ready. Whoever connects and says nothing, or
-//! vanishes, is found, whether HTTP/2 has begun or not (behind TLS, who greets and then says nothing, only by vanishing). A system that lends no more connections is asked again at leisure.
+//! vanishes, is found, whether HTTP/2 has begun or not (behind TLS, who greets and then says nothing, only by vanishing).
+//! Whoever speaks an older HTTP is told so in it. A system that lends no more connections is asked again at leisure.
 
 use std::{
     io,
@@ -22,6 +23,14 @@ use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
 pub(super) const GREETING: Duration = Duration::from_secs(20);
 /// What a client of HTTP/2 says first has so many bytes (RFC 9113, 3.4); the hello of TLS has more.
 const GREETING_BYTES: usize = 24;
+/// What requests of HTTP/1 begin with. HTTP/2 begins with `PRI `, TLS with a byte that is no letter.
+const METHODS: [&str; 9] = ["GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS ", "CONNECT ", "TRACE "];
+/// What is answered to them.
+const OLDER_HTTP: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
+    content-type: text/plain; charset=utf-8\r\ncontent-length: 73\r\nconnection: close\r\n\r\n\
+    this is a gRPC server, which speaks HTTP/2: call it by a client of gRPC\r\n";
+/// Bytes that are read of such a caller behind the first: of a long upload not all.
+const MOST_UNREAD: usize = 1 << 20;
 /// Most that Linux takes as the silence before a keepalive probe.
 const MOST_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// Between two tries while the system has no connection to give, mostly because all descriptors are in use.
@@ -39,8 +48,19 @@ pub(super) struct Connection {
 /// The first bytes of a connection, of which so many are still missing.
 struct Greeting {
     missing: usize,
+    heard: Heard,
     /// When it should be there, or the server closes.
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// What the first of these bytes say. Nothing is written before, for HTTP/2 would write its own at once.
+#[derive(Clone, Copy)]
+enum Heard {
+    Nothing,
+    /// HTTP/2 or TLS, or what they will refuse.
+    Ours,
+    /// It is answered, and so many bytes are read yet: to close with bytes unread would take the answer from the caller.
+    OlderHttp(usize),
 }
 
 /// All connections of the listener. The system looks after those that were silent for `keepalive`; those on which nothing
@@ -87,7 +107,7 @@ impl Connection {
         let end = Box::pin(async move {
             tokio::time::timeout(GREETING, closing.cancelled()).await.ok();
         });
-        Self { stream, greeting: Some(Greeting { missing: GREETING_BYTES, end }) }
+        Self { stream, greeting: Some(Greeting { missing: GREETING_BYTES, heard: Heard::Nothing, end }) }
     }
 
     /// Counts what was read of the greeting.
@@ -98,12 +118,58 @@ impl Connection {
         self.greeting.take_if(|greeting| greeting.missing == 0);
     }
 
+    /// Ready when the caller may be answered, in HTTP/2 or TLS; an error if he spoke something older, and was told.
+    fn poll_heard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let Some(greeting) = &mut self.greeting else { return Poll::Ready(Ok(())) };
+            let heard = match greeting.heard {
+                Heard::Ours => return Poll::Ready(Ok(())),
+                Heard::Nothing => poll_first(&self.stream, context),
+                Heard::OlderHttp(_) => return self.poll_leave(context).map(Err),
+            };
+            let Poll::Ready(heard) = heard else { return self.poll_silence(context).map(Err) };
+            let heard = heard?;
+            if let Heard::OlderHttp(_) = heard {
+                // All of it fits into what the system takes of a new connection.
+                ready!(Pin::new(&mut self.stream).poll_write(context, OLDER_HTTP))?;
+                ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+                tracing::debug!("somebody called by an older HTTP than HTTP/2, and was told so");
+            }
+            greeting.heard = heard;
+        }
+    }
+
+    /// Ready when the caller has closed, has had time to, or sends on and on.
+    fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let mut unread = [0; 4096];
+        while let Some(Greeting { heard: Heard::OlderHttp(room @ 1..), .. }) = &mut self.greeting {
+            let mut buffer = ReadBuf::new(&mut unread);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => return self.poll_silence(context),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    *room = room.saturating_sub(buffer.filled().len())
+                }
+                Poll::Ready(_) => break,
+            }
+        }
+        Poll::Ready(io::Error::other("a request of an older HTTP"))
+    }
+
     /// Ready when the greeting should be there and is not.
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let Some(greeting) = &mut self.greeting else { return Poll::Pending };
         let end = greeting.end.as_mut().poll(context);
         end.map(|()| io::Error::new(io::ErrorKind::TimedOut, "nothing was said on the connection"))
     }
+}
+
+/// What the connection begins with, once anything is there.
+fn poll_first(stream: &TcpStream, context: &mut Context<'_>) -> Poll<io::Result<Heard>> {
+    let mut first = [0; GREETING_BYTES];
+    let mut first = ReadBuf::new(&mut first);
+    ready!(stream.poll_peek(context, &mut first))?;
+    let is_older = METHODS.iter().any(|method| first.filled().starts_with(method.as_bytes()));
+    Poll::Ready(Ok(if is_older { Heard::OlderHttp(MOST_UNREAD) } else { Heard::Ours }))
 }
 
 impl Connected for Connection {
@@ -116,6 +182,7 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_heard(cx))?;
         let before = buffer.filled().len();
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buffer) else {
             return Poll::Ready(Err(ready!(self.poll_silence(cx))));
@@ -127,6 +194,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_heard(cx))?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -180,6 +248,33 @@ mod tests {
         let (_caller, mut connection) = connected_until(closing.clone()).await;
         closing.cancel();
         connection.read_exact(&mut [0; GREETING_BYTES]).await.expect_err("closed");
+    }
+
+    #[tokio::test]
+    async fn whoever_speaks_an_older_http_is_told_so_in_it() {
+        let (mut caller, mut connection) = connected().await;
+        caller.write_all(b"POST /dintorni.v1.ProximityService/Ping HTTP/1.1\r\n\r\n").await.expect("sent");
+        let mut told = String::new();
+        let read = async {
+            caller.read_to_string(&mut told).await.expect("read");
+            drop(caller);
+        };
+        let written = connection.write_all(b"the settings of HTTP/2");
+        let (written, ()) = tokio::join!(written, read);
+        written.expect_err("nothing else is written");
+        let (head, body) = told.split_once("\r\n\r\n").expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 505 ") && body.contains("gRPC"), "{told}");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{told}");
+    }
+
+    #[tokio::test]
+    async fn an_upload_by_an_older_http_is_not_read_to_its_end() {
+        let (mut caller, mut connection) = connected().await;
+        caller.write_all(b"PUT / HTTP/1.1\r\n\r\n").await.expect("sent");
+        let upload = async { while caller.write_all(&[b'x'; 1 << 16]).await.is_ok() {} };
+        let read = async move { connection.read_u8().await };
+        let (read, ()) = tokio::join!(read, upload);
+        assert_eq!(read.expect_err("it is left").kind(), io::ErrorKind::Other, "before its time is over");
     }
 
     #[tokio::test]

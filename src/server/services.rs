@@ -64,7 +64,7 @@ use crate::{
             wallet_service_server::WalletServiceServer,
         },
         pings::Pings,
-        place_service::{MAX_PLACE_MESSAGE, PlaceGrpc},
+        place_service::PlaceGrpc,
         profile_service::ProfileGrpc,
         proxies::Proxies,
         proximity_service::ProximityGrpc,
@@ -75,6 +75,9 @@ use crate::{
     },
     ports::{Clock, Coupons, Entropy, History, Ledger, StoreError},
 };
+
+/// Bytes of a message that the services take: its bound was kept, and told, before ([`crate::grpc::overload`]).
+const ANY: usize = usize::MAX;
 
 /// Everything that answers calls.
 pub(super) struct Services {
@@ -182,25 +185,23 @@ impl Services {
         observer: Arc<dyn Observer>,
         streams: OpenStreams,
     ) -> anyhow::Result<Doors> {
-        let most = config.max_message_bytes.get() as usize;
-        let large = most.max(MAX_PLACE_MESSAGE);
         let mut doors = Doors::default()
-            .with(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(most))
+            .with(DeviceServiceServer::new(self.device_service()).max_decoding_message_size(ANY))
             .with(
                 ProximityServiceServer::new(self.proximity_service(observer, streams.clone()))
-                    .max_decoding_message_size(most),
+                    .max_decoding_message_size(ANY),
             )
-            .with(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(most))
-            .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(most))
-            .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(most))
-            .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(most))
-            .with(PlaceServiceServer::new(self.place_service(&streams)).max_decoding_message_size(large))
-            .with(CampaignServiceServer::new(self.campaign_service(streams)).max_decoding_message_size(most))
-            .with(SegmentServiceServer::new(self.segment_service()).max_decoding_message_size(most))
-            .with(WalletServiceServer::new(self.wallet_service()).max_decoding_message_size(most))
-            .with(RedemptionServiceServer::new(self.redemption_service()).max_decoding_message_size(most))
-            .with(LedgerServiceServer::new(self.ledger_service()).max_decoding_message_size(most))
-            .with(AuditServiceServer::new(self.audit_service()).max_decoding_message_size(most));
+            .with(ProfileServiceServer::new(self.profile_service()).max_decoding_message_size(ANY))
+            .with(EngagementServiceServer::new(self.engagement_service()).max_decoding_message_size(ANY))
+            .with(DecisionServiceServer::new(self.decision_service()).max_decoding_message_size(ANY))
+            .with(OrganizationServiceServer::new(self.organization_service()).max_decoding_message_size(ANY))
+            .with(PlaceServiceServer::new(self.place_service(&streams)).max_decoding_message_size(ANY))
+            .with(CampaignServiceServer::new(self.campaign_service(streams)).max_decoding_message_size(ANY))
+            .with(SegmentServiceServer::new(self.segment_service()).max_decoding_message_size(ANY))
+            .with(WalletServiceServer::new(self.wallet_service()).max_decoding_message_size(ANY))
+            .with(RedemptionServiceServer::new(self.redemption_service()).max_decoding_message_size(ANY))
+            .with(LedgerServiceServer::new(self.ledger_service()).max_decoding_message_size(ANY))
+            .with(AuditServiceServer::new(self.audit_service()).max_decoding_message_size(ANY));
         if config.reflection {
             let describe = || {
                 tonic_reflection::server::Builder::configure()

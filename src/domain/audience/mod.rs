@@ -22,9 +22,10 @@ pub use value::{Comparison, MAX_TRAIT_TEXT, TraitValue, check_comparison};
 
 use super::{
     consent::Purpose,
+    language::language,
     name::{CampaignName, SegmentName, StoreName},
     place::MAX_TAGS,
-    text::{Topic, TraitKey, language},
+    text::{Topic, TraitKey},
     violation::Invalid,
 };
 

@@ -12,6 +12,7 @@ use super::Person;
 use crate::{
     domain::{
         audience::condition::{Clock, DeviceTest, MomentTest, PlaceTest, VersionTest},
+        language::closeness,
         name::{CampaignName, SegmentName},
         place::{PlaceName, Store},
         text::Tag,
@@ -91,18 +92,13 @@ impl Person<'_> {
         let device = self.around.device;
         match test {
             DeviceTest::Platform(platforms) => platforms.contains(&device.platform),
-            DeviceTest::Language(languages) => languages.iter().any(|range| speaks(&device.language, range)),
+            DeviceTest::Language(languages) => {
+                languages.iter().any(|range| closeness(&device.language, range).is_some())
+            }
             DeviceTest::AppVersion(test) => device.app_version.is_some_and(|version| match test {
                 VersionTest::AtLeast(least) => version >= *least,
                 VersionTest::Below(limit) => version < *limit,
             }),
         }
     }
-}
-
-/// Whether a language tag is the range, or goes on behind it (RFC 4647, basic filtering).
-fn speaks(language: &str, range: &str) -> bool {
-    let (language, range) = (language.as_bytes(), range.as_bytes());
-    let is_prefix = language.get(..range.len()).is_some_and(|start| start.eq_ignore_ascii_case(range));
-    is_prefix && matches!(language.get(range.len()), None | Some(b'-'))
 }

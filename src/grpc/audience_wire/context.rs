@@ -13,15 +13,15 @@ use crate::{
         audience::condition::{
             Clock, DISTANCE_M, DeviceTest, Hours, MomentTest, PlaceTest, VersionTest, Weekdays, within,
         },
+        language::language,
         name::OrganizationName,
         profile::Platform,
-        text::language,
         time::TimeOfDay,
         violation::{Invalid, Violations, at_most},
     },
     grpc::{
         pb,
-        wire::{platform, required, unknown},
+        wire::{not_one_of, platform, required},
     },
 };
 
@@ -61,9 +61,8 @@ fn weekdays(wrong: &mut Violations, wire: &[i32]) -> Option<Weekdays> {
     use pb::moment_condition::Weekday;
     wrong.take("weekdays", at_most(MAX_WEEKDAYS, wire.len()))?;
     let weekday = |&day: &i32| match Weekday::try_from(day) {
-        Ok(Weekday::Unspecified) => Err(required()),
-        Ok(day) => Day::from_monday_one_offset(day as i8).map_err(|_| unknown(day.into())),
-        Err(_) => Err(unknown(day)),
+        Ok(Weekday::Unspecified) | Err(_) => Err(not_one_of(day, Weekday::as_str_name)),
+        Ok(known) => Day::from_monday_one_offset(known as i8).map_err(|_| not_one_of(day, Weekday::as_str_name)),
     };
     let each = wire.iter().enumerate();
     let days: Vec<Day> = each.filter_map(|(i, day)| wrong.take(format!("weekdays[{i}]"), weekday(day))).collect();
@@ -89,7 +88,7 @@ fn clock(wire: i32) -> Result<Clock, Invalid> {
     match Wire::try_from(wire) {
         Ok(Wire::Unspecified | Wire::Store) => Ok(Clock::Store),
         Ok(Wire::Person) => Ok(Clock::Person),
-        Err(_) => Err(unknown(wire)),
+        Err(_) => Err(not_one_of(wire, Wire::as_str_name)),
     }
 }
 

@@ -14,10 +14,7 @@ use crate::{
         name::{CampaignName, OrganizationName, StoreName},
         violation::{Invalid, Violations},
     },
-    grpc::{
-        pb,
-        wire::{required, unknown},
-    },
+    grpc::{pb, wire::not_one_of},
 };
 
 pub(super) fn visits(wire: pb::VisitsCondition) -> Result<Rule, Violations> {
@@ -102,12 +99,11 @@ fn visited(wire: Option<pb::VisitedPlaces>) -> Result<Visited, Violations> {
 fn event(wire: i32) -> Result<OfferEvent, Invalid> {
     use pb::offers_condition::Event;
     match Event::try_from(wire) {
-        Ok(Event::Unspecified) => Err(required()),
         Ok(Event::Offered) => Ok(OfferEvent::Offered),
         Ok(Event::Shown) => Ok(OfferEvent::Shown),
         Ok(Event::Opened) => Ok(OfferEvent::Opened),
         Ok(Event::Redeemed) => Ok(OfferEvent::Redeemed),
-        Err(_) => Err(unknown(wire)),
+        Ok(Event::Unspecified) | Err(_) => Err(not_one_of(wire, Event::as_str_name)),
     }
 }
 

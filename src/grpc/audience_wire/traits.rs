@@ -11,7 +11,7 @@ use crate::{
     },
     grpc::{
         pb,
-        wire::{required, unknown},
+        wire::{not_one_of, required},
     },
 };
 
@@ -112,14 +112,13 @@ pub(super) fn dated_to_wire(key: &TraitKey, test: DateTest) -> pb::TraitDateCond
 
 fn comparison(wire: i32) -> Result<Comparison, Invalid> {
     match WireComparison::try_from(wire) {
-        Ok(WireComparison::Unspecified) => Err(required()),
         Ok(WireComparison::Equals) => Ok(Comparison::Equals),
         Ok(WireComparison::NotEquals) => Ok(Comparison::NotEquals),
         Ok(WireComparison::LessThan) => Ok(Comparison::LessThan),
         Ok(WireComparison::AtMost) => Ok(Comparison::AtMost),
         Ok(WireComparison::GreaterThan) => Ok(Comparison::GreaterThan),
         Ok(WireComparison::AtLeast) => Ok(Comparison::AtLeast),
-        Err(_) => Err(unknown(wire)),
+        Ok(WireComparison::Unspecified) | Err(_) => Err(not_one_of(wire, WireComparison::as_str_name)),
     }
 }
 

@@ -11,7 +11,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use crate::support::harness::{Phone, TestServer, bearing};
+use crate::support::harness::{Phone, TestServer, bearing, refusal};
 use dintorni::grpc::pb;
 
 const PING: &str = "/dintorni.v1.ProximityService/Ping";
@@ -19,15 +19,16 @@ const PING: &str = "/dintorni.v1.ProximityService/Ping";
 /// What is answered to bytes that nobody checked.
 async fn send(phone: &Phone<'_>, path: &str, bytes: Vec<u8>) -> Status {
     let body = Body::new(String::from_utf8(bytes).expect("a ping without positions is text"));
-    let request = http::Request::post(path)
-        .header("content-type", "application/grpc")
-        .header("authorization", format!("Bearer {}", phone.token))
-        .body(body)
-        .expect("sound");
-    let mut channel = phone.server.channel.clone();
+    let request = http::Request::post(path).header("authorization", format!("Bearer {}", phone.token));
+    refused(phone.server, request.header("content-type", "application/grpc").body(body).expect("sound")).await.1
+}
+
+/// What is answered to a request of HTTP/2 that is refused.
+async fn refused(server: &TestServer, request: http::Request<Body>) -> (u16, Status) {
+    let mut channel = server.channel.clone();
     std::future::poll_fn(|context| channel.poll_ready(context)).await.expect("connected");
     let answer = channel.call(request).await.expect("answered");
-    Status::from_header_map(answer.headers()).expect("refused")
+    (answer.status().as_u16(), Status::from_header_map(answer.headers()).expect("refused"))
 }
 
 #[tokio::test]
@@ -49,6 +50,26 @@ async fn bytes_that_are_no_frames_are_the_callers_fault() {
         assert_eq!(refused.code(), Code::InvalidArgument, "{what}: {refused}");
         assert!(refused.message().contains(said), "{what}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn what_is_no_call_of_this_server_is_said_so() {
+    let server = TestServer::start().await;
+    let phone = server.publisher("acme").await.phone(1).await;
+    for (path, credential, expected) in [
+        ("/dintorni.v1.ProximityService/Later", phone.token.as_str(), (Code::Unimplemented, "NO_SUCH_CALL")),
+        ("/dintorni.v1.ProximityService/Later", "nobody", (Code::Unauthenticated, "CREDENTIAL_UNKNOWN")),
+        ("/dintorni.v9.LaterService/Ping", phone.token.as_str(), (Code::Unimplemented, "NO_SUCH_CALL")),
+        ("/another.v1.Service/Ping", "nobody", (Code::Unimplemented, "NO_SUCH_CALL")),
+    ] {
+        let request = http::Request::post(path).header("content-type", "application/grpc");
+        let request = request.header("authorization", format!("Bearer {credential}")).body(Body::default());
+        let (_, status) = refused(&server, request.expect("sound")).await;
+        assert_eq!(refusal(&status), (expected.0, expected.1.into()), "{path}: {status}");
+        assert_eq!(status.message().contains(path), expected.0 == Code::Unimplemented, "{status}");
+    }
+    let web = http::Request::post(PING).header("content-type", "application/grpc-web+proto").body(Body::default());
+    assert_eq!(refused(&server, web.expect("sound")).await.0, 415);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::support::harness::{TestServer, bearing, config, ping};
+use crate::support::harness::{TestServer, bearing, config, ping, refusal};
 
 async fn health(channel: &Channel, service: &str) -> Result<ServingStatus, Code> {
     let request = HealthCheckRequest { service: service.into() };
@@ -195,7 +195,8 @@ async fn a_message_over_the_bound_is_refused() {
     let acme = server.publisher("acme").await;
     let request = pb::RegisterDeviceRequest { attestation: vec![0; 2_000], ..Default::default() };
     let status = server.devices().register_device(bearing(&acme.key, request)).await.expect_err("refused");
-    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    assert_eq!(refusal(&status), (Code::OutOfRange, "TOO_LARGE".into()));
+    assert!(status.message().contains("at most 1000 are taken"), "{status}");
 }
 
 #[tokio::test]
