@@ -224,7 +224,7 @@ impl Ledger for Sql {
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
-        audit::prove(&mut self.engine.snapshot(audit::LONGEST_READ).await?.conn(), at).await
+        audit::prove(&mut self.engine.snapshot_aside(audit::LONGEST_READ).await?.conn(), at).await
     }
 }
 
