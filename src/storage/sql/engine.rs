@@ -193,22 +193,30 @@ pub async fn in_time<T>(reading: impl Future<Output = Result<T, StoreError>>) ->
 }
 
 async fn transact<C: Change>(pool: PgPool, change: C, counters: Arc<Counters>) -> Result<C::Output, StoreError> {
+    let result = on_connection(&pool, &change).await;
+    counters.transaction(result.as_ref().map(|(_, is_kept)| *is_kept));
+    result.map(|(output, _)| output)
+}
+
+async fn on_connection<C: Change>(pool: &PgPool, change: &C) -> Result<(C::Output, bool), StoreError> {
     let mut conn = pool.acquire().await.map_err(store_error)?;
-    let Ok(result) = tokio::time::timeout(TRANSACTION, in_transaction(&mut conn, &change)).await else {
+    let Ok(result) = tokio::time::timeout(TRANSACTION, in_transaction(&mut conn, change)).await else {
         // Nobody knows what it is still doing: the server ends the transaction when the connection goes.
         conn.close_on_drop();
-        counters.transaction(false);
         return Err(StoreError::Unavailable("the transaction took too long".to_owned()));
     };
-    counters.transaction(result.is_ok());
     result
 }
 
-async fn in_transaction<C: Change>(conn: &mut PoolConnection<Postgres>, change: &C) -> Result<C::Output, StoreError> {
+/// What the change says, and whether it is kept.
+async fn in_transaction<C: Change>(
+    conn: &mut PoolConnection<Postgres>,
+    change: &C,
+) -> Result<(C::Output, bool), StoreError> {
     let mut transaction = conn.begin().await.map_err(store_error)?;
     match change.apply(&mut Conn::Postgres(&mut transaction, TRANSACTION)).await? {
-        Outcome::Keep(output) => transaction.commit().await.map(|()| output).map_err(store_error),
-        Outcome::Undo(output) => transaction.rollback().await.map(|()| output).map_err(store_error),
+        Outcome::Keep(output) => transaction.commit().await.map(|()| (output, true)).map_err(store_error),
+        Outcome::Undo(output) => transaction.rollback().await.map(|()| (output, false)).map_err(store_error),
     }
 }
 

@@ -55,7 +55,7 @@ use async_trait::async_trait;
 pub use accounts::Balance;
 pub use backup::{BackupError, Checked, Restored, backup, prepare};
 pub use config::{Retention, SqlConfig};
-pub use counters::{GROUP_SIZES, SqlCounts};
+pub use counters::SqlCounts;
 pub use error::OpenError;
 pub use open::open;
 pub use proof::{ProofError, prove};

@@ -70,3 +70,16 @@ async fn lists_that_take_long_keep_nobody_else_waiting() {
     assert_eq!(head.expect("at once").expect("read"), 0);
     held.rollback().await.expect("unlocked");
 }
+
+#[tokio::test]
+async fn transactions_are_counted_by_how_they_ended() {
+    let database = databases::postgres().await;
+    let ada = person(&app(), "ada");
+    let counts = || (database.sql.counts().transactions, database.sql.counts().failed);
+    assert_eq!(database.sql.commit(ada.writes(1)).await.expect("done"), Committed::Done);
+    assert_eq!(database.sql.commit(ada.writes(1)).await.expect("refused"), Committed::Stale);
+    assert_eq!(counts(), (1, 0), "what is undone no disk confirms");
+    database.sql.close().await;
+    database.sql.commit(ada.writes(2)).await.expect_err("there is no connection");
+    assert_eq!(counts(), (1, 1));
+}
