@@ -214,6 +214,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::grpc::resource::read_again;
 
     fn name() -> CampaignName {
         CampaignName::parse("organizations/acme/campaigns/coffee").expect("sound")
@@ -256,6 +257,16 @@ mod tests {
         let wrong = Campaign::read(rivals(), zero()).expect_err("a rival's").to_string();
         assert_eq!(wrong, "audience.segment: must be of organizations/0, was of organizations/rival");
         assert!(Campaign::check(rivals(), zero()).is_ok(), "nobody knows whose it shall be");
+    }
+
+    #[test]
+    fn what_is_allowed_no_more_is_refused_when_it_is_read_again() {
+        let campaign = Campaign::read(coffee(), name()).expect("sound");
+        assert_eq!(read_again(&campaign).as_ref(), Ok(&campaign));
+        let device = |i| DeviceName::parse(&format!("organizations/acme/apps/a/devices/d{i}")).expect("sound");
+        let older = Campaign { testers: (0..=MAX_TESTERS).map(device).collect(), ..campaign };
+        let wrong = read_again(&older).expect_err("too many");
+        assert_eq!(wrong.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["campaign.testers"]);
     }
 
     #[test]

@@ -190,6 +190,14 @@ pub fn read_under<K: Wire>(wrong: &mut Violations, message: K::Message, name: Op
     wrong.nest(K::FIELD, read).flatten()
 }
 
+/// The resource as a request would make it that says of it what it is now: refused if that is allowed no more.
+pub fn read_again<K: Wire>(resource: &K) -> Result<K, Violations> {
+    let entry = Entry { etag: 0, value: std::sync::Arc::new(resource.clone()) };
+    let mut wrong = Violations::default();
+    let read = wrong.nest(K::FIELD, K::read(K::write(&entry), resource.name().clone()));
+    wrong.finish(read)
+}
+
 /// The resource that a create request describes, by the fields of [`new_name`].
 pub fn wanted<K: Wire>(
     access: &Access,
