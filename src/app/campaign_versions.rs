@@ -14,6 +14,7 @@ use crate::{
         campaign::{Campaign, CampaignState},
         catalog::Resource,
         name::CampaignName,
+        violation::Violations,
     },
     engine::catalog::Entry,
     ports::{ChangeRecord, History, HistoryOf, HistoryQuery, StoreError},
@@ -42,13 +43,15 @@ impl CampaignVersions {
         self.history.changes(&HistoryQuery { of, before, most }).await
     }
 
-    /// Makes the campaign what it was in that version, but for its state.
+    /// Makes the campaign what it was in that version, but for its state. `read` reads it again, as if it were sent now: an
+    /// older server may have taken what is refused today.
     pub async fn roll_back(
         &self,
         name: &CampaignName,
         version: u64,
         etag: Option<u64>,
         author: &str,
+        read: impl Fn(&Campaign) -> Result<Campaign, Violations>,
     ) -> Result<Entry<Campaign>, EditError> {
         let found = self.list(name, version.checked_add(1), 1).await?.pop();
         let was = found.filter(|change| change.version == version).and_then(|change| change.resource);
@@ -56,7 +59,15 @@ impl CampaignVersions {
             let why = format!("{name} has no version {version}: ListCampaignVersions tells those it has");
             return Err(EditError::Refused(vec![Obstacle::new("NO_VERSION", name, why)]));
         };
-        self.campaigns.update(name, etag, author, |_| Ok(Campaign::clone(&was))).await
+        // The fields are the version's, and not of what was asked.
+        let refused = |error| match error {
+            EditError::Invalid(wrong) => {
+                let why = format!("version {version} of {name} would be refused today: {wrong}");
+                EditError::Refused(vec![Obstacle::new("VERSION_INVALID", name, why)])
+            }
+            other => other,
+        };
+        self.campaigns.update(name, etag, author, |_| read(&was)).await.map_err(refused)
     }
 
     /// As [`Campaigns::become_state`], but whoever took the step from that etag may repeat it.
@@ -96,10 +107,50 @@ mod tests {
     use crate::{
         app::{
             campaigns::tests::campaign,
-            fakes::{AUTHOR, FakeCatalog, node, owner},
+            fakes::{AUTHOR, FakeCatalog, at, node, owner},
         },
-        domain::{campaign::On, organization::Organization},
+        domain::{
+            audience::{Audience, Rule},
+            campaign::On,
+            consent::Purpose,
+            organization::Organization,
+            segment::Segment,
+        },
+        ports::{CatalogStore, Edit, Expected},
     };
+
+    #[tokio::test]
+    async fn what_would_be_refused_today_is_not_gone_back_to() {
+        let (store, brand) = (Arc::<FakeCatalog>::default(), owner("brand"));
+        let segment = |i| brand.segment(&format!("s{i}")).expect("sound");
+        let asks = Audience::new(Rule::Any((0..5).map(|i| Rule::Segment(segment(i))).collect())).expect("sound");
+        let now = campaign(On::Entered, &[]);
+        let puts =
+            [Campaign { audience: asks, ..now.clone() }, now.clone()].map(|was| Edit::put(was, Expected::Anything));
+        let grown = |i| Segment {
+            name: segment(i),
+            display_name: "Grown".to_owned(),
+            audience: Audience::new(Rule::Any(vec![Rule::Consent(Purpose::Profiling); 60])).expect("sound"),
+        };
+        let grown = (0..5).map(|i| Edit::put(grown(i), Expected::Anything));
+        for edit in puts.into_iter().chain(grown) {
+            store.append(vec![edit], AUTHOR, at(0)).await.expect("made");
+        }
+        let campaigns = Arc::new(Campaigns::new(node(&store, 1_000).await));
+        let versions = CampaignVersions::new(campaigns, store);
+        let refused = async |read: fn(&Campaign) -> Result<Campaign, Violations>| match versions
+            .roll_back(&now.name, 1, None, AUTHOR, read)
+            .await
+        {
+            Err(EditError::Refused(found)) => (found[0].code, found[0].description.clone()),
+            other => panic!("not refused: {other:?}"),
+        };
+        let told = |why: &str| ("VERSION_INVALID", format!("version 1 of {} would be refused today: {why}", now.name));
+        let unread = |_: &Campaign| Err(Violations::one("campaign.weight", "must be more"));
+        assert_eq!(refused(unread).await, told("campaign.weight: must be more"));
+        let (code, why) = refused(|was| Ok(was.clone())).await;
+        assert!(code == "VERSION_INVALID" && why.contains("campaign.audience: must have at most 256 terms"), "{why}");
+    }
 
     #[tokio::test]
     async fn a_step_may_be_repeated_with_its_etag_until_something_comes_behind_it() {

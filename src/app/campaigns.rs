@@ -149,10 +149,11 @@ fn check_audience(campaign: &Campaign, catalog: &Catalog) -> Result<(), EditErro
     Err(EditError::Invalid(Violations::one("campaign.audience", invalid)))
 }
 
-/// The active campaigns that ask about offers of it.
+/// The active campaigns that ask about offers of it: of its own organization, for no other may.
 fn naming(catalog: &Catalog, name: &CampaignName) -> Vec<Obstacle> {
-    let active = catalog.campaigns.values().map(|entry| &entry.value);
-    let active = active.filter(|campaign| campaign.state == CampaignState::Active);
+    let own = catalog.campaigns.values().map(|entry| &entry.value);
+    let own = own.filter(|campaign| campaign.name.owner() == name.owner());
+    let active = own.filter(|campaign| campaign.state == CampaignState::Active);
     let asks = |campaign: &Campaign| {
         faults::audiences(catalog, campaign).any(|audience| audience.offering().any(|asked| asked == name))
     };
@@ -298,13 +299,18 @@ pub mod tests {
         let rule = Rule::Offers { of, event: OfferEvent::Shown, within_days: 7, count: Count::AtMost(0) };
         let near = || campaign(On::Near { radius_m: 60 }, &["stores/1"]);
         let asking = Campaign { audience: Audience::new(rule).expect("sound"), ..near() };
-        let coffee = campaigns.create(asking, AUTHOR).await.expect("made").value.name.clone();
+        let coffee = campaigns.create(asking.clone(), AUTHOR).await.expect("made").value.name.clone();
         let activate = || campaigns.become_state(&coffee, CampaignState::Active, None, AUTHOR);
         assert_eq!(codes(activate().await), ["CAMPAIGN_MISSING"]);
         campaigns.create(Campaign { name: tea.clone(), ..near() }, AUTHOR).await.expect("made");
         activate().await.expect("it is there");
         let Err(EditError::Refused(found)) = campaigns.delete(&tea, None, AUTHOR).await else { panic!("it is named") };
         assert_eq!((found[0].code, &found[0].subject), ("NAMED_BY_CAMPAIGN", &coffee.to_string()));
+        let rivals = Campaign { name: owner("acme").campaign("coffee").expect("sound"), ..asking };
+        let rivals = campaigns.create(rivals, AUTHOR).await.expect("made").value.name.clone();
+        campaigns.become_state(&rivals, CampaignState::Active, None, AUTHOR).await.expect("sound");
+        campaigns.become_state(&coffee, CampaignState::Paused, None, AUTHOR).await.expect("allowed");
+        campaigns.delete(&tea, None, AUTHOR).await.expect("no other organization holds it fast");
     }
 
     #[tokio::test]

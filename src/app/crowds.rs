@@ -66,7 +66,7 @@ impl Crowds {
         let mut found = slot.lock_owned().await;
         // Found since this was asked, it answers all who waited, though somebody edits all the time.
         let (catalog, now) = (self.resources.snapshot(), self.resources.now());
-        let is_so = |found: &&Found| found.version >= since && found.left_out.is_so_at(now);
+        let is_so = |found: &&Found| (since..=catalog.version).contains(&found.version) && found.left_out.is_so_at(now);
         if let Some(known) = found.as_ref().filter(is_so) {
             return Ok((catalog, known.left_out.clone()));
         }

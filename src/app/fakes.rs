@@ -32,6 +32,11 @@ pub struct FakeCatalog {
 }
 
 impl FakeCatalog {
+    /// Is what it was at this version, as if it were restored from a copy.
+    pub fn lose_after(&self, version: u64) {
+        self.changes.lock().expect("sound").retain(|change| change.version <= version);
+    }
+
     fn last<'a>(changes: &'a [CatalogChange], name: &ResourceName) -> Option<&'a CatalogChange> {
         changes.iter().rev().find(|change| change.name == *name)
     }

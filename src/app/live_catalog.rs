@@ -1,13 +1,14 @@
 //! The catalog in force: one snapshot, swapped when a newer version is known.
 //!
 //! Law: a snapshot is built off the hot path and then swapped; readers never wait, and each decision names its version.
-//! What keeps a campaign from firing where it was meant to is reported once, when it begins.
+//! What is in force is what the record says, also when that went back: then it is built anew. What keeps a campaign from firing
+//! where it was meant to is reported once, when it begins.
 
 use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -25,8 +26,10 @@ use crate::{
 pub struct LiveCatalog {
     store: Arc<dyn CatalogStore>,
     current: ArcSwap<Catalog>,
-    /// Held while a newer snapshot is built, so that versions only rise.
+    /// Held while another snapshot is built, so that versions only rise, unless the record went back.
     building: Mutex<()>,
+    /// Whether the record has lost versions that are in force: it must be read anew.
+    lost: AtomicBool,
     looks: Looks,
 }
 
@@ -46,7 +49,8 @@ impl LiveCatalog {
     /// Reads the whole catalog.
     pub async fn load(store: Arc<dyn CatalogStore>) -> Result<Self, StoreError> {
         let current = ArcSwap::from_pointee(Catalog::default());
-        let live = Self { store, current, building: Mutex::new(()), looks: Looks::default() };
+        let (building, lost) = (Mutex::new(()), AtomicBool::new(false));
+        let live = Self { store, current, building, lost, looks: Looks::default() };
         live.refresh().await?;
         Ok(live)
     }
@@ -58,14 +62,16 @@ impl LiveCatalog {
 
     /// Makes the edits, or none of them; they are in force when this returns [`Appended::Version`].
     pub async fn edit(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
-        let made = edits.clone();
+        let (made, known) = (edits.clone(), self.snapshot().version);
         let appended = self.store.append(edits, author, at).await?;
-        if let Appended::Version(version) = appended
-            && let Err(error) = self.reach(version).await
-        {
-            // The edit has happened: its caller must hear so, and some answers (a key's secret) are given only once.
-            tracing::error!(%error, version, "an edit cannot be read back; it is taken over as it was asked for");
-            self.take_over(made, version).await;
+        if let Appended::Version(version) = appended {
+            // The version before its own was the head.
+            self.heed(known, version.saturating_sub(u64::from(!made.is_empty())));
+            if let Err(error) = self.reach(version).await {
+                // The edit has happened: its caller must hear so, and some answers (a key's secret) are given only once.
+                tracing::error!(%error, version, "an edit cannot be read back; it is taken over as it was asked for");
+                self.take_over(made, version).await;
+            }
         }
         Ok(appended)
     }
@@ -75,13 +81,13 @@ impl LiveCatalog {
     async fn take_over(&self, edits: Vec<Edit>, version: u64) {
         let _building = self.building.lock().await;
         let current = self.snapshot();
-        if current.version >= version {
+        if current.version >= version && !self.lost.load(SeqCst) {
             return;
         }
         let change = |Edit { name, resource, expected: _ }| CatalogChange { version, name, resource };
         let changes: Vec<CatalogChange> = edits.into_iter().map(change).collect();
         let mut next = current.after(&changes);
-        if version > current.version + 1 {
+        if version != current.version + 1 {
             next.version = current.version;
         }
         self.current.store(Arc::new(next));
@@ -89,7 +95,9 @@ impl LiveCatalog {
 
     /// Takes over what was changed elsewhere; returns the version then in force.
     pub async fn refresh(&self) -> Result<u64, StoreError> {
+        let known = self.snapshot().version;
         let head = soon(self.store.head()).await?;
+        self.heed(known, head);
         self.reach(head).await
     }
 
@@ -121,9 +129,10 @@ impl LiveCatalog {
     }
 
     async fn look(self: &Arc<Self>) -> Result<u64, StoreError> {
-        let head = self.store.head().await?;
         let known = self.snapshot().version;
-        if known >= head {
+        let head = self.store.head().await?;
+        self.heed(known, head);
+        if known == head {
             return Ok(known);
         }
         // Goes on by itself if nobody waits so long: what was read and built is wanted all the same.
@@ -132,19 +141,36 @@ impl LiveCatalog {
         reached.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?
     }
 
+    /// Heeds how far the record was when it was asked, by somebody who knew a version before. Versions are never taken
+    /// back: if it has less, it was restored from an older copy, or another database that lagged behind took its place.
+    fn heed(&self, known: u64, head: u64) {
+        if head < known {
+            self.lost.store(true, SeqCst);
+        }
+    }
+
     async fn reach(&self, version: u64) -> Result<u64, StoreError> {
         let _building = self.building.lock().await;
-        let current = self.snapshot();
-        if current.version >= version {
+        let (current, lost) = (self.snapshot(), self.lost.load(SeqCst));
+        if current.version >= version && !lost {
             return Ok(current.version);
         }
-        let changes = self.store.changes_since(current.version).await?;
-        let before = current.clone();
-        let next = tokio::task::spawn_blocking(move || current.after(&changes)).await;
+        let base = if lost { Arc::default() } else { current.clone() };
+        let changes = self.store.changes_since(base.version).await?;
+        let next = tokio::task::spawn_blocking(move || base.after(&changes)).await;
         let mut next = next.map_err(|gone| StoreError::Unavailable(gone.to_string()))?;
         // All that can be read up to there was read, even if the last change is none of it.
         next.version = next.version.max(version);
-        for Problem { campaign, what } in new_problems(&before, &next) {
+        if lost {
+            let (was, now) = (current.version, next.version);
+            tracing::error!(
+                was,
+                now,
+                "the record has lost versions of the catalog that were in force; it was read anew"
+            );
+            self.lost.store(false, SeqCst);
+        }
+        for Problem { campaign, what } in new_problems(&current, &next) {
             tracing::warn!(%campaign, %what, "an active campaign cannot fire everywhere it was meant to");
         }
         let reached = next.version;
@@ -281,6 +307,39 @@ mod tests {
         muted.mute.store(false, Relaxed);
         assert_eq!(live.refresh().await.expect("read"), 3);
         assert_eq!(live.snapshot().stores.len(), 3, "with what the other node did");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_went_back_is_in_force_as_it_is() {
+        let muted = Arc::new(Muted::default());
+        let live = Arc::new(LiveCatalog::load(muted.clone()).await.expect("read"));
+        let names = || live.snapshot().stores.iter().map(|(name, _)| name.id().to_owned()).collect::<Vec<_>>();
+        let make = async |ids: &[&str]| {
+            for id in ids {
+                live.edit(put(id), AUTHOR, at(1)).await.expect("made");
+            }
+        };
+        make(&["1", "2", "3"]).await;
+        muted.inner.lose_after(1);
+        assert_eq!((live.refresh().await.expect("read"), names()), (1, vec!["1".to_owned()]), "seen by the poll");
+
+        make(&["2", "3"]).await;
+        muted.inner.lose_after(1);
+        assert_eq!((live.look_again().await.expect("read"), names().len()), (1, 1), "by who misses something");
+
+        let delete = || live.edit(vec![Edit::delete(store_name("1"), Expected::Anything)], AUTHOR, at(1));
+        make(&["2"]).await;
+        muted.inner.lose_after(1);
+        assert_eq!(delete().await.expect("made"), Appended::Version(2), "a version that was known as another");
+        assert_eq!((live.snapshot().version, names().len()), (2, 0), "by who edits");
+
+        make(&["1", "2"]).await;
+        muted.inner.lose_after(3);
+        muted.mute.store(true, Relaxed);
+        delete().await.expect("made");
+        assert_eq!(names(), ["2"], "it is in force though it cannot be read back");
+        muted.mute.store(false, Relaxed);
+        assert_eq!((live.refresh().await.expect("read"), names().len()), (4, 0), "and what is not so goes");
     }
 
     #[tokio::test]

@@ -45,6 +45,8 @@ impl Default for ProfileStoreConfig {
 
 #[derive(Debug, Default)]
 pub struct ProfileStoreCounters {
+    /// Of open streams, in this node's memory: the cache was not asked.
+    pub held: AtomicU64,
     pub hits: AtomicU64,
     pub misses: AtomicU64,
     pub confirmations: AtomicU64,
@@ -136,12 +138,12 @@ impl ProfileStore {
     pub async fn read(&self, name: &ProfileName, now: Timestamp) -> Result<Read, StoreError> {
         // In memory is what this node knows, so no doubt concerns it.
         if let Some(copy) = self.open.get(name) {
-            return self.confirmed(copy, now).await;
+            return self.confirmed(copy, &self.counters.held, now).await;
         }
         match self.cache.get(name).await {
             Ok(Some(copy)) if self.doubts.concern(&copy) => self.instead(name, Some(copy), now).await,
             Ok(Some(copy)) => {
-                let read = self.confirmed(copy, now).await?;
+                let read = self.confirmed(copy, &self.counters.hits, now).await?;
                 if let Read::Found(copy) = &read {
                     self.open.put(copy);
                 }
@@ -158,9 +160,9 @@ impl ProfileStore {
         }
     }
 
-    async fn confirmed(&self, copy: CachedProfile, now: Timestamp) -> Result<Read, StoreError> {
+    async fn confirmed(&self, copy: CachedProfile, found: &AtomicU64, now: Timestamp) -> Result<Read, StoreError> {
         if !self.trusted.is_zero() && now.apart(copy.confirmed_at) <= self.trusted {
-            self.counters.hits.fetch_add(1, Relaxed);
+            found.fetch_add(1, Relaxed);
             return Ok(Read::Found(copy));
         }
         self.counters.confirmations.fetch_add(1, Relaxed);

@@ -287,7 +287,7 @@ impl Resources {
             let edits = match edits(&snapshot) {
                 Ok(edits) if !edits.is_empty() => edits,
                 other => match self.catalog.look_again().await {
-                    Ok(version) if version > snapshot.version => continue,
+                    Ok(version) if version != snapshot.version => continue,
                     Ok(_) => return other.map(drop),
                     Err(away) => return other.and(Err(away.into())),
                 },

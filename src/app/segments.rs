@@ -61,7 +61,7 @@ impl Segments {
     pub async fn delete(&self, name: &SegmentName, etag: Option<u64>, author: &str) -> Result<(), EditError> {
         self.resources
             .delete(name, etag, author, |segment: &Segment, catalog| {
-                let found = naming(catalog, &segment.name);
+                let found = in_need(catalog, &segment.name);
                 if found.is_empty() { Ok(Vec::new()) } else { Err(EditError::Refused(found)) }
             })
             .await
@@ -73,9 +73,7 @@ fn broken_by(segment: &Segment, catalog: &Catalog) -> Vec<Obstacle> {
     // No area depends on a segment, so nothing is compiled.
     let mut next = catalog.clone();
     next.segments.insert(segment.name.clone(), Entry { etag: catalog.version, value: Arc::new(segment.clone()) });
-    let campaigns = catalog.campaigns.values().map(|entry| &entry.value);
-    let active = campaigns.filter(|campaign| campaign.state == CampaignState::Active);
-    let naming = active.filter(|campaign| campaign.audience.segments().any(|named| *named == segment.name));
+    let active = naming(catalog, &segment.name).filter(|campaign| campaign.state == CampaignState::Active);
     let new = |campaign: &Arc<Campaign>| {
         let known = faults::of(catalog.areas.targets(), catalog, campaign);
         // Of an audience that is too large already the number of its terms is no news.
@@ -84,19 +82,24 @@ fn broken_by(segment: &Segment, catalog: &Catalog) -> Vec<Obstacle> {
         let name = campaign.name.clone();
         found.map(move |fault| Obstacle::new(fault.code, fault.subject, format!("{name}: {}", fault.why)))
     };
-    naming.flat_map(new).collect()
+    active.flat_map(new).collect()
 }
 
-/// The campaigns that name it and may still run.
-fn naming(catalog: &Catalog, name: &SegmentName) -> Vec<Obstacle> {
-    let campaigns = catalog.campaigns.values().map(|entry| &entry.value);
-    let alive = campaigns.filter(|campaign| campaign.state != CampaignState::Archived);
-    let naming = alive.filter(|campaign| campaign.audience.segments().any(|named| named == name));
+/// The campaigns that name it: of its own organization, for no other may.
+fn naming<'a>(catalog: &'a Catalog, name: &'a SegmentName) -> impl Iterator<Item = &'a Arc<Campaign>> {
+    let own = catalog.campaigns.values().map(|entry| &entry.value);
+    let own = own.filter(|campaign| campaign.name.owner() == name.owner());
+    own.filter(move |campaign| campaign.audience.segments().any(|named| named == name))
+}
+
+/// Those of them that may still run.
+fn in_need(catalog: &Catalog, name: &SegmentName) -> Vec<Obstacle> {
+    let alive = naming(catalog, name).filter(|campaign| campaign.state != CampaignState::Archived);
     let obstacle = |campaign: &Arc<Campaign>| {
         let why = format!("{} ({}) names it", campaign.name, campaign.state.as_str());
         Obstacle::new("NAMED_BY_CAMPAIGN", &campaign.name, why)
     };
-    naming.map(obstacle).collect()
+    alive.map(obstacle).collect()
 }
 
 #[cfg(test)]

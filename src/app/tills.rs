@@ -182,7 +182,7 @@ impl Tills {
         let mut sought = self.search.find(&at.what, at.customer.as_deref(), counter).await?;
         // A record that is away knows of no newer campaign: the guess counts all the same.
         if let Some(Refusal::UnknownCode { mistyped: false }) = sought.refusal
-            && self.live.look_again().await.is_ok_and(|version| version > counter.catalog.version)
+            && self.live.look_again().await.is_ok_and(|version| version != counter.catalog.version)
         {
             let counter = Counter { catalog: &self.live.snapshot(), ..*counter };
             sought = self.search.find(&at.what, at.customer.as_deref(), &counter).await?;

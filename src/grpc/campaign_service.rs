@@ -155,7 +155,8 @@ impl CampaignService for CampaignGrpc {
         let access = Self::access(request.extensions())?;
         let wanted = versions::Wanted::read(&access, request.get_ref())?;
         let versions::Wanted { name, version, etag } = wanted;
-        let campaign = self.versions.roll_back(&name, version, etag, access.author()).await?;
+        let author = access.author();
+        let campaign = self.versions.roll_back(&name, version, etag, author, resource::read_again).await?;
         self.edited(&campaign).await
     }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     domain::{
-        campaign::{Campaign, CampaignState, MAX_TESTERS, MAX_TOPICS, Priority, Weight, check_budgets},
+        campaign::{Campaign, CampaignState, Limits, MAX_TESTERS, MAX_TOPICS, Priority, Weight, check_budgets},
+        coupon::Coupon,
         name::{CampaignName, DeviceName},
         text::{MAX_DISPLAY_NAME, Topic, line},
         violation::{Invalid, Violations, at_most},
@@ -19,7 +20,7 @@ use crate::{
         coupon_wire::{coupon, coupon_to_wire},
         experiment_wire::{experiment, experiment_to_wire},
         pb,
-        resource::{Patched, Wire, owner_of},
+        resource::{Patched, Wire},
         trigger_wire::{trigger, trigger_to_wire},
         wire::not_one_of,
     },
@@ -30,64 +31,12 @@ impl Wire for Campaign {
     const FIELD: &'static str = "campaign";
 
     fn read(message: pb::Campaign, name: CampaignName) -> Result<Self, Violations> {
-        let pb::Campaign {
-            name: _,
-            display_name,
-            state: _,
-            audience: who,
-            content: what,
-            topics: about,
-            trigger: when,
-            limits: within,
-            weight,
-            etag: _,
-            coupon: worth,
-            priority: class,
-            experiment: compared,
-            testers: tried_by,
-            problems: _,
-        } = message;
-        let mut wrong = Violations::default();
-        let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
-        let audience = wrong.nest("audience", Rules::of_campaign(owner_of::<Self>(&name)).audience(who));
-        let content = wrong.nest("content", content(what.unwrap_or_default()));
-        let topics = topics(&mut wrong, &about);
-        let trigger = wrong.nest("trigger", trigger(when.unwrap_or_default()));
-        let limits = wrong.nest("limits", limits(within.unwrap_or_default()));
-        let weight = wrong.take("weight", weight.map_or(Ok(Weight::default()), Weight::new));
-        let priority = wrong.take("priority", priority(class));
-        let coupon = wrong.nest("coupon", worth.map(coupon).transpose());
-        let experiment = wrong.nest("experiment", compared.map(experiment).transpose());
-        let testers = testers(&mut wrong, &tried_by);
-        if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
-            wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
-            let wait = coupon.as_ref().map(|coupon| coupon.redeem_after);
-            let lasts = limits.starts_at.zip(limits.ends_at).map(|(starts, ends)| ends.since(starts));
-            if wait.is_some_and(|wait| wait >= limits.valid_for) {
-                wrong.add("coupon.redeem_after", "must be less than limits.valid_for, or it could never be redeemed");
-            } else if wait.zip(lasts).is_some_and(|(wait, lasts)| wait >= lasts) {
-                let why = "must be less than the time from limits.start_time to limits.end_time, or it could never be redeemed";
-                wrong.add("coupon.redeem_after", why);
-            }
-        }
-        let campaign = (|| {
-            Some(Campaign {
-                name,
-                display_name: display_name?,
-                state: CampaignState::Draft,
-                audience: audience?,
-                content: content?,
-                topics,
-                trigger: trigger?,
-                limits: limits?,
-                weight: weight?,
-                priority: priority?,
-                coupon: coupon?,
-                experiment: experiment?,
-                testers,
-            })
-        })();
-        wrong.finish(campaign)
+        let own = name.clone();
+        read(message, name, &Rules::of_campaign(Some(own.owner())))
+    }
+
+    fn check(message: pb::Campaign, stand_in: CampaignName) -> Result<(), Violations> {
+        read(message, stand_in, &Rules::of_campaign(None)).map(drop)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Campaign {
@@ -124,6 +73,73 @@ impl Wire for Campaign {
             // Of the whole catalog, which whoever writes one campaign does not see.
             problems: Vec::new(),
         }
+    }
+}
+
+/// The campaign, with a rule read in this way.
+fn read(message: pb::Campaign, name: CampaignName, rules: &Rules<'_>) -> Result<Campaign, Violations> {
+    let pb::Campaign {
+        name: _,
+        display_name,
+        state: _,
+        audience: who,
+        content: what,
+        topics: about,
+        trigger: when,
+        limits: within,
+        weight,
+        etag: _,
+        coupon: worth,
+        priority: class,
+        experiment: compared,
+        testers: tried_by,
+        problems: _,
+    } = message;
+    let mut wrong = Violations::default();
+    let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
+    let audience = wrong.nest("audience", rules.audience(who));
+    let content = wrong.nest("content", content(what.unwrap_or_default()));
+    let topics = topics(&mut wrong, &about);
+    let trigger = wrong.nest("trigger", trigger(when.unwrap_or_default()));
+    let limits = wrong.nest("limits", limits(within.unwrap_or_default()));
+    let weight = wrong.take("weight", weight.map_or(Ok(Weight::default()), Weight::new));
+    let priority = wrong.take("priority", priority(class));
+    let coupon = wrong.nest("coupon", worth.map(coupon).transpose());
+    let experiment = wrong.nest("experiment", compared.map(experiment).transpose());
+    let testers = testers(&mut wrong, &tried_by);
+    if let (Some(limits), Some(coupon)) = (&limits, &coupon) {
+        wrong.nest("limits.budgets", check_budgets(&limits.budgets, coupon.as_ref()));
+        wrong.take("coupon.redeem_after", redeemable(limits, coupon.as_ref()));
+    }
+    let campaign = (|| {
+        Some(Campaign {
+            name,
+            display_name: display_name?,
+            state: CampaignState::Draft,
+            audience: audience?,
+            content: content?,
+            topics,
+            trigger: trigger?,
+            limits: limits?,
+            weight: weight?,
+            priority: priority?,
+            coupon: coupon?,
+            experiment: experiment?,
+            testers,
+        })
+    })();
+    wrong.finish(campaign)
+}
+
+/// Whether what the campaign gives can be redeemed before it is over.
+fn redeemable(limits: &Limits, coupon: Option<&Coupon>) -> Result<(), Invalid> {
+    let Some(Coupon { redeem_after: wait, .. }) = coupon else { return Ok(()) };
+    let lasts = limits.starts_at.zip(limits.ends_at).map(|(starts, ends)| ends.since(starts));
+    let too_long = |what| Err(Invalid::new(format!("must be less than {what}, or it could never be redeemed")));
+    match lasts {
+        _ if *wait >= limits.valid_for => too_long("limits.valid_for"),
+        Some(lasts) if *wait >= lasts => too_long("the time from limits.start_time to limits.end_time"),
+        _ => Ok(()),
     }
 }
 
@@ -199,7 +215,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::campaign::Limits;
+    use crate::grpc::resource::read_again;
 
     fn name() -> CampaignName {
         CampaignName::parse("organizations/acme/campaigns/coffee").expect("sound")
@@ -227,6 +243,31 @@ mod tests {
         assert_eq!((campaign.limits.clone(), campaign.weight), (Limits::default(), Weight::default()));
         let entry = Entry { etag: 3, value: Arc::new(campaign) };
         assert_eq!(Campaign::read(Campaign::write(&entry), name()).as_ref(), Ok(entry.value.as_ref()));
+    }
+
+    #[test]
+    fn a_rule_names_campaigns_of_its_own_organization_whoever_that_is() {
+        let asks = |segment: &str| pb::Campaign {
+            audience: Some(pb::Rule { rule: Some(pb::rule::Rule::Segment(segment.into())) }),
+            ..coffee()
+        };
+        // The name that stands in where one is refused.
+        let zero = || CampaignName::parse("organizations/0/campaigns/0").expect("sound");
+        assert!(Campaign::read(asks("organizations/0/segments/s"), zero()).is_ok());
+        let rivals = || asks("organizations/rival/segments/s");
+        let wrong = Campaign::read(rivals(), zero()).expect_err("a rival's").to_string();
+        assert_eq!(wrong, "audience.segment: must be of organizations/0, was of organizations/rival");
+        assert!(Campaign::check(rivals(), zero()).is_ok(), "nobody knows whose it shall be");
+    }
+
+    #[test]
+    fn what_is_allowed_no_more_is_refused_when_it_is_read_again() {
+        let campaign = Campaign::read(coffee(), name()).expect("sound");
+        assert_eq!(read_again(&campaign).as_ref(), Ok(&campaign));
+        let device = |i| DeviceName::parse(&format!("organizations/acme/apps/a/devices/d{i}")).expect("sound");
+        let older = Campaign { testers: (0..=MAX_TESTERS).map(device).collect(), ..campaign };
+        let wrong = read_again(&older).expect_err("too many");
+        assert_eq!(wrong.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["campaign.testers"]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
         importing::{Import, Importing},
         pb::{self, import_places_request::Part, import_row::Place},
         reading::Reading,
-        resource::{Wire, stand_in},
+        resource::{Wire, read_under},
         sync_wire::{self, emptied_to_wire, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
         wire::required,
     },
@@ -189,7 +189,7 @@ fn with_unsaid(
 fn place<P: Wire>(name: Result<P::Name, Invalid>, message: P::Message) -> Result<P, Violations> {
     let mut wrong = Violations::default();
     let name = wrong.take(format!("{}.name", P::FIELD), name);
-    let read = name.or_else(stand_in::<P>).and_then(|name| wrong.nest(P::FIELD, P::read(message, name)));
+    let read = read_under(&mut wrong, message, name);
     wrong.finish(read)
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Law: whose resource it is is asked before the resource is; everything wrong with a request is said at once.
 
-use std::borrow::Borrow;
-
 use prost_types::FieldMask;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
@@ -36,6 +34,11 @@ pub trait Wire: Kind {
 
     /// Takes the message apart. Its name is given, and its etag is not its own to say.
     fn read(message: Self::Message, name: Self::Name) -> Result<Self, Violations>;
+    /// What is wrong with the message of a resource whose own name is refused. Somebody else may have the name that stands
+    /// in for it, so nothing that is found depends on it.
+    fn check(message: Self::Message, stand_in: Self::Name) -> Result<(), Violations> {
+        Self::read(message, stand_in).map(drop)
+    }
     /// The message of this resource, with its name and etag.
     fn write(entry: &Entry<Self>) -> Self::Message;
     /// The organization a resource of that name belongs to.
@@ -171,17 +174,28 @@ pub fn new_name<K: Wire>(
     Ok(owner.and_then(|owner| wrong.take(id_field, K::parse_name(&format!("{owner}{}/{id}", K::COLLECTION)))))
 }
 
-/// A name under which a message can be read whose own name is refused.
-pub fn stand_in<K: Wire>() -> Option<K::Name> {
+/// What is wrong with a message whose own name is refused.
+fn check<K: Wire>(message: K::Message) -> Result<(), Violations> {
     let owned = K::parse_name(&format!("organizations/0/{}/0", K::COLLECTION));
-    owned.or_else(|_| K::parse_name(&format!("{}/0", K::COLLECTION))).ok()
+    let stand_in = owned.or_else(|_| K::parse_name(&format!("{}/0", K::COLLECTION)));
+    stand_in.map_or(Ok(()), |name| K::check(message, name))
 }
 
-/// The organization of a name, as text; none of a stand-in, whose resource is refused anyway.
-pub fn owner_of<K: Wire<Name: Borrow<str>>>(name: &K::Name) -> Option<&str> {
-    let (is_stand_in, name) = (stand_in::<K>().as_ref() == Some(name), name.borrow());
-    let end = name.match_indices('/').nth(1).map_or(name.len(), |(end, _)| end);
-    (!is_stand_in).then(|| &name[..end])
+/// The resource of that message and name. What is wrong is noted under the kind's field, also if the name was refused.
+pub fn read_under<K: Wire>(wrong: &mut Violations, message: K::Message, name: Option<K::Name>) -> Option<K> {
+    let read = match name {
+        Some(name) => K::read(message, name).map(Some),
+        None => check::<K>(message).map(|()| None),
+    };
+    wrong.nest(K::FIELD, read).flatten()
+}
+
+/// The resource as a request would make it that says of it what it is now: refused if that is allowed no more.
+pub fn read_again<K: Wire>(resource: &K) -> Result<K, Violations> {
+    let entry = Entry { etag: 0, value: std::sync::Arc::new(resource.clone()) };
+    let mut wrong = Violations::default();
+    let read = wrong.nest(K::FIELD, K::read(K::write(&entry), resource.name().clone()));
+    wrong.finish(read)
 }
 
 /// The resource that a create request describes, by the fields of [`new_name`].
@@ -192,9 +206,9 @@ pub fn wanted<K: Wire>(
     message: Option<K::Message>,
 ) -> Result<K, Status> {
     let mut wrong = Violations::default();
-    let name = new_name::<K>(access, &mut wrong, parent, id)?.or_else(stand_in::<K>);
+    let name = new_name::<K>(access, &mut wrong, parent, id)?;
     let message = wrong.take(K::FIELD, message.ok_or_else(required));
-    let resource = message.zip(name).and_then(|(message, name)| wrong.nest(K::FIELD, K::read(message, name)));
+    let resource = message.and_then(|message| read_under(&mut wrong, message, name));
     Ok(wrong.finish(resource)?)
 }
 
@@ -226,10 +240,7 @@ impl<K: Patched> Patch<K> {
         let mut alone = K::Message::default();
         let mut paths = paths(message, mask);
         paths.retain(|path| alone.take_over(message, path));
-        match stand_in::<K>().map(|name| K::read(alone, name)) {
-            Some(Err(found)) => Err(found.within(&paths)),
-            Some(Ok(_)) | None => Ok(()),
-        }
+        check::<K>(alone).map_err(|found| found.within(&paths))
     }
 
     /// The resource as the patch wants it.

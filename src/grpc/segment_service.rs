@@ -19,7 +19,7 @@ use crate::{
         access::{Access, Work},
         audience_wire::{Rules, rule_to_wire},
         pb::{self, segment_service_server::SegmentService},
-        resource::{self, ListRequest, Patch, Patched, Wire, owner_of},
+        resource::{self, ListRequest, Patch, Patched, Wire},
         wire::required,
     },
 };
@@ -86,14 +86,12 @@ impl Wire for Segment {
     const FIELD: &'static str = "segment";
 
     fn read(message: pb::Segment, name: SegmentName) -> Result<Self, Violations> {
-        let pb::Segment { name: _, display_name, rule, etag: _ } = message;
-        let mut wrong = Violations::default();
-        let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
-        let rule = wrong.take("rule", rule.ok_or_else(required));
-        let owner = owner_of::<Self>(&name);
-        let audience = rule.and_then(|rule| wrong.nest("rule", Rules::of_segment(owner).audience(Some(rule))));
-        let segment = display_name.zip(audience);
-        wrong.finish(segment.map(|(display_name, audience)| Segment { name, display_name, audience }))
+        let own = name.clone();
+        read(message, name, &Rules::of_segment(Some(own.owner())))
+    }
+
+    fn check(message: pb::Segment, stand_in: SegmentName) -> Result<(), Violations> {
+        read(message, stand_in, &Rules::of_segment(None)).map(drop)
     }
 
     fn write(entry: &Entry<Self>) -> pb::Segment {
@@ -105,6 +103,17 @@ impl Wire for Segment {
             etag: entry.etag.to_string(),
         }
     }
+}
+
+/// The segment, with its rule read in this way.
+fn read(message: pb::Segment, name: SegmentName, rules: &Rules<'_>) -> Result<Segment, Violations> {
+    let pb::Segment { name: _, display_name, rule, etag: _ } = message;
+    let mut wrong = Violations::default();
+    let display_name = wrong.take("display_name", line(&display_name, MAX_DISPLAY_NAME));
+    let rule = wrong.take("rule", rule.ok_or_else(required));
+    let audience = rule.and_then(|rule| wrong.nest("rule", rules.audience(Some(rule))));
+    let segment = display_name.zip(audience);
+    wrong.finish(segment.map(|(display_name, audience)| Segment { name, display_name, audience }))
 }
 
 impl Patched for Segment {

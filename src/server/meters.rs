@@ -38,6 +38,7 @@ pub(super) fn of_services(services: &Services) -> Vec<Meter> {
         ingest("pings_stale", "Decisions made anew because the profile had changed", |c| &c.stale),
         ingest("pings_exhausted", "Decisions made anew because a budget was used up", |c| &c.exhausted),
         ingest("offers", "Offers made", |c| &c.offers),
+        profiles("profile_held", "Profiles of open streams found in this node's memory", |c| &c.held),
         profiles("profile_hits", "Profiles found in the cache", |c| &c.hits),
         profiles("profile_misses", "Profiles not found in the cache", |c| &c.misses),
         profiles("profile_confirmations", "Cached profiles whose version was confirmed", |c| &c.confirmations),
@@ -75,7 +76,7 @@ pub(super) fn of_sql(sql: &Arc<Sql>) -> Vec<Meter> {
     };
     vec![
         meter("record_transactions", "Transactions that a disk confirmed", |c| c.transactions),
-        meter("record_transactions_failed", "Transactions that failed", |c| c.failed),
+        meter("record_transactions_failed", "Transactions that failed, or did not begin", |c| c.failed),
         meter("record_commits_done", "Changes made", |c| c.done),
         meter("record_commits_repeated", "Changes that had been made before", |c| c.repeated),
         meter("record_commits_stale", "Changes refused because a profile had changed", |c| c.stale),

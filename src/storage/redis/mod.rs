@@ -10,15 +10,15 @@
 mod breaker;
 mod config;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use redis::{
     Client, Cmd, FromRedisValue, RedisError, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
     io::tcp::TcpSettings,
 };
-
 use tokio::time::Instant;
 
 pub use config::{ConnectError, RedisConfig};
@@ -55,10 +55,13 @@ const FORGET: &str = r"
     return 1";
 
 pub struct RedisCache {
-    connection: ConnectionManager,
+    client: Client,
+    settings: ConnectionManagerConfig,
+    /// Connects again by itself when the line is lost, but not when Redis refused to let it in.
+    connection: ArcSwap<ConnectionManager>,
     /// Longest time of one call.
     budget: Duration,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
     put: Script,
     forget: Script,
     counters: CacheCounters,
@@ -76,18 +79,16 @@ impl RedisCache {
             .set_number_of_retries(0)
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(config.budget()));
-        let connection = ConnectionManager::new_lazy_with_config(client, settings);
+        let connection = ConnectionManager::new_lazy_with_config(client.clone(), settings.clone());
         let connection = connection.map_err(|fault| config.unreadable(&fault))?;
-        let mut first = connection.clone();
-        tokio::spawn(async move {
-            if let Err(fault) = redis::cmd("PING").query_async::<()>(&mut first).await {
-                tracing::warn!(%fault, "Redis is away; profiles are read from SQL until it is back");
-            }
-        });
+        let breaker = Arc::<Breaker>::default();
+        knock(connection.clone(), breaker.clone());
         Ok(Self {
-            connection,
+            client,
+            settings,
+            connection: ArcSwap::from_pointee(connection),
             budget: config.budget(),
-            breaker: Breaker::default(),
+            breaker,
             put: Script::new(PUT),
             forget: Script::new(FORGET),
             counters: CacheCounters::default(),
@@ -99,19 +100,25 @@ impl RedisCache {
     }
 
     /// Runs a call within the budget, or refuses it at once while Redis rests.
-    async fn within<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Failure> {
+    async fn within<T, F>(&self, call: impl FnOnce(ConnectionManager) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
         if !self.breaker.allows(Instant::now()) {
             return Err(self.failed("Redis did not answer just now"));
         }
-        match tokio::time::timeout(self.budget, call).await {
+        let connection = self.connection.load_full();
+        match tokio::time::timeout(self.budget, call(ConnectionManager::clone(&connection))).await {
             // Redis answered, if only to say what it thinks of the value or the script.
             Ok(Err(fault)) if fault.code() == Some("WRONGTYPE") => Err(Failure::Undecodable),
             Ok(Err(fault)) => {
-                self.breaker.failed(Instant::now());
+                if self.breaker.failed(Instant::now(), &fault) && !fault.is_io_error() {
+                    self.replace(&connection);
+                }
                 Err(self.failed(&fault.to_string()))
             }
             Err(_) => {
-                self.breaker.failed(Instant::now());
+                self.breaker.failed(Instant::now(), &"it took too long");
                 Err(self.failed("Redis took too long"))
             }
             Ok(Ok(value)) => {
@@ -121,14 +128,24 @@ impl RedisCache {
         }
     }
 
+    /// Puts a connection in the place of one that Redis refuses, as when the password is wrong: one for each time that it is
+    /// tried after a rest.
+    fn replace(&self, refused: &Arc<ConnectionManager>) {
+        let fresh = ConnectionManager::new_lazy_with_config(self.client.clone(), self.settings.clone());
+        let Ok(fresh) = fresh.map(Arc::new) else { return };
+        let held = self.connection.compare_and_swap(refused, fresh.clone());
+        if Arc::ptr_eq(&held, refused) {
+            knock(ConnectionManager::clone(&fresh), self.breaker.clone());
+        }
+    }
+
     fn failed(&self, why: &str) -> Failure {
         self.counters.failures.add();
         Failure::Away(StoreError::Unavailable(why.to_owned()))
     }
 
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
-        let mut connection = self.connection.clone();
-        self.within(command.query_async(&mut connection)).await
+        self.within(|mut connection| async move { command.query_async(&mut connection).await }).await
     }
 
     async fn read(&self, name: &ProfileName) -> Result<Option<CachedProfile>, Failure> {
@@ -141,6 +158,15 @@ impl RedisCache {
         let (profile, confirmed) = profile.zip(confirmed).ok_or(Failure::Undecodable)?;
         Ok(Some(CachedProfile { profile: profile.into(), confirmed_at: Timestamp::from_micros(confirmed) }))
     }
+}
+
+/// Connects aside, for that may take longer than a call, and tells if Redis does not answer.
+fn knock(mut connection: ConnectionManager, breaker: Arc<Breaker>) {
+    tokio::spawn(async move {
+        if let Err(fault) = redis::cmd("PING").query_async::<()>(&mut connection).await {
+            breaker.is_away(&fault);
+        }
+    });
 }
 
 /// Why a value could not be had.
@@ -176,11 +202,11 @@ impl ProfileCache for RedisCache {
     }
 
     async fn put(&self, copy: CachedProfile) -> Result<(), StoreError> {
-        let mut connection = self.connection.clone();
         let mut script = self.put.key(key(&copy.profile.name));
         script.arg(rank(copy.profile.revision, copy.confirmed_at));
         script.arg(codec::encode(&copy.profile)).arg(copy.confirmed_at.micros()).arg(KEPT_MS);
-        let kept: bool = self.within(script.invoke_async(&mut connection)).await?;
+        let kept = |mut connection| async move { script.invoke_async::<bool>(&mut connection).await };
+        let kept = self.within(kept).await?;
         if kept {
             self.counters.kept.add()
         } else {
@@ -190,10 +216,10 @@ impl ProfileCache for RedisCache {
     }
 
     async fn forget(&self, name: &ProfileName, version: u64) -> Result<(), StoreError> {
-        let mut connection = self.connection.clone();
         let mut script = self.forget.key(key(name));
         script.arg(rank(Revision { version, soft: u64::MAX }, Timestamp::MAX)).arg(KEPT_MS);
-        self.within(script.invoke_async::<()>(&mut connection)).await.map_err(Into::into)
+        let forget = |mut connection| async move { script.invoke_async::<()>(&mut connection).await };
+        self.within(forget).await.map_err(Into::into)
     }
 }
 

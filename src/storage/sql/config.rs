@@ -19,7 +19,8 @@ const ANSWERS: Duration = Duration::from_secs(2 * 86_400);
 pub struct SqlConfig {
     /// `sqlite:PATH` for one machine, `postgres://user:password@host/database` for several.
     pub url: Address,
-    /// Most connections: all of PostgreSQL's, or those that read a SQLite file, beside two for lists and counts alone.
+    /// Most connections that answer calls: to PostgreSQL beside three for lists, counts and the ledger's proof, or reading
+    /// a SQLite file beside two for lists and counts.
     pub connections: u32,
     /// Most changes waiting for SQLite's writer; more are refused as unavailable.
     pub write_queue: usize,

@@ -4,15 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::ports::{Committed, StoreError};
 
-/// Upper ends of the sizes of SQLite's commit groups; one more bucket is for the larger ones.
-pub const GROUP_SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
-
 /// Counted since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SqlCounts {
     /// COMMITs that a disk had to confirm.
     pub transactions: u64,
-    /// Transactions that failed.
+    /// Transactions that failed, or did not even begin.
     pub failed: u64,
     /// Results of `Records::commit`.
     pub done: u64,
@@ -22,8 +19,6 @@ pub struct SqlCounts {
     pub errors: u64,
     /// Changes of the catalog that could not be read, each time they were asked for.
     pub unreadable_changes: u64,
-    /// SQLite's transactions by how many changes each carried, in the buckets of [`GROUP_SIZES`].
-    pub groups: [u64; GROUP_SIZES.len() + 1],
 }
 
 #[derive(Debug, Default)]
@@ -36,19 +31,16 @@ pub struct Counters {
     exhausted: AtomicU64,
     errors: AtomicU64,
     unreadable_changes: AtomicU64,
-    groups: [AtomicU64; GROUP_SIZES.len() + 1],
 }
 
 impl Counters {
-    /// One transaction of `size` changes on SQLite.
-    pub fn group(&self, size: usize, committed: bool) {
-        let bucket = GROUP_SIZES.iter().position(|most| size <= *most).unwrap_or(GROUP_SIZES.len());
-        self.groups[bucket].fetch_add(1, Relaxed);
-        self.transaction(committed);
-    }
-
-    pub fn transaction(&self, committed: bool) {
-        let counter = if committed { &self.transactions } else { &self.failed };
+    /// A transaction that ended, and whether it kept anything: if not, no disk had to confirm it.
+    pub fn transaction<E>(&self, kept: Result<bool, E>) {
+        let counter = match kept {
+            Ok(true) => &self.transactions,
+            Ok(false) => return,
+            Err(_) => &self.failed,
+        };
         counter.fetch_add(1, Relaxed);
     }
 
@@ -77,7 +69,6 @@ impl Counters {
             exhausted: self.exhausted.load(Relaxed),
             errors: self.errors.load(Relaxed),
             unreadable_changes: self.unreadable_changes.load(Relaxed),
-            groups: std::array::from_fn(|i| self.groups[i].load(Relaxed)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The two engines: where a statement reads, and how a change is made durable.
 //!
 //! Laws: a caller who goes away leaves either the whole change or nothing; every wait for PostgreSQL is bounded. What may go
-//! through much is bounded on both, and on SQLite has connections of its own.
+//! through much is bounded and has connections of its own, so that pings and the polls of the record never wait for it.
 
 use std::{
     fs::File,
@@ -36,7 +36,7 @@ const STEPS: i32 = 10_000;
 
 pub enum Engine {
     Sqlite(SqliteEngine),
-    Postgres { pool: PgPool, counters: Arc<Counters> },
+    Postgres(PostgresEngine),
 }
 
 pub struct SqliteEngine {
@@ -46,6 +46,13 @@ pub struct SqliteEngine {
     pub writer: Writer,
     /// Held as long as the file is open, so that no second server opens it.
     pub lock: File,
+}
+
+pub struct PostgresEngine {
+    pub pool: PgPool,
+    /// For what may go through much, and the ledger's proof: nobody's ping waits for these.
+    pub lists: PgPool,
+    pub counters: Arc<Counters>,
 }
 
 /// A connection for reading; each statement sees what was committed before it.
@@ -104,26 +111,24 @@ impl Snapshot {
 impl Engine {
     /// Begins to read everything as it is now; each of its statements may take so long.
     pub async fn snapshot(&self, longest: Duration) -> Result<Snapshot, StoreError> {
-        const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let mut snapshot = match self {
-            Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.read.begin().await.map_err(store_error)?),
-            Engine::Postgres { pool, .. } => {
-                let begun = tokio::time::timeout(TRANSACTION, pool.begin_with(BEGIN)).await;
-                let begun = begun.map_err(|_| StoreError::Unavailable("a transaction did not begin".to_owned()))?;
-                Snapshot::Postgres(begun.map_err(store_error)?, longest)
-            }
-        };
-        if let Snapshot::Postgres(begun, _) = &mut snapshot {
-            let (limit, mut conn) = (longest.as_millis().to_string(), Conn::Postgres(begun, TRANSACTION));
-            conn.row("SELECT set_config('statement_timeout', $1, true)", values![&*limit]).await?;
+        match self {
+            Engine::Sqlite(sqlite) => sqlite.read.begin().await.map(Snapshot::Sqlite).map_err(store_error),
+            Engine::Postgres(postgres) => snapshot(&postgres.pool, longest).await,
         }
-        Ok(snapshot)
+    }
+
+    /// The same for what nobody waits for; on PostgreSQL by a connection of those for lists.
+    pub async fn snapshot_aside(&self, longest: Duration) -> Result<Snapshot, StoreError> {
+        match self {
+            Engine::Sqlite(_) => self.snapshot(longest).await,
+            Engine::Postgres(postgres) => snapshot(&postgres.lists, longest).await,
+        }
     }
 
     pub async fn reader(&self) -> Result<Reader, StoreError> {
         let reader = match self {
             Engine::Sqlite(sqlite) => sqlite.read.acquire().await.map(Reader::Sqlite),
-            Engine::Postgres { pool, .. } => pool.acquire().await.map(Reader::Postgres),
+            Engine::Postgres(postgres) => postgres.pool.acquire().await.map(Reader::Postgres),
         };
         reader.map_err(store_error)
     }
@@ -135,7 +140,7 @@ impl Engine {
                 let conn = sqlite.lists.acquire().await.map_err(store_error)?;
                 Reader::lister(conn).await.map_err(store_error)
             }
-            Engine::Postgres { .. } => self.reader().await,
+            Engine::Postgres(postgres) => postgres.lists.acquire().await.map(Reader::Postgres).map_err(store_error),
         }
     }
 
@@ -143,7 +148,7 @@ impl Engine {
     pub async fn write<C: Change>(&self, change: C) -> Result<C::Output, StoreError> {
         match self {
             Engine::Sqlite(sqlite) => sqlite.writer.write(change).await,
-            Engine::Postgres { pool, counters } => {
+            Engine::Postgres(PostgresEngine { pool, counters, .. }) => {
                 // In a task of its own, so that a caller who goes away does not cut a statement in two.
                 let task = tokio::spawn(transact(pool.clone(), change, counters.clone()));
                 task.await.map_err(|fault| StoreError::Unavailable(fault.to_string()))?
@@ -164,9 +169,22 @@ impl Engine {
                     tracing::warn!(%fault, "the SQLite file's lock was not released");
                 }
             }
-            Engine::Postgres { pool, .. } => pool.close().await,
+            Engine::Postgres(postgres) => {
+                postgres.pool.close().await;
+                postgres.lists.close().await;
+            }
         }
     }
+}
+
+async fn snapshot(pool: &PgPool, longest: Duration) -> Result<Snapshot, StoreError> {
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    let begun = tokio::time::timeout(TRANSACTION, pool.begin_with(BEGIN)).await;
+    let begun = begun.map_err(|_| StoreError::Unavailable("a transaction did not begin".to_owned()))?;
+    let mut begun = begun.map_err(store_error)?;
+    let (limit, mut conn) = (longest.as_millis().to_string(), Conn::Postgres(&mut begun, TRANSACTION));
+    conn.row("SELECT set_config('statement_timeout', $1, true)", values![&*limit]).await?;
+    Ok(Snapshot::Postgres(begun, longest))
 }
 
 /// The result of reading what may be much, unless there is too much.
@@ -175,22 +193,30 @@ pub async fn in_time<T>(reading: impl Future<Output = Result<T, StoreError>>) ->
 }
 
 async fn transact<C: Change>(pool: PgPool, change: C, counters: Arc<Counters>) -> Result<C::Output, StoreError> {
+    let result = on_connection(&pool, &change).await;
+    counters.transaction(result.as_ref().map(|(_, is_kept)| *is_kept));
+    result.map(|(output, _)| output)
+}
+
+async fn on_connection<C: Change>(pool: &PgPool, change: &C) -> Result<(C::Output, bool), StoreError> {
     let mut conn = pool.acquire().await.map_err(store_error)?;
-    let Ok(result) = tokio::time::timeout(TRANSACTION, in_transaction(&mut conn, &change)).await else {
+    let Ok(result) = tokio::time::timeout(TRANSACTION, in_transaction(&mut conn, change)).await else {
         // Nobody knows what it is still doing: the server ends the transaction when the connection goes.
         conn.close_on_drop();
-        counters.transaction(false);
         return Err(StoreError::Unavailable("the transaction took too long".to_owned()));
     };
-    counters.transaction(result.is_ok());
     result
 }
 
-async fn in_transaction<C: Change>(conn: &mut PoolConnection<Postgres>, change: &C) -> Result<C::Output, StoreError> {
+/// What the change says, and whether it is kept.
+async fn in_transaction<C: Change>(
+    conn: &mut PoolConnection<Postgres>,
+    change: &C,
+) -> Result<(C::Output, bool), StoreError> {
     let mut transaction = conn.begin().await.map_err(store_error)?;
     match change.apply(&mut Conn::Postgres(&mut transaction, TRANSACTION)).await? {
-        Outcome::Keep(output) => transaction.commit().await.map(|()| output).map_err(store_error),
-        Outcome::Undo(output) => transaction.rollback().await.map(|()| output).map_err(store_error),
+        Outcome::Keep(output) => transaction.commit().await.map(|()| (output, true)).map_err(store_error),
+        Outcome::Undo(output) => transaction.rollback().await.map(|()| (output, false)).map_err(store_error),
     }
 }
 

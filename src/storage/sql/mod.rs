@@ -55,7 +55,7 @@ use async_trait::async_trait;
 pub use accounts::Balance;
 pub use backup::{BackupError, Checked, Restored, backup, prepare};
 pub use config::{Retention, SqlConfig};
-pub use counters::{GROUP_SIZES, SqlCounts};
+pub use counters::SqlCounts;
 pub use error::OpenError;
 pub use open::open;
 pub use proof::{ProofError, prove};
@@ -224,7 +224,7 @@ impl Ledger for Sql {
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
-        audit::prove(&mut self.engine.snapshot(audit::LONGEST_READ).await?.conn(), at).await
+        audit::prove(&mut self.engine.snapshot_aside(audit::LONGEST_READ).await?.conn(), at).await
     }
 }
 

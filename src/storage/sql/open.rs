@@ -23,7 +23,7 @@ use super::{
     Retention, Sql, SqlConfig,
     conn::Conn,
     counters::Counters,
-    engine::{Engine, STATEMENT, SqliteEngine},
+    engine::{Engine, PostgresEngine, STATEMENT, SqliteEngine},
     error::OpenError,
     schema::bring_up,
     writer::Writer,
@@ -33,8 +33,10 @@ use crate::storage::Address;
 /// A connection that idled this long is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
-/// Connections that list and count in a SQLite file, beside those that answer pings.
+/// Connections that list and count, beside those that answer pings.
 const LISTERS: u32 = 2;
+/// And of PostgreSQL one more, for the ledger's proof: SQLite's reads by one of the others.
+const PROVERS: u32 = 1;
 
 /// Opens the database, makes or updates its tables, and starts what runs it.
 pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
@@ -154,16 +156,15 @@ async fn open_postgres(config: &SqlConfig, counters: &Arc<Counters>) -> Result<E
         ("statement_timeout", limit.to_string()),
         ("idle_in_transaction_session_timeout", (2 * limit).to_string()),
     ]);
-    let pool = PgPoolOptions::new()
-        .max_connections(config.connections.max(1))
-        .acquire_timeout(STATEMENT)
-        .test_before_acquire(false)
-        .before_acquire(|conn, idle| {
-            Box::pin(
-                async move { if idle.idle_for > TRUSTED_IDLE { conn.ping().await.map(|()| true) } else { Ok(true) } },
-            )
-        })
-        .after_release(|conn, _| Box::pin(answers(conn)));
-    let pool = pool.connect_with(server).await.map_err(connect)?;
-    Ok(Engine::Postgres { pool, counters: counters.clone() })
+    let pool = postgres_pool(config.connections.max(1)).connect_with(server.clone()).await.map_err(connect)?;
+    let lists = postgres_pool(LISTERS + PROVERS).connect_lazy_with(server);
+    Ok(Engine::Postgres(PostgresEngine { pool, lists, counters: counters.clone() }))
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(STATEMENT).test_before_acquire(false);
+    let pool = pool.before_acquire(|conn, idle| {
+        Box::pin(async move { if idle.idle_for > TRUSTED_IDLE { conn.ping().await.map(|()| true) } else { Ok(true) } })
+    });
+    pool.after_release(|conn, _| Box::pin(answers(conn)))
 }

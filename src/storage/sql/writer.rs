@@ -91,9 +91,9 @@ async fn run(
                 if received == 0 {
                     break;
                 }
-                let committed = commit(&mut conn, &mut group).await;
-                counters.group(group.len(), committed.is_ok());
-                let empties_log = group.iter().any(|job| job.empties_log());
+                let kept = commit(&mut conn, &mut group).await;
+                counters.transaction(kept.as_ref().copied());
+                let (committed, empties_log) = (kept.map(drop), group.iter().any(|job| job.empties_log()));
                 group.drain(..).for_each(|job| job.finish(committed.clone()));
                 if empties_log && let Err(fault) = empty_log(&mut conn).await {
                     tracing::warn!(%fault, "the SQLite file's log was not emptied; the next sweep tries again");
@@ -104,8 +104,8 @@ async fn run(
     conn
 }
 
-/// One transaction for the whole group.
-async fn commit(conn: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+/// One transaction for the whole group; returns whether it kept anything.
+async fn commit(conn: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
     let mut conn = Conn::Sqlite(conn, BEGIN);
     let done = run_all(&mut conn, group).await;
     // Some faults (a full disk) end the transaction by themselves, and then there is nothing left to roll back.
@@ -115,11 +115,12 @@ async fn commit(conn: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Resu
     done
 }
 
-async fn run_all(conn: &mut Conn<'_>, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+async fn run_all(conn: &mut Conn<'_>, group: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+    let mut kept = false;
     for job in group {
-        job.run(conn).await?;
+        kept |= job.run(conn).await?;
     }
-    conn.execute("COMMIT", &[]).await.map(|_| ())
+    conn.execute("COMMIT", &[]).await.map(|_| kept)
 }
 
 /// Moves all that is in the log into the file and cuts the log to nothing. If somebody reads by the log it stays, because
@@ -138,9 +139,9 @@ async fn empty_log(conn: &mut SqliteConnection) -> Result<(), StoreError> {
 /// A change in the queue, whatever its type.
 #[async_trait]
 trait Job: Send {
-    /// Applies the change within the savepoint that is open, and sees to a fresh one for the next. An error is the
-    /// transaction's, not the change's.
-    async fn run(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError>;
+    /// Applies the change within the savepoint that is open, and sees to a fresh one for the next; returns whether it is
+    /// kept. An error is the transaction's, not the change's.
+    async fn run(&mut self, conn: &mut Conn<'_>) -> Result<bool, StoreError>;
 
     /// See [`Change::EMPTIES_LOG`].
     fn empties_log(&self) -> bool;
@@ -157,7 +158,7 @@ struct Queued<C: Change> {
 
 #[async_trait]
 impl<C: Change> Job for Queued<C> {
-    async fn run(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+    async fn run(&mut self, conn: &mut Conn<'_>) -> Result<bool, StoreError> {
         let (outcome, keep) = match self.change.apply(conn).await {
             Ok(Outcome::Keep(output)) => (Ok(output), true),
             Ok(Outcome::Undo(output)) => (Ok(output), false),
@@ -171,7 +172,7 @@ impl<C: Change> Job for Queued<C> {
         if keep {
             conn.open(NEXT);
         }
-        Ok(())
+        Ok(keep)
     }
 
     fn empties_log(&self) -> bool {
@@ -243,6 +244,8 @@ mod tests {
         assert!(first.is_ok() && undone.is_ok() && last.is_ok());
         assert!(matches!(failed, Err(StoreError::Corrupt(_))), "the label is taken");
         assert_eq!(counters.read().transactions, 1);
+        writer.write(Note("d", 1, false)).await.expect("undone");
+        assert_eq!(counters.read().transactions, 1, "of what is undone there is nothing to confirm");
         assert_eq!(writer.write(Count).await.expect("counted"), 2);
     }
 

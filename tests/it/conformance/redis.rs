@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use dintorni::{
     ports::{CachedProfile, ProfileCache},
     storage::{
-        codec,
+        Address, codec,
         redis::{RedisCache, RedisConfig},
     },
 };
@@ -89,6 +89,21 @@ async fn it_starts_without_redis_and_finds_it_when_it_comes() {
         tokio::task::yield_now().await;
     }
     let _server = tokio::task::spawn_blocking(move || start_redis(port)).await.expect("Redis starts again");
+    answers_again(&cache).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_finds_a_redis_that_refused_it_for_its_password() {
+    let server = tokio::task::spawn_blocking(|| start_redis(free_port())).await.expect("Redis starts");
+    let url = Address::new(format!("redis://:secret@127.0.0.1:{}", server.port));
+    let cache = RedisCache::connect(&RedisConfig { url, ..redis_config(server.port) }).await.expect("it starts");
+    let ada = person(&app(), "ada");
+    let refused = cache.get(&ada.name).await.expect_err("that user has no password").to_string();
+    assert!(refused.contains("Password authentication failed"), "{refused}");
+    let client = redis::Client::open(("127.0.0.1", server.port)).expect("sound");
+    let mut raw = client.get_multiplexed_async_connection().await.expect("Redis answers");
+    let set = redis::cmd("CONFIG").arg(&["SET", "requirepass", "secret"]).query_async::<()>(&mut raw).await;
+    set.expect("set");
     answers_again(&cache).await;
 }
 

@@ -71,7 +71,6 @@ async fn commits_that_wait_are_gathered_and_none_waits_for_company() {
     let counts = database.sql.counts();
     assert_eq!(counts.done, 301);
     assert!(counts.transactions < 200, "{counts:?}");
-    assert_eq!(counts.groups.iter().sum::<u64>(), counts.transactions);
 }
 
 #[tokio::test]
