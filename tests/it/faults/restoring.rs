@@ -8,7 +8,7 @@ use std::{
 use super::process::{LONGEST, Process};
 
 /// Larger than what is copied until a signal is there; it takes no place on the disk.
-const HUGE: u64 = 1 << 40;
+const HUGE: u64 = 1 << 35;
 
 fn command(backup: &Path, data: &Path) -> Vec<String> {
     let paths = [backup, data].map(|path| path.to_str().expect("text"));
