@@ -21,7 +21,9 @@ use crate::{
         pb::{self, import_places_request::Part, import_row::Place},
         reading::Reading,
         resource::{Wire, read_under},
-        sync_wire::{self, emptied_to_wire, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire},
+        sync_wire::{
+            self, changed_to_wire, emptied_to_wire, held_to_wire, kept_to_wire, moved_to_wire, renumbered_to_wire,
+        },
         wire::required,
     },
 };
@@ -245,7 +247,8 @@ fn row_to_wire(Numbered { number, row, unsaid, may_be }: Numbered) -> pb::Import
 
 /// What became of an import, as its caller reads it.
 pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
-    let Report { applied, created, changed, unchanged, refused, problems, small, catalog_version, .. } = report;
+    let Report { applied, created, creations, changed, changes, unchanged, .. } = report;
+    let Report { refused, problems, small, catalog_version, .. } = report;
     let Report { adopted, adoptions, first_sync, sources, emptied, .. } = report;
     let Report { moved, moves, removed, removals, kept, keeps, renumbered, renumberings, held, .. } = report;
     let problem = |Problem { number, violation }| pb::ImportProblem {
@@ -283,5 +286,7 @@ pub fn report_to_wire(report: Report) -> pb::ImportPlacesResponse {
         renumbered,
         emptied_fields: emptied.into_iter().map(emptied_to_wire).collect(),
         renumbered_stores: renumberings.into_iter().map(renumbered_to_wire).collect(),
+        created_places: creations.iter().map(PlaceName::to_string).collect(),
+        changed_places: changes.into_iter().map(changed_to_wire).collect(),
     }
 }

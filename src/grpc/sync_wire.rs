@@ -3,7 +3,7 @@
 //! Law 8: every field is decided upon, and everything wrong with a sync is said at once.
 
 use crate::{
-    app::imports::{Emptied, Held, Move, Renumbered, Sync},
+    app::imports::{Changed, Emptied, Held, Move, Renumbered, Sync},
     domain::{
         name::{CampaignName, SourceName},
         place::PlaceName,
@@ -91,6 +91,10 @@ fn kept_from_wire(wire: &pb::KeptPlace) -> Result<Kept, Violations> {
         pb::KeptWhy::HasDependents => Some(KeptWhy::HasDependents),
     };
     wrong.finish(place.zip(why).map(|(place, why)| Kept::new(place, why)))
+}
+
+pub fn changed_to_wire(Changed { place, fields }: Changed) -> pb::ChangedPlace {
+    pb::ChangedPlace { place: place.to_string(), fields: fields.into_iter().map(str::to_owned).collect() }
 }
 
 pub fn moved_to_wire(Move { place, from, to }: Move) -> pb::MovedPlace {

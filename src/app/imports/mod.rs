@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod absentees;
+mod changes;
 #[cfg(test)]
 mod days_tests;
 mod deletion;
@@ -46,6 +47,7 @@ mod unsaid;
 
 pub use self::{
     absentees::as_of_now,
+    changes::Changed,
     emptied::Emptied,
     moves::{FAR_M, Move},
     renumbered::Renumbered,
@@ -64,7 +66,8 @@ pub const MAX_ROWS: usize = 200_000;
 /// Most rows changed under one version of the catalog; and together they have no more corners than one geofence may have
 /// alone, which are some 4 MiB. A part is one transaction, and everybody else's edits wait for it.
 pub const PART: usize = 5_000;
-/// Most problems, small geofences, moves, adoptions, removals, new ids and places kept that a report names; all are counted.
+/// Most problems, small geofences, places created, changed, moved, adopted, removed and kept, and new ids that a report names; all
+/// are counted.
 pub const MAX_REPORTED: usize = 1_000;
 /// How often a part is computed anew because somebody else's edit came first.
 const TRIES: usize = 4;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Emptied, FAR_M, MAX_REPORTED, Move, Optional, Renumbered, Row, Sync, rows::Difference};
+use super::{Changed, Emptied, FAR_M, MAX_REPORTED, Move, Optional, Renumbered, Row, Sync, rows::Difference};
 use crate::{
     app::phone_size,
     domain::{
@@ -22,7 +22,9 @@ use crate::{
 pub struct Report {
     pub applied: bool,
     pub created: u64,
+    pub creations: Vec<PlaceName>,
     pub changed: u64,
+    pub changes: Vec<Changed>,
     pub unchanged: u64,
     pub refused: u64,
     pub problems: Vec<Problem>,
@@ -173,10 +175,21 @@ pub(super) fn is_swapped(exchanged: u64, places: u64) -> bool {
 }
 
 impl Report {
-    pub(super) fn count(&mut self, difference: &Difference) {
+    /// Counts what the row does; `changed` is asked for what it changes.
+    pub(super) fn count(&mut self, difference: &Difference, row: &Row, changed: impl FnOnce() -> Option<Changed>) {
         match difference {
-            Difference::New => self.created += 1,
-            Difference::Other(_) => self.changed += 1,
+            Difference::New => {
+                self.created += 1;
+                if self.creations.len() < MAX_REPORTED {
+                    self.creations.push(row.place());
+                }
+            }
+            Difference::Other(_) => {
+                self.changed += 1;
+                if self.changes.len() < MAX_REPORTED {
+                    self.changes.extend(changed());
+                }
+            }
             Difference::None => self.unchanged += 1,
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use geo::CoordsIter;
 
 use super::{
-    Numbered, Options, Report, Row, Sync, Unsaid,
+    Changed, Numbered, Options, Report, Row, Sync, Unsaid,
     emptied::emptied,
     moves::far_moves,
     unsaid::{check_unsaid, check_zone, filled_in},
@@ -129,7 +129,8 @@ pub fn sift(options: &Options, rows: Vec<Numbered>, catalog: &Catalog) -> Sifted
     let sync = options.sync.as_ref();
     for (row, unsaid) in sifted.sound.iter().zip(&sifted.unsaid) {
         let difference = difference(row, *unsaid, options, catalog);
-        sifted.report.count(&difference);
+        let changed = || Changed::by(&settled(row, *unsaid, options, catalog), catalog);
+        sifted.report.count(&difference, row, changed);
         if !matches!(difference, Difference::New) {
             sifted.report.note_source(row, source_of(row, catalog), sync);
         }

@@ -30,11 +30,17 @@ async fn the_same_rows_again_change_nothing() {
     assert_eq!((counts(&dry), dry.applied, dry.catalog_version), ([2, 0, 0, 0], false, 2));
     let first = imports.run(&options(false, false), file(), AUTHOR).await.expect("applied");
     assert_eq!((counts(&first), first.applied, first.catalog_version), ([2, 0, 0, 0], true, 3));
+    let (cafe, fence) = (PlaceName::Store(store_name("1")), PlaceName::Geofence(geofence("g", None, 80.0).name));
+    assert_eq!(first.creations, [cafe.clone(), fence.clone()], "stores first");
     let second = imports.run(&options(false, false), file(), AUTHOR).await.expect("applied");
     assert_eq!((counts(&second), second.catalog_version), ([0, 0, 2, 0], 3));
-    let renamed = rows(vec![Row::Store(store("1", "Bar"))]);
-    let third = imports.run(&options(false, false), renamed, AUTHOR).await.expect("applied");
-    assert_eq!((counts(&third), third.catalog_version), ([0, 1, 0, 0], 4));
+    assert_eq!((second.creations, second.changes), (Vec::new(), Vec::new()));
+    let moved = Store { position: Position::new(45.0, 9.0).expect("sound"), ..store("1", "Bar") };
+    let other = rows(vec![Row::Store(moved), Row::Geofence(geofence("g", Some("1"), 90.0))]);
+    let third = imports.run(&options(false, false), other, AUTHOR).await.expect("applied");
+    assert_eq!((counts(&third), third.catalog_version), ([0, 2, 0, 0], 4));
+    let changed = |place, fields: &[&'static str]| Changed { place, fields: fields.to_vec() };
+    assert_eq!(third.changes, [changed(cafe, &["display_name", "position"]), changed(fence, &["shape"])]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! was wrong; exit code 0 everything stands as the file says, 1 nothing was changed, 2 some rows were refused, or some
 //! places stay that the file does not name, 4 nobody knows how much of it was applied.
 
+mod changes;
 mod faults;
 pub(super) mod progress;
 pub(super) mod send;
@@ -97,9 +98,12 @@ pub struct Import {
     /// pharmacy and restaurant
     #[arg(long, value_name = "KEY[=VALUE]")]
     osm_filter: Vec<OsmFilter>,
-    /// Tell what would be done, and change nothing
+    /// Tell what would be done, and change nothing: which places would be created, and what would be changed in which
     #[arg(long)]
     dry_run: bool,
+    /// Name what is created and changed without --dry-run as well: of each the first 1,000
+    #[arg(long)]
+    list: bool,
     /// Apply the sound rows even if others are refused
     #[arg(long)]
     allow_partial: bool,
@@ -168,6 +172,7 @@ impl Import {
         };
         tell_problems(word, &refused, &report);
         unsynced(&report).iter().for_each(note);
+        self.tell_changes(&report)?;
         say(summary(&report, refused.len() as u64, self.dry_run))?;
         Ok(exit_code(&report, refused.len() as u64, self.dry_run))
     }
@@ -182,7 +187,16 @@ impl Import {
             Err(broken) => return tell_broken(broken),
         };
         tell_problems(word, &refused, &report);
+        self.tell_changes(&report)?;
         sync::tell(&report, self.dry_run)
+    }
+
+    /// A line for each place that is created or changed.
+    fn tell_changes(&self, report: &pb::ImportPlacesResponse) -> anyhow::Result<()> {
+        match self.dry_run || self.list {
+            true => changes::told(report).into_iter().try_for_each(say),
+            false => Ok(()),
+        }
     }
 
     fn options(&self) -> pb::ImportOptions {
