@@ -13,8 +13,8 @@ use crate::{
     ports::CachedProfile,
 };
 
-/// Most names remembered; about 1 MiB.
-const MOST: usize = 10_000;
+/// Most names remembered; about 10 MiB. Of more the other servers learn nothing before they ask SQL by themselves.
+const MOST: usize = 100_000;
 
 /// What of the cache this node must not believe.
 #[derive(Debug, Default)]
@@ -43,9 +43,14 @@ impl Doubts {
         self.lock().names.remove(name);
     }
 
-    /// Some of the profiles in doubt, at most so many.
-    pub fn some(&self, most: usize) -> Vec<ProfileName> {
-        self.lock().names.iter().take(most).cloned().collect()
+    /// The profiles in doubt, by name.
+    pub fn all(&self) -> Vec<ProfileName> {
+        self.lock().names.iter().cloned().collect()
+    }
+
+    /// Whether the profile is in doubt by name.
+    pub fn has(&self, name: &ProfileName) -> bool {
+        self.lock().names.contains(name)
     }
 
     /// Whether this copy is in doubt.

@@ -47,7 +47,7 @@ impl Engagement {
     /// Records what the device reports of its profile's offers; returns the profile, and the offers that it does not know,
     /// each once, in the order of the report.
     pub async fn report(&self, caller: &DeviceCaller, report: &Report) -> Result<(Profile, Vec<OfferId>), PeopleError> {
-        self.people.edit(Whose::Own(caller), |profile, _| Ok(apply(profile, &caller.device, report))).await
+        self.people.edit(Whose::Own(caller, None), |profile, _| Ok(apply(profile, &caller.device, report))).await
     }
 }
 

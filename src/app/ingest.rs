@@ -13,7 +13,8 @@ use std::{
 
 use super::{
     live_catalog::LiveCatalog,
-    profile_store::{Opened, ProfileStore, Read},
+    opened::Opened,
+    profile_store::{ProfileStore, Read},
     spent::Spent,
     stages::{Stage, Stages},
     stripes::Stripes,
@@ -102,6 +103,7 @@ struct Visitor<'a> {
     device: &'a DeviceName,
     token_epoch: u64,
     ping: &'a Ping,
+    stream: Option<&'a Opened>,
     fingerprint: &'a Fingerprint<'a>,
     /// Up to this version the catalog was looked for: what of it is missing now is nowhere.
     looked_for: u64,
@@ -174,10 +176,10 @@ impl Ingest {
         let DeviceCaller { device, token_epoch, .. } = caller;
         // Before its turn: nobody else waits while an app is looked for.
         self.catalog.having(|catalog| catalog.app_of(device).is_some()).await?;
-        let mut visitor = Visitor { device, token_epoch: *token_epoch, ping, fingerprint, looked_for: 0 };
+        let mut visitor = Visitor { device, token_epoch: *token_epoch, ping, stream, fingerprint, looked_for: 0 };
         let mut profile = caller.profile.clone();
-        // Only a copy that may be stale sends a try past the cache: what a linked device's profile has there counts as well.
-        let mut stale = self.profiles.may_come_from_elsewhere(&profile, stream);
+        // Only a stale copy sends a try past the cache: what a linked device's profile has there counts as well.
+        let mut stale = false;
         let mut tries = 0;
         while tries < MAX_TRIES {
             match self.serialised(&visitor, &profile, stale).await? {
@@ -204,10 +206,12 @@ impl Ingest {
     async fn serialised(&self, visitor: &Visitor<'_>, name: &ProfileName, stale: bool) -> Result<Tried, PingError> {
         let _turn = self.stripes.turn(name).await;
         let now = visitor.ping.clock.received_at;
+        let stale = stale || self.profiles.may_come_from_elsewhere(name, visitor.stream);
         let read = match stale {
             true => self.stages.wait(Stage::Read, self.profiles.from_record(name, now)).await?,
             false => self.stages.wait(Stage::Read, self.profiles.read(name, now)).await?,
         };
+        visitor.stream.inspect(|stream| stream.has_read(name));
         let copy = match read {
             Read::Found(copy) => copy,
             Read::Absent => return self.moved(visitor, name, stale).await,

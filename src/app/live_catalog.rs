@@ -30,6 +30,8 @@ pub struct LiveCatalog {
     building: Mutex<()>,
     /// Whether the record has lost versions that are in force: it must be read anew.
     lost: AtomicBool,
+    /// How often it was read anew for that.
+    losses: AtomicU64,
     looks: Looks,
 }
 
@@ -49,8 +51,8 @@ impl LiveCatalog {
     /// Reads the whole catalog.
     pub async fn load(store: Arc<dyn CatalogStore>) -> Result<Self, StoreError> {
         let current = ArcSwap::from_pointee(Catalog::default());
-        let (building, lost) = (Mutex::new(()), AtomicBool::new(false));
-        let live = Self { store, current, building, lost, looks: Looks::default() };
+        let (building, lost, losses) = (Mutex::new(()), AtomicBool::new(false), AtomicU64::new(0));
+        let live = Self { store, current, building, lost, losses, looks: Looks::default() };
         live.refresh().await?;
         Ok(live)
     }
@@ -60,13 +62,18 @@ impl LiveCatalog {
         self.current.load_full()
     }
 
+    /// How often the record went back behind what was in force: versions from before mean something else after.
+    pub fn losses(&self) -> u64 {
+        self.losses.load(SeqCst)
+    }
+
     /// Makes the edits, or none of them; they are in force when this returns [`Appended::Version`].
     pub async fn edit(&self, edits: Vec<Edit>, author: &str, at: Timestamp) -> Result<Appended, StoreError> {
-        let (made, known) = (edits.clone(), self.snapshot().version);
+        let (made, known) = (edits.clone(), self.snapshot());
         let appended = self.store.append(edits, author, at).await?;
         if let Appended::Version(version) = appended {
             // The version before its own was the head.
-            self.heed(known, version.saturating_sub(u64::from(!made.is_empty())));
+            self.heed(&known, version.saturating_sub(u64::from(!made.is_empty())));
             if let Err(error) = self.reach(version).await {
                 // The edit has happened: its caller must hear so, and some answers (a key's secret) are given only once.
                 tracing::error!(%error, version, "an edit cannot be read back; it is taken over as it was asked for");
@@ -95,9 +102,9 @@ impl LiveCatalog {
 
     /// Takes over what was changed elsewhere; returns the version then in force.
     pub async fn refresh(&self) -> Result<u64, StoreError> {
-        let known = self.snapshot().version;
+        let known = self.snapshot();
         let head = soon(self.store.head()).await?;
-        self.heed(known, head);
+        self.heed(&known, head);
         self.reach(head).await
     }
 
@@ -129,11 +136,11 @@ impl LiveCatalog {
     }
 
     async fn look(self: &Arc<Self>) -> Result<u64, StoreError> {
-        let known = self.snapshot().version;
+        let known = self.snapshot();
         let head = self.store.head().await?;
-        self.heed(known, head);
-        if known == head {
-            return Ok(known);
+        self.heed(&known, head);
+        if known.version == head {
+            return Ok(head);
         }
         // Goes on by itself if nobody waits so long: what was read and built is wanted all the same.
         let live = self.clone();
@@ -141,10 +148,11 @@ impl LiveCatalog {
         reached.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?
     }
 
-    /// Heeds how far the record was when it was asked, by somebody who knew a version before. Versions are never taken
-    /// back: if it has less, it was restored from an older copy, or another database that lagged behind took its place.
-    fn heed(&self, known: u64, head: u64) {
-        if head < known {
+    /// Heeds how far the record was when it was asked, by somebody for whom that catalog was in force before. Versions are
+    /// never taken back: if it has less, it was restored from an older copy, or another database that lagged behind took its
+    /// place. Once it was read anew that is known.
+    fn heed(&self, known: &Arc<Catalog>, head: u64) {
+        if head < known.version && Arc::ptr_eq(known, &self.snapshot()) {
             self.lost.store(true, SeqCst);
         }
     }
@@ -168,13 +176,14 @@ impl LiveCatalog {
                 now,
                 "the record has lost versions of the catalog that were in force; it was read anew"
             );
-            self.lost.store(false, SeqCst);
+            self.losses.fetch_add(1, SeqCst);
         }
         for Problem { campaign, what } in new_problems(&current, &next) {
             tracing::warn!(%campaign, %what, "an active campaign cannot fire everywhere it was meant to");
         }
         let reached = next.version;
         self.current.store(Arc::new(next));
+        self.lost.fetch_and(!lost, SeqCst);
         Ok(reached)
     }
 }

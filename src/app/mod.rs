@@ -23,6 +23,7 @@ pub mod live_catalog;
 pub mod lockouts;
 pub mod nearby;
 pub mod open_profiles;
+pub mod opened;
 pub mod organizations;
 pub mod past_catalogs;
 pub mod people;

@@ -21,6 +21,8 @@ pub struct PastCatalogs {
 
 struct Kept {
     catalog: Arc<Catalog>,
+    /// How often the record had gone back when it was built.
+    losses: u64,
     /// Whether anybody asked for it since the last [`PastCatalogs::prune`].
     is_used: bool,
 }
@@ -37,13 +39,16 @@ impl PastCatalogs {
             return Ok(live);
         }
         let mut last = self.last.clone().lock_owned().await;
+        let losses = self.live.losses();
+        // It may be of a past that the record does not know any more.
+        last.take_if(|kept| kept.losses != losses);
         if let Some(kept) = last.as_mut().filter(|kept| kept.catalog.version == version) {
             kept.is_used = true;
             return Ok(kept.catalog.clone());
         }
         let store = self.store.clone();
         // Goes on by itself if nobody waits so long, and whoever asks again finds it.
-        let built = tokio::spawn(async move { build(last, &*store, version).await });
+        let built = tokio::spawn(async move { build((last, losses), &*store, version).await });
         built.await.map_err(gone)?
     }
 
@@ -58,7 +63,7 @@ impl PastCatalogs {
 }
 
 async fn build(
-    mut last: OwnedMutexGuard<Option<Kept>>,
+    (mut last, losses): (OwnedMutexGuard<Option<Kept>>, u64),
     store: &dyn CatalogStore,
     version: u64,
 ) -> Result<Arc<Catalog>, Refused> {
@@ -76,7 +81,7 @@ async fn build(
     // Its last change may be none that can be read.
     catalog.version = version;
     let catalog = Arc::new(catalog);
-    *last = Some(Kept { catalog: catalog.clone(), is_used: true });
+    *last = Some(Kept { catalog: catalog.clone(), losses, is_used: true });
     Ok(catalog)
 }
 

@@ -32,8 +32,8 @@ const TRIES: usize = 4;
 #[derive(Debug, Clone, Copy)]
 pub enum Whose<'a> {
     Named(&'a ProfileName),
-    /// That of whoever the device belongs to when it is done.
-    Own(&'a DeviceCaller),
+    /// That of whoever the device belongs to when it is done; nobody's, if that is another one than it expects.
+    Own(&'a DeviceCaller, Option<&'a ProfileName>),
 }
 
 /// Why a use case on people did not happen.
@@ -67,6 +67,9 @@ pub enum CallerError {
     /// Nobody has the device: whoever had it was erased.
     #[error("the profile of the device was erased")]
     Erased,
+    /// The device belongs to another person than it names.
+    #[error("a device token opens the profile its device belongs to, and no other")]
+    Anothers,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -123,7 +126,10 @@ impl People {
     async fn name_of(&self, whose: Whose<'_>) -> Result<ProfileName, CallerError> {
         match whose {
             Whose::Named(name) => Ok(name.clone()),
-            Whose::Own(caller) => Ok(self.own(caller).await?.name),
+            Whose::Own(caller, expected) => {
+                let own = self.own(caller).await?.name;
+                if expected.is_some_and(|expected| *expected != own) { Err(CallerError::Anothers) } else { Ok(own) }
+            }
         }
     }
 
@@ -135,13 +141,13 @@ impl People {
         change: impl Fn(&mut Profile, Timestamp) -> Result<(T, Vec<EngagementMark>), PeopleError> + Sync,
     ) -> Result<(Profile, T), PeopleError> {
         let change = |profile: &mut Profile, now| match whose {
-            Whose::Own(caller) if !is_of(caller, profile) => Err(PeopleError::NotFound(profile.name.to_string())),
-            Whose::Own(_) | Whose::Named(_) => change(profile, now),
+            Whose::Own(caller, _) if !is_of(caller, profile) => Err(PeopleError::NotFound(profile.name.to_string())),
+            Whose::Own(..) | Whose::Named(_) => change(profile, now),
         };
         for _ in 0..TRIES {
             let name = self.name_of(whose).await?;
             match (self.edits.one(&name, change).await, whose) {
-                (Err(PeopleError::NotFound(_)), Whose::Own(_)) => {}
+                (Err(PeopleError::NotFound(_)), Whose::Own(..)) => {}
                 (done, _) => return done,
             }
         }
@@ -152,7 +158,8 @@ impl People {
     pub async fn read(&self, whose: Whose<'_>) -> Result<Profile, PeopleError> {
         match whose {
             Whose::Named(name) => self.get(name).await,
-            Whose::Own(caller) => Ok(self.own(caller).await?),
+            Whose::Own(caller, None) => Ok(self.own(caller).await?),
+            Whose::Own(..) => self.get(&self.name_of(whose).await?).await,
         }
     }
 
@@ -203,10 +210,10 @@ impl People {
                 found => found?,
             };
             let _turn = self.edits.tries(&[&name]).await;
-            // Whoever logged in meanwhile took along what shall be erased.
-            let is_still = matches!(whose, Whose::Named(_)) || self.name_of(whose).await.is_ok_and(|now| now == name);
-            if is_still {
-                return Ok(self.edits.profiles.erase(&name, self.edits.clock.now()).await?);
+            let erased = self.edits.profiles.erase(&name, self.edits.clock.now()).await?;
+            // Whoever logged in meanwhile took along what shall be erased, and the name has ended already.
+            if erased || matches!(whose, Whose::Named(_)) {
+                return Ok(());
             }
         }
         Err(PeopleError::Busy)

@@ -79,6 +79,7 @@ impl Pools {
             let uploaded = self.coupons.add_codes(campaign, codes).await?;
             let Some(uploaded) = uploaded else {
                 // In the record: this node may not know yet.
+                self.resources.newest().await?;
                 self.check(campaign).await?;
                 return Err(EditError::NotFound(campaign.clone().into()));
             };

@@ -12,7 +12,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -72,34 +72,12 @@ fn has_others(copy: &CachedProfile) -> bool {
 pub struct ProfileStore {
     pub records: Arc<dyn Records>,
     cache: Arc<dyn ProfileCache>,
-    sharing: Sharing,
+    pub(super) sharing: Sharing,
     trusted: Duration,
     fallback: Semaphore,
     doubts: Doubts,
     pub open: OpenProfiles,
     pub counters: ProfileStoreCounters,
-}
-
-/// While it lives, the profile stays in this node's memory; then what only that knew goes to the cache.
-pub struct Opened {
-    store: Arc<ProfileStore>,
-    name: ProfileName,
-    /// The profile was read for it.
-    read: AtomicBool,
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        let Some(copy) = self.store.open.leave(&self.name) else { return };
-        let store = self.store.clone();
-        // Without a runtime the process is ending, and with it what was soft.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                store.put_soft(store.with_others(copy.clone()).await).await;
-                store.open.saved(&copy);
-            });
-        }
-    }
 }
 
 impl ProfileStore {
@@ -119,19 +97,6 @@ impl ProfileStore {
             open: OpenProfiles::default(),
             counters: ProfileStoreCounters::default(),
         }
-    }
-
-    /// Holds the profile in memory from its first read on, until what is returned is dropped.
-    pub fn open(self: &Arc<Self>, name: &ProfileName) -> Opened {
-        self.open.enter(name);
-        Opened { store: self.clone(), name: name.clone(), read: AtomicBool::new(false) }
-    }
-
-    /// Whether a ping must be decided on what SQL has, and the cache as well, for its device may have been elsewhere: it did
-    /// not come on the stream for which the profile is in memory, or is the first that did.
-    pub fn may_come_from_elsewhere(&self, name: &ProfileName, stream: Option<&Opened>) -> bool {
-        let is_first = stream.is_none_or(|opened| !opened.read.swap(true, Relaxed));
-        is_first && self.sharing != Sharing::Alone && self.open.get(name).is_some()
     }
 
     /// The profile as a decision may use it.
@@ -170,6 +135,8 @@ impl ProfileStore {
         match self.records.profile_version(&name).await? {
             Some(newest) if newest == version => {
                 let copy = CachedProfile { confirmed_at: now, ..copy };
+                let is_open = self.open.get(&name).is_some();
+                let copy = if is_open { self.with_others(copy).await } else { copy };
                 self.keep(copy.clone()).await;
                 Ok(Read::Found(copy))
             }
@@ -218,8 +185,8 @@ impl ProfileStore {
     }
 
     /// The copy that this node has of an open profile, with what the cache knows of the person's other devices.
-    async fn with_others(&self, copy: CachedProfile) -> CachedProfile {
-        if !has_others(&copy) {
+    pub(super) async fn with_others(&self, copy: CachedProfile) -> CachedProfile {
+        if !has_others(&copy) && self.sharing == Sharing::Alone {
             return copy;
         }
         let Ok(Some(cached)) = self.cache.get(&copy.profile.name).await else { return copy };
@@ -293,8 +260,8 @@ impl ProfileStore {
     }
 
     /// Erases the profile with all that hangs on it from the record, memory and cache, even if the caller goes away
-    /// meanwhile. A name that nobody has, or no more, is fine.
-    pub async fn erase(self: &Arc<Self>, name: &ProfileName, at: Timestamp) -> Result<(), StoreError> {
+    /// meanwhile; says whether somebody had the name. One that nobody has, or no more, is fine.
+    pub async fn erase(self: &Arc<Self>, name: &ProfileName, at: Timestamp) -> Result<bool, StoreError> {
         let (store, name) = (self.clone(), name.clone());
         let task = tokio::spawn(async move {
             let erased = store.records.erase(&name, at).await?.is_some();
@@ -303,14 +270,19 @@ impl ProfileStore {
                 // Every version: if this fails, whoever asks again does not learn which one it was.
                 store.forget(&name, u64::MAX, at).await?;
             }
-            Ok(())
+            Ok(erased)
         });
         task.await.map_err(|gone| StoreError::Unavailable(gone.to_string()))?
     }
 
-    /// Some profiles whose copies in the cache may be old: for other servers they are no doubt at all.
-    pub fn doubted(&self, most: usize) -> Vec<ProfileName> {
-        self.doubts.some(most)
+    /// Profiles whose copies in the cache may be old: for other servers they are no doubt at all.
+    pub fn doubted(&self) -> Vec<ProfileName> {
+        self.doubts.all()
+    }
+
+    /// Whether it is one of these.
+    pub fn is_doubted(&self, name: &ProfileName) -> bool {
+        self.doubts.has(name)
     }
 
     async fn put_newest(&self, name: &ProfileName, now: Timestamp) {
@@ -342,7 +314,7 @@ impl ProfileStore {
         }
     }
 
-    async fn put_soft(&self, copy: CachedProfile) {
+    pub(super) async fn put_soft(&self, copy: CachedProfile) {
         if let Err(failure) = self.cache.put(copy).await {
             self.cache_failed(&failure);
         }

@@ -48,7 +48,8 @@ impl Promises {
                 coupons.push(None);
                 continue;
             };
-            if today.etag <= offer.catalog_version {
+            // A newer version than this server's may have changed it.
+            if today.etag <= offer.catalog_version && offer.catalog_version <= catalog.version {
                 coupons.push(today.value.coupon.clone());
                 continue;
             }

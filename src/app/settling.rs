@@ -5,13 +5,10 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 use super::{profile_store::ProfileStore, stripes::Stripes};
-use crate::{
-    domain::{name::ProfileName, time::Timestamp},
-    ports::StoreError,
-};
+use crate::domain::{name::ProfileName, time::Timestamp};
 
 /// Profiles that are read from the record and put at once.
 const AT_ONCE: usize = 16;
@@ -27,24 +24,27 @@ impl Settling {
         Self { profiles, stripes }
     }
 
-    /// Puts what the cache lacks, until it has all of it or takes no more.
-    pub async fn settle(&self, now: Timestamp) -> Result<(), StoreError> {
-        loop {
-            let doubted = self.profiles.doubted(AT_ONCE);
-            if doubted.is_empty() {
-                return Ok(());
-            }
-            try_join_all(doubted.iter().map(|name| self.put(name, now))).await?;
-            let left = self.profiles.doubted(usize::MAX);
-            if doubted.iter().any(|name| left.contains(name)) {
-                return Ok(());
+    /// Puts what the cache lacks, until it has all of it or takes no more. What cannot be read holds up nothing else.
+    pub async fn settle(&self, now: Timestamp) {
+        let doubted = self.profiles.doubted();
+        for names in doubted.chunks(AT_ONCE) {
+            let put = join_all(names.iter().map(|name| self.put(name, now))).await;
+            if !put.contains(&true) {
+                return;
             }
         }
     }
 
-    /// In its turn: whoever writes the profile meanwhile may fail to put it, and that doubt must stay.
-    async fn put(&self, name: &ProfileName, now: Timestamp) -> Result<(), StoreError> {
+    /// Says whether the cache took it. In its turn: whoever writes the profile meanwhile may fail to put it, and that doubt
+    /// must stay.
+    async fn put(&self, name: &ProfileName, now: Timestamp) -> bool {
         let _turn = self.stripes.turn(name).await;
-        self.profiles.from_record(name, now).await.map(drop)
+        match self.profiles.from_record(name, now).await {
+            Ok(_) => !self.profiles.is_doubted(name),
+            Err(error) => {
+                tracing::debug!(%error, "what the cache lacks cannot be read");
+                false
+            }
+        }
     }
 }

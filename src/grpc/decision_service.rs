@@ -244,6 +244,7 @@ impl From<CallerError> for Status {
         match error {
             CallerError::Revoked => revoked(),
             CallerError::Erased => erased(),
+            CallerError::Anothers => Problem::ScopeTooNarrow.says(error.to_string()),
             CallerError::Store(error) => error.into(),
         }
     }

@@ -8,7 +8,7 @@ use tonic::{Extensions, Status};
 use crate::{
     app::{
         ingest::DeviceCaller,
-        people::{People, PeopleError, Whose},
+        people::{PeopleError, Whose},
         profile_patch::Writer,
     },
     domain::{
@@ -107,13 +107,9 @@ impl Actor {
     }
 
     /// The profile that is [`Self::named`], or the device's own.
-    pub async fn profile<'a>(&'a self, people: &People, named: Option<&'a ProfileName>) -> Result<Whose<'a>, Status> {
+    pub fn profile<'a>(&'a self, named: Option<&'a ProfileName>) -> Result<Whose<'a>, Status> {
         match (self, named) {
-            (Self::Device(caller), None) => Ok(Whose::Own(caller)),
-            (Self::Device(caller), Some(named)) if people.own(caller).await?.name != *named => {
-                let why = "a device token opens the profile its device belongs to, and no other";
-                Err(Problem::ScopeTooNarrow.says(why))
-            }
+            (Self::Device(caller), named) => Ok(Whose::Own(caller, named)),
             (_, Some(named)) => Ok(Whose::Named(named)),
             (_, None) => Err(Problem::ScopeTooNarrow.says("this credential has no profile of its own")),
         }

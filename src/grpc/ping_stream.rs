@@ -9,7 +9,7 @@ use prost::Message;
 use tonic::{Code, Status, Streaming};
 
 use crate::{
-    app::{profile_store::Opened, tokens::Verified},
+    app::{opened::Opened, tokens::Verified},
     grpc::{
         measure::code_name,
         open_streams::{Heard, Messages, OpenStreams},

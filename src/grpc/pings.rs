@@ -9,7 +9,7 @@ use tonic::Status;
 use crate::{
     app::{
         ingest::{Answered, DeviceCaller, Fingerprint, Ingest, PingError},
-        profile_store::Opened,
+        opened::Opened,
         tokens::{TokenError, Tokens, Verified},
     },
     domain::{decision::Verdict, ping::Ping, time::Timestamp},

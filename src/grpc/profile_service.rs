@@ -61,7 +61,7 @@ impl ProfileService for ProfileGrpc {
     async fn get_profile(&self, request: Request<pb::GetProfileRequest>) -> Answer<pb::Profile> {
         let actor = Actor::of(request.extensions())?;
         let named = named(&actor, &request.get_ref().name)?;
-        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        let whose = actor.profile(named.as_ref())?;
         self.answer(&self.people.read(whose).await?).await
     }
 
@@ -75,14 +75,14 @@ impl ProfileService for ProfileGrpc {
         let read = |app| patch(app, actor.writer(), message, update_mask.as_ref(), self.clock.now());
         let patch = app.as_deref().and_then(|app| wrong.nest("", read(app)));
         let patch = wrong.finish(patch)?;
-        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        let whose = actor.profile(named.as_ref())?;
         self.answer(&self.people.update(whose, &patch).await?).await
     }
 
     async fn delete_profile(&self, request: Request<pb::DeleteProfileRequest>) -> Answer<pb::DeleteProfileResponse> {
         let actor = Actor::of(request.extensions())?;
         let named = named(&actor, &request.get_ref().name)?;
-        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        let whose = actor.profile(named.as_ref())?;
         self.people.erase(whose).await?;
         Ok(Response::new(pb::DeleteProfileResponse {}))
     }
@@ -116,7 +116,7 @@ impl ProfileService for ProfileGrpc {
         let actor = Actor::of(request.extensions())?;
         let pb::MuteBrandRequest { name, brand } = request.get_ref();
         let (named, brand) = muted(&actor, name, brand)?;
-        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        let whose = actor.profile(named.as_ref())?;
         self.answer(&self.people.mute(whose, &brand).await?).await
     }
 
@@ -124,7 +124,7 @@ impl ProfileService for ProfileGrpc {
         let actor = Actor::of(request.extensions())?;
         let pb::UnmuteBrandRequest { name, brand } = request.get_ref();
         let (named, brand) = muted(&actor, name, brand)?;
-        let whose = actor.profile(&self.people, named.as_ref()).await?;
+        let whose = actor.profile(named.as_ref())?;
         self.answer(&self.people.unmute(whose, &brand).await?).await
     }
 }

@@ -49,11 +49,10 @@ impl WalletService for WalletGrpc {
         let now = self.clock.now();
         let verified = Principal::device(request.extensions())?;
         let asked = asked(&request.into_inner())?;
-        let profile = self.people.own(&verified.caller).await?;
         let Asked { state, after, most, bound } = asked;
-        let query = OfferQuery { profile: profile.name.clone(), state, now, after, most };
-        let held = self.wallet.list(&query, (&profile, &verified.caller.device)).await?;
-        let full = held.len() >= query.most as usize;
+        let query = |profile: &Profile| OfferQuery { profile: profile.name.clone(), state, now, after, most };
+        let (profile, held) = self.listed(&verified.caller, query).await?;
+        let full = held.len() >= most as usize;
         let last = held.last().filter(|_| full).map(|held| &held.offer);
         let token = last.map(|last| pages::token(&place_in_list(last.offered_at, last.id), &bound));
         Ok(Response::new(pb::ListOffersResponse {
@@ -78,6 +77,23 @@ impl WalletService for WalletGrpc {
 }
 
 impl WalletGrpc {
+    /// The person's offers, and who that is: somebody may log in meanwhile, who takes them along.
+    async fn listed(
+        &self,
+        caller: &DeviceCaller,
+        query: impl Fn(&Profile) -> OfferQuery,
+    ) -> Result<(Profile, Vec<Held>), Status> {
+        let mut profile = self.people.own(caller).await?;
+        loop {
+            let held = self.wallet.list(&query(&profile), (&profile, &caller.device)).await?;
+            let now = self.people.own(caller).await?;
+            if now.name == profile.name {
+                return Ok((profile, held));
+            }
+            profile = now;
+        }
+    }
+
     /// The offer with its code, and whose it is now: somebody may log in meanwhile, who takes the offer along.
     async fn claimed(&self, caller: &DeviceCaller, id: OfferId) -> Result<(Profile, Held), Status> {
         let mut profile = self.people.own(caller).await?;

@@ -117,9 +117,7 @@ impl Jobs {
     async fn settle_doubts(&self) {
         loop {
             tokio::time::sleep(SETTLE_DOUBTS).await;
-            if let Err(error) = self.settling.settle(self.ports.clock.now()).await {
-                tracing::debug!(%error, "the cache lacks what was written");
-            }
+            self.settling.settle(self.ports.clock.now()).await;
         }
     }
 

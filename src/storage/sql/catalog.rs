@@ -246,12 +246,12 @@ impl Append {
         Ok(())
     }
 
-    /// Of campaigns that take no codes any more, in the order of names as well.
+    /// Of campaigns that take no codes any more, in the order of names as well. Those that never did are left alone.
     async fn empty_pools(&self, conn: &mut Conn<'_>, version: u64) -> Result<(), StoreError> {
         let mut campaigns = Vec::new();
         for edit in &self.edits {
             if let ResourceName::Campaign(name) = &edit.name
-                && !takes_codes(conn, edit, version).await?
+                && ends_pool(conn, edit, version).await?
             {
                 campaigns.push(name);
             }
@@ -271,20 +271,20 @@ fn campaign(edit: &Edit) -> Option<&Campaign> {
     }
 }
 
-/// Whether anybody may be given codes of the campaign: not if it is archived and was a draft until this version.
-async fn takes_codes(conn: &mut Conn<'_>, edit: &Edit, version: u64) -> Result<bool, StoreError> {
+/// Whether the campaign had a pool until this version, and nobody can be given codes of it from then on: it has none any
+/// more, or is archived and was a draft.
+async fn ends_pool(conn: &mut Conn<'_>, edit: &Edit, version: u64) -> Result<bool, StoreError> {
     const BEFORE: &str = "SELECT body FROM catalog_change WHERE id = $1 AND version < $2 ORDER BY version DESC LIMIT 1";
-    if !edit.resource.as_ref().is_some_and(pool::has_pool) {
+    let is_archived = campaign(edit).is_some_and(|campaign| campaign.state == CampaignState::Archived);
+    let has_pool = edit.resource.as_ref().is_some_and(pool::has_pool);
+    if has_pool && !is_archived {
         return Ok(false);
-    }
-    if campaign(edit).is_none_or(|campaign| campaign.state != CampaignState::Archived) {
-        return Ok(true);
     }
     let row = conn.row(BEFORE, values![edit.name.as_str(), version]).await?;
     let body = row.map(|row| row.get::<Option<String>>(0)).transpose()?.flatten();
     let before = body.map(|body| serde_json::from_str::<Resource>(&body)).transpose().map_err(unsound)?;
-    let is_draft = |before: &Resource| matches!(before, Resource::Campaign(was) if was.state == CampaignState::Draft);
-    Ok(!before.as_ref().is_some_and(is_draft))
+    let was_draft = |before: &Resource| matches!(before, Resource::Campaign(was) if was.state == CampaignState::Draft);
+    Ok(before.is_some_and(|before| pool::has_pool(&before) && (!has_pool || was_draft(&before))))
 }
 
 /// A budget that is taken away lifts the limit and keeps its accounts, as a deleted campaign keeps its own: what was

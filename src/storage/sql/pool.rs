@@ -83,16 +83,12 @@ pub fn has_pool(resource: &Resource) -> bool {
 /// Deletes the codes of a pool that were never given, so that they may be uploaded again, to whichever campaign. Those that
 /// were given keep their numbers.
 pub async fn empty(conn: &mut Conn<'_>, campaign: &CampaignName) -> Result<(), StoreError> {
-    const POOL: &str = "SELECT id FROM budget WHERE id = $1";
     const GIVEN: &str = "UPDATE account SET taken = taken WHERE id = $1 RETURNING taken";
     const CODES: &str = "DELETE FROM pool_code WHERE campaign_id = $1 AND number > $2";
     const LOWER: &str = "UPDATE budget SET limit_units = $2 WHERE id = $1";
     const NO_ACCOUNT: &str = "DELETE FROM account WHERE id = $1";
     const NO_BUDGET: &str = "DELETE FROM budget WHERE id = $1";
     let pool = Account::pool(campaign);
-    if conn.row(POOL, values![pool.budget.as_str()]).await?.is_none() {
-        return Ok(());
-    }
     lock(conn, campaign).await?;
     let given = conn.row(GIVEN, values![pool.id.as_str()]).await?.map_or(Ok(0), |row| row.count(0))?;
     conn.execute(CODES, values![campaign.as_str(), given]).await?;

@@ -299,14 +299,24 @@ async fn whoever_is_erased_while_logging_in_is_erased() {
     for number in 1..=6 {
         let (phone, person) = (acme.phone(number).await, format!("person-{number}"));
         let mut profiles = server.profiles();
-        let request = bearing(&phone.token, pb::DeleteProfileRequest::default());
+        // With its name or without.
+        let name = if number % 2 == 0 { String::new() } else { phone.profile.clone() };
+        let request = bearing(&phone.token, pb::DeleteProfileRequest { name: name.clone() });
         let (linked, erased) =
             tokio::join!(link(&server, &key, &phone.device, &person), profiles.delete_profile(request));
-        erased.expect("erased");
-        if let Ok(linked) = linked {
-            assert_eq!(get(&server, &key, &linked.name).await.expect_err("gone").code(), Code::NotFound);
+        match (erased, linked) {
+            // Hers by then, and not the one that was named.
+            (Err(refused), Ok(_)) => assert_eq!((name.is_empty(), refused.code()), (false, Code::PermissionDenied)),
+            (erased, Ok(linked)) => {
+                erased.expect("erased");
+                assert_eq!(get(&server, &key, &linked.name).await.expect_err("gone").code(), Code::NotFound);
+            }
+            (erased, Err(_)) => drop(erased.expect("erased")),
         }
-        let again = bearing(&phone.token, pb::DeleteProfileRequest::default());
-        server.profiles().delete_profile(again).await.expect("erased already");
+        let again = || bearing(&phone.token, pb::DeleteProfileRequest::default());
+        server.profiles().delete_profile(again()).await.expect("erased");
+        server.profiles().delete_profile(again()).await.expect("erased already");
+        let named = bearing(&phone.token, pb::DeleteProfileRequest { name: phone.profile.clone() });
+        server.profiles().delete_profile(named).await.expect("erased already");
     }
 }

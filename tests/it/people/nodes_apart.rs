@@ -88,7 +88,9 @@ async fn a_stream_that_hangs_hides_nothing_that_came_by_another_way() {
     let shared = |ports: &mut dintorni::server::Ports| ports.sharing = Sharing::ByCache;
     let acme = first.publisher("acme").await;
     square(&first, &acme).await;
-    let (a, b) = (first.beside_with(&[], shared).await, first.beside_with(&[], shared).await);
+    // So long that no copy is asked about for its age.
+    let trusted = [("profiles.shared_trusted_seconds", "600")];
+    let (a, b) = (first.beside_with(&trusted, shared).await, first.beside_with(&trusted, shared).await);
     let mut walk = Walk { server: &first, phone: acme.phone(1).await, pings: 0 };
     let mut hanging = PingStream::open(a.proximity(), &walk.phone.token).await.expect("opened");
     let streamed = walk.next(Out);
