@@ -28,7 +28,6 @@ use crate::{
         reading::Reading,
         resource::{self, ListRequest, Patch, Patched, Wire},
     },
-    ports::StoreError,
 };
 
 /// Serves places.
@@ -180,8 +179,8 @@ impl PlaceService for PlaceGrpc {
         let entry = resource::entry::<Geofence>(&access, self.places.resources(), &request.get_ref().name).await?;
         // Of large and of thin shapes they take a while, and pings do not wait for it.
         let place = entry.value.clone();
-        let distances = tokio::task::spawn_blocking(move || effective::distances(&place.shape, &place.detection)).await;
-        let distances = distances.map_err(|gone| StoreError::Unavailable(gone.to_string()))?;
+        let distances = move || effective::distances(&place.shape, &place.detection);
+        let distances = self.reading.beside(&access, "effective distances", distances).await?;
         let effective_distances = distances.iter().map(distances_to_wire).collect();
         Ok(Response::new(pb::Geofence { effective_distances, ..Geofence::write(&entry) }))
     }

@@ -1,4 +1,4 @@
-//! Reading what may have large shapes, whose check takes up to seconds.
+//! Reading what may have large shapes, whose check takes up to seconds, and what else is asked of such shapes.
 //!
 //! Law: no ping waits for it, and one organization not for the shapes of another, but for its turn.
 
@@ -46,7 +46,20 @@ impl Reading {
         if !Self::is_large(bytes) {
             return Ok(read());
         }
-        Ok(in_turn(&self.0, &access.key.organization(), "places that are read", read).await?)
+        self.beside(access, "places that are read", read).await
+    }
+
+    /// Does work on a shape for whoever calls, in turn; `what` is done, in words.
+    ///
+    /// # Errors
+    /// INTERNAL if it panics.
+    pub(super) async fn beside<T: Send + 'static>(
+        &self,
+        access: &Access,
+        what: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Status> {
+        Ok(in_turn(&self.0, &access.key.organization(), what, work).await?)
     }
 }
 
