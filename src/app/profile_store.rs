@@ -2,17 +2,17 @@
 //! to the cache.
 //!
 //! Law 1: SQL decides, the cache only proposes. A copy is trusted for a while after SQL last confirmed its version; then one
-//! indexed read confirms it. For how long depends on who else writes ([`Sharing`]): an old copy would hide what happened (a
-//! person who left would still be inside), and then nothing is committed that SQL could refuse. If the cache fails, SQL is asked by a bounded number of callers at once. A copy
-//! that may be older than what this node wrote is not used ([`Doubts`]), but for what only it knows of where devices were,
-//! which no write by another node changes. While a stream of a profile is open, its newest
-//! copy is in this node's memory ([`OpenProfiles`]), and the cache is not asked; but what it knows of the person's other
-//! devices, which may ping other nodes meanwhile, is not written over.
+//! indexed read confirms it. For how long depends on who else writes ([`Sharing`]), and on how the cache is: an old copy would
+//! hide what happened (a person who left would still be inside), and then nothing is committed that SQL could refuse. If the
+//! cache fails, SQL is asked by a bounded number of callers at once. A copy that may be older than what this node wrote is
+//! not used ([`Doubts`]), but for what only it knows of where devices were, which no write by another node changes. While a
+//! stream of a profile is open, its newest copy is in this node's memory ([`OpenProfiles`]), and the cache is not asked; but
+//! what it knows of the person's other devices, which may ping other nodes meanwhile, is not written over.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -25,6 +25,9 @@ use crate::{
     domain::{name::ProfileName, profile::Profile, time::Timestamp},
     ports::{CachedProfile, Commit, Committed, ProfileCache, Records, StoreError},
 };
+
+/// So long after the cache failed copies are confirmed one by one: longer than it takes others to put what they could not.
+const WARY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,6 +79,8 @@ pub struct ProfileStore {
     trusted: Duration,
     fallback: Semaphore,
     doubts: Doubts,
+    /// When the cache failed last, in microseconds; mostly it fails for others as well.
+    failed_at: AtomicI64,
     pub open: OpenProfiles,
     pub counters: ProfileStoreCounters,
 }
@@ -94,6 +99,7 @@ impl ProfileStore {
             trusted: sharing.trusted(config),
             fallback: Semaphore::new(config.fallback_reads),
             doubts: Doubts::default(),
+            failed_at: AtomicI64::new(i64::MIN),
             open: OpenProfiles::default(),
             counters: ProfileStoreCounters::default(),
         }
@@ -120,13 +126,20 @@ impl ProfileStore {
             }
             Err(failure) => {
                 self.cache_failed(&failure);
+                self.failed_at.store(now.micros(), Relaxed);
                 self.instead(name, None, now).await
             }
         }
     }
 
+    /// Whether copies are trusted at all. For a while after the cache failed, others may not have put what they wrote.
+    fn may_trust(&self, now: Timestamp) -> bool {
+        let failed = Timestamp::from_micros(self.failed_at.load(Relaxed));
+        !self.trusted.is_zero() && (self.sharing == Sharing::Alone || now.apart(failed) > WARY)
+    }
+
     async fn confirmed(&self, copy: CachedProfile, found: &AtomicU64, now: Timestamp) -> Result<Read, StoreError> {
-        if !self.trusted.is_zero() && now.apart(copy.confirmed_at) <= self.trusted {
+        if now.apart(copy.confirmed_at) <= self.trusted && self.may_trust(now) {
             found.fetch_add(1, Relaxed);
             return Ok(Read::Found(copy));
         }
@@ -301,6 +314,7 @@ impl ProfileStore {
             Ok(()) => self.doubts.settle(&name),
             Err(failure) => {
                 self.cache_failed(&failure);
+                self.failed_at.store(at.micros(), Relaxed);
                 self.doubts.add(&name, at);
             }
         }

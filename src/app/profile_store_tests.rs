@@ -2,7 +2,10 @@
 //! nodes.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -93,11 +96,16 @@ struct Reluctant {
     forgets: watch::Sender<Forgets>,
     /// How many asked it to forget.
     asked: watch::Sender<u32>,
+    /// Whether it fails whoever asks next.
+    fails: AtomicBool,
 }
 
 #[async_trait]
 impl ProfileCache for Reluctant {
     async fn get(&self, _: &ProfileName) -> Result<Option<CachedProfile>, StoreError> {
+        if self.fails.swap(false, Relaxed) {
+            return Err(StoreError::Unavailable("asleep".into()));
+        }
         Ok(self.copy.borrow().clone())
     }
     async fn put(&self, copy: CachedProfile) -> Result<(), StoreError> {
@@ -136,7 +144,7 @@ fn ada() -> Profile {
 impl Reluctant {
     fn of(copy: &CachedProfile, forgets: Forgets) -> Arc<Self> {
         let (forgets, asked) = (watch::Sender::new(forgets), watch::Sender::new(0));
-        Arc::new(Self { copy: watch::Sender::new(Some(copy.clone())), forgets, asked })
+        Arc::new(Self { copy: watch::Sender::new(Some(copy.clone())), forgets, asked, fails: AtomicBool::new(false) })
     }
 }
 
@@ -192,6 +200,30 @@ async fn an_erasure_is_told_to_the_cache_even_if_its_caller_goes_away() {
     // The clock goes on only when nobody has anything left to do.
     timeout(Duration::from_secs(1), held.wait_for(Option::is_none)).await.expect("forgotten").expect("open");
     assert!(!is_found(&store, &copy.profile.name).await);
+}
+
+#[tokio::test]
+async fn after_the_cache_failed_its_copies_are_confirmed_for_a_while() {
+    let of = |version| {
+        let mut ada = ada();
+        ada.revision = Revision { version, soft: 0 };
+        ada
+    };
+    let old = |seconds| CachedProfile { profile: Arc::new(of(3)), confirmed_at: at(seconds) };
+    let cache = Reluctant::of(&old(0), Forgets::AtOnce);
+    let (record, config) = (Arc::new(Recorded(Mutex::new(Some(of(4))))), ProfileStoreConfig::default());
+    let store = Arc::new(ProfileStore::new(record, cache.clone(), Sharing::ByCache, &config));
+    let read = async |seconds| match store.read(&ada().name, at(seconds)).await.expect("read") {
+        Read::Found(copy) => copy.profile.revision.version,
+        Read::Absent | Read::Overloaded => 0,
+    };
+    assert_eq!(read(1).await, 3, "it is trusted");
+    cache.fails.store(true, Relaxed);
+    assert_eq!(read(2).await, 4, "as recorded");
+    for (seconds, version) in [(3, 4), (10, 3)] {
+        cache.copy.send_replace(Some(old(seconds)));
+        assert_eq!(read(seconds).await, version, "whoever wrote 4 may not have put it: {seconds}");
+    }
 }
 
 /// Ada with a phone and a watch, who agreed to location.

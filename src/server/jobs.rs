@@ -25,7 +25,7 @@ const ASK_OF_SPENT: Duration = Duration::from_secs(1);
 /// How many of these questions later it is asked of which coupons none can be claimed, if that may have changed.
 const LOOK_FOR_SPENT: u32 = 5;
 /// How often the cache is given what it should have had: until then other servers believe what it has.
-const SETTLE_DOUBTS: Duration = Duration::from_millis(500);
+const SETTLE_DOUBTS: Duration = Duration::from_millis(200);
 /// Between two batches of a sweep.
 const REST: Duration = Duration::from_millis(20);
 /// How often the counts of registrations, looks around and events forget who has been quiet, and what replays used goes.
