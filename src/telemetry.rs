@@ -56,7 +56,7 @@ impl TelemetryConfig {
         let parts: Vec<&str> = self.log.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
         // The library takes a word that is no level for a target, logs everything of that, and nothing of all others.
         let is_odd = |part: &&&str| !part.contains('=') && part.parse::<LevelFilter>().is_err();
-        match parts.iter().find(is_odd) {
+        match parts.iter().find(is_odd).or(parts.is_empty().then_some(&"")) {
             Some(part) => Err(format!("must be off, error, warn, info, debug or trace, or target=level, was {part:?}")),
             None => EnvFilter::try_new(parts.join(",")).map_err(|error| error.to_string()),
         }
@@ -73,7 +73,8 @@ mod tests {
             let config = TelemetryConfig { log: log.to_owned(), format: Format::Auto, metrics_listen: String::new() };
             config.contradictions()
         };
-        for log in ["warning", "inf", "dintorni", "info,notice", "dintorni=warning", "info, dintorni::app=debug, trase"]
+        for log in
+            ["", "warning", "inf", "dintorni", "info,notice", "dintorni=warning", "info, dintorni::app=debug, trase"]
         {
             let found = mistakes(log);
             assert!(found.len() == 1 && found[0].starts_with("telemetry.log: "), "{log}: {found:?}");

@@ -181,8 +181,9 @@ impl Connection {
 
 /// A call that carries this key or token.
 pub fn bearing<T>(credential: &str, message: T) -> anyhow::Result<Request<T>> {
-    let header = format!("Bearer {credential}").parse();
-    let mut header: MetadataValue<Ascii> = header.ok().context("the key has characters that no key has")?;
+    const ODD: &str = "the key has characters that no key has";
+    anyhow::ensure!(credential.is_ascii(), ODD);
+    let mut header: MetadataValue<Ascii> = format!("Bearer {credential}").parse().ok().context(ODD)?;
     header.set_sensitive(true);
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", header);

@@ -5,12 +5,13 @@
 //! taken compressed: a message is bounded by its bytes on the wire, and a kilobyte can unfold to a megabyte.
 
 use std::{
-    future::{Future, ready},
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use futures_util::future::Either;
+use http_body::Body as _;
 use tonic::{
     Code, Status,
     body::Body,
@@ -32,6 +33,9 @@ const ACCEPTED: &str = "grpc-accept-encoding";
 const PLAIN: &str = "identity";
 /// Most bytes of what a caller said, in what is answered.
 const MOST_SAID: usize = 200;
+/// How much is read of what is no call before it is answered, and for how long: some clients of HTTP lose an answer that comes
+/// before they have said all.
+const HEARD_OUT: (usize, Duration) = (64 << 10, Duration::from_secs(1));
 
 /// Looks at the envelope of each call.
 #[derive(Clone)]
@@ -60,7 +64,7 @@ where
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = Either<Answer<S::Error>, std::future::Ready<Result<http::Response<Body>, S::Error>>>;
+    type Future = Answer<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -68,11 +72,26 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         if let Err(refusal) = look(request.method(), request.headers()) {
-            return Either::Right(ready(Ok(*refusal)));
+            return Box::pin(async move {
+                hear_out(request.into_body()).await;
+                Ok(*refusal)
+            });
         }
         let (asked, answer) = (request.uri().clone(), self.inner.call(request));
-        Either::Left(Box::pin(async move { answer.await.map(|answer| with_a_reason(answer, &asked)) }))
+        Box::pin(async move { answer.await.map(|answer| with_a_reason(answer, &asked)) })
     }
+}
+
+async fn hear_out(mut body: Body) {
+    let (mut left, patience) = HEARD_OUT;
+    let hearing = async {
+        while left > 0
+            && let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+        {
+            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+        }
+    };
+    tokio::time::timeout(patience, hearing).await.ok();
 }
 
 /// The answer to what is no call of gRPC, or to one that is compressed.
@@ -130,8 +149,16 @@ fn with_a_reason(answer: http::Response<Body>, asked: &Uri) -> http::Response<Bo
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
+    use std::{
+        convert::Infallible,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
+    };
 
+    use http_body::Frame;
+    use tonic::codegen::Bytes;
     use tonic_types::StatusExt;
     use tower::ServiceExt;
 
@@ -169,6 +196,29 @@ mod tests {
         let get = http::Request::get("/a.B/Known").header(CONTENT_TYPE, TAKEN[0]);
         assert_eq!(ask(get).await, (405, Code::InvalidArgument, "NO_GRPC_CALL".to_owned()));
         assert_eq!(ask(http::Request::post("/a.B/Known")).await.0, 415, "no content type");
+    }
+
+    /// So many pieces are left.
+    struct Pieces(Arc<AtomicUsize>);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Status;
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            let left = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+            Poll::Ready(left.ok().map(|_| Ok(Frame::data(Bytes::from_static(&[0; 1_024])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_speaks_of_something_else_is_heard_out_but_not_for_ever() {
+        for (pieces, left) in [(3, 0), (1_000, 1_000 - HEARD_OUT.0 / 1_024)] {
+            let pieces = Arc::new(AtomicUsize::new(pieces));
+            let asked = call("/a.B/Known", "application/json").body(Body::new(Pieces(pieces.clone()))).expect("sound");
+            let served = tower::service_fn(|_| async { Ok::<_, Infallible>(Status::ok("").into_http::<Body>()) });
+            assert_eq!(Envelope.layer(served).oneshot(asked).await.expect("answered").status(), 415);
+            assert_eq!(pieces.load(Relaxed), left);
+        }
     }
 
     #[tokio::test]
