@@ -32,7 +32,7 @@ const NO_TERMINAL: &str = "standard input is no terminal: scripts use dintorni t
 /// Check and redeem coupons, as a till does
 ///
 /// On a terminal it waits for codes: scan or type one, read what to do, and press Enter to redeem it. `help` tells the
-/// rest. Scripts use the subcommands, which take the options as well.
+/// rest. Scripts use the subcommands; options stand behind them.
 ///
 /// Each redemption has a request id, drawn once, with which it is asked for again until it is answered; so it happens
 /// once at most. Whoever gives up before is told that it is not known.
