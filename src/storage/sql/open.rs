@@ -1,7 +1,8 @@
 //! Opening a database: SQLite by its path, PostgreSQL by its URL.
 //!
-//! Laws: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word. A SQLite
-//! file is not for everybody's eyes: it holds what people did, and the secret that signs their tokens.
+//! Laws: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word, and so is
+//! the place of one where a restore was cut off: an empty server would look as if all had been lost. A SQLite file is not
+//! for everybody's eyes: it holds what people did, and the secret that signs their tokens.
 
 use std::{
     fs::{self, File, Permissions},
@@ -64,6 +65,10 @@ pub fn sqlite_path(url: &Address) -> Result<Option<&Path>, OpenError> {
 
 async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) -> Result<Engine, OpenError> {
     let lock = lock(path)?;
+    if path.symlink_metadata().is_err() && half_restored(path).symlink_metadata().is_ok() {
+        return Err(OpenError::CutOff(path.to_owned(), half_restored(path)));
+    }
+    remove_half_restored(path)?;
     let connect = |fault| OpenError::Connect(config.url.clone(), fault);
     keep_private(path).map_err(|fault| connect(fault.into()))?;
     let file = SqliteConnectOptions::new().filename(path).busy_timeout(STATEMENT);
@@ -117,17 +122,23 @@ pub fn half_restored(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.restoring"))
 }
 
-/// SQLite's own locks would keep our readers out as well, so the file beside it is locked. Whoever has the lock knows that
-/// nobody restores the file now: what a restore left that was killed is removed, for it holds everybody's data.
+/// Removes what a restore left that was killed, for it holds everybody's data. Whoever has the lock knows that nobody restores
+/// the file now.
+pub fn remove_half_restored(path: &Path) -> Result<(), OpenError> {
+    let half = half_restored(path);
+    match fs::remove_file(&half) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(OpenError::Lock(half, cause)),
+        _ => Ok(()),
+    }
+}
+
+/// SQLite's own locks would keep our readers out as well, so the file beside it is locked.
 pub fn lock(path: &Path) -> Result<File, OpenError> {
     let beside = beside(path, ".lock");
     let fault = |fault| OpenError::Lock(beside.clone(), fault);
     let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(fault)?;
     match file.try_lock() {
-        Ok(()) => match fs::remove_file(half_restored(path)) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(OpenError::Lock(half_restored(path), cause)),
-            _ => Ok(file),
-        },
+        Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(cause)) => Err(fault(cause)),
     }
