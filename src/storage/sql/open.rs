@@ -27,17 +27,13 @@ use super::{
     engine::{Engine, PostgresEngine, STATEMENT, SqliteEngine},
     error::OpenError,
     schema::bring_up,
+    turns::{LISTERS, PROVERS, Turns},
     writer::Writer,
 };
 use crate::storage::Address;
 
 /// A connection that idled this long is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
-
-/// Connections that list and count, beside those that answer pings.
-const LISTERS: u32 = 2;
-/// And of PostgreSQL one more, for the ledger's proof: SQLite's reads by one of the others.
-const PROVERS: u32 = 1;
 
 /// Opens the database, makes or updates its tables, and starts what runs it.
 pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
@@ -47,7 +43,14 @@ pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
         Some(path) => open_sqlite(config, path, &counters).await?,
         None => open_postgres(config, &counters).await?,
     };
-    Ok(Arc::new(Sql { engine, keep: Retention::from(config), counters, swept: Arc::default() }))
+    Ok(Arc::new(Sql {
+        engine,
+        keep: Retention::from(config),
+        counters,
+        swept: Arc::default(),
+        turns: Turns::default(),
+        longest_call: config.longest_call,
+    }))
 }
 
 /// Where the SQLite file is; none if the address is PostgreSQL's.
@@ -90,7 +93,7 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
     };
     let file = file.read_only(true);
     let read = pool(config.connections.max(1)).connect_with(file.clone()).await.map_err(connect)?;
-    let lists = pool(LISTERS).connect_with(file).await.map_err(connect)?;
+    let lists = pool(LISTERS + PROVERS).connect_with(file).await.map_err(connect)?;
     let writer = Writer::start(writing, config.write_queue, counters.clone());
     Ok(Engine::Sqlite(SqliteEngine { read, lists, writer, lock }))
 }
