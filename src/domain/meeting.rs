@@ -68,6 +68,8 @@ impl Outline {
             *left = left.checked_sub(1).ok_or_else(tangled)?;
             Ok::<(), Invalid>(())
         };
+        // That they are asked about at all.
+        count()?;
         let (few, many) = if self.edges.len() <= other.edges.len() { (self, other) } else { (other, self) };
         let mut points = HashSet::new();
         for one in few.tree.locate_in_envelope_intersecting(many.tree.root().envelope()) {

@@ -4,8 +4,6 @@
 //! may send one. So a line sweeps over each ring; edges of different parts are compared where their boxes touch, and those
 //! that meet tell how the parts lie to each other; the comparisons are counted.
 
-use std::collections::HashMap;
-
 use geo::{
     BoundingRect, CoordinatePosition,
     coordinate_position::CoordPos,
@@ -28,8 +26,8 @@ pub fn check(polygons: &geo::MultiPolygon) -> Result<(), Invalid> {
     for (p, polygon) in polygons.iter().enumerate() {
         check_polygon(polygon).map_err(|fault| Invalid::new(format!("polygon {p}: {fault}")))?;
     }
-    let parts = Parts::new(&polygons.0)?;
-    parts.each_pair(|a, b| parts.fault_between("polygons", a, b))
+    let mut parts = Parts::new(&polygons.0);
+    touching_pairs(&polygons.0, |a, b| parts.must_be_apart("polygons", a, b))
 }
 
 fn check_polygon(polygon: &geo::Polygon) -> Result<(), Invalid> {
@@ -37,40 +35,29 @@ fn check_polygon(polygon: &geo::Polygon) -> Result<(), Invalid> {
     for (r, ring) in rings.iter().enumerate() {
         check_ring(ring.exterior()).map_err(|fault| Invalid::new(format!("ring {r}: {fault}")))?;
     }
-    let parts = Parts::new(&rings)?;
-    if let Some(hole) = (1..rings.len()).find(|&hole| !parts.holds(0, hole)) {
-        return Err(Invalid::new(format!("ring {hole}: is a hole outside its shell")));
-    }
-    parts.each_pair(|a, b| match a {
-        0 => parts.on_a_line("rings", a, b),
-        _ => parts.fault_between("rings", a, b),
-    })
+    let mut parts = Parts::new(&rings);
+    (1..rings.len()).try_for_each(|hole| parts.must_hold(0, hole))?;
+    touching_pairs(&rings, |a, b| if a == 0 { Ok(()) } else { parts.must_be_apart("rings", a, b) })
 }
 
-/// Polygons, and what those have in common whose edges meet.
+/// Polygons whose pairs are judged. Nothing is kept of a pair, for there may be millions.
 struct Parts<'a> {
     polygons: &'a [geo::Polygon],
-    met: HashMap<(usize, usize), Meeting>,
+    outlines: Vec<Outline>,
+    /// So many comparisons may still be made.
+    left: usize,
 }
 
 impl<'a> Parts<'a> {
-    fn new(polygons: &'a [geo::Polygon]) -> Result<Self, Invalid> {
-        let mut met = HashMap::new();
-        if polygons.len() > 1 {
-            let outlines: Vec<Outline> = polygons.iter().map(Outline::new).collect();
-            let mut left = MAX_COMPARISONS;
-            touching_pairs(polygons.iter().map(BoundingRect::bounding_rect), |a, b| {
-                let meeting = outlines[a].meet(&outlines[b], &mut left)?;
-                met.extend(meeting.map(|meeting| ((a, b), meeting)));
-                Ok(())
-            })?;
-        }
-        Ok(Self { polygons, met })
+    fn new(polygons: &'a [geo::Polygon]) -> Self {
+        // One alone is compared with nothing.
+        let compared = if polygons.len() > 1 { polygons } else { &[] };
+        Self { polygons, outlines: compared.iter().map(Outline::new).collect(), left: MAX_COMPARISONS }
     }
 
     /// None if no edges meet.
-    fn meeting(&self, a: usize, b: usize) -> Option<Meeting> {
-        self.met.get(&(a, b)).copied()
+    fn meeting(&mut self, a: usize, b: usize) -> Result<Option<Meeting>, Invalid> {
+        self.outlines[a].meet(&self.outlines[b], &mut self.left)
     }
 
     /// Whether `a` is around `b`, if their edges do not meet, or meet and tell of no overlap: then one corner speaks for all.
@@ -79,28 +66,29 @@ impl<'a> Parts<'a> {
         corner.is_some_and(|corner| self.polygons[a].coordinate_position(corner) == CoordPos::Inside)
     }
 
-    /// Whether `b` lies in `a`, at most touching its edge. Neither has holes.
-    fn holds(&self, a: usize, b: usize) -> bool {
-        self.meeting(a, b).map_or_else(|| self.surrounds(a, b), |meeting| !meeting.outside)
-    }
-
-    fn fault_between(&self, what: &str, a: usize, b: usize) -> Option<Invalid> {
-        let overlap = self.meeting(a, b).is_some_and(|meeting| meeting.overlap);
-        if overlap || self.surrounds(a, b) || self.surrounds(b, a) {
-            return Some(Invalid::new(format!("{what} {a} and {b} overlap")));
+    /// The hole lies in the shell, at most touching its edge at points. Neither has holes.
+    fn must_hold(&mut self, shell: usize, hole: usize) -> Result<(), Invalid> {
+        let meeting = self.meeting(shell, hole)?;
+        if !meeting.map_or_else(|| self.surrounds(shell, hole), |meeting| !meeting.outside) {
+            return Err(Invalid::new(format!("ring {hole}: is a hole outside its shell")));
         }
-        self.on_a_line(what, a, b)
+        share_no_edge("rings", (shell, hole), meeting)
     }
 
-    fn on_a_line(&self, what: &str, a: usize, b: usize) -> Option<Invalid> {
-        let share = self.meeting(a, b).is_some_and(|meeting| meeting.on_a_line);
-        share.then(|| Invalid::new(format!("{what} {a} and {b} share an edge")))
+    /// They have nothing but points in common.
+    fn must_be_apart(&mut self, what: &str, a: usize, b: usize) -> Result<(), Invalid> {
+        let meeting = self.meeting(a, b)?;
+        if meeting.is_some_and(|meeting| meeting.overlap) || self.surrounds(a, b) || self.surrounds(b, a) {
+            return Err(Invalid::new(format!("{what} {a} and {b} overlap")));
+        }
+        share_no_edge(what, (a, b), meeting)
     }
+}
 
-    /// Asks about every pair whose boxes touch, the lower number first, until there is a fault.
-    fn each_pair(&self, ask: impl Fn(usize, usize) -> Option<Invalid>) -> Result<(), Invalid> {
-        let boxes = self.polygons.iter().map(BoundingRect::bounding_rect);
-        touching_pairs(boxes, |a, b| ask(a, b).map_or(Ok(()), Err))
+fn share_no_edge(what: &str, (a, b): (usize, usize), meeting: Option<Meeting>) -> Result<(), Invalid> {
+    match meeting {
+        Some(Meeting { on_a_line: true, .. }) => Err(Invalid::new(format!("{what} {a} and {b} share an edge"))),
+        _ => Ok(()),
     }
 }
 
@@ -110,10 +98,10 @@ fn alone(ring: &geo::LineString) -> geo::Polygon {
 
 /// Asks about every pair whose boxes touch, each once and the lower number first, until one is refused.
 fn touching_pairs(
-    boxes: impl Iterator<Item = Option<geo::Rect>>,
+    polygons: &[geo::Polygon],
     mut ask: impl FnMut(usize, usize) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
-    let tree = tree(boxes);
+    let tree = tree(polygons.iter().map(BoundingRect::bounding_rect));
     for one in tree.iter() {
         for other in tree.locate_in_envelope_intersecting(one.bounds) {
             if one.number < other.number {
@@ -234,8 +222,9 @@ mod tests {
             let said = check(&geo::MultiPolygon(both.to_vec())).map_err(|fault| fault.to_string());
             prop_assert_eq!(said, expected.map_err(str::to_owned), "{:?}", both);
             let shells = both.each_ref().map(|polygon| alone(polygon.exterior()));
-            let holds = Parts::new(&shells).expect("few").holds(0, 1);
-            prop_assert_eq!(holds, shells[0].relate(&shells[1]).is_contains(), "{:?}", shells);
+            let outside = Err("ring 1: is a hole outside its shell".to_owned());
+            let held = Parts::new(&shells).must_hold(0, 1).map_err(|fault| fault.to_string()) != outside;
+            prop_assert_eq!(held, shells[0].relate(&shells[1]).is_contains(), "{:?}", shells);
         }
     }
 

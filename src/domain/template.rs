@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    text::{self, TraitKey, quoted},
+    text::{self, Lines, TraitKey, quoted},
     violation::{Invalid, Violations},
 };
 
@@ -83,23 +83,23 @@ impl Template {
     /// Text of at most `max` characters with the defaults in place of its variables; it may be empty. Every fault is told,
     /// by its place in the text. With `price_known` a price needs no default.
     pub fn new(source: &str, max: usize, price_known: bool) -> Result<Self, Violations> {
-        Self::checked(source, (max, price_known), text::line, false)
+        Self::checked(source, (max, price_known), Lines::One, false)
     }
 
     /// As [`Self::new`], and never empty.
     pub fn required(source: &str, max: usize, price_known: bool) -> Result<Self, Violations> {
-        Self::checked(source, (max, price_known), text::line, true)
+        Self::checked(source, (max, price_known), Lines::One, true)
     }
 
     /// As [`Self::new`], of one line or several, whichever way they end. What is filled in stays on its line.
     pub fn lines(source: &str, max: usize, price_known: bool) -> Result<Self, Violations> {
-        Self::checked(&source.replace("\r\n", "\n"), (max, price_known), text::lines, false)
+        Self::checked(&source.replace("\r\n", "\n"), (max, price_known), Lines::Several, false)
     }
 
     fn checked(
         source: &str,
         (max, price_known): (usize, bool),
-        check: fn(&str, usize) -> Result<String, Invalid>,
+        lines: Lines,
         is_required: bool,
     ) -> Result<Self, Violations> {
         let refuse = |invalid| Violations::one("", invalid);
@@ -110,9 +110,11 @@ impl Template {
             return Err(refuse(Invalid::new(said)));
         }
         let template = Self::read(source, price_known)?;
+        // Also where nothing else is: what is filled in before and behind it would stand on two lines.
+        text::uncontrolled(source, lines).map_err(refuse)?;
         let shortest = template.shortest();
         if is_required || !shortest.trim().is_empty() {
-            check(&shortest, max).map_err(refuse)?;
+            text::checked(&shortest, max, lines).map_err(refuse)?;
         }
         Ok(template)
     }
@@ -285,7 +287,9 @@ mod tests {
         }
         assert!(lines(" \n\n ").is_ok_and(|none| none.is_empty()));
         assert!(faults("two\nlines")[0].starts_with("must not contain control"), "a title is one line");
-        assert!(Template::new("two\nlines", MAX, false).is_err());
+        for source in ["two\nlines", "{{trait.a|}}\r{{trait.b|}}", "{{trait.a|}}\nHello", "Hello {{trait.a|\n}}"] {
+            assert!(Template::new(source, MAX, false).is_err(), "{source:?}");
+        }
     }
 
     #[test]

@@ -116,27 +116,42 @@ pub fn quoted(text: &str) -> String {
 /// Text of 1 to `max` characters, one of which can be seen, without control and invisible characters; surrounding blanks are
 /// cut.
 pub fn line(text: &str, max: usize) -> Result<String, Invalid> {
-    checked(text, max, |c| c.is_control())
+    checked(text, max, Lines::One)
 }
 
 /// As [`line()`], of one line or several.
 pub fn lines(text: &str, max: usize) -> Result<String, Invalid> {
-    checked(text, max, |c| c.is_control() && c != '\n')
+    checked(text, max, Lines::Several)
 }
 
-fn checked(text: &str, max: usize, is_control: fn(char) -> bool) -> Result<String, Invalid> {
+/// How many lines a text may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    One,
+    Several,
+}
+
+/// As [`line()`] or [`lines()`].
+pub fn checked(text: &str, max: usize, lines: Lines) -> Result<String, Invalid> {
     let text = text.trim();
     let length = text.chars().count();
     if length == 0 || length > max {
         return Err(Invalid::new(format!("must have 1 to {max} characters, had {length}")));
     }
-    if text.chars().any(|c| is_control(c) || is_invisible(c)) {
-        return Err(Invalid::new(format!("must not contain control or invisible characters, was {}", quoted(text))));
-    }
+    uncontrolled(text, lines)?;
     if !is_seen(text) {
         return Err(Invalid::new(format!("must have a character that can be seen, was {}", quoted(text))));
     }
     Ok(text.to_owned())
+}
+
+/// Refuses control and invisible characters, but for the ends of lines where there may be several.
+pub fn uncontrolled(text: &str, lines: Lines) -> Result<(), Invalid> {
+    let may_be = |c| lines == Lines::Several && c == '\n';
+    if text.chars().any(|c| (c.is_control() && !may_be(c)) || is_invisible(c)) {
+        return Err(Invalid::new(format!("must not contain control or invisible characters, was {}", quoted(text))));
+    }
+    Ok(())
 }
 
 /// Whether anything of it shows: marks of direction, joiners and fillers alone do not.

@@ -203,6 +203,7 @@ impl From<StoreError> for Status {
                 }
                 Problem::StoreUnavailable.says("the store is away for the moment; the same request may be sent again")
             }
+            StoreError::Busy => Problem::Overloaded.says("too much is listed and counted at once; the same request may be sent again"),
             StoreError::Full(cause) => {
                 static FULL: Told = Told::new();
                 if let Some(left_out) = FULL.again() {
@@ -316,7 +317,9 @@ mod tests {
 
     #[test]
     fn whoever_should_try_again_is_told_when() {
-        for error in [StoreError::Unavailable("host 10.0.0.7".into()), StoreError::Full("/var".into())] {
+        for error in
+            [StoreError::Unavailable("host 10.0.0.7".into()), StoreError::Full("/var".into()), StoreError::Busy]
+        {
             let status = Status::from(error);
             assert!(status.get_error_details().retry_info().is_some(), "{status}");
             assert!(!status.message().contains("10.0.0.7") && !status.message().contains("/var"), "{status}");

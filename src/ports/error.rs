@@ -8,6 +8,9 @@ pub enum StoreError {
     /// Away, slow or shutting down. Nothing happened, or what happened is found again under the same request id.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Others list, count or prove, as many as may at once. Nothing happened; the same again may find a place.
+    #[error("the store is busy with what others list")]
+    Busy,
     /// No room left on its disk. Nothing happened.
     #[error("the store is full: {0}")]
     Full(String),

@@ -2,7 +2,7 @@
 //!
 //! Laws: an answer leaves at once (no delay), together with whatever else is ready. Whoever connects and says nothing, or
 //! vanishes, is found, whether HTTP/2 has begun or not (behind TLS, who greets and then says nothing, only by vanishing).
-//! Whoever speaks an older HTTP is told so in it. A system that lends no more connections is asked again at leisure.
+//! Whoever speaks an older HTTP in plain text is told so in it. A system that lends no more connections is asked again at leisure.
 
 use std::{
     io,

@@ -48,6 +48,7 @@ fn sharing(config: &Config) -> Sharing {
 /// The settings of the database, with the embedded one's address if none is set.
 pub fn database(config: &Config) -> SqlConfig {
     let mut storage = config.storage.clone();
+    storage.longest_call = config.server.guard().stream_timeout;
     if storage.url.reveal().is_empty() {
         storage.url = Address::new(format!("sqlite:{}", config.server.data_dir.join(EMBEDDED).display()));
     }

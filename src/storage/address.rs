@@ -24,7 +24,7 @@ impl Address {
     }
 
     /// Without who signs in, and without what follows the path: either may be a secret. In a password that nobody escaped
-    /// may be any sign; where it could end anywhere, only the scheme is told.
+    /// may be any sign; where it could end anywhere, only the scheme is told. So it is of what is no URL at all.
     fn hidden(&self) -> String {
         let bare = |text: &str| text.split(['?', '#']).next().unwrap_or_default().to_owned();
         if self.0.starts_with("sqlite:") {
@@ -32,10 +32,11 @@ impl Address {
         }
         let (scheme, rest) = self.0.split_at(self.0.find(SCHEME_END).map_or(0, |at| at + SCHEME_END.len()));
         match rest.rsplit_once('@') {
-            Some((before, _)) if before.contains(['?', '#']) => format!("{scheme}***"),
-            Some((_, place)) => format!("{scheme}***@{}", bare(place)),
+            Some((before, place)) if !scheme.is_empty() && !before.contains(['?', '#']) && is_host(place) => {
+                format!("{scheme}***@{}", bare(place))
+            }
             None if is_host(rest) => format!("{scheme}{}", bare(rest)),
-            None => format!("{scheme}***"),
+            _ => format!("{scheme}***"),
         }
     }
 }
@@ -43,7 +44,9 @@ impl Address {
 /// Whether what begins this text is a host, with or without a port, and not somebody's name and password.
 fn is_host(text: &str) -> bool {
     let host = text.split(['/', '?', '#']).next().unwrap_or_default();
-    host.ends_with(']') || host.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok())
+    let of_hosts = |c: char| c.is_alphanumeric() || ".-_%[]:".contains(c);
+    host.chars().all(of_hosts)
+        && (host.ends_with(']') || host.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok()))
 }
 
 impl fmt::Display for Address {
@@ -80,6 +83,9 @@ mod tests {
             "redis://:1/secret?@cache",
             "redis://h/?pass=secret",
             "unix:///run/redis?pass=secret",
+            "host=db user=ada password=secret",
+            "host=db user=ada password=1@secret",
+            "postgres://user=ada password=1@host=db password=secret",
         ] {
             let address = Address::new(url);
             assert!(!format!("{address} {address:?}").contains("secret"), "{address}");

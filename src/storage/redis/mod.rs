@@ -35,7 +35,7 @@ use breaker::Breaker;
 
 /// How long a copy is kept after its last put, in milliseconds: 24 hours.
 const KEPT_MS: u64 = 86_400_000;
-/// Longest wait for a new connection. Nobody waits for it but the connection itself.
+/// Longest wait for a new connection. Nobody waits for it but the connection itself, and none is replaced before.
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// Keeps the copy unless one of the same or a higher rank is held; returns whether it did.
@@ -57,14 +57,27 @@ const FORGET: &str = r"
 pub struct RedisCache {
     client: Client,
     settings: ConnectionManagerConfig,
-    /// Connects again by itself when the line is lost, but not when Redis refused to let it in.
-    connection: ArcSwap<ConnectionManager>,
+    line: ArcSwap<Line>,
     /// Longest time of one call.
     budget: Duration,
     breaker: Arc<Breaker>,
     put: Script,
     forget: Script,
     counters: CacheCounters,
+}
+
+/// A connection to Redis. It connects again by itself when it hears that it was lost, but not when Redis refused to let it
+/// in, nor when it hears nothing any more.
+struct Line {
+    connection: ConnectionManager,
+    since: Instant,
+}
+
+impl Line {
+    fn new(client: Client, settings: ConnectionManagerConfig) -> Result<Self, RedisError> {
+        let connection = ConnectionManager::new_lazy_with_config(client, settings)?;
+        Ok(Self { connection, since: Instant::now() })
+    }
 }
 
 impl RedisCache {
@@ -79,14 +92,13 @@ impl RedisCache {
             .set_number_of_retries(0)
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(config.budget()));
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), settings.clone());
-        let connection = connection.map_err(|fault| config.unreadable(&fault))?;
+        let line = Line::new(client.clone(), settings.clone()).map_err(|fault| config.unreadable(&fault))?;
         let breaker = Arc::<Breaker>::default();
-        knock(connection.clone(), breaker.clone());
+        knock(line.connection.clone(), breaker.clone());
         Ok(Self {
             client,
             settings,
-            connection: ArcSwap::from_pointee(connection),
+            line: ArcSwap::from_pointee(line),
             budget: config.budget(),
             breaker,
             put: Script::new(PUT),
@@ -107,20 +119,12 @@ impl RedisCache {
         if !self.breaker.allows(Instant::now()) {
             return Err(self.failed("Redis did not answer just now"));
         }
-        let connection = self.connection.load_full();
-        match tokio::time::timeout(self.budget, call(ConnectionManager::clone(&connection))).await {
+        let line = self.line.load_full();
+        match tokio::time::timeout(self.budget, call(line.connection.clone())).await {
             // Redis answered, if only to say what it thinks of the value or the script.
             Ok(Err(fault)) if fault.code() == Some("WRONGTYPE") => Err(Failure::Undecodable),
-            Ok(Err(fault)) => {
-                if self.breaker.failed(Instant::now(), &fault) && !fault.is_io_error() {
-                    self.replace(&connection);
-                }
-                Err(self.failed(&fault.to_string()))
-            }
-            Err(_) => {
-                self.breaker.failed(Instant::now(), &"it took too long");
-                Err(self.failed("Redis took too long"))
-            }
+            Ok(Err(fault)) => Err(self.failed_on(&line, &fault.to_string())),
+            Err(_) => Err(self.failed_on(&line, "Redis took too long")),
             Ok(Ok(value)) => {
                 self.breaker.succeeded();
                 Ok(value)
@@ -128,14 +132,21 @@ impl RedisCache {
         }
     }
 
-    /// Puts a connection in the place of one that Redis refuses, as when the password is wrong: one for each time that it is
-    /// tried after a rest.
-    fn replace(&self, refused: &Arc<ConnectionManager>) {
-        let fresh = ConnectionManager::new_lazy_with_config(self.client.clone(), self.settings.clone());
-        let Ok(fresh) = fresh.map(Arc::new) else { return };
-        let held = self.connection.compare_and_swap(refused, fresh.clone());
-        if Arc::ptr_eq(&held, refused) {
-            knock(ConnectionManager::clone(&fresh), self.breaker.clone());
+    /// Failures in a row may be the line's own: that of a machine that lost power is silent for a quarter of an hour before
+    /// the system gives it up. A line that had the time to come up is replaced then, if it was not already.
+    fn failed_on(&self, line: &Arc<Line>, why: &str) -> Failure {
+        let now = Instant::now();
+        if self.breaker.failed(now, &why) && now.duration_since(line.since) >= CONNECT {
+            self.replace(line);
+        }
+        self.failed(why)
+    }
+
+    fn replace(&self, line: &Arc<Line>) {
+        let Ok(fresh) = Line::new(self.client.clone(), self.settings.clone()).map(Arc::new) else { return };
+        let held = self.line.compare_and_swap(line, fresh.clone());
+        if Arc::ptr_eq(&held, line) {
+            knock(fresh.connection.clone(), self.breaker.clone());
         }
     }
 

@@ -2,10 +2,7 @@
 //!
 //! Law: everything is read in one snapshot, so that a change under way is seen wholly or not at all.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     conn::{Conn, Row, values},
@@ -20,8 +17,6 @@ use crate::{
     ports::{LedgerFaultKind, LedgerProof, StoreError},
 };
 
-/// Longest statement of it: the record may be of many years, and whoever asks for the proof waits.
-pub const LONGEST_READ: Duration = Duration::from_secs(24 * 3_600);
 /// Offers that are read at once.
 const PAGE: u64 = 10_000;
 

@@ -18,7 +18,7 @@ use super::{
     conn::{Conn, values},
     engine::STATEMENT,
     error::OpenError,
-    open::{beside, half_restored, lock, sqlite_path},
+    open::{beside, half_restored, lock, remove_half_restored, sqlite_path},
     schema,
 };
 use crate::{domain::time::Timestamp, ports::StoreError, storage::Address};
@@ -108,6 +108,7 @@ pub async fn prepare(database: &Address, from: &Path, replace: bool) -> Result<C
     }
     DirBuilder::new().recursive(true).mode(0o700).create(directory(&path)).map_err(file(&path))?;
     let _held = lock(&path)?;
+    remove_half_restored(&path)?;
     let half = half_restored(&path);
     let mut copy = tempfile::Builder::new()
         .prefix(half.file_name().unwrap_or_default())

@@ -19,8 +19,7 @@ const ANSWERS: Duration = Duration::from_secs(2 * 86_400);
 pub struct SqlConfig {
     /// `sqlite:PATH` for one machine, `postgres://user:password@host/database` for several.
     pub url: Address,
-    /// Most connections that answer calls: to PostgreSQL beside three for lists, counts and the ledger's proof, or reading
-    /// a SQLite file beside two for lists and counts.
+    /// Most connections that answer calls, beside three for lists, counts and the ledger's proof.
     pub connections: u32,
     /// Most changes waiting for SQLite's writer; more are refused as unavailable.
     pub write_queue: usize,
@@ -32,6 +31,10 @@ pub struct SqlConfig {
     pub offer_days: u32,
     /// After so many hours an offer that nobody reported as shown gives its units back; never if it is 0.
     pub return_unshown_hours: u32,
+    /// As long as anybody waits for the ledger's proof; no statement of it takes longer. No setting of the database's own: the
+    /// server's limit on such calls.
+    #[serde(skip)]
+    pub longest_call: Duration,
 }
 
 impl Default for SqlConfig {
@@ -44,6 +47,7 @@ impl Default for SqlConfig {
             replay_days: 0,
             offer_days: 400,
             return_unshown_hours: 0,
+            longest_call: Duration::from_secs(300),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Acquire, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{Acquire, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
 
 use super::{
     change::{Change, Outcome},
@@ -41,7 +41,7 @@ pub enum Engine {
 
 pub struct SqliteEngine {
     pub read: SqlitePool,
-    /// For what may go through much: nobody's ping waits for these.
+    /// For what may go through much, and the ledger's proof: nobody's ping waits for these.
     pub lists: SqlitePool,
     pub writer: Writer,
     /// Held as long as the file is open, so that no second server opens it.
@@ -69,6 +69,16 @@ pub enum Reader {
 /// Ends whatever statement runs when it is dropped: SQLite's own thread would go on for whoever does not wait any more.
 pub struct Stop(Arc<AtomicBool>);
 
+impl Stop {
+    /// Each reader brings a handler of its own, which is set once the statement before it has ended.
+    async fn of(conn: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Stop(is_over.clone());
+        conn.lock_handle().await?.set_progress_handler(STEPS, move || !is_over.load(Relaxed));
+        Ok(stop)
+    }
+}
+
 impl Drop for Stop {
     fn drop(&mut self) {
         self.0.store(true, Relaxed);
@@ -76,11 +86,8 @@ impl Drop for Stop {
 }
 
 impl Reader {
-    /// Each reader brings a handler of its own, which is set once the statement before it has ended.
     async fn lister(mut conn: PoolConnection<Sqlite>) -> Result<Self, sqlx::Error> {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let stop = Stop(is_over.clone());
-        conn.lock_handle().await?.set_progress_handler(STEPS, move || !is_over.load(Relaxed));
+        let stop = Stop::of(&mut conn).await?;
         Ok(Reader::Lister { conn, _stop: stop })
     }
 
@@ -95,14 +102,26 @@ impl Reader {
 /// A transaction for reading: all of its statements see what was committed before the first.
 pub enum Snapshot {
     Sqlite(Transaction<'static, Sqlite>),
+    /// Whose statement ends with the snapshot.
+    Aside {
+        // First, so that a statement that runs is not waited for.
+        _stop: Stop,
+        transaction: Transaction<'static, Sqlite>,
+    },
     /// And how long a statement may take.
     Postgres(Transaction<'static, Postgres>, Duration),
 }
 
 impl Snapshot {
+    async fn aside(lists: &SqlitePool) -> Result<Self, sqlx::Error> {
+        let mut transaction = lists.begin().await?;
+        let stop = Stop::of(&mut transaction).await?;
+        Ok(Snapshot::Aside { _stop: stop, transaction })
+    }
+
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
-            Snapshot::Sqlite(transaction) => Conn::Sqlite(transaction, &[]),
+            Snapshot::Sqlite(transaction) | Snapshot::Aside { transaction, .. } => Conn::Sqlite(transaction, &[]),
             Snapshot::Postgres(transaction, longest) => Conn::Postgres(transaction, *longest),
         }
     }
@@ -117,10 +136,10 @@ impl Engine {
         }
     }
 
-    /// The same for what nobody waits for; on PostgreSQL by a connection of those for lists.
+    /// The same by a connection of those for lists, for what goes through everything.
     pub async fn snapshot_aside(&self, longest: Duration) -> Result<Snapshot, StoreError> {
         match self {
-            Engine::Sqlite(_) => self.snapshot(longest).await,
+            Engine::Sqlite(sqlite) => Snapshot::aside(&sqlite.lists).await.map_err(store_error),
             Engine::Postgres(postgres) => snapshot(&postgres.lists, longest).await,
         }
     }
@@ -237,6 +256,10 @@ mod tests {
             let endless = conn.rows(ENDLESS, &[]);
             assert!(tokio::time::timeout(Duration::from_millis(20), endless).await.is_err());
         }
+        let mut snapshot = Snapshot::aside(&pool).await.expect("free again");
+        let mut conn = snapshot.conn();
+        assert!(tokio::time::timeout(Duration::from_millis(20), conn.rows(ENDLESS, &[])).await.is_err());
+        drop(snapshot);
         let mut lister = Reader::lister(pool.acquire().await.expect("free again")).await.expect("free");
         let row = lister.conn().row("SELECT 7", &[]).await.expect("no statement of another's is ended");
         assert_eq!(row.expect("one").get::<i64>(0).expect("a number"), 7);

@@ -17,6 +17,8 @@ pub enum OpenError {
     Unreadable(Address, String),
     #[error("a server has {0} open: stop it first (one SQLite file serves one server; several need PostgreSQL)")]
     InUse(PathBuf),
+    #[error("a restore of {0} was cut off: run dintorni restore again (or remove {1} to begin with an empty database)")]
+    CutOff(PathBuf, PathBuf),
     #[error("cannot lock {0}: {1}")]
     Lock(PathBuf, std::io::Error),
     #[error("the database {0} was written by a newer binary (its schema has step {1}): run that or a newer one")]

@@ -7,6 +7,7 @@
 //! | `config` | the settings, and how long things are kept |
 //! | `open`, `schema` | opening a database and bringing its tables up to date |
 //! | `engine`, `writer`, `change` | how changes are run: a transaction each, or SQLite's groups |
+//! | `turns` | who may go through much at once |
 //! | `commit`, `units`, `till` | the transaction of a ping, a claim, a redemption |
 //! | `read`, `receipts`, `listing`, `inputs`, `coupons`, `pool`, `catalog`, `erase`, `sweep`, `ended`, `secret` | the other statements |
 //! | `several` | statements about many rows |
@@ -45,12 +46,14 @@ mod secret;
 mod several;
 mod sweep;
 mod till;
+mod turns;
 mod units;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::SemaphorePermit;
 
 pub use accounts::Balance;
 pub use backup::{BackupError, Checked, Restored, backup, prepare};
@@ -82,7 +85,8 @@ use crate::{
     },
 };
 use counters::Counters;
-use engine::{Engine, in_time};
+use engine::{Engine, Reader, in_time};
+use turns::Turns;
 
 /// An open database.
 pub struct Sql {
@@ -91,6 +95,9 @@ pub struct Sql {
     counters: Arc<Counters>,
     /// How far accounts of periods that are over were looked for.
     swept: Arc<ended::Place>,
+    turns: Turns,
+    /// As [`SqlConfig::longest_call`].
+    longest_call: Duration,
 }
 
 impl Sql {
@@ -101,6 +108,12 @@ impl Sql {
     /// Every account with what it says is taken and what its holds say; the two are equal, or law 5 is broken.
     pub async fn balances(&self) -> Result<Vec<Balance>, StoreError> {
         accounts::balances(&mut self.engine.reader().await?.conn()).await
+    }
+
+    /// A connection for what may be much, and the turn to use it, which lasts as long.
+    async fn lister(&self) -> Result<(SemaphorePermit<'_>, Reader), StoreError> {
+        let turn = self.turns.to_list().await?;
+        Ok((turn, self.engine.lister().await?))
     }
 
     /// Ends what is under way and lets the database go; whatever comes later is refused as unavailable.
@@ -219,24 +232,26 @@ impl Ledger for Sql {
     }
 
     async fn arms(&self, campaign: &CampaignName, experiment: &ExperimentId) -> Result<Vec<ArmResult>, StoreError> {
-        let mut lister = self.engine.lister().await?;
+        let (_turn, mut lister) = self.lister().await?;
         in_time(arms::of_experiment(&mut lister.conn(), campaign, experiment)).await
     }
 
     async fn prove(&self, at: Timestamp) -> Result<LedgerProof, StoreError> {
-        audit::prove(&mut self.engine.snapshot_aside(audit::LONGEST_READ).await?.conn(), at).await
+        let _turn = self.turns.to_prove().await?;
+        let mut snapshot = self.engine.snapshot_aside(self.longest_call).await?;
+        audit::prove(&mut snapshot.conn(), at).await
     }
 }
 
 #[async_trait]
 impl Receipts for Sql {
     async fn decisions(&self, query: &ReceiptQuery) -> Result<FoundReceipts, StoreError> {
-        let mut lister = self.engine.lister().await?;
+        let (_turn, mut lister) = self.lister().await?;
         in_time(listing::decisions(&mut lister.conn(), query)).await
     }
 
     async fn verdicts(&self, query: &CountQuery) -> Result<Vec<VerdictCount>, StoreError> {
-        let mut lister = self.engine.lister().await?;
+        let (_turn, mut lister) = self.lister().await?;
         in_time(receipts::verdicts(&mut lister.conn(), query)).await
     }
 }

@@ -1,7 +1,8 @@
 //! Opening a database: SQLite by its path, PostgreSQL by its URL.
 //!
-//! Laws: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word. A SQLite
-//! file is not for everybody's eyes: it holds what people did, and the secret that signs their tokens.
+//! Laws: a database that is open elsewhere (SQLite) or was written by a newer binary is refused with a clear word, and so is
+//! the place of one where a restore was cut off: an empty server would look as if all had been lost. A SQLite file is not
+//! for everybody's eyes: it holds what people did, and the secret that signs their tokens.
 
 use std::{
     fs::{self, File, Permissions},
@@ -26,17 +27,13 @@ use super::{
     engine::{Engine, PostgresEngine, STATEMENT, SqliteEngine},
     error::OpenError,
     schema::bring_up,
+    turns::{LISTERS, PROVERS, Turns},
     writer::Writer,
 };
 use crate::storage::Address;
 
 /// A connection that idled this long is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
-
-/// Connections that list and count, beside those that answer pings.
-const LISTERS: u32 = 2;
-/// And of PostgreSQL one more, for the ledger's proof: SQLite's reads by one of the others.
-const PROVERS: u32 = 1;
 
 /// Opens the database, makes or updates its tables, and starts what runs it.
 pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
@@ -46,7 +43,14 @@ pub async fn open(config: &SqlConfig) -> Result<Arc<Sql>, OpenError> {
         Some(path) => open_sqlite(config, path, &counters).await?,
         None => open_postgres(config, &counters).await?,
     };
-    Ok(Arc::new(Sql { engine, keep: Retention::from(config), counters, swept: Arc::default() }))
+    Ok(Arc::new(Sql {
+        engine,
+        keep: Retention::from(config),
+        counters,
+        swept: Arc::default(),
+        turns: Turns::default(),
+        longest_call: config.longest_call,
+    }))
 }
 
 /// Where the SQLite file is; none if the address is PostgreSQL's.
@@ -64,6 +68,10 @@ pub fn sqlite_path(url: &Address) -> Result<Option<&Path>, OpenError> {
 
 async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) -> Result<Engine, OpenError> {
     let lock = lock(path)?;
+    if path.symlink_metadata().is_err() && half_restored(path).symlink_metadata().is_ok() {
+        return Err(OpenError::CutOff(path.to_owned(), half_restored(path)));
+    }
+    remove_half_restored(path)?;
     let connect = |fault| OpenError::Connect(config.url.clone(), fault);
     keep_private(path).map_err(|fault| connect(fault.into()))?;
     let file = SqliteConnectOptions::new().filename(path).busy_timeout(STATEMENT);
@@ -85,7 +93,7 @@ async fn open_sqlite(config: &SqlConfig, path: &Path, counters: &Arc<Counters>) 
     };
     let file = file.read_only(true);
     let read = pool(config.connections.max(1)).connect_with(file.clone()).await.map_err(connect)?;
-    let lists = pool(LISTERS).connect_with(file).await.map_err(connect)?;
+    let lists = pool(LISTERS + PROVERS).connect_with(file).await.map_err(connect)?;
     let writer = Writer::start(writing, config.write_queue, counters.clone());
     Ok(Engine::Sqlite(SqliteEngine { read, lists, writer, lock }))
 }
@@ -117,17 +125,23 @@ pub fn half_restored(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.restoring"))
 }
 
-/// SQLite's own locks would keep our readers out as well, so the file beside it is locked. Whoever has the lock knows that
-/// nobody restores the file now: what a restore left that was killed is removed, for it holds everybody's data.
+/// Removes what a restore left that was killed, for it holds everybody's data. Whoever has the lock knows that nobody restores
+/// the file now.
+pub fn remove_half_restored(path: &Path) -> Result<(), OpenError> {
+    let half = half_restored(path);
+    match fs::remove_file(&half) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(OpenError::Lock(half, cause)),
+        _ => Ok(()),
+    }
+}
+
+/// SQLite's own locks would keep our readers out as well, so the file beside it is locked.
 pub fn lock(path: &Path) -> Result<File, OpenError> {
     let beside = beside(path, ".lock");
     let fault = |fault| OpenError::Lock(beside.clone(), fault);
     let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(fault)?;
     match file.try_lock() {
-        Ok(()) => match fs::remove_file(half_restored(path)) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(OpenError::Lock(half_restored(path), cause)),
-            _ => Ok(file),
-        },
+        Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(cause)) => Err(fault(cause)),
     }

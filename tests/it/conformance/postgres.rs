@@ -65,7 +65,12 @@ async fn lists_that_take_long_keep_nobody_else_waiting() {
     }
     const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.expect("read") < 3 {}
+    let waiting = async {
+        while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.expect("read") < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("two count, and wait for the table");
     let head = tokio::time::timeout(Duration::from_secs(2), database.sql.head()).await;
     assert_eq!(head.expect("at once").expect("read"), 0);
     held.rollback().await.expect("unlocked");

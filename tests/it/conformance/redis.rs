@@ -1,4 +1,5 @@
-//! What only the Redis cache promises: it survives strange values, a server that is away, and one that hangs.
+//! What only the Redis cache promises: it survives strange values, a server that is away, one that hangs, and a line that
+//! went silent.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +11,12 @@ use dintorni::{
     },
 };
 use redis::AsyncTypedCommands;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinSet,
+};
 
 use crate::support::{
     caches::{self, redis_config},
@@ -119,7 +126,7 @@ async fn answers_again(cache: &RedisCache) {
 
 #[tokio::test]
 async fn a_server_that_hangs_costs_the_budget_and_no_more() {
-    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
     let port = silent.local_addr().expect("bound").port();
     let config = RedisConfig { timeout_ms: 20, ..redis_config(port) };
     let cache = RedisCache::connect(&config).await.expect("it starts");
@@ -132,4 +139,40 @@ async fn a_server_that_hangs_costs_the_budget_and_no_more() {
     };
     tokio::time::timeout(Duration::from_secs(2), calls).await.expect("it does not wait for each");
     assert_eq!(cache.counts().failures, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_goes_silent_is_replaced() {
+    let server = tokio::task::spawn_blocking(shared_redis).await.expect("Redis starts");
+    let door = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let port = door.local_addr().expect("bound").port();
+    let (silence, silent) = oneshot::channel();
+    let door = tokio::spawn(first_line_goes_silent(door, server.port, silent));
+    let cache = RedisCache::connect(&RedisConfig { timeout_ms: 50, ..redis_config(port) }).await.expect("it starts");
+    answers_again(&cache).await;
+    silence.send(()).expect("the door is open");
+    let name = person(&app(), "ada").name;
+    let silent = async { while cache.get(&name).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), silent).await.expect("nothing comes through");
+    answers_again(&cache).await;
+    door.abort();
+}
+
+/// A door to Redis. From a word on nothing comes through the first line, and nobody hears that it ended, as when a machine
+/// on the way lost power; the others go on.
+async fn first_line_goes_silent(door: TcpListener, redis: u16, silent: oneshot::Receiver<()>) {
+    let ends = async || {
+        let (client, _) = door.accept().await.expect("it listens");
+        (client, TcpStream::connect(("127.0.0.1", redis)).await.expect("Redis answers"))
+    };
+    let (mut client, mut server) = ends().await;
+    tokio::select! {
+        _ = copy_bidirectional(&mut client, &mut server) => {}
+        _ = silent => {}
+    }
+    let mut others = JoinSet::new();
+    loop {
+        let (mut client, mut server) = ends().await;
+        others.spawn(async move { copy_bidirectional(&mut client, &mut server).await.ok() });
+    }
 }

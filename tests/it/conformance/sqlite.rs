@@ -48,6 +48,23 @@ async fn a_file_of_a_newer_binary_is_refused() {
 }
 
 #[tokio::test]
+async fn where_a_restore_was_cut_off_no_empty_database_is_made() {
+    let dir = tempfile::tempdir().expect("made");
+    let (path, half) = (dir.path().join("dintorni.db"), dir.path().join(".dintorni.db.restoring"));
+    let config = SqlConfig { url: Address::new(format!("sqlite:{}", path.display())), ..SqlConfig::default() };
+    fs::write(&half, "a copy").expect("written");
+    let fault = open(&config).await.err().expect("refused");
+    assert!(fault.to_string().contains("was cut off: run dintorni restore again"), "{fault}");
+    assert!(half.exists() && !path.exists());
+    fs::remove_file(&half).expect("removed");
+    open(&config).await.expect("it begins anew").close().await;
+    // The database that was there before never left its place.
+    fs::write(&half, "a copy").expect("written");
+    open(&config).await.expect("it opens").close().await;
+    assert!(!half.exists());
+}
+
+#[tokio::test]
 async fn addresses_that_are_none_are_refused() {
     for url in ["", "sqlite:", "sqlite::memory:", "mysql://h/d", "dintorni.db", "sqlite:/nowhere/at/all/x.db"] {
         let config = SqlConfig { url: Address::new(url), ..SqlConfig::default() };

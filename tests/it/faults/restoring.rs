@@ -2,13 +2,16 @@
 
 use std::{
     fs::{self, File},
+    io::{self, Read},
     path::Path,
+    process::Command,
+    sync::mpsc,
 };
 
 use super::process::{LONGEST, Process};
 
-/// Larger than what is copied until a signal is there; it takes no place on the disk.
-const HUGE: u64 = 1 << 35;
+/// More than is copied until a signal is heard, and no more than a disk can take if it never is.
+const MUCH: u64 = 1 << 32;
 
 fn command(backup: &Path, data: &Path) -> Vec<String> {
     let paths = [backup, data].map(|path| path.to_str().expect("text"));
@@ -20,10 +23,19 @@ fn names(data: &Path) -> Vec<String> {
     entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect()
 }
 
-/// A restore of that backup that is ended by a signal while it copies.
-async fn cut_off(backup: &Path, data: &Path, signal: &str) -> i32 {
-    let mut restore = Process::start(&command(backup, data)).await;
-    restore.line(&["copying"]).await;
+/// A restore that is ended by a signal while it copies: of a pipe out of which nothing comes until the signal is sent.
+async fn cut_off(data: &Path, signal: &str) -> i32 {
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let pipe = elsewhere.path().join("backup");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut restore = Process::start(&command(&pipe, data)).await;
+    let (sent, is_sent) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut pipe = File::options().write(true).open(pipe).expect("somebody reads");
+        is_sent.recv().ok();
+        // Until nobody reads any more.
+        io::copy(&mut io::repeat(0).take(MUCH), &mut pipe).ok();
+    });
     let begun = async {
         // The lock and the copy.
         while names(data).len() < 2 {
@@ -32,18 +44,18 @@ async fn cut_off(backup: &Path, data: &Path, signal: &str) -> i32 {
     };
     tokio::time::timeout(LONGEST, begun).await.unwrap_or_else(|_| panic!("no copy:\n{}", restore.said()));
     restore.signal(signal);
+    sent.send(()).expect("it waits");
     restore.ended().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_that_is_cut_off_leaves_no_copy_for_long() {
     let (data, elsewhere) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
-    let backup = elsewhere.path().join("huge.backup");
-    File::create(&backup).and_then(|file| file.set_len(HUGE)).expect("made");
-    assert_eq!(cut_off(&backup, data.path(), "TERM").await, 130);
+    assert_eq!(cut_off(data.path(), "TERM").await, 130);
     assert_eq!(names(data.path()), ["dintorni.db.lock"]);
-    assert_eq!(cut_off(&backup, data.path(), "KILL").await, 128 + 9);
+    assert_eq!(cut_off(data.path(), "KILL").await, 128 + 9);
     assert_eq!(names(data.path()).len(), 2, "nobody could remove it");
+    let backup = elsewhere.path().join("backup");
     fs::write(&backup, "a letter").expect("written");
     let mut refused = Process::start(&command(&backup, data.path())).await;
     assert_eq!(refused.ended().await, 1, "{}", refused.said());
