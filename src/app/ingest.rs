@@ -211,12 +211,12 @@ impl Ingest {
             true => self.stages.wait(Stage::Read, self.profiles.from_record(name, now)).await?,
             false => self.stages.wait(Stage::Read, self.profiles.read(name, now)).await?,
         };
-        visitor.stream.inspect(|stream| stream.has_read(name));
         let copy = match read {
             Read::Found(copy) => copy,
             Read::Absent => return self.moved(visitor, name, stale).await,
             Read::Overloaded => return Err(PingError::Overloaded),
         };
+        visitor.stream.inspect(|stream| stream.has_read(name));
         let Some(device) = copy.profile.devices.get(visitor.device) else {
             return self.moved(visitor, name, stale).await;
         };

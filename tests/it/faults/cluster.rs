@@ -177,7 +177,7 @@ async fn caps_and_budgets_hold_whatever_happens_to_redis() {
     redis.restore();
     redis.again().await;
     let phones = storm.over().await;
-    // Copies from before are believed for ten minutes, and what they do not know of is not found again under its id.
+    // Copies from before are believed for a minute, and what they do not know of is not found again under its id.
     redis.redis_says("FLUSHALL");
     cluster.settle_after(Copies::Old, phones).await;
 }
